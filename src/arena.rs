@@ -1,0 +1,289 @@
+//! The graph's memory for records: pages from a bump allocator, addressed by index.
+//!
+//! A bump allocator alone cannot give back a part of what it handed out, and its allocations
+//! cannot be found by number. Pages solve both: a [`Stack`] takes fixed-size pages from the bump,
+//! finds element `i` by a shift and a mask, never moves an element, and is cut back in O(1) while
+//! keeping its pages for the next recording. [`Lists`] interns short integer lists in the same
+//! manner, so equal shapes have equal ids.
+//!
+//! Tensor data is elsewhere (`buffer.rs`): a bump allocator doubles its chunks, and one large
+//! tensor would make the next small record reserve twice as much.
+
+use std::alloc::Layout;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use bumpalo::Bump;
+use hashbrown::HashTable;
+
+use crate::id::ListId;
+
+/// The system, or the graph's limit, has no memory left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OutOfMemory;
+
+const PAGE_BITS: usize = 9;
+const PAGE: usize = 1 << PAGE_BITS;
+
+/// A stack of small Copy records with stable addresses, in pages of a [`Bump`].
+pub(crate) struct Stack<T: Copy> {
+    pages: Vec<NonNull<T>>,
+    len: usize,
+    own: PhantomData<T>,
+}
+
+impl<T: Copy> Stack<T> {
+    pub(crate) const fn new() -> Self {
+        Self { pages: Vec::new(), len: 0, own: PhantomData }
+    }
+
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, bump: &Bump, value: T) -> Result<usize, OutOfMemory> {
+        let index = self.len;
+        if index >> PAGE_BITS == self.pages.len() {
+            self.grow(bump)?;
+        }
+        // SAFETY: the page exists (checked above), and the offset in it is below PAGE.
+        unsafe {
+            self.pages.get_unchecked(index >> PAGE_BITS).add(index & (PAGE - 1)).write(value)
+        };
+        self.len += 1;
+        Ok(index)
+    }
+
+    #[cold]
+    fn grow(&mut self, bump: &Bump) -> Result<(), OutOfMemory> {
+        self.pages.try_reserve(1).map_err(|_| OutOfMemory)?;
+        let layout = Layout::array::<T>(PAGE).map_err(|_| OutOfMemory)?;
+        let page = bump.try_alloc_layout(layout).map_err(|_| OutOfMemory)?;
+        self.pages.push(page.cast());
+        Ok(())
+    }
+
+    /// Drops all elements from `len` on; their pages are kept for later ones.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    #[inline(always)]
+    fn at(&self, index: usize) -> NonNull<T> {
+        assert!(index < self.len, "index {index} is outside a stack of {}", self.len);
+        // SAFETY: index < len, so its page was allocated by `grow` with PAGE elements.
+        unsafe { self.pages.get_unchecked(index >> PAGE_BITS).add(index & (PAGE - 1)) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self, index: usize) -> &T {
+        // SAFETY: `at` returns an initialised element of this stack, borrowed as long as `self`.
+        unsafe { self.at(index).as_ref() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn get_mut(&mut self, index: usize) -> &mut T {
+        // SAFETY: as in `get`, and `self` is borrowed mutably.
+        unsafe { self.at(index).as_mut() }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    words: NonNull<u64>,
+    len: u32,
+    hash: u32,
+}
+
+/// Where the next list goes: pages of words, filled one after the other.
+#[derive(Clone, Copy, Default)]
+struct Cursor {
+    page: usize,
+    used: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Page {
+    words: NonNull<u64>,
+    capacity: usize,
+}
+
+/// Interned integer lists: equal lists have equal ids, and an id's words never move.
+pub(crate) struct Lists {
+    entries: Stack<Entry>,
+    pages: Vec<Page>,
+    /// One a list: where it started, to which a rewind goes back.
+    starts: Stack<Cursor>,
+    cursor: Cursor,
+    table: HashTable<u32>,
+}
+
+const LIST_PAGE: usize = 1024;
+
+/// The stored half of a hash as hashbrown wants it: a tag in the top bits, a bucket in the low ones.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
+
+impl Lists {
+    pub(crate) const fn new() -> Self {
+        Self {
+            entries: Stack::new(),
+            pages: Vec::new(),
+            starts: Stack::new(),
+            cursor: Cursor { page: 0, used: 0 },
+            table: HashTable::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn get(&self, id: ListId) -> &[u64] {
+        let entry = self.entries.get(id.index());
+        // SAFETY: the entry was made by `intern` over initialised words of a page, which live as
+        // long as the bump; nothing writes to them while the entry exists.
+        unsafe { std::slice::from_raw_parts(entry.words.as_ptr(), entry.len as usize) }
+    }
+
+    /// The id of this list, an old one when the list is known.
+    pub(crate) fn intern(
+        &mut self,
+        bump: &Bump,
+        words: impl ExactSizeIterator<Item = u64> + Clone,
+    ) -> Result<ListId, OutOfMemory> {
+        let hash = words.clone().fold(0xcbf2_9ce4_8422_2325_u64, |hash, word| {
+            (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95)
+        });
+        let hash = (hash >> 32) as u32;
+        let same = |&id: &u32| {
+            let known = self.get(ListId(id));
+            known.len() == words.len() && known.iter().copied().eq(words.clone())
+        };
+        if let Some(&id) = self.table.find(spread(hash), same) {
+            return Ok(ListId(id));
+        }
+        let entries = &self.entries;
+        self.table
+            .try_reserve(1, |&id| spread(entries.get(id as usize).hash))
+            .map_err(|_| OutOfMemory)?;
+        let start = self.cursor;
+        let place = self.place(bump, words.len())?;
+        for (i, word) in words.clone().enumerate() {
+            // SAFETY: `place` gave room for this many words.
+            unsafe { place.add(i).write(word) };
+        }
+        let entry = Entry { words: place, len: words.len() as u32, hash };
+        let id = self.entries.push(bump, entry)?;
+        if self.starts.push(bump, start).is_err() {
+            self.entries.truncate(id);
+            return Err(OutOfMemory);
+        }
+        self.table.insert_unique(spread(hash), id as u32, |_| unreachable!("room was reserved"));
+        Ok(ListId(id as u32))
+    }
+
+    fn place(&mut self, bump: &Bump, len: usize) -> Result<NonNull<u64>, OutOfMemory> {
+        loop {
+            match self.pages.get(self.cursor.page) {
+                Some(page) if page.capacity - self.cursor.used >= len => {
+                    // SAFETY: the words from `used` on, `len` of them, are inside the page.
+                    let place = unsafe { page.words.add(self.cursor.used) };
+                    self.cursor.used += len;
+                    return Ok(place);
+                }
+                Some(_) => self.cursor = Cursor { page: self.cursor.page + 1, used: 0 },
+                None => {
+                    self.pages.try_reserve(1).map_err(|_| OutOfMemory)?;
+                    let capacity = len.max(LIST_PAGE);
+                    let layout = Layout::array::<u64>(capacity).map_err(|_| OutOfMemory)?;
+                    let words = bump.try_alloc_layout(layout).map_err(|_| OutOfMemory)?.cast();
+                    self.pages.push(Page { words, capacity });
+                }
+            }
+        }
+    }
+
+    /// Forgets all lists from the `len`-th on.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        while self.entries.len() > len {
+            let id = self.entries.len() - 1;
+            let hash = self.entries.get(id).hash;
+            if let Ok(found) = self.table.find_entry(spread(hash), |&other| other as usize == id) {
+                found.remove();
+            }
+            self.cursor = *self.starts.get(id);
+            self.entries.truncate(id);
+            self.starts.truncate(id);
+        }
+    }
+}
+
+/// Bytes of one page of a stack of `T`; a graph cannot start with less.
+#[cfg(test)]
+const fn page_bytes<T>() -> usize {
+    PAGE * size_of::<T>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stack_keeps_addresses_and_pages() {
+        let bump = Bump::new();
+        let mut stack = Stack::new();
+        stack.push(&bump, 0usize).unwrap();
+        let first: *const usize = stack.get(0);
+        for i in 1..3 * PAGE {
+            assert_eq!(stack.push(&bump, i), Ok(i));
+        }
+        assert!(std::ptr::eq(first, stack.get(0)));
+        let bytes = bump.allocated_bytes();
+        assert!(bytes >= 3 * page_bytes::<usize>());
+        stack.truncate(1);
+        for i in 1..3 * PAGE {
+            stack.push(&bump, i * 2).unwrap();
+        }
+        assert_eq!((stack.len(), *stack.get(700), bump.allocated_bytes()), (3 * PAGE, 1400, bytes));
+    }
+
+    #[test]
+    fn lists_are_equal_exactly_when_their_ids_are() {
+        let bump = Bump::new();
+        let mut lists = Lists::new();
+        let list = |i: u64| (0..i % 5).map(move |k| i / 5 + k).collect::<Vec<_>>();
+        let ids: Vec<_> =
+            (0..4000).map(|i| lists.intern(&bump, list(i).into_iter()).unwrap()).collect();
+        for i in 0..4000 {
+            assert_eq!(lists.get(ids[i as usize]), list(i));
+            assert_eq!(lists.intern(&bump, list(i).into_iter()), Ok(ids[i as usize]));
+        }
+        let long: Vec<u64> = (0..5000).collect();
+        let id = lists.intern(&bump, long.iter().copied()).unwrap();
+        assert_eq!(lists.get(id), long);
+    }
+
+    #[test]
+    fn truncating_and_filling_again_needs_no_more_memory() {
+        let bump = Bump::new();
+        let mut lists = Lists::new();
+        let keep = lists.intern(&bump, [1, 2, 3].into_iter()).unwrap();
+        let mut bytes = 0;
+        for round in 0..50u64 {
+            for i in 0..500 {
+                lists.intern(&bump, [round, i, 7].into_iter()).unwrap();
+            }
+            lists.truncate(1);
+            if round == 0 {
+                bytes = bump.allocated_bytes();
+            }
+        }
+        assert_eq!(bump.allocated_bytes(), bytes);
+        assert_eq!(lists.len(), 1);
+        assert_eq!(lists.intern(&bump, [1, 2, 3].into_iter()), Ok(keep));
+    }
+}

@@ -1,0 +1,217 @@
+//! The pool that tensor data lives in: 64-byte-aligned buffers, by size class, reused.
+//!
+//! Fresh pages from the system cost more than the arithmetic of an elementwise operation (a page
+//! fault every 4 KiB), so a buffer that is given back is kept for the next tensor of its class.
+//! Free buffers are linked through their own first bytes: the pool itself needs no memory to
+//! remember them, and giving back cannot fail.
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::ptr::{self, NonNull};
+
+use crate::arena::OutOfMemory;
+
+/// Every buffer starts at a multiple of this: a cache line, and the widest vector register.
+pub(crate) const ALIGN: usize = 64;
+
+/// Buffers up to this size are cut from slabs, so that a graph of scalars does not call the
+/// system's allocator for each.
+const SLAB_LIMIT: usize = 2048;
+const SLAB: usize = 64 * 1024;
+
+/// Size classes: 64, 128, 192, 256, and then four a doubling, so at most a fifth is wasted.
+const CLASSES: usize = 4 * (usize::BITS as usize - 8);
+
+fn class_of(bytes: usize) -> usize {
+    let units = bytes.div_ceil(ALIGN).max(1);
+    if units <= 4 {
+        return units - 1;
+    }
+    let top = (units - 1).ilog2() as usize; // 2^top < units <= 2^(top + 1), top >= 2
+    4 * (top - 1) + ((units - 1) >> (top - 2)) - 4
+}
+
+fn class_bytes(class: usize) -> usize {
+    if class < 4 {
+        return (class + 1) * ALIGN;
+    }
+    let (top, quarter) = (class / 4 + 1, class % 4);
+    ((5 + quarter) << (top - 2)) * ALIGN
+}
+
+/// A buffer of a [`Pool`]; whoever holds it gives it back to that pool.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Buffer {
+    start: NonNull<u8>,
+    class: u32,
+}
+
+impl Buffer {
+    #[inline(always)]
+    pub(crate) fn as_ptr(self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+}
+
+/// Byte counts of a graph's tensor memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryStats {
+    /// Bytes in buffers that hold values and gradients now.
+    pub live: usize,
+    /// Bytes taken from the system, in use or kept for reuse.
+    pub pooled: usize,
+    /// The largest `live` so far.
+    pub peak: usize,
+}
+
+/// See the module.
+pub(crate) struct Pool {
+    free: [*mut u8; CLASSES],
+    /// What was taken from the system, to be given back when the pool is dropped.
+    taken: Vec<(NonNull<u8>, Layout)>,
+    /// The rest of the newest slab.
+    slab: *mut u8,
+    slab_left: usize,
+    stats: MemoryStats,
+    limit: usize,
+}
+
+impl Pool {
+    pub(crate) const fn new() -> Self {
+        Self {
+            free: [ptr::null_mut(); CLASSES],
+            taken: Vec::new(),
+            slab: ptr::null_mut(),
+            slab_left: 0,
+            stats: MemoryStats { live: 0, pooled: 0, peak: 0 },
+            limit: usize::MAX,
+        }
+    }
+
+    pub(crate) fn stats(&self) -> MemoryStats {
+        self.stats
+    }
+
+    /// Lets the pool take at most this many bytes from the system.
+    pub(crate) fn set_limit(&mut self, bytes: usize) {
+        self.limit = bytes;
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// A buffer of at least this many bytes, with any content.
+    #[inline]
+    pub(crate) fn take(&mut self, bytes: usize) -> Result<Buffer, OutOfMemory> {
+        if bytes > isize::MAX as usize / 2 {
+            return Err(OutOfMemory);
+        }
+        let class = class_of(bytes);
+        let start = match NonNull::new(self.free[class]) {
+            Some(start) => {
+                // SAFETY: a free buffer's first bytes hold the next one (written by `give`).
+                self.free[class] = unsafe { start.cast::<*mut u8>().read() };
+                start
+            }
+            None => self.fresh(class)?,
+        };
+        self.stats.live += class_bytes(class);
+        self.stats.peak = self.stats.peak.max(self.stats.live);
+        Ok(Buffer { start, class: class as u32 })
+    }
+
+    /// Takes a buffer back for reuse. It must come from this pool and must not be used any more.
+    #[inline]
+    pub(crate) fn give(&mut self, buffer: Buffer) {
+        let class = buffer.class as usize;
+        // SAFETY: the buffer is ours, at least 64 bytes long, aligned, and nobody's any more.
+        unsafe { buffer.start.cast::<*mut u8>().write(self.free[class]) };
+        self.free[class] = buffer.as_ptr();
+        self.stats.live -= class_bytes(class);
+    }
+
+    #[cold]
+    fn fresh(&mut self, class: usize) -> Result<NonNull<u8>, OutOfMemory> {
+        let bytes = class_bytes(class);
+        if bytes > SLAB_LIMIT {
+            return self.system(bytes);
+        }
+        if self.slab_left < bytes {
+            // The rest of the old slab goes to waste: at most 2 KiB of 64.
+            self.slab = self.system(SLAB)?.as_ptr();
+            self.slab_left = SLAB;
+        }
+        let start = self.slab;
+        // SAFETY: at least `bytes` of the slab are left.
+        self.slab = unsafe { self.slab.add(bytes) };
+        self.slab_left -= bytes;
+        NonNull::new(start).ok_or(OutOfMemory)
+    }
+
+    fn system(&mut self, bytes: usize) -> Result<NonNull<u8>, OutOfMemory> {
+        if bytes > self.limit.saturating_sub(self.stats.pooled) {
+            return Err(OutOfMemory);
+        }
+        let layout = Layout::from_size_align(bytes, ALIGN).map_err(|_| OutOfMemory)?;
+        self.taken.try_reserve(1).map_err(|_| OutOfMemory)?;
+        // SAFETY: the layout has a non-zero size (class sizes start at 64).
+        let start = NonNull::new(unsafe { alloc(layout) }).ok_or(OutOfMemory)?;
+        self.taken.push((start, layout));
+        self.stats.pooled += bytes;
+        Ok(start)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        for (start, layout) in self.taken.drain(..) {
+            // SAFETY: allocated by `system` with this layout, and given back only here.
+            unsafe { dealloc(start.as_ptr(), layout) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_hold_their_sizes_and_waste_little() {
+        for bytes in (0..100_000).chain([1 << 30, (1 << 40) + 1]) {
+            let class = class_of(bytes);
+            let got = class_bytes(class);
+            assert!(got >= bytes, "{bytes} in {got}");
+            assert!(bytes <= 256 || got * 4 <= (bytes + 64) * 5, "{bytes} in {got}");
+            assert!(class == 0 || class_bytes(class - 1) < bytes.max(1), "{bytes} in {got}");
+        }
+        assert!(class_of(isize::MAX as usize / 2) < CLASSES);
+    }
+
+    #[test]
+    fn buffers_are_aligned_apart_and_reused() {
+        let mut pool = Pool::new();
+        let sizes = [1, 64, 65, 300, 2048, 5000, 1 << 20];
+        let buffers = sizes.map(|bytes| pool.take(bytes).unwrap());
+        for (buffer, bytes) in buffers.iter().zip(sizes) {
+            assert_eq!(buffer.as_ptr() as usize % ALIGN, 0);
+            // SAFETY: the buffer has this many bytes.
+            unsafe { buffer.as_ptr().write_bytes(1, bytes) };
+        }
+        let stats = pool.stats();
+        buffers.into_iter().for_each(|buffer| pool.give(buffer));
+        assert_eq!(pool.stats().live, 0);
+        sizes.map(|bytes| pool.take(bytes).unwrap());
+        assert_eq!(pool.stats(), stats);
+    }
+
+    #[test]
+    fn the_limit_holds_and_freed_memory_can_be_used_again() {
+        let mut pool = Pool::new();
+        pool.set_limit(1 << 20);
+        let half = pool.take(1 << 19).unwrap();
+        assert_eq!(pool.take(1 << 20).unwrap_err(), OutOfMemory);
+        pool.give(half);
+        assert!(pool.take(1 << 19).is_ok());
+        assert!(pool.take(usize::MAX).is_err());
+    }
+}

@@ -1,0 +1,205 @@
+//! Reductions: over rows where the reduced axes are the inner ones, by joining rows where they
+//! are the outer ones, and over a rearranged copy where they are mixed.
+
+use super::copy::Cursor;
+use super::{Run, fill, uninit, zero};
+use crate::dtype::with_float;
+use crate::error::Maybe;
+use crate::graph::Core;
+use crate::kernel::Float;
+use crate::node::{Extreme, Node, Reduction};
+use crate::plan::Source;
+use crate::shape::{Dims, Layout};
+
+/// Rows that are added up in the element's precision before their sum is added to the result, so
+/// that the error of a long column grows with its square root.
+const JOIN_BLOCK: usize = 64;
+
+/// How the elements of an operand are grouped in memory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Groups {
+    /// Kept positions outside, reduced ones, kept positions inside.
+    outer: usize,
+    reduced: usize,
+    inner: usize,
+}
+
+/// The groups of a dense operand, if the reduced axes are neighbours.
+fn groups(layout: &Layout, kept: &[usize]) -> Option<Groups> {
+    if !layout.is_dense() {
+        return None;
+    }
+    let mut groups = Groups { outer: 1, reduced: 1, inner: 1 };
+    let mut seen = false;
+    for (axis, &len) in layout.dims().iter().enumerate() {
+        if len != kept[axis] {
+            if groups.inner != 1 {
+                return None;
+            }
+            seen = true;
+            groups.reduced *= len;
+        } else if seen {
+            groups.inner *= len;
+        } else {
+            groups.outer *= len;
+        }
+    }
+    Some(groups)
+}
+
+/// The layout with the reduced axes last (or first).
+fn gathered(layout: &Layout, kept: &[usize], last: bool) -> (Layout, Dims) {
+    let mut order = Dims::SCALAR;
+    for reduced in if last { [false, true] } else { [true, false] } {
+        for axis in 0..kept.len() {
+            if (layout.dims()[axis] != kept[axis]) == reduced {
+                order.push(axis);
+            }
+        }
+    }
+    let mut kept_dims = order;
+    order.iter().enumerate().for_each(|(to, &axis)| kept_dims[to] = kept[axis]);
+    (layout.permute(&order), kept_dims)
+}
+
+impl Run<'_> {
+    pub(super) fn reduce(
+        &self,
+        core: &mut Core,
+        node: &Node,
+        reduction: Reduction,
+        source: Source,
+        out: *mut u8,
+    ) -> Maybe<()> {
+        let kept = core.dims(node.list);
+        let (from, layout) = self.strided(core, source, node.inputs[0]);
+        if layout.len() == 0 {
+            // Extremes of nothing were refused when they were recorded.
+            let nothing = if reduction == Reduction::LogSumExp { f64::NEG_INFINITY } else { 0.0 };
+            fill(node.dtype, node.len, out, nothing);
+            return Ok(());
+        }
+        let by_join = self.kernels(node.dtype).join(reduction).is_some();
+        let fits = |groups: &Groups| groups.inner == 1 || by_join;
+        let (last, last_kept) = gathered(&layout, &kept, true);
+        let (first, first_kept) = gathered(&layout, &kept, false);
+        let found = groups(&layout, &kept)
+            .filter(fits)
+            .or_else(|| groups(&last, &last_kept))
+            .or_else(|| groups(&first, &first_kept).filter(fits));
+        if let Some(groups) = found {
+            return self.reduce_groups(core, node, reduction, groups, from, out);
+        }
+        let len = layout.len();
+        let size = node.dtype.size();
+        let Ok(copy) = core.pool.take(len * size) else {
+            return Err(core.out_of_memory(node.op.name()));
+        };
+        // SAFETY: the copy has room for the operand's elements.
+        unsafe { Cursor::new(&last).gather(size, from, copy.as_ptr(), len) };
+        let groups = Groups { outer: node.len, reduced: len / node.len, inner: 1 };
+        let reduced = self.reduce_groups(core, node, reduction, groups, copy.as_ptr(), out);
+        core.pool.give(copy);
+        reduced
+    }
+
+    fn reduce_groups(
+        &self,
+        core: &mut Core,
+        node: &Node,
+        reduction: Reduction,
+        groups: Groups,
+        from: *const u8,
+        out: *mut u8,
+    ) -> Maybe<()> {
+        let Groups { outer, reduced, inner } = groups;
+        let (kernels, size) = (self.kernels(node.dtype), node.dtype.size());
+        if inner == 1 {
+            let kernel = kernels.row(reduction);
+            for row in 0..outer {
+                // SAFETY: `outer` rows of `reduced` elements each, and `outer` results.
+                unsafe { kernel(reduced, out.add(row * size), &from.add(row * reduced * size)) };
+            }
+            return Ok(());
+        }
+        let Some(join) = kernels.join(reduction) else {
+            unreachable!("{reduction:?} is not made by joining rows")
+        };
+        let row_bytes = inner * size;
+        let is_sum = reduction == Reduction::Sum && reduced > JOIN_BLOCK;
+        let partial = match is_sum {
+            false => None,
+            true => match core.pool.take(row_bytes) {
+                Ok(buffer) => Some(buffer),
+                Err(_) => return Err(core.out_of_memory(node.op.name())),
+            },
+        };
+        for o in 0..outer {
+            // SAFETY: `outer` blocks of `reduced` rows of `inner` elements, as many result rows,
+            // and one partial row; the three do not overlap.
+            unsafe {
+                let out = out.add(o * row_bytes);
+                let row = |r: usize| from.add((o * reduced + r) * row_bytes);
+                match partial {
+                    None => {
+                        std::ptr::copy_nonoverlapping(row(0), out, row_bytes);
+                        (1..reduced).for_each(|r| join(inner, out, &row(r)));
+                    }
+                    Some(partial) => {
+                        zero(node.dtype, inner, out);
+                        for start in (0..reduced).step_by(JOIN_BLOCK) {
+                            let end = reduced.min(start + JOIN_BLOCK);
+                            std::ptr::copy_nonoverlapping(row(start), partial.as_ptr(), row_bytes);
+                            (start + 1..end).for_each(|r| join(inner, partial.as_ptr(), &row(r)));
+                            join(inner, out, &partial.as_ptr().cast_const());
+                        }
+                    }
+                }
+            }
+        }
+        if let Some(partial) = partial {
+            core.pool.give(partial);
+        }
+        Ok(())
+    }
+
+    /// The index of the first extreme, counted along the reduced axes; a NaN is the most extreme.
+    pub(super) fn arg_reduce(
+        &self,
+        core: &Core,
+        node: &Node,
+        which: Extreme,
+        source: Source,
+        out: *mut u8,
+    ) {
+        let kept = core.dims(node.list);
+        let x = node.inputs[0];
+        let (_, layout) = self.strided(core, source, x);
+        let Some(Groups { outer, reduced, inner }) = groups(&layout, &kept) else {
+            unreachable!("one axis or all of a dense operand")
+        };
+        // SAFETY: the node's own buffer, of `len` elements of i64.
+        let out = unsafe { uninit::<i64>(out, node.len) };
+        with_float!(core.node(x).dtype, T => {
+            let values = self.dense::<T>(core, source, layout.len());
+            for o in 0..outer {
+                for i in 0..inner {
+                    let at = |r: usize| values[(o * reduced + r) * inner + i];
+                    let best = (1..reduced).fold(0, |best, r| {
+                        if beats(which, at(r), at(best)) { r } else { best }
+                    });
+                    out[o * inner + i].write(best as i64);
+                }
+            }
+        });
+    }
+}
+
+fn beats<T: Float>(which: Extreme, challenger: T, best: T) -> bool {
+    let is_nan = |x: T| x.to_f64().is_nan();
+    let beyond = match which {
+        Extreme::Max => challenger > best,
+        Extreme::Min => challenger < best,
+    };
+    !is_nan(best) && (beyond || is_nan(challenger))
+}

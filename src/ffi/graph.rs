@@ -1,0 +1,337 @@
+//! The graph itself: life, marks, memory, modes, errors; and the library's version.
+
+use std::alloc::Layout;
+use std::cell::UnsafeCell;
+use std::ffi::c_char;
+use std::mem::offset_of;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{bg_graph, bg_node, bg_status, call, field, remembered, set_field, status};
+use crate::error::ErrorKind;
+use crate::graph::Mark;
+use crate::level::Level;
+use crate::session::Session;
+
+/// The version of this header.
+pub const BG_VERSION_MAJOR: i32 = 0;
+/// The version of this header.
+pub const BG_VERSION_MINOR: i32 = 1;
+/// The version of this header.
+pub const BG_VERSION_PATCH: i32 = 0;
+/// The version of this header as one number: 1000000 major + 1000 minor + patch.
+pub const BG_VERSION: i32 = 1000;
+
+/// The version of the library that is linked, to be compared with BG_VERSION.
+#[unsafe(no_mangle)]
+pub extern "C" fn bg_version() -> i32 {
+    BG_VERSION
+}
+
+/// The version of the library that is linked, as in "1.2.3".
+#[unsafe(no_mangle)]
+pub extern "C" fn bg_version_string() -> *const c_char {
+    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+}
+
+/// The set of instructions that kernels use on this CPU: "baseline", "v3" (AVX2 and FMA) or "v4"
+/// (AVX-512). The environment variable BUMPGRAD_LEVEL can lower it.
+#[unsafe(no_mangle)]
+pub extern "C" fn bg_simd_level() -> *const c_char {
+    match Level::current() {
+        Level::Baseline => c"baseline".as_ptr(),
+        Level::V3 => c"v3".as_ptr(),
+        Level::V4 => c"v4".as_ptr(),
+    }
+}
+
+/// Options of bg_graph_new_with. Start from BG_OPTIONS_INIT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct bg_options {
+    /// sizeof(bg_options)
+    pub struct_size: usize,
+    /// As for bg_set_memory_limit. Default: 0, no limit.
+    pub memory_limit: usize,
+    /// As for bg_set_seed. Default: 0.
+    pub seed: u64,
+}
+
+/// A new, empty graph; NULL when there is no memory for it.
+#[unsafe(no_mangle)]
+pub extern "C" fn bg_graph_new() -> *mut bg_graph {
+    // SAFETY: NULL stands for the defaults.
+    unsafe { bg_graph_new_with(ptr::null()) }
+}
+
+/// As bg_graph_new, with options; NULL for the defaults.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_graph_new_with(options: *const bg_options) -> *mut bg_graph {
+    let mut session = Session::new();
+    let serial = session.core.mark().tag;
+    if !options.is_null() {
+        let start = options.cast::<u8>();
+        // SAFETY: the caller gives a struct that begins with its size.
+        let (limit, seed) = unsafe {
+            (
+                field(start, offset_of!(bg_options, memory_limit), 0),
+                field(start, offset_of!(bg_options, seed), 0),
+            )
+        };
+        session.core.set_memory_limit(limit_of(limit));
+        session.core.set_seed(seed);
+    }
+    // SAFETY: the layout has a size other than 0.
+    let Some(place) = NonNull::new(unsafe { std::alloc::alloc(Layout::new::<bg_graph>()) }) else {
+        return ptr::null_mut();
+    };
+    let place = place.cast::<bg_graph>();
+    let graph =
+        bg_graph { busy: AtomicBool::new(false), serial, session: UnsafeCell::new(session) };
+    // SAFETY: newly allocated for this type.
+    unsafe { place.write(graph) };
+    place.as_ptr()
+}
+
+/// Releases a graph and everything in it. NULL is allowed. A graph that another call is using is
+/// left alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_graph_free(g: *mut bg_graph) {
+    // SAFETY: NULL, or a graph of `bg_graph_new` that has not been freed.
+    let busy = unsafe { g.as_ref() }.is_none_or(|graph| graph.busy.load(Ordering::Relaxed));
+    if !busy {
+        // SAFETY: as above, and nobody is using it; it was allocated with this layout.
+        unsafe {
+            g.drop_in_place();
+            std::alloc::dealloc(g.cast(), Layout::new::<bg_graph>());
+        }
+    }
+}
+
+/// 0 stands for "no limit" in C.
+fn limit_of(bytes: usize) -> usize {
+    if bytes == 0 { usize::MAX } else { bytes }
+}
+
+/// Whether a node is null: the result of an operation that failed.
+#[unsafe(no_mangle)]
+pub extern "C" fn bg_is_null(x: bg_node) -> bool {
+    x.tag == 0
+}
+
+// ---- errors ----
+
+/// The remembered error: the first one since the graph was made or the error was cleared.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_last_status(g: *const bg_graph) -> bg_status {
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| remembered(session)) }
+}
+
+/// The remembered error in words: what was wrong, with shapes and labels, and what would be right.
+/// One line; "" when there is no error; never NULL, not even for a NULL graph. Valid until the
+/// error is cleared.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_error_message(g: *const bg_graph) -> *const c_char {
+    if g.is_null() {
+        return c"the graph is NULL (out of memory in bg_graph_new?)".as_ptr();
+    }
+    // SAFETY: the header's rules for `g`.
+    let text = unsafe { call(g, |session| session.core.error.c_text().as_ptr()) };
+    if text.is_null() { c"the graph is in use by another call".as_ptr() } else { text.cast() }
+}
+
+/// Forgets the remembered error, so that the graph can be used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_clear_error(g: *mut bg_graph) {
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| session.core.error.clear()) }
+}
+
+// ---- going back ----
+
+/// A place in the recording, to which bg_rewind goes back. Made by bg_mark.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct bg_place {
+    pub nodes: u32,
+    pub lists: u32,
+    pub tag: u32,
+    pub check: u32,
+}
+
+/// Makes a place that this graph did not hand out recognisable.
+fn check(mark: Mark, serial: u32) -> u32 {
+    [mark.nodes, mark.lists, mark.tag].into_iter().fold(serial ^ 0x9E37_79B9, |sum, word| {
+        (sum ^ word).wrapping_mul(0x85EB_CA6B).rotate_left(13)
+    })
+}
+
+/// The present end of the recording.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_mark(g: *const bg_graph) -> bg_place {
+    let mut place = bg_place { nodes: 0, lists: 0, tag: 0, check: 0 };
+    // SAFETY: the header's rules for `g`, which is not NULL where the closure runs.
+    unsafe {
+        call(g, |session| {
+            let mark = session.core.mark();
+            let Mark { nodes, lists, tag } = mark;
+            place = bg_place { nodes, lists, tag, check: check(mark, (*g).serial) };
+        });
+    }
+    place
+}
+
+/// Drops every node recorded after the mark, and keeps the memory for those to come: what a loop
+/// does at the end of each iteration. Nodes from before the mark keep data and gradients. Works
+/// while an error is remembered, too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_rewind(g: *mut bg_graph, mark: bg_place) -> bg_status {
+    let bg_place { nodes, lists, tag, check: told } = mark;
+    let mark = Mark { nodes, lists, tag };
+    // SAFETY: the header's rules for `g`, which is not NULL where the closure runs.
+    unsafe {
+        call(g, |session| {
+            if check(mark, (*g).serial) == told {
+                let _told_below = session.core.rewind(mark);
+            } else {
+                session.core.fail(
+                    ErrorKind::Handle,
+                    format_args!("rewind: the mark was not made by bg_mark with this graph"),
+                );
+            }
+            remembered(session)
+        })
+    }
+}
+
+/// Drops all nodes, and keeps the memory for those to come.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_reset(g: *mut bg_graph) {
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| session.core.reset()) }
+}
+
+/// The number of nodes in the recording.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_node_count(g: *const bg_graph) -> usize {
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| session.core.len()) }
+}
+
+// ---- memory ----
+
+/// Memory of a graph, in bytes. Start from BG_MEMORY_INIT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct bg_memory {
+    /// sizeof(bg_memory)
+    pub struct_size: usize,
+    /// In tensors that hold values or gradients now.
+    pub live: usize,
+    /// Taken from the system for tensors, in use or kept for reuse.
+    pub pooled: usize,
+    /// The largest `live` so far.
+    pub peak: usize,
+    /// Taken from the system for the recording.
+    pub records: usize,
+}
+
+/// Fills in the fields of `out` that its struct_size covers.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_memory_stats(g: *mut bg_graph, out: *mut bg_memory) -> bg_status {
+    // SAFETY: the header's rules for `g`; `out` is a struct that begins with its size.
+    unsafe {
+        status(g, |session| {
+            if out.is_null() {
+                return Err(super::null_pointer(&mut session.core, "memory_stats"));
+            }
+            let (stats, out) = (session.memory(), out.cast::<u8>());
+            set_field(out, offset_of!(bg_memory, live), stats.live);
+            set_field(out, offset_of!(bg_memory, pooled), stats.pooled);
+            set_field(out, offset_of!(bg_memory, peak), stats.peak);
+            set_field(out, offset_of!(bg_memory, records), session.core.record_bytes());
+            Ok(())
+        })
+    }
+}
+
+/// Limits the memory a graph takes from the system, in bytes each for tensors and for the
+/// recording; 0 for no limit. What needs more fails with BG_ERR_MEMORY, and nothing is lost.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_set_memory_limit(g: *mut bg_graph, bytes: usize) {
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| session.core.set_memory_limit(limit_of(bytes))) }
+}
+
+// ---- modes ----
+
+/// Restarts the random numbers: the same seed and the same recording give the same numbers.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_set_seed(g: *mut bg_graph, seed: u64) {
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| session.core.set_seed(seed)) }
+}
+
+/// Gives random nodes (dropout) new numbers, as writing to a leaf does.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_resample(g: *mut bg_graph) {
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| session.core.resample()) }
+}
+
+/// Sets training mode, in which a new graph is, or evaluation mode, in which dropout does nothing.
+/// Values already recorded follow.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_set_training(g: *mut bg_graph, training: bool) {
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| session.core.set_training(training)) }
+}
+
+/// Whether the graph is in training mode.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_training(g: *const bg_graph) -> bool {
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| session.core.training) }
+}
+
+/// From here to the matching bg_no_grad_end, results do not require gradients. May be nested.
+/// Parameters made inside still do.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_no_grad_begin(g: *mut bg_graph) {
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| session.core.no_grad = session.core.no_grad.saturating_add(1)) }
+}
+
+/// Ends what bg_no_grad_begin began; an error to be remembered when nothing did.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_no_grad_end(g: *mut bg_graph) {
+    // SAFETY: the header's rules for `g`.
+    unsafe {
+        call(g, |session| match session.core.no_grad.checked_sub(1) {
+            Some(depth) => session.core.no_grad = depth,
+            None => {
+                session.core.fail(
+                    ErrorKind::Argument,
+                    format_args!("no_grad_end: there is no no_grad_begin to end"),
+                );
+            }
+        })
+    }
+}
+
+const _: () = {
+    // The version is written out above, because a header wants plain numbers.
+    assert!(BG_VERSION == 1_000_000 * BG_VERSION_MAJOR + 1000 * BG_VERSION_MINOR + BG_VERSION_PATCH);
+    assert!(is_number(env!("CARGO_PKG_VERSION_MAJOR"), BG_VERSION_MAJOR));
+    assert!(is_number(env!("CARGO_PKG_VERSION_MINOR"), BG_VERSION_MINOR));
+    assert!(is_number(env!("CARGO_PKG_VERSION_PATCH"), BG_VERSION_PATCH));
+};
+
+const fn is_number(text: &str, number: i32) -> bool {
+    match i32::from_str_radix(text, 10) {
+        Ok(read) => read == number,
+        Err(_) => false,
+    }
+}
+

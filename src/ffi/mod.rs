@@ -1,0 +1,328 @@
+//! The C interface: `extern "C"` functions over [`Session`], and nothing else.
+//!
+//! What holds for every function (ownership, lifetimes, threads, NULL, errors) is said once, at
+//! the top of the header, in `cbindgen.toml`. Here it is *done* once: every function goes through
+//! [`call`], which looks at the pointer and the busy flag, and lets no panic out. The rest of a
+//! function is its arguments and one call of the session.
+//!
+//! The header is made from these files by cbindgen, which cannot see functions that macros make:
+//! hence one short function an operation.
+#![allow(non_camel_case_types, reason = "the names are C's")]
+#![allow(clippy::missing_safety_doc, reason = "the header says the rules once for all functions")]
+
+pub(crate) mod alloc;
+mod elementwise;
+mod gradient;
+mod graph;
+mod index;
+mod leaf;
+mod names;
+mod optim;
+mod print;
+mod product;
+mod read;
+mod reduce;
+mod shaping;
+
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::dtype::DType;
+use crate::error::{ErrorKind, Fail, Maybe};
+use crate::graph::{Core, Handle};
+use crate::session::Session;
+use crate::shape::{Dims, MAX_RANK};
+
+/// A recording of operations with all its data. Made by bg_graph_new, released by bg_graph_free.
+pub struct bg_graph {
+    /// Set while a call is inside: see `call`.
+    busy: AtomicBool,
+    /// Makes marks of other graphs, and forged ones, recognisable.
+    serial: u32,
+    session: UnsafeCell<Session>,
+}
+
+/// A tensor of a graph, passed by value. It is null (see bg_is_null) when the operation that
+/// should have made it failed. Its fields are the library's business.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct bg_node {
+    pub id: u32,
+    pub tag: u32,
+}
+
+/// What a function reports. The numbers never change their meaning.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum bg_status {
+    /// No error.
+    BG_OK = 0,
+    /// An argument is out of its allowed range.
+    BG_ERR_ARGUMENT = 1,
+    /// Shapes or sizes do not fit together.
+    BG_ERR_SHAPE = 2,
+    /// Element types do not fit together.
+    BG_ERR_DTYPE = 3,
+    /// A node is null, of another graph, or dropped by bg_rewind or bg_reset.
+    BG_ERR_HANDLE = 4,
+    /// Memory, or the graph's memory limit, is exhausted; or the graph is NULL.
+    BG_ERR_MEMORY = 5,
+    /// A gradient was asked for where there is none.
+    BG_ERR_GRADIENT = 6,
+    /// An index in the data is out of bounds.
+    BG_ERR_INDEX = 7,
+    /// The graph is in use by another call.
+    BG_ERR_BUSY = 8,
+    /// A fixed capacity is exceeded: the number of nodes, the rank of a tensor, the address space.
+    BG_ERR_LIMIT = 9,
+    /// A defect of this library.
+    BG_ERR_INTERNAL = 10,
+}
+
+impl From<ErrorKind> for bg_status {
+    fn from(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::Argument => Self::BG_ERR_ARGUMENT,
+            ErrorKind::Shape => Self::BG_ERR_SHAPE,
+            ErrorKind::DType => Self::BG_ERR_DTYPE,
+            ErrorKind::Handle => Self::BG_ERR_HANDLE,
+            ErrorKind::Memory => Self::BG_ERR_MEMORY,
+            ErrorKind::Gradient => Self::BG_ERR_GRADIENT,
+            ErrorKind::Index => Self::BG_ERR_INDEX,
+            ErrorKind::Busy => Self::BG_ERR_BUSY,
+            ErrorKind::Limit => Self::BG_ERR_LIMIT,
+            ErrorKind::Internal => Self::BG_ERR_INTERNAL,
+        }
+    }
+}
+
+/// Element type: IEEE single precision; differentiable.
+pub const BG_F32: i32 = 1;
+/// Element type: IEEE double precision; differentiable.
+pub const BG_F64: i32 = 2;
+/// Element type: signed 64-bit integers, for indices and classes.
+pub const BG_I64: i32 = 3;
+/// Element type: unsigned bytes, for masks of 0 and 1.
+pub const BG_U8: i32 = 4;
+
+/// The largest rank of a tensor.
+pub const BG_MAX_RANK: i32 = 8;
+
+const _: () = assert!(BG_MAX_RANK as usize == MAX_RANK);
+
+impl From<bg_node> for Handle {
+    fn from(node: bg_node) -> Self {
+        Self { id: node.id, tag: node.tag }
+    }
+}
+
+impl From<Handle> for bg_node {
+    fn from(handle: Handle) -> Self {
+        Self { id: handle.id, tag: handle.tag }
+    }
+}
+
+/// What a function returns when it could not even begin.
+trait Outcome {
+    fn refused(status: bg_status) -> Self;
+}
+
+impl Outcome for bg_node {
+    fn refused(_: bg_status) -> Self {
+        Handle::NULL.into()
+    }
+}
+
+impl Outcome for bg_status {
+    fn refused(status: bg_status) -> Self {
+        status
+    }
+}
+
+impl<T> Outcome for *const T {
+    fn refused(_: bg_status) -> Self {
+        std::ptr::null()
+    }
+}
+
+macro_rules! outcome_default {
+    ($($t:ty),*) => {$(
+        impl Outcome for $t {
+            fn refused(_: bg_status) -> Self {
+                Self::default()
+            }
+        }
+    )*};
+}
+outcome_default!((), bool, i32, usize);
+
+/// Runs a function's body on the session of a graph that is there and not in use.
+///
+/// The busy flag is no lock: it is a courtesy that turns most accidental sharing of a graph
+/// between threads into a status, for the price of a load and two stores.
+///
+/// # Safety
+/// `g` is NULL or points to a graph that has not been freed.
+unsafe fn call<R: Outcome>(g: *const bg_graph, body: impl FnOnce(&mut Session) -> R) -> R {
+    // SAFETY: the caller's promise.
+    let Some(graph) = (unsafe { g.as_ref() }) else {
+        return R::refused(bg_status::BG_ERR_MEMORY);
+    };
+    if graph.busy.load(Ordering::Relaxed) {
+        return R::refused(bg_status::BG_ERR_BUSY);
+    }
+    graph.busy.store(true, Ordering::Relaxed);
+    // SAFETY: the flag says that no other call is inside, so this is the only reference.
+    let session = unsafe { &mut *graph.session.get() };
+    let result = catch_unwind(AssertUnwindSafe(|| body(session))).unwrap_or_else(|panic| {
+        tell_panic(&mut session.core, panic.as_ref());
+        R::refused(bg_status::BG_ERR_INTERNAL)
+    });
+    graph.busy.store(false, Ordering::Relaxed);
+    result
+}
+
+#[cold]
+fn tell_panic(core: &mut Core, panic: &(dyn Any + Send)) {
+    let text = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (_, Some(text)) => text.as_str(),
+        _ => "",
+    };
+    core.fail(ErrorKind::Internal, format_args!("a defect of bumpgrad, please report it: {text}"));
+}
+
+/// A function that records a node.
+///
+/// # Safety
+/// As for [`call`].
+unsafe fn record(g: *mut bg_graph, body: impl FnOnce(&mut Session) -> Handle) -> bg_node {
+    // SAFETY: the caller's promise.
+    unsafe { call(g, |session| body(session).into()) }
+}
+
+/// A function that reports: first an error that is remembered, and then it does nothing.
+///
+/// # Safety
+/// As for [`call`].
+unsafe fn status(g: *mut bg_graph, body: impl FnOnce(&mut Session) -> Maybe<()>) -> bg_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        call(g, |session| {
+            if session.core.error.kind().is_none() {
+                let _told_below = body(session);
+            }
+            remembered(session)
+        })
+    }
+}
+
+/// A function that answers a question about the graph; where there is no answer, the outcome of a
+/// refused call.
+///
+/// # Safety
+/// As for [`call`].
+unsafe fn ask<R: Outcome>(g: *mut bg_graph, body: impl FnOnce(&mut Session) -> Maybe<R>) -> R {
+    // SAFETY: the caller's promise.
+    unsafe { call(g, |session| body(session).unwrap_or_else(|Fail| R::refused(remembered(session)))) }
+}
+
+fn remembered(session: &Session) -> bg_status {
+    session.core.error.kind().map_or(bg_status::BG_OK, bg_status::from)
+}
+
+/// The elements that a caller's pointer and count stand for.
+///
+/// # Safety
+/// `start` is NULL or valid for reading `len` elements during this call of the library.
+unsafe fn input<'a, T>(core: &mut Core, what: &str, start: *const T, len: usize) -> Maybe<&'a [T]> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    if start.is_null() {
+        return Err(null_pointer(core, what));
+    }
+    if len > isize::MAX as usize / size_of::<T>().max(1) {
+        return Err(core.fail(
+            ErrorKind::Argument,
+            format_args!("{what}: a list of {len} entries exceeds the address space"),
+        ));
+    }
+    // SAFETY: not NULL, not too long, and else the caller's promise.
+    Ok(unsafe { std::slice::from_raw_parts(start, len) })
+}
+
+/// A list with at most one entry an axis.
+///
+/// # Safety
+/// As for [`input`].
+unsafe fn short_list<'a, T>(
+    core: &mut Core,
+    what: &str,
+    start: *const T,
+    len: usize,
+) -> Maybe<&'a [T]> {
+    if len > MAX_RANK {
+        return Err(core.fail(
+            ErrorKind::Limit,
+            format_args!("{what}: a list of {len} axes exceeds the largest rank, {MAX_RANK}"),
+        ));
+    }
+    // SAFETY: the caller's promise.
+    unsafe { input(core, what, start, len) }
+}
+
+/// A shape given by the caller.
+///
+/// # Safety
+/// As for [`input`].
+unsafe fn shape(core: &mut Core, what: &str, dims: *const usize, rank: usize) -> Maybe<Dims> {
+    // SAFETY: the caller's promise.
+    Ok(Dims::new(unsafe { short_list(core, what, dims, rank) }?))
+}
+
+#[cold]
+fn null_pointer(core: &mut Core, what: &str) -> Fail {
+    core.fail(ErrorKind::Argument, format_args!("{what}: a pointer is NULL"))
+}
+
+fn dtype(core: &mut Core, what: &str, code: i32) -> Maybe<DType> {
+    DType::from_code(code).ok_or_else(|| {
+        core.fail(
+            ErrorKind::Argument,
+            format_args!("{what}: {code} is no element type: use BG_F32, BG_F64, BG_I64 or BG_U8"),
+        )
+    })
+}
+
+/// One field of an options struct, if the caller's struct is long enough to have it. Its first
+/// field is its size; a reference to a shorter struct than ours would be undefined behaviour.
+///
+/// # Safety
+/// `options` points to a struct of the caller's that is as long as its first field says.
+unsafe fn field<T: Copy>(options: *const u8, offset: usize, default: T) -> T {
+    // SAFETY: the size is there, and tells whether the field is.
+    unsafe {
+        let size = options.cast::<usize>().read_unaligned();
+        if offset + size_of::<T>() > size {
+            return default;
+        }
+        options.add(offset).cast::<T>().read_unaligned()
+    }
+}
+
+/// Writes one field of an output struct, if the caller's struct has it.
+///
+/// # Safety
+/// As for [`field`], and the struct may be written to.
+unsafe fn set_field<T: Copy>(out: *mut u8, offset: usize, value: T) {
+    // SAFETY: the size is there, and tells whether the field is.
+    unsafe {
+        let size = out.cast::<usize>().read_unaligned();
+        if offset + size_of::<T>() <= size {
+            out.add(offset).cast::<T>().write_unaligned(value);
+        }
+    }
+}

@@ -1,0 +1,543 @@
+//! The tape: nodes, their data, and the rules of handles.
+//!
+//! [`Core`] is what a graph is, behind the borrow check of `var.rs` and of `ffi/`: it appends
+//! nodes and owns memory. It computes nothing; the executor does, when a value is read.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bumpalo::Bump;
+
+use crate::arena::{Lists, OutOfMemory, Stack};
+use crate::buffer::{Buffer, Pool};
+use crate::dtype::{DType, Element};
+use crate::error::{ErrorKind, ErrorSlot, Fail, Maybe};
+use crate::id::{ListId, NodeId};
+use crate::node::{INLINE_OPERANDS, NO_SLOT, Node, Op};
+use crate::shape::{self, Dims, MAX_RANK};
+
+/// The public name of a node: its id, and the tag that the graph had when the node was recorded.
+/// Tags come from one counter for the whole process, so a handle of another graph, or one of a
+/// node that a rewind dropped, is found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Handle {
+    pub(crate) id: u32,
+    pub(crate) tag: u32,
+}
+
+impl Handle {
+    /// The result of an operation that failed.
+    pub(crate) const NULL: Self = Self { id: 0, tag: 0 };
+}
+
+/// A place to which [`Core::rewind`] goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    pub(crate) nodes: u32,
+    pub(crate) lists: u32,
+    pub(crate) tag: u32,
+}
+
+/// The mutable side of a node: its value, if there is one, and how old it is.
+///
+/// The graph's clock ticks when a leaf is written. A value is right as long as no operand changed
+/// after it: `changed` of every operand is at most its own. `checked` remembers the clock at which
+/// that was last found out, so that an unchanged graph is not walked again.
+#[derive(Clone, Copy)]
+pub(crate) struct State {
+    pub(crate) value: Option<Buffer>,
+    pub(crate) changed: u64,
+    pub(crate) checked: u64,
+    /// Whether the buffer holds the value as of `changed`.
+    pub(crate) ready: bool,
+}
+
+/// The gradient of a leaf, or of another node that was asked to retain it, and what an optimiser
+/// remembers about it.
+pub(crate) struct Slot {
+    pub(crate) node: NodeId,
+    /// Unset until the first backward, and after `zero_grad`.
+    pub(crate) grad: Option<Buffer>,
+    /// Running averages of an optimiser, one buffer each.
+    pub(crate) moments: [Option<Buffer>; 2],
+    /// Steps the optimiser has taken.
+    pub(crate) steps: u32,
+}
+
+/// An operand of an elementwise operation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Operand {
+    Node(NodeId),
+    Constant(f64),
+}
+
+impl From<NodeId> for Operand {
+    fn from(id: NodeId) -> Self {
+        Self::Node(id)
+    }
+}
+
+/// See the module.
+pub(crate) struct Core {
+    pub(crate) error: ErrorSlot,
+    pub(crate) pool: Pool,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) clock: u64,
+    /// Nesting depth of `no_grad`; nodes recorded inside do not require gradients.
+    pub(crate) no_grad: u32,
+    pub(crate) training: bool,
+    pub(crate) seed: u64,
+    /// Counts the random tensors made by creation functions, each with a stream of its own.
+    pub(crate) streams: u64,
+    labels: Vec<(NodeId, String)>,
+    /// Lists that the reverse walk fills anew each time.
+    pub(crate) walk_scratch: WalkScratch,
+    tag: u32,
+    nodes: Stack<Node>,
+    states: Stack<State>,
+    lists: Lists,
+    /// Last, because the stacks and lists above point into it.
+    bump: Bump,
+}
+
+// SAFETY: a core owns everything it points to (pages of its bump, buffers of its pool), and its
+// buffers are shared with nobody; moving it to another thread moves that ownership along.
+unsafe impl Send for Core {}
+
+static NEXT_TAG: AtomicU32 = AtomicU32::new(1);
+
+fn new_tag() -> u32 {
+    loop {
+        match NEXT_TAG.fetch_add(1, Ordering::Relaxed) {
+            0 => continue, // the null handle's tag, after 2^32 others
+            tag => return tag,
+        }
+    }
+}
+
+impl Core {
+    pub(crate) fn new() -> Self {
+        Self {
+            error: ErrorSlot::new(),
+            pool: Pool::new(),
+            slots: Vec::new(),
+            clock: 1,
+            no_grad: 0,
+            training: true,
+            seed: 0,
+            streams: 0,
+            labels: Vec::new(),
+            walk_scratch: WalkScratch::default(),
+            tag: new_tag(),
+            nodes: Stack::new(),
+            states: Stack::new(),
+            lists: Lists::new(),
+            bump: Bump::new(),
+        }
+    }
+
+    // ---- errors ----
+
+    #[cold]
+    pub(crate) fn fail(&mut self, kind: ErrorKind, message: fmt::Arguments<'_>) -> Fail {
+        self.error.set(kind, message)
+    }
+
+    /// As `fail`, for messages that look at the graph.
+    #[cold]
+    pub(crate) fn fail_with(&mut self, tell: impl FnOnce(&Self, &mut ErrorSlot) -> Fail) -> Fail {
+        let mut slot = std::mem::replace(&mut self.error, ErrorSlot::new());
+        let fail = tell(self, &mut slot);
+        self.error = slot;
+        fail
+    }
+
+    /// Reports exhausted memory on behalf of `what`.
+    #[cold]
+    pub(crate) fn out_of_memory(&mut self, what: &str) -> Fail {
+        let (stats, limit) = (self.pool.stats(), self.pool.limit());
+        if limit == usize::MAX {
+            self.fail(
+                ErrorKind::Memory,
+                format_args!("{what}: out of memory ({} bytes in use by this graph)", stats.pooled),
+            )
+        } else {
+            self.fail(
+                ErrorKind::Memory,
+                format_args!(
+                    "{what}: the graph's memory limit of {limit} bytes is reached ({} bytes in use)",
+                    stats.pooled
+                ),
+            )
+        }
+    }
+
+    // ---- looking things up ----
+
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    #[inline(always)]
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
+        self.nodes.get(id.index())
+    }
+
+    #[inline(always)]
+    pub(crate) fn node_mut(&mut self, id: NodeId) -> &mut Node {
+        self.nodes.get_mut(id.index())
+    }
+
+    #[inline(always)]
+    pub(crate) fn state(&self, id: NodeId) -> &State {
+        self.states.get(id.index())
+    }
+
+    #[inline(always)]
+    pub(crate) fn state_mut(&mut self, id: NodeId) -> &mut State {
+        self.states.get_mut(id.index())
+    }
+
+    pub(crate) fn list(&self, id: ListId) -> &[u64] {
+        self.lists.get(id)
+    }
+
+    /// The axis lengths of an interned shape.
+    pub(crate) fn dims(&self, shape: ListId) -> Dims {
+        let mut dims = Dims::SCALAR;
+        self.lists.get(shape).iter().for_each(|&len| dims.push(len as usize));
+        dims
+    }
+
+    pub(crate) fn shape(&self, id: NodeId) -> Dims {
+        self.dims(self.node(id).shape)
+    }
+
+    /// The operands that are nodes.
+    pub(crate) fn operands(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        let node = self.node(id);
+        let listed = match node.op {
+            Op::Concat => &self.lists.get(node.list)[1..],
+            _ => &[],
+        };
+        let inline = node.inputs.iter().copied().filter(|input| input.is_node());
+        inline.chain(listed.iter().map(|&id| NodeId(id as u32)))
+    }
+
+    pub(crate) fn handle(&self, id: NodeId) -> Handle {
+        Handle { id: id.0, tag: self.node(id).tag }
+    }
+
+    /// The node that a handle names, on behalf of the operation `what`.
+    #[inline]
+    pub(crate) fn resolve(&mut self, what: &str, handle: Handle) -> Maybe<NodeId> {
+        let id = NodeId(handle.id);
+        if id.index() < self.nodes.len() && self.node(id).tag == handle.tag {
+            return Ok(id);
+        }
+        Err(self.bad_handle(what, handle))
+    }
+
+    #[cold]
+    fn bad_handle(&mut self, what: &str, handle: Handle) -> Fail {
+        if handle == Handle::NULL {
+            return self.fail(
+                ErrorKind::Handle,
+                format_args!("{what}: the handle is null (the result of an operation that failed)"),
+            );
+        }
+        self.fail(
+            ErrorKind::Handle,
+            format_args!(
+                "{what}: the handle n{} is not valid here: it is of another graph, or its node was \
+                 dropped by a rewind or reset",
+                handle.id
+            ),
+        )
+    }
+
+    /// Shows a node in a message: its label if it has one, and its shape.
+    pub(crate) fn describe(&self, id: NodeId) -> Describe<'_> {
+        Describe { core: self, id }
+    }
+
+    pub(crate) fn label(&self, id: NodeId) -> Option<&str> {
+        let found = self.labels.iter().find(|(node, _)| *node == id);
+        found.map(|(_, text)| text.as_str())
+    }
+
+    pub(crate) fn set_label(&mut self, id: NodeId, text: &str) -> Maybe<()> {
+        let mut copy = String::new();
+        if copy.try_reserve_exact(text.len()).is_err() || self.labels.try_reserve(1).is_err() {
+            return Err(self.out_of_memory("label"));
+        }
+        copy.push_str(text);
+        self.labels.retain(|(node, _)| *node != id);
+        self.labels.push((id, copy));
+        Ok(())
+    }
+
+    // ---- recording ----
+
+    pub(crate) fn intern(&mut self, words: &[usize]) -> Maybe<ListId> {
+        let words = words.iter().map(|&word| word as u64);
+        self.lists.intern(&self.bump, words).map_err(|_| self.out_of_memory("record"))
+    }
+
+    /// An axis and operands that do not fit in a node.
+    pub(crate) fn intern_operands(&mut self, axis: usize, xs: &[NodeId]) -> Maybe<ListId> {
+        let mut words = Vec::new();
+        if words.try_reserve_exact(1 + xs.len()).is_err() {
+            return Err(self.out_of_memory("record"));
+        }
+        words.push(axis);
+        words.extend(xs.iter().map(|x| x.index()));
+        self.intern(&words)
+    }
+
+    /// Checks and interns the shape of a new node.
+    pub(crate) fn intern_shape(&mut self, what: &str, dims: &[usize]) -> Maybe<(ListId, usize)> {
+        if dims.len() > MAX_RANK {
+            return Err(self.fail(
+                ErrorKind::Limit,
+                format_args!(
+                    "{what}: a shape of rank {} exceeds the largest, {MAX_RANK}",
+                    dims.len()
+                ),
+            ));
+        }
+        let Some(len) = shape::checked_len(dims) else {
+            return Err(self.fail(
+                ErrorKind::Limit,
+                format_args!("{what}: a tensor of shape {dims:?} exceeds the address space"),
+            ));
+        };
+        Ok((self.intern(dims)?, len))
+    }
+
+    /// Appends a node that was checked; fills in what follows from its operands.
+    pub(crate) fn push(&mut self, node: NewNode) -> Maybe<NodeId> {
+        let id = self.nodes.len();
+        if id >= NodeId::IMMEDIATE.index() {
+            return Err(self.fail(
+                ErrorKind::Limit,
+                format_args!("a graph holds at most {} nodes", NodeId::IMMEDIATE.0),
+            ));
+        }
+        let mut record = Node {
+            op: node.op,
+            dtype: node.dtype,
+            requires_grad: false,
+            shape: node.shape,
+            tag: self.tag,
+            inputs: node.inputs,
+            list: node.list,
+            slot: NO_SLOT,
+            imm: node.imm,
+            len: node.len,
+        };
+        if self.no_grad == 0 && node.dtype.is_float() && node.op.is_differentiable() {
+            record.requires_grad = match node.op {
+                Op::Concat => {
+                    let operands = &self.lists.get(node.list)[1..];
+                    operands.iter().any(|&id| self.nodes.get(id as usize).requires_grad)
+                }
+                _ => node.inputs.iter().any(|&id| id.is_node() && self.node(id).requires_grad),
+            };
+        }
+        let state = State { value: None, changed: 0, checked: 0, ready: false };
+        let pushed = self.nodes.push(&self.bump, record).and_then(|_| {
+            self.states.push(&self.bump, state).inspect_err(|_| self.nodes.truncate(id))
+        });
+        match pushed {
+            Ok(_) => Ok(NodeId(id as u32)),
+            Err(OutOfMemory) => Err(self.out_of_memory("record")),
+        }
+    }
+
+    // ---- leaves ----
+
+    /// A leaf of this shape with a buffer of undefined content; the caller fills it at once.
+    pub(crate) fn new_leaf(&mut self, what: &str, dtype: DType, dims: &[usize]) -> Maybe<NodeId> {
+        let (shape, len) = self.intern_shape(what, dims)?;
+        let buffer = self.pool.take(len * dtype.size()).map_err(|_| self.out_of_memory(what))?;
+        let id = self.push(NewNode { shape, len, ..NewNode::new(Op::Leaf, dtype) });
+        match id {
+            Ok(id) => self.state_mut(id).value = Some(buffer),
+            Err(_) => self.pool.give(buffer),
+        }
+        let id = id?;
+        // New data like any other: what depends on "the present replay" (dropout) stays as it is.
+        let clock = self.clock;
+        let state = self.state_mut(id);
+        (state.changed, state.checked, state.ready) = (clock, clock, true);
+        Ok(id)
+    }
+
+    /// Says that a leaf's data are about to change: everything downstream is stale from now on.
+    pub(crate) fn touch(&mut self, leaf: NodeId) {
+        self.clock += 1;
+        let clock = self.clock;
+        let state = self.state_mut(leaf);
+        (state.changed, state.checked) = (clock, clock);
+    }
+
+    /// The elements of a node whose value is present.
+    pub(crate) fn values<T: Element>(&self, id: NodeId) -> &[T] {
+        let node = self.node(id);
+        assert_eq!(node.dtype, T::DTYPE, "reading {id}");
+        match self.state(id).value {
+            // SAFETY: a node's buffer holds `len` elements of its dtype (taken with that size,
+            // written before it is marked present), and is borrowed with the core.
+            Some(buffer) => unsafe {
+                std::slice::from_raw_parts(buffer.as_ptr().cast::<T>(), node.len)
+            },
+            None => panic!("{id} has no value"),
+        }
+    }
+
+    pub(crate) fn values_mut<T: Element>(&mut self, id: NodeId) -> &mut [T] {
+        let (ptr, len) = {
+            let values = self.values::<T>(id);
+            (values.as_ptr().cast_mut(), values.len())
+        };
+        // SAFETY: the slice that `values` vouches for, now borrowed mutably with the core.
+        unsafe { std::slice::from_raw_parts_mut(ptr, len) }
+    }
+
+    /// The gradient slot of a node, made when it has none.
+    pub(crate) fn slot(&mut self, id: NodeId) -> Maybe<usize> {
+        if self.node(id).slot == NO_SLOT {
+            if self.slots.try_reserve(1).is_err() {
+                return Err(self.out_of_memory("gradient"));
+            }
+            self.node_mut(id).slot = self.slots.len() as u32;
+            self.slots.push(Slot { node: id, grad: None, moments: [None; 2], steps: 0 });
+        }
+        Ok(self.node(id).slot as usize)
+    }
+
+    /// The elements of a slot's buffer.
+    pub(crate) fn slot_values<T: Element>(&self, id: NodeId, buffer: Buffer) -> &[T] {
+        let node = self.node(id);
+        assert_eq!(node.dtype, T::DTYPE, "reading the gradient of {id}");
+        // SAFETY: gradient and moment buffers are taken with the size of their node's value, and
+        // are filled when they are taken.
+        unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast::<T>(), node.len) }
+    }
+
+    // ---- going back ----
+
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { nodes: self.nodes.len() as u32, lists: self.lists.len() as u32, tag: self.tag }
+    }
+
+    /// Drops every node recorded after the mark.
+    pub(crate) fn rewind(&mut self, mark: Mark) -> Maybe<()> {
+        let len = mark.nodes as usize;
+        // The mark is of this graph, and of before all later rewinds to an earlier place, exactly
+        // when the last node that it keeps is still there with a tag no newer than the mark's.
+        let kept = len == 0 || (len <= self.len() && self.nodes.get(len - 1).tag <= mark.tag);
+        if !kept || mark.tag > self.tag {
+            return Err(self.fail(
+                ErrorKind::Handle,
+                format_args!("rewind: the mark is of another graph or of nodes already dropped"),
+            ));
+        }
+        self.truncate(len);
+        self.lists.truncate(mark.lists as usize);
+        self.tag = new_tag();
+        Ok(())
+    }
+
+    /// Drops everything and keeps the memory for the next recording.
+    pub(crate) fn reset(&mut self) {
+        self.truncate(0);
+        self.lists.truncate(0);
+        self.tag = new_tag();
+    }
+
+    /// Drops nodes without invalidating handles: for nodes that nobody has a handle of.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        for id in len..self.nodes.len() {
+            if let Some(buffer) = self.states.get_mut(id).value.take() {
+                self.pool.give(buffer);
+            }
+        }
+        if self.slots.iter().any(|slot| slot.node.index() >= len) {
+            let pool = &mut self.pool;
+            self.slots.retain_mut(|slot| {
+                let keep = slot.node.index() < len;
+                if !keep {
+                    let buffers =
+                        [slot.grad.take(), slot.moments[0].take(), slot.moments[1].take()];
+                    buffers.into_iter().flatten().for_each(|buffer| pool.give(buffer));
+                }
+                keep
+            });
+            for (index, slot) in self.slots.iter().enumerate() {
+                self.nodes.get_mut(slot.node.index()).slot = index as u32;
+            }
+        }
+        self.labels.retain(|(node, _)| node.index() < len);
+        self.nodes.truncate(len);
+        self.states.truncate(len);
+    }
+
+    pub(crate) fn record_bytes(&self) -> usize {
+        self.bump.allocated_bytes()
+    }
+
+    pub(crate) fn set_memory_limit(&mut self, bytes: usize) {
+        self.pool.set_limit(bytes);
+        self.bump.set_allocation_limit((bytes != usize::MAX).then_some(bytes));
+    }
+}
+
+/// The reverse walk's lists, kept so that a repeated backward allocates nothing.
+#[derive(Default)]
+pub(crate) struct WalkScratch {
+    pub(crate) cotangents: Vec<NodeId>,
+    pub(crate) expanded: Vec<NodeId>,
+    pub(crate) sent: Vec<(NodeId, NodeId)>,
+}
+
+/// What a caller of [`Core::push`] says about a node.
+pub(crate) struct NewNode {
+    pub(crate) op: Op,
+    pub(crate) dtype: DType,
+    pub(crate) shape: ListId,
+    pub(crate) len: usize,
+    pub(crate) inputs: [NodeId; INLINE_OPERANDS],
+    pub(crate) list: ListId,
+    pub(crate) imm: f64,
+}
+
+impl NewNode {
+    pub(crate) fn new(op: Op, dtype: DType) -> Self {
+        Self {
+            op,
+            dtype,
+            shape: ListId::NONE,
+            len: 0,
+            inputs: [NodeId::NONE; INLINE_OPERANDS],
+            list: ListId::NONE,
+            imm: 0.0,
+        }
+    }
+}
+
+/// A node in a message.
+pub(crate) struct Describe<'a> {
+    core: &'a Core,
+    id: NodeId,
+}
+
+impl fmt::Display for Describe<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(label) = self.core.label(self.id) {
+            write!(f, "\"{label}\" ")?;
+        }
+        write!(f, "{:?}", self.core.shape(self.id))
+    }
+}

@@ -1,0 +1,751 @@
+//! The inner loops, at every instruction level, behind tables of function pointers.
+//!
+//! A kernel body is written once, generic over [`Lanes`]. At the baseline it runs on `wide`'s
+//! vectors. At v3 and v4 it runs on plain scalars inside functions with `#[target_feature]`, where
+//! LLVM turns the loop into AVX2 or AVX-512; `wide` cannot do that, since it chooses its
+//! instructions when it is itself compiled. All operands of a kernel are dense and have no overlap
+//! with the result; broadcasting, strides and tiles are the executor's.
+
+use std::marker::PhantomData;
+
+use crate::dtype::{DType, Element};
+use crate::lane::{Fused, Lanes, W32, W64};
+use crate::level::Level;
+use crate::math::{TRIG_LIMIT_F32, TRIG_LIMIT_F64};
+use crate::node::{Comparison, Extreme, Op, Reduction};
+use crate::op::{Elementwise, binary, unary};
+use crate::real::Real;
+use crate::roll_call::{Elem, roll_call};
+
+/// `kernel(n, out, operands)`: the pointers' types are those of the operation.
+///
+/// # Safety
+/// - `out` is valid for writing, and every operand the operation reads for reading, `n` elements
+///   of the dtype that the kernel was looked up for (row kernels write one element instead).
+/// - They are aligned for that type, and `out` overlaps none of the operands.
+/// - The CPU can run the level that the kernel was looked up for.
+pub(crate) type Kernel = unsafe fn(n: usize, out: *mut u8, operands: *const *const u8);
+
+/// A loop body, for elements of type `T`.
+pub(crate) trait Body<T> {
+    /// # Safety
+    /// As for [`Kernel`].
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8);
+}
+
+/// A float type with lanes at every level.
+pub(crate) trait Float: Element + PartialOrd {
+    type Wide: Lanes<Elem = Self>;
+    type Scalar: Lanes<Elem = Self>;
+    /// Beyond this the branch-free trigonometric functions are not exact.
+    const TRIG_LIMIT: f64;
+
+    fn plus(self, other: Self) -> Self;
+    fn minus(self, other: Self) -> Self;
+    fn times(self, other: Self) -> Self;
+    fn over(self, other: Self) -> Self;
+    fn root(self) -> Self;
+}
+
+macro_rules! float {
+    ($t:ty, $wide:ty, $limit:expr) => {
+        impl Float for $t {
+            type Wide = $wide;
+            type Scalar = Fused<$t>;
+            const TRIG_LIMIT: f64 = $limit;
+
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                self + other
+            }
+            #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                self - other
+            }
+            #[inline(always)]
+            fn times(self, other: Self) -> Self {
+                self * other
+            }
+            #[inline(always)]
+            fn over(self, other: Self) -> Self {
+                self / other
+            }
+            #[inline(always)]
+            fn root(self) -> Self {
+                self.sqrt()
+            }
+        }
+    };
+}
+float!(f32, W32, TRIG_LIMIT_F32);
+float!(f64, W64, TRIG_LIMIT_F64);
+
+/// # Safety
+/// As for [`Kernel`].
+unsafe fn baseline<B: Body<T>, T: Float>(n: usize, out: *mut u8, operands: *const *const u8) {
+    // SAFETY: the caller's promise.
+    unsafe { B::run::<T::Wide>(n, out, operands) }
+}
+
+/// # Safety
+/// As for [`Kernel`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn v3<B: Body<T>, T: Float>(n: usize, out: *mut u8, operands: *const *const u8) {
+    // SAFETY: the caller's promise.
+    unsafe { B::run::<T::Scalar>(n, out, operands) }
+}
+
+/// # Safety
+/// As for [`Kernel`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
+unsafe fn v4<B: Body<T>, T: Float>(n: usize, out: *mut u8, operands: *const *const u8) {
+    // SAFETY: the caller's promise.
+    unsafe { B::run::<T::Scalar>(n, out, operands) }
+}
+
+/// The function for a level.
+const fn at<B: Body<T>, T: Float>(level: Level) -> Kernel {
+    match level {
+        Level::Baseline => baseline::<B, T>,
+        #[cfg(target_arch = "x86_64")]
+        Level::V3 => v3::<B, T>,
+        #[cfg(target_arch = "x86_64")]
+        Level::V4 => v4::<B, T>,
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => baseline::<B, T>,
+    }
+}
+
+// ---- elementwise rules ----
+
+/// `n` elements from a kernel's `k`-th operand.
+///
+/// # Safety
+/// As for [`Kernel`]; the operand must hold elements of type `T`.
+#[inline(always)]
+unsafe fn operand<'a, T>(operands: *const *const u8, k: usize, n: usize) -> &'a [T] {
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts((*operands.add(k)).cast(), n) }
+}
+
+/// # Safety
+/// As for [`Kernel`]; the result must hold elements of type `T`.
+#[inline(always)]
+unsafe fn result<'a, T>(out: *mut u8, n: usize) -> &'a mut [T] {
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts_mut(out.cast(), n) }
+}
+
+/// out = f(operands), element by element. That `out` is a parameter of its own tells LLVM that it
+/// overlaps nothing, without which the loop would not be vectorised.
+#[inline(always)]
+fn each<L: Lanes, const N: usize>(
+    out: &mut [L::Elem],
+    from: [&[L::Elem]; N],
+    f: impl Fn([L; N]) -> L,
+) {
+    let n = out.len();
+    assert!(from.iter().all(|from| from.len() == n));
+    let whole = n - n % L::LANES;
+    let mut i = 0;
+    while i < whole {
+        // SAFETY: LANES elements from i on are inside all slices, which are `n` long.
+        unsafe {
+            let x = std::array::from_fn(|k| L::load(from[k].as_ptr().add(i)));
+            f(x).store(out.as_mut_ptr().add(i));
+        }
+        i += L::LANES;
+    }
+    if whole < n {
+        // The tail runs the same code as the body, on copies filled up to whole lanes.
+        let mut last = [[out[whole]; MAX_LANES]; N];
+        for k in 0..N {
+            last[k][..n - whole].copy_from_slice(&from[k][whole..]);
+        }
+        let mut y = [out[whole]; MAX_LANES];
+        // SAFETY: the copies hold MAX_LANES elements, at least LANES.
+        unsafe {
+            let x = std::array::from_fn(|k| L::load(last[k].as_ptr()));
+            f(x).store(y.as_mut_ptr());
+        }
+        out[whole..].copy_from_slice(&y[..n - whole]);
+    }
+}
+
+const MAX_LANES: usize = 8;
+
+/// Computes again, one by one, the elements whose angle is too large for the branch-free
+/// reduction.
+#[inline(always)]
+fn repair<T: Float>(out: &mut [T], angle: &[T], exact: impl Fn(usize) -> f64) {
+    let limit = T::TRIG_LIMIT;
+    let huge = |x: T| x.to_f64().abs() > limit;
+    // Looking first keeps the rare loop out of the common path.
+    if angle.iter().fold(false, |any, &x| any | huge(x)) {
+        for (i, &x) in angle.iter().enumerate().filter(|&(_, &x)| huge(x)) {
+            debug_assert!(huge(x));
+            out[i] = T::from_f64(exact(i));
+        }
+    }
+}
+
+/// The value of a rule.
+struct Eval<O, const N: usize>(PhantomData<O>);
+
+impl<O: Elementwise<N>, T: Float, const N: usize> Body<T> for Eval<O, N> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+        // SAFETY: the caller's promise, with N operands.
+        let (out, from): (&mut [T], [&[T]; N]) =
+            unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
+        each::<L, N>(out, from, O::eval::<L>);
+        if O::TRIG {
+            repair(out, from[0], |i| O::eval::<f64>(std::array::from_fn(|k| from[k][i].to_f64())));
+        }
+    }
+}
+
+/// The cotangent that a rule of one operand sends to it. Operands: the rule's, its value, the
+/// value's cotangent. Those that the rule does not read are given as copies of the last.
+struct Pull1<O>(PhantomData<O>);
+
+impl<O: Elementwise<1>, T: Float> Body<T> for Pull1<O> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+        // SAFETY: the caller's promise, with 3 operands.
+        let (out, from): (&mut [T], [&[T]; 3]) =
+            unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
+        each::<L, 3>(out, from, |[x, y, g]| O::pull::<L>([x], y, g)[0]);
+        if O::TRIG {
+            repair(out, from[0], |i| {
+                let [x, y, g] = from.map(|from| from[i].to_f64());
+                O::pull::<f64>([x], y, g)[0]
+            });
+        }
+    }
+}
+
+/// The cotangent that a rule of two operands sends to operand `I`; otherwise as [`Pull1`].
+struct Pull2<O, const I: usize>(PhantomData<O>);
+
+impl<O: Elementwise<2>, T: Float, const I: usize> Body<T> for Pull2<O, I> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+        const { assert!(!O::TRIG, "only rules of one operand are repaired") };
+        // SAFETY: the caller's promise, with 4 operands.
+        let (out, from): (&mut [T], [&[T]; 4]) =
+            unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
+        each::<L, 4>(out, from, |[a, b, y, g]| O::pull::<L>([a, b], y, g)[I]);
+    }
+}
+
+macro_rules! elementwise_tables {
+    (1: $($unary:ident),*; 2: $($binary:ident),*;) => {
+        const fn evals<T: Float>(level: Level) -> [Kernel; Elem::ALL.len()] {
+            [
+                $(at::<Eval<unary::$unary, 1>, T>(level),)*
+                $(at::<Eval<binary::$binary, 2>, T>(level),)*
+            ]
+        }
+
+        const fn pulls<T: Float>(level: Level) -> [[Kernel; 2]; Elem::ALL.len()] {
+            [
+                $([at::<Pull1<unary::$unary>, T>(level); 2],)*
+                $([
+                    at::<Pull2<binary::$binary, 0>, T>(level),
+                    at::<Pull2<binary::$binary, 1>, T>(level),
+                ],)*
+            ]
+        }
+    };
+}
+roll_call!(elementwise_tables);
+
+// ---- comparisons, selection, conversion ----
+
+/// Operands: two of `T`; the result is a mask.
+struct Compare<const C: u8>;
+
+impl<T: Element + PartialOrd, const C: u8> Plain<T> for Compare<C> {
+    #[inline(always)]
+    unsafe fn run(n: usize, out: *mut u8, operands: *const *const u8) {
+        // SAFETY: the caller's promise, with 2 operands and a result of u8.
+        let (out, a, b): (&mut [u8], &[T], &[T]) =
+            unsafe { (result(out, n), operand(operands, 0, n), operand(operands, 1, n)) };
+        zip2(out, a, b, |a, b| {
+            u8::from(match Comparison::ALL[C as usize] {
+                Comparison::Eq => a == b,
+                Comparison::Ne => a != b,
+                Comparison::Lt => a < b,
+                Comparison::Le => a <= b,
+                Comparison::Gt => a > b,
+                Comparison::Ge => a >= b,
+                #[allow(clippy::eq_op)] // a number that is not itself is NaN
+                Comparison::Same => a == b || (a != a && b != b),
+            })
+        });
+    }
+}
+
+#[inline(always)]
+fn zip2<A: Copy, B: Copy, R>(out: &mut [R], a: &[A], b: &[B], f: impl Fn(A, B) -> R) {
+    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        *out = f(a, b);
+    }
+}
+
+/// Operands: mask, value where it is set, value elsewhere.
+struct Where;
+
+impl<T: Element> Plain<T> for Where {
+    #[inline(always)]
+    unsafe fn run(n: usize, out: *mut u8, operands: *const *const u8) {
+        // SAFETY: the caller's promise, with 3 operands, the first of u8.
+        let (out, mask, yes, no): (&mut [T], &[u8], &[T], &[T]) = unsafe {
+            (
+                result(out, n),
+                operand(operands, 0, n),
+                operand(operands, 1, n),
+                operand(operands, 2, n),
+            )
+        };
+        for i in 0..out.len() {
+            out[i] = if mask[i] != 0 { yes[i] } else { no[i] };
+        }
+    }
+}
+
+/// Operand: one of `T`; the result is of `U`.
+struct Cast<U>(PhantomData<U>);
+
+impl<T: Element + As<U>, U: Element> Plain<T> for Cast<U> {
+    #[inline(always)]
+    unsafe fn run(n: usize, out: *mut u8, operands: *const *const u8) {
+        // SAFETY: the caller's promise, with one operand of T and a result of U.
+        let (out, from): (&mut [U], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
+        for (out, &x) in out.iter_mut().zip(from) {
+            *out = x.cast();
+        }
+    }
+}
+
+/// Rust's `as`, for any two element types.
+pub(crate) trait As<U> {
+    fn cast(self) -> U;
+}
+
+macro_rules! casts {
+    ($($from:ty => $($to:ty)*;)*) => {$($(
+        impl As<$to> for $from {
+            #[inline(always)]
+            fn cast(self) -> $to {
+                self as $to
+            }
+        }
+    )*)*};
+}
+casts! {
+    f32 => f32 f64 i64 u8;
+    f64 => f32 f64 i64 u8;
+    i64 => f32 f64 i64 u8;
+    u8 => f32 f64 i64 u8;
+}
+
+/// A loop body without a float type, compiled once, for the baseline: these move more bytes than
+/// they compute.
+trait Plain<T> {
+    /// # Safety
+    /// As for [`Kernel`].
+    unsafe fn run(n: usize, out: *mut u8, operands: *const *const u8);
+}
+
+const fn comparisons<T: Element + PartialOrd>() -> [Kernel; Comparison::ALL.len()] {
+    [
+        <Compare<0> as Plain<T>>::run,
+        <Compare<1> as Plain<T>>::run,
+        <Compare<2> as Plain<T>>::run,
+        <Compare<3> as Plain<T>>::run,
+        <Compare<4> as Plain<T>>::run,
+        <Compare<5> as Plain<T>>::run,
+        <Compare<6> as Plain<T>>::run,
+    ]
+}
+
+fn cast_from<T>(to: DType) -> Kernel
+where
+    T: Element + As<f32> + As<f64> + As<i64> + As<u8>,
+{
+    match to {
+        DType::F32 => <Cast<f32> as Plain<T>>::run,
+        DType::F64 => <Cast<f64> as Plain<T>>::run,
+        DType::I64 => <Cast<i64> as Plain<T>>::run,
+        DType::U8 => <Cast<u8> as Plain<T>>::run,
+    }
+}
+
+/// The kernel of an elementwise node whose first operand (after a mask) is of this dtype.
+pub(crate) fn elementwise(op: Op, operand: DType, result: DType, level: Level) -> Kernel {
+    match op {
+        Op::Map(elem) => float_kernels(operand, level).eval[elem as usize],
+        Op::Pull(elem, i) => float_kernels(operand, level).pull[elem as usize][i as usize],
+        Op::Compare(comparison) => {
+            let table = match operand {
+                DType::F32 => const { &comparisons::<f32>() },
+                DType::F64 => const { &comparisons::<f64>() },
+                DType::I64 => const { &comparisons::<i64>() },
+                DType::U8 => const { &comparisons::<u8>() },
+            };
+            table[comparison as usize]
+        }
+        Op::Where => match result {
+            DType::F32 => <Where as Plain<f32>>::run,
+            DType::F64 => <Where as Plain<f64>>::run,
+            DType::I64 => <Where as Plain<i64>>::run,
+            DType::U8 => <Where as Plain<u8>>::run,
+        },
+        Op::Cast => match operand {
+            DType::F32 => cast_from::<f32>(result),
+            DType::F64 => cast_from::<f64>(result),
+            DType::I64 => cast_from::<i64>(result),
+            DType::U8 => cast_from::<u8>(result),
+        },
+        _ => unreachable!("{op:?} is not elementwise"),
+    }
+}
+
+// ---- rows: one operand of n elements ----
+
+/// Elements that are reduced side by side. The same at every level, so that a sum is the same
+/// bit for bit wherever it is made.
+const STRIDE: usize = 16;
+
+/// Reduces a row with `STRIDE` accumulators; `join` must be associative up to rounding, and
+/// `first` neutral.
+#[inline(always)]
+fn fold_row<T: Copy>(row: &[T], first: T, join: impl Fn(T, T) -> T) -> T {
+    let mut acc = [first; STRIDE];
+    let (whole, rest) = row.as_chunks::<STRIDE>();
+    for chunk in whole {
+        for k in 0..STRIDE {
+            acc[k] = join(acc[k], chunk[k]);
+        }
+    }
+    for (k, &x) in rest.iter().enumerate() {
+        acc[k] = join(acc[k], x);
+    }
+    let mut width = STRIDE;
+    while width > 1 {
+        width /= 2;
+        for k in 0..width {
+            acc[k] = join(acc[k], acc[k + width]);
+        }
+    }
+    acc[0]
+}
+
+/// Elements of a row that are summed in its own precision before the sum goes on in f64.
+const SUM_BLOCK: usize = 1024;
+
+/// The sum of a row, one element. Blocks are summed in the element's precision and added up in
+/// f64 with the lost low part carried along (A. Neumaier, 1974), so the error does not grow with
+/// the length of the row.
+struct SumRow;
+
+impl<T: Float> Body<T> for SumRow {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+        // SAFETY: the caller's promise, with one operand and one element of result.
+        let (out, row): (&mut [T], &[T]) = unsafe { (result(out, 1), operand(operands, 0, n)) };
+        let zero = T::default();
+        let mut total = Total::default();
+        for block in row.chunks(SUM_BLOCK) {
+            total.add(fold_row(block, zero, |a, b| a.plus(b)).to_f64());
+        }
+        out[0] = T::from_f64(total.value());
+    }
+}
+
+/// A compensated sum.
+#[derive(Default)]
+struct Total {
+    sum: f64,
+    lost: f64,
+}
+
+impl Total {
+    #[inline(always)]
+    fn add(&mut self, x: f64) {
+        let sum = self.sum + x;
+        let lost =
+            if self.sum.abs() >= x.abs() { (self.sum - sum) + x } else { (x - sum) + self.sum };
+        // An infinite sum has lost nothing (the difference would be NaN).
+        self.lost += if sum.is_finite() { lost } else { 0.0 };
+        self.sum = sum;
+    }
+
+    #[inline(always)]
+    fn value(&self) -> f64 {
+        self.sum + self.lost
+    }
+}
+
+/// The largest (`MAX`) or smallest element of a row; NaN if there is one.
+struct ExtremeRow<const MAX: bool>;
+
+#[inline(always)]
+fn extreme_of<T: Float, const MAX: bool>(row: &[T]) -> T {
+    fold_row(row, row[0], |a, b| {
+        let better = if MAX { b > a } else { b < a };
+        #[allow(clippy::eq_op)] // a number that is not itself is NaN, and wins
+        if better || b != b { b } else { a }
+    })
+}
+
+impl<T: Float, const MAX: bool> Body<T> for ExtremeRow<MAX> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+        // SAFETY: the caller's promise, with one operand and one element of result.
+        let (out, row): (&mut [T], &[T]) = unsafe { (result(out, 1), operand(operands, 0, n)) };
+        out[0] = extreme_of::<T, MAX>(row);
+    }
+}
+
+/// Elements of a row that are taken through the exponential function at a time, on the stack.
+const EXP_BLOCK: usize = 256;
+
+/// sum e^(x - shift) of a row: what log-sum-exp and its kin are made of.
+#[inline(always)]
+fn shifted_sum<L: Lanes<Elem = T>, T: Float>(row: &[T], shift: T) -> f64 {
+    let mut total = Total::default();
+    let mut scratch = [T::default(); EXP_BLOCK];
+    for block in row.chunks(EXP_BLOCK) {
+        let scratch = &mut scratch[..block.len()];
+        each::<L, 1>(scratch, [block], |[x]| (x - L::lit(shift.to_f64())).exp());
+        total.add(fold_row(scratch, T::default(), |a, b| a.plus(b)).to_f64());
+    }
+    total.value()
+}
+
+/// log sum e^x of a row, one element.
+struct LogSumExpRow;
+
+impl<T: Float> Body<T> for LogSumExpRow {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+        // SAFETY: the caller's promise, with one operand and one element of result.
+        let (out, row): (&mut [T], &[T]) = unsafe { (result(out, 1), operand(operands, 0, n)) };
+        let largest = extreme_of::<T, true>(row);
+        // An infinite maximum cannot be taken off; without it the sum is 0 or infinite, as it is.
+        let shift = if largest.to_f64().is_finite() { largest } else { T::default() };
+        let sum = shifted_sum::<L, T>(row, shift);
+        out[0] = T::from_f64(shift.to_f64() + Real::ln(sum));
+    }
+}
+
+/// The softmax of a row.
+struct SoftmaxRow;
+
+impl<T: Float> Body<T> for SoftmaxRow {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+        // SAFETY: the caller's promise, with one operand.
+        let (out, row): (&mut [T], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
+        if row.is_empty() {
+            return;
+        }
+        // The plain maximum: a row of -inf, or with +inf, is NaN, as in PyTorch.
+        let largest = extreme_of::<T, true>(row);
+        each::<L, 1>(out, [row], |[x]| (x - L::lit(largest.to_f64())).exp());
+        let mut total = Total::default();
+        for block in out.chunks(SUM_BLOCK) {
+            total.add(fold_row(block, T::default(), |a, b| a.plus(b)).to_f64());
+        }
+        let sum = T::from_f64(total.value());
+        for y in out {
+            *y = y.over(sum);
+        }
+    }
+}
+
+/// The logarithm of the softmax of a row.
+struct LogSoftmaxRow;
+
+impl<T: Float> Body<T> for LogSoftmaxRow {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+        // SAFETY: the caller's promise, with one operand.
+        let (out, row): (&mut [T], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
+        if row.is_empty() {
+            return;
+        }
+        let largest = extreme_of::<T, true>(row);
+        let log = Real::ln(shifted_sum::<L, T>(row, largest));
+        each::<L, 1>(out, [row], |[x]| (x - L::lit(largest.to_f64())) - L::lit(log));
+    }
+}
+
+// ---- accumulation: the result is also an operand ----
+
+/// out += x: gradients that add up.
+struct Accumulate;
+
+impl<T: Float> Body<T> for Accumulate {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+        // SAFETY: the caller's promise, with one operand.
+        let (out, x): (&mut [T], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = out.plus(x);
+        }
+    }
+}
+
+/// out = the larger (`MAX`) or smaller of out and x; NaN wins.
+struct AccumulateExtreme<const MAX: bool>;
+
+impl<T: Float, const MAX: bool> Body<T> for AccumulateExtreme<MAX> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+        // SAFETY: the caller's promise, with one operand.
+        let (out, x): (&mut [T], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
+        for (out, &x) in out.iter_mut().zip(x) {
+            let better = if MAX { x > *out } else { x < *out };
+            #[allow(clippy::eq_op)] // a number that is not itself is NaN, and wins
+            if better || x != x {
+                *out = x;
+            }
+        }
+    }
+}
+
+// ---- optimisers ----
+
+/// What one step of an optimiser is made of; which numbers mean what is said at each kernel.
+pub(crate) type Coefficients = [f64; 6];
+
+/// Momentum SGD. Operands: gradient, velocity (written), coefficients [rate, momentum, decay].
+struct SgdStep;
+
+impl<T: Float> Body<T> for SgdStep {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+        // SAFETY: the caller's promise: operands as the struct says, the velocity being its
+        // alone, so that writing through that operand is allowed.
+        let (p, g, v, c): (&mut [T], &[T], &mut [T], Coefficients) = unsafe {
+            (
+                result(out, n),
+                operand(operands, 0, n),
+                result((*operands.add(1)).cast_mut(), n),
+                (*operands.add(2)).cast::<Coefficients>().read_unaligned(),
+            )
+        };
+        let [rate, momentum, decay, ..] = c.map(T::from_f64);
+        for i in 0..n {
+            let slope = g[i].plus(decay.times(p[i]));
+            v[i] = momentum.times(v[i]).plus(slope);
+            p[i] = p[i].minus(rate.times(v[i]));
+        }
+    }
+}
+
+/// Adam. Operands: gradient, first and second moment (both written), coefficients
+/// [rate / (1 - b1^t), b1, b2, epsilon, 1 / sqrt(1 - b2^t), decay].
+struct AdamStep;
+
+impl<T: Float> Body<T> for AdamStep {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+        // SAFETY: the caller's promise: operands as the struct says, the moments being its alone,
+        // so that writing through those operands is allowed.
+        let (p, g, m, v, c): (&mut [T], &[T], &mut [T], &mut [T], Coefficients) = unsafe {
+            (
+                result(out, n),
+                operand(operands, 0, n),
+                result((*operands.add(1)).cast_mut(), n),
+                result((*operands.add(2)).cast_mut(), n),
+                (*operands.add(3)).cast::<Coefficients>().read_unaligned(),
+            )
+        };
+        let [rate, b1, b2, epsilon, scale, decay] = c.map(T::from_f64);
+        let (c1, c2) = (T::from_f64(1.0 - c[1]), T::from_f64(1.0 - c[2]));
+        for i in 0..n {
+            let slope = g[i].plus(decay.times(p[i]));
+            m[i] = b1.times(m[i]).plus(c1.times(slope));
+            v[i] = b2.times(v[i]).plus(c2.times(slope.times(slope)));
+            let step = m[i].over(v[i].root().times(scale).plus(epsilon));
+            p[i] = p[i].minus(rate.times(step));
+        }
+    }
+}
+
+/// The kernels for one float type at one level.
+pub(crate) struct FloatKernels {
+    eval: [Kernel; Elem::ALL.len()],
+    pull: [[Kernel; 2]; Elem::ALL.len()],
+    sum_row: Kernel,
+    extreme_row: [Kernel; 2],
+    logsumexp_row: Kernel,
+    pub(crate) softmax_row: Kernel,
+    pub(crate) log_softmax_row: Kernel,
+    pub(crate) accumulate: Kernel,
+    accumulate_extreme: [Kernel; 2],
+    pub(crate) sgd: Kernel,
+    pub(crate) adam: Kernel,
+}
+
+const fn table<T: Float>(level: Level) -> FloatKernels {
+    FloatKernels {
+        eval: evals::<T>(level),
+        pull: pulls::<T>(level),
+        sum_row: at::<SumRow, T>(level),
+        extreme_row: [at::<ExtremeRow<true>, T>(level), at::<ExtremeRow<false>, T>(level)],
+        logsumexp_row: at::<LogSumExpRow, T>(level),
+        softmax_row: at::<SoftmaxRow, T>(level),
+        log_softmax_row: at::<LogSoftmaxRow, T>(level),
+        accumulate: at::<Accumulate, T>(level),
+        accumulate_extreme: [
+            at::<AccumulateExtreme<true>, T>(level),
+            at::<AccumulateExtreme<false>, T>(level),
+        ],
+        sgd: at::<SgdStep, T>(level),
+        adam: at::<AdamStep, T>(level),
+    }
+}
+
+static F32: [FloatKernels; 3] =
+    [table::<f32>(Level::Baseline), table::<f32>(Level::V3), table::<f32>(Level::V4)];
+static F64: [FloatKernels; 3] =
+    [table::<f64>(Level::Baseline), table::<f64>(Level::V3), table::<f64>(Level::V4)];
+
+/// The kernels for a float dtype at a level.
+pub(crate) fn float_kernels(dtype: DType, level: Level) -> &'static FloatKernels {
+    match dtype {
+        DType::F32 => &F32[level as usize],
+        DType::F64 => &F64[level as usize],
+        other => unreachable!("{other} was rejected when the node was recorded"),
+    }
+}
+
+impl FloatKernels {
+    /// Reduces a row to one element.
+    pub(crate) fn row(&self, reduction: Reduction) -> Kernel {
+        match reduction {
+            Reduction::Sum => self.sum_row,
+            Reduction::Extreme(Extreme::Max, _) => self.extreme_row[0],
+            Reduction::Extreme(Extreme::Min, _) => self.extreme_row[1],
+            Reduction::LogSumExp => self.logsumexp_row,
+        }
+    }
+
+    /// Joins a row into a row of results, where a reduction can be made like that.
+    pub(crate) fn join(&self, reduction: Reduction) -> Option<Kernel> {
+        match reduction {
+            Reduction::Sum => Some(self.accumulate),
+            Reduction::Extreme(Extreme::Max, _) => Some(self.accumulate_extreme[0]),
+            Reduction::Extreme(Extreme::Min, _) => Some(self.accumulate_extreme[1]),
+            Reduction::LogSumExp => None,
+        }
+    }
+}

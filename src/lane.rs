@@ -1,0 +1,480 @@
+//! What a kernel computes on at each [`Level`](crate::level::Level).
+//!
+//! - [`W32`] and [`W64`], four numbers of the `wide` crate: the baseline, where SIMD must not hang
+//!   on the auto-vectoriser. This is the only file that names `wide`.
+//! - [`Fused`], one plain number whose `mul_add` is the FMA instruction: levels v3 and v4. A plain
+//!   loop over it inside a `#[target_feature]` function is vectorised by LLVM to whatever width
+//!   that level has. `wide` cannot serve there: it chooses its instructions when *it* is compiled.
+//!
+//! The functions of `math` are written once over the traits [`Lane32`] and [`Lane64`]. They have no
+//! branches, and no operation here that LLVM would leave scalar: rounding to an integer and
+//! reading an exponent go through additions of a large constant and through bits, since
+//! conversions between 64-bit integers and floats exist only from AVX-512 on.
+//!
+//! Everything is `inline(always)`: a function left outside its `#[target_feature]` caller would be
+//! compiled for the baseline, where FMA is a library call.
+
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+use wide::{f32x4, f64x4, u32x4, u64x4};
+
+use crate::math;
+use crate::real::Real;
+
+/// A [`Real`] that kernels move between memory and registers.
+pub(crate) trait Lanes: Real {
+    type Elem: Copy;
+
+    /// How many elements one value holds.
+    const LANES: usize;
+
+    /// The `LANES` elements from `source` on.
+    ///
+    /// # Safety
+    ///
+    /// - `source` is valid for reading `LANES` elements of type `Elem`. It need not be aligned.
+    unsafe fn load(source: *const Self::Elem) -> Self;
+
+    /// Writes the `LANES` elements to `target` and on.
+    ///
+    /// # Safety
+    ///
+    /// - `target` is valid for writing `LANES` elements of type `Elem`. It need not be aligned.
+    unsafe fn store(self, target: *mut Self::Elem);
+}
+
+/// Lanes that are also seen as bit patterns, which is how `math` takes floats apart.
+///
+/// The integer operations (`and` to `shr`) take and give lanes whose *bits* are the integer.
+pub(crate) trait Bits: Lanes {
+    /// The smallest number from which on every number is an integer: 2^23 or 2^52.
+    const INTEGERS: f64;
+
+    /// The lane with only the sign bit set.
+    fn sign_bit() -> Self;
+    /// self * factor + term: rounded once where the lane has FMA, else twice.
+    fn mul_add(self, factor: Self, term: Self) -> Self;
+
+    fn and(self, other: Self) -> Self;
+    fn or(self, other: Self) -> Self;
+    fn xor(self, other: Self) -> Self;
+    /// Integer addition, wrapping around.
+    fn plus(self, other: Self) -> Self;
+    fn shl<const BY: u32>(self) -> Self;
+    /// Zeros come in from above.
+    fn shr<const BY: u32>(self) -> Self;
+}
+
+/// Lanes of f32.
+pub(crate) trait Lane32: Bits<Elem = f32> {
+    /// As many lanes of f64.
+    type Wide: Lane64<Narrow = Self>;
+
+    fn pattern(bits: u32) -> Self;
+    /// The same numbers as f64.
+    fn widen(self) -> Self::Wide;
+}
+
+/// Lanes of f64.
+pub(crate) trait Lane64: Bits<Elem = f64> {
+    /// As many lanes of f32.
+    type Narrow: Lane32<Wide = Self>;
+
+    fn pattern(bits: u64) -> Self;
+    /// self * factor - product, exactly, where `product` is self * factor rounded and neither
+    /// overflow nor underflow meddles.
+    fn product_error(self, factor: Self, product: Self) -> Self;
+    /// Rounded to f32.
+    fn narrow(self) -> Self::Narrow;
+}
+
+/// One number, computed on with hardware FMA.
+///
+/// Only for use inside functions with `#[target_feature(enable = "avx2,fma")]` or more. Elsewhere
+/// it is right but slow.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Fused<T>(T);
+
+/// Four f32 at the baseline level.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct W32(f32x4);
+
+/// Four f64 at the baseline level.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct W64(f64x4);
+
+/// The operators and [`Real`] for a lane type: the functions come from `$math`, the few basic
+/// operations are given.
+macro_rules! real {
+    ($lane:ty, $math:ident, { $($basic:item)* }) => {
+        impl Add for $lane {
+            type Output = Self;
+            #[inline(always)]
+            fn add(self, other: Self) -> Self {
+                Self(self.0 + other.0)
+            }
+        }
+
+        impl Sub for $lane {
+            type Output = Self;
+            #[inline(always)]
+            fn sub(self, other: Self) -> Self {
+                Self(self.0 - other.0)
+            }
+        }
+
+        impl Mul for $lane {
+            type Output = Self;
+            #[inline(always)]
+            fn mul(self, other: Self) -> Self {
+                Self(self.0 * other.0)
+            }
+        }
+
+        impl Div for $lane {
+            type Output = Self;
+            #[inline(always)]
+            fn div(self, other: Self) -> Self {
+                Self(self.0 / other.0)
+            }
+        }
+
+        impl Neg for $lane {
+            type Output = Self;
+            #[inline(always)]
+            fn neg(self) -> Self {
+                Self(-self.0)
+            }
+        }
+
+        impl Real for $lane {
+            $($basic)*
+
+            #[inline(always)]
+            fn floor(self) -> Self {
+                math::floor(self)
+            }
+            #[inline(always)]
+            fn ceil(self) -> Self {
+                math::ceil(self)
+            }
+            #[inline(always)]
+            fn round(self) -> Self {
+                math::round(self)
+            }
+            #[inline(always)]
+            fn exp(self) -> Self {
+                math::$math::exp(self)
+            }
+            #[inline(always)]
+            fn expm1(self) -> Self {
+                math::$math::expm1(self)
+            }
+            #[inline(always)]
+            fn ln(self) -> Self {
+                math::$math::ln(self)
+            }
+            #[inline(always)]
+            fn log1p(self) -> Self {
+                math::$math::log1p(self)
+            }
+            #[inline(always)]
+            fn sin(self) -> Self {
+                math::$math::sin(self)
+            }
+            #[inline(always)]
+            fn cos(self) -> Self {
+                math::$math::cos(self)
+            }
+            #[inline(always)]
+            fn tan(self) -> Self {
+                math::$math::tan(self)
+            }
+            #[inline(always)]
+            fn tanh(self) -> Self {
+                math::$math::tanh(self)
+            }
+            #[inline(always)]
+            fn sigmoid(self) -> Self {
+                math::$math::sigmoid(self)
+            }
+            #[inline(always)]
+            fn erf(self) -> Self {
+                math::$math::erf(self)
+            }
+            #[inline(always)]
+            fn normal_cdf(self) -> Self {
+                math::$math::normal_cdf(self)
+            }
+            #[inline(always)]
+            fn pow(self, exponent: Self) -> Self {
+                math::$math::pow(self, exponent)
+            }
+            #[inline(always)]
+            fn atan2(self, x: Self) -> Self {
+                math::$math::atan2(self, x)
+            }
+        }
+    };
+}
+
+/// Everything about [`Fused`] that is the same for f32 and f64.
+macro_rules! fused {
+    ($float:ident, $math:ident, $integers:expr) => {
+        real!(Fused<$float>, $math, {
+            type Mask = bool;
+
+            #[inline(always)]
+            fn lit(x: f64) -> Self {
+                Self(x as $float)
+            }
+            #[inline(always)]
+            fn abs(self) -> Self {
+                Self(self.0.abs())
+            }
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                Self(self.0.sqrt())
+            }
+            #[inline(always)]
+            fn eq(self, other: Self) -> bool {
+                self.0 == other.0
+            }
+            #[inline(always)]
+            fn lt(self, other: Self) -> bool {
+                self.0 < other.0
+            }
+            #[inline(always)]
+            fn le(self, other: Self) -> bool {
+                self.0 <= other.0
+            }
+            #[inline(always)]
+            fn select(mask: bool, yes: Self, no: Self) -> Self {
+                if mask { yes } else { no }
+            }
+        });
+
+        impl Lanes for Fused<$float> {
+            type Elem = $float;
+            const LANES: usize = 1;
+
+            #[inline(always)]
+            unsafe fn load(source: *const $float) -> Self {
+                // SAFETY: the caller promises one readable element; alignment is not assumed.
+                Self(unsafe { source.read_unaligned() })
+            }
+            #[inline(always)]
+            unsafe fn store(self, target: *mut $float) {
+                // SAFETY: the caller promises one writable element; alignment is not assumed.
+                unsafe { target.write_unaligned(self.0) }
+            }
+        }
+
+        impl Bits for Fused<$float> {
+            const INTEGERS: f64 = $integers;
+
+            #[inline(always)]
+            fn sign_bit() -> Self {
+                Self(-0.0)
+            }
+            #[inline(always)]
+            fn mul_add(self, factor: Self, term: Self) -> Self {
+                Self(self.0.mul_add(factor.0, term.0))
+            }
+            #[inline(always)]
+            fn and(self, other: Self) -> Self {
+                Self($float::from_bits(self.0.to_bits() & other.0.to_bits()))
+            }
+            #[inline(always)]
+            fn or(self, other: Self) -> Self {
+                Self($float::from_bits(self.0.to_bits() | other.0.to_bits()))
+            }
+            #[inline(always)]
+            fn xor(self, other: Self) -> Self {
+                Self($float::from_bits(self.0.to_bits() ^ other.0.to_bits()))
+            }
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                Self($float::from_bits(self.0.to_bits().wrapping_add(other.0.to_bits())))
+            }
+            #[inline(always)]
+            fn shl<const BY: u32>(self) -> Self {
+                Self($float::from_bits(self.0.to_bits() << BY))
+            }
+            #[inline(always)]
+            fn shr<const BY: u32>(self) -> Self {
+                Self($float::from_bits(self.0.to_bits() >> BY))
+            }
+        }
+    };
+}
+
+fused!(f32, single, 8388608.0);
+fused!(f64, double, 4503599627370496.0);
+
+impl Lane32 for Fused<f32> {
+    type Wide = Fused<f64>;
+
+    #[inline(always)]
+    fn pattern(bits: u32) -> Self {
+        Self(f32::from_bits(bits))
+    }
+    #[inline(always)]
+    fn widen(self) -> Fused<f64> {
+        Fused(f64::from(self.0))
+    }
+}
+
+impl Lane64 for Fused<f64> {
+    type Narrow = Fused<f32>;
+
+    #[inline(always)]
+    fn pattern(bits: u64) -> Self {
+        Self(f64::from_bits(bits))
+    }
+    #[inline(always)]
+    fn product_error(self, factor: Self, product: Self) -> Self {
+        self.mul_add(factor, -product)
+    }
+    #[inline(always)]
+    fn narrow(self) -> Fused<f32> {
+        Fused(self.0 as f32)
+    }
+}
+
+/// Everything about [`W32`] and [`W64`] that is the same.
+macro_rules! wide {
+    ($lane:ident, $float:ident, $floats:ident, $math:ident, $integers:expr) => {
+        real!($lane, $math, {
+            /// All bits set in a lane for true, none for false.
+            type Mask = $floats;
+
+            #[inline(always)]
+            fn lit(x: f64) -> Self {
+                Self($floats::splat(x as $float))
+            }
+            #[inline(always)]
+            fn abs(self) -> Self {
+                Self(self.0.abs())
+            }
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                Self(self.0.sqrt())
+            }
+            #[inline(always)]
+            fn eq(self, other: Self) -> $floats {
+                self.0.simd_eq(other.0)
+            }
+            #[inline(always)]
+            fn lt(self, other: Self) -> $floats {
+                self.0.simd_lt(other.0)
+            }
+            #[inline(always)]
+            fn le(self, other: Self) -> $floats {
+                self.0.simd_le(other.0)
+            }
+            #[inline(always)]
+            fn select(mask: $floats, yes: Self, no: Self) -> Self {
+                Self(mask.select(yes.0, no.0))
+            }
+        });
+
+        impl Lanes for $lane {
+            type Elem = $float;
+            const LANES: usize = 4;
+
+            #[inline(always)]
+            unsafe fn load(source: *const $float) -> Self {
+                // SAFETY: the caller promises four readable elements; alignment is not assumed.
+                Self($floats::new(unsafe { source.cast::<[$float; 4]>().read_unaligned() }))
+            }
+            #[inline(always)]
+            unsafe fn store(self, target: *mut $float) {
+                // SAFETY: the caller promises four writable elements; alignment is not assumed.
+                unsafe { target.cast::<[$float; 4]>().write_unaligned(self.0.to_array()) }
+            }
+        }
+
+        impl Bits for $lane {
+            const INTEGERS: f64 = $integers;
+
+            #[inline(always)]
+            fn sign_bit() -> Self {
+                Self($floats::splat(-0.0))
+            }
+            /// Two roundings even where the target has FMA: the baseline gives the same bits
+            /// however the crate was compiled.
+            #[inline(always)]
+            fn mul_add(self, factor: Self, term: Self) -> Self {
+                self * factor + term
+            }
+            #[inline(always)]
+            fn and(self, other: Self) -> Self {
+                Self(self.0 & other.0)
+            }
+            #[inline(always)]
+            fn or(self, other: Self) -> Self {
+                Self(self.0 | other.0)
+            }
+            #[inline(always)]
+            fn xor(self, other: Self) -> Self {
+                Self(self.0 ^ other.0)
+            }
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                // `wide` integers wrap around.
+                Self($floats::from_bits(self.0.to_bits() + other.0.to_bits()))
+            }
+            #[inline(always)]
+            fn shl<const BY: u32>(self) -> Self {
+                Self($floats::from_bits(self.0.to_bits() << BY))
+            }
+            #[inline(always)]
+            fn shr<const BY: u32>(self) -> Self {
+                Self($floats::from_bits(self.0.to_bits() >> BY))
+            }
+        }
+    };
+}
+
+wide!(W32, f32, f32x4, single, 8388608.0);
+wide!(W64, f64, f64x4, double, 4503599627370496.0);
+
+impl Lane32 for W32 {
+    type Wide = W64;
+
+    #[inline(always)]
+    fn pattern(bits: u32) -> Self {
+        Self(f32x4::from_bits(u32x4::splat(bits)))
+    }
+    #[inline(always)]
+    fn widen(self) -> W64 {
+        W64(f64x4::new(self.0.to_array().map(f64::from)))
+    }
+}
+
+impl Lane64 for W64 {
+    type Narrow = W32;
+
+    #[inline(always)]
+    fn pattern(bits: u64) -> Self {
+        Self(f64x4::from_bits(u64x4::splat(bits)))
+    }
+    /// Dekker's product, with both factors split into 26 and 27 bits by masking, which unlike
+    /// Veltkamp's splitting cannot overflow. Every partial product is exact but the last, whose
+    /// error is below 2^-105 of the product.
+    #[inline(always)]
+    fn product_error(self, factor: Self, product: Self) -> Self {
+        let top = Self::pattern(!0 << 27);
+        let (a, b) = (self.and(top), factor.and(top));
+        let (a_rest, b_rest) = (self - a, factor - b);
+        ((a * b - product) + a * b_rest + a_rest * b) + a_rest * b_rest
+    }
+    #[inline(always)]
+    fn narrow(self) -> W32 {
+        W32(f32x4::new(self.0.to_array().map(|x| x as f32)))
+    }
+}

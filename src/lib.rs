@@ -1,0 +1,31 @@
+//! Reverse-mode automatic differentiation of tensor programs on the CPU.
+
+mod arena;
+mod buffer;
+mod dtype;
+mod error;
+mod exec;
+mod grad;
+mod graph;
+mod id;
+mod kernel;
+mod lane;
+mod level;
+mod math;
+mod node;
+mod op;
+mod plan;
+mod random;
+mod real;
+mod roll_call;
+mod session;
+mod shape;
+mod var;
+
+pub use buffer::MemoryStats;
+pub use dtype::{DType, Element};
+pub use error::{Error, ErrorKind, Result};
+pub use graph::Mark;
+pub use shape::MAX_RANK;
+
+pub use var::{Adam, Graph, NoGrad, Sgd, Var};

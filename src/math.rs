@@ -1,0 +1,118 @@
+//! The elementary functions, written once over lanes.
+//!
+//! [`double`] computes on f64 and [`single`] on f32 (partly through f64, where that is the cheaper
+//! way to the last bit). No function branches: where methods differ by range, all are computed and
+//! `select` picks, so a function is the same on one number as on sixteen.
+//!
+//! Promise, over the whole domain and at every level: 2 ULP, and 4 ULP for `pow`, `tan`, `erf` and
+//! `normal_cdf`, subnormal arguments and results included; the IEEE 754 / C99 results at NaN,
+//! infinities and signed zeros. `sin`, `cos` and `tan` keep it up to [`TRIG_LIMIT_F32`] and
+//! [`TRIG_LIMIT_F64`] only; the kernel computes larger arguments again with the reference.
+//!
+//! The promise stands without FMA: reductions use constants with trailing zeros, whose products
+//! are exact either way. With FMA it is only faster. Beside each function stand its method, the
+//! source of its coefficients and the largest error measured (on the sample of `tests` or a larger
+//! one). "msun" is FreeBSD's mathematical library, lib/msun; coefficients with no source named are
+//! printed by `tests/golden/minimax.py`.
+
+pub(crate) mod double;
+pub(crate) mod single;
+#[cfg(test)]
+mod tests;
+
+use crate::lane::Bits;
+
+/// The largest |x| for which f32 `sin`, `cos` and `tan` hold the promise: 2^27.
+pub(crate) const TRIG_LIMIT_F32: f64 = 134217728.0;
+/// The largest |x| for which f64 `sin`, `cos` and `tan` hold the promise, a little below
+/// 2^20 pi / 2.
+pub(crate) const TRIG_LIMIT_F64: f64 = 1.6e6;
+
+/// `magnitude` (of sign +) with the sign of `x`.
+#[inline(always)]
+fn with_sign<L: Bits>(magnitude: L, x: L) -> L {
+    magnitude.or(x.and(L::sign_bit()))
+}
+
+/// `x` if it is not below `least`, else `least`. NaN stays.
+#[inline(always)]
+fn at_least<L: Bits>(x: L, least: f64) -> L {
+    L::select(x.lt(L::lit(least)), L::lit(least), x)
+}
+
+/// `x` if it is not above `most`, else `most`. NaN stays.
+#[inline(always)]
+fn at_most<L: Bits>(x: L, most: f64) -> L {
+    L::select(L::lit(most).lt(x), L::lit(most), x)
+}
+
+/// The polynomial with the given coefficients, constant term first, by Horner's rule.
+#[inline(always)]
+fn polynomial<L: Bits, const N: usize>(x: L, coefficients: [f64; N]) -> L {
+    let mut sum = L::lit(coefficients[N - 1]);
+    let mut i = N - 1;
+    // Not an iterator: it must be unrolled before the loop around it is vectorised.
+    while i > 0 {
+        i -= 1;
+        sum = sum.mul_add(x, L::lit(coefficients[i]));
+    }
+    sum
+}
+
+/// a + b as the rounded sum and what it lost, exactly, for |a| >= |b| or a = 0 (Dekker).
+#[inline(always)]
+fn sum_by_size<L: Bits>(a: L, b: L) -> (L, L) {
+    let sum = a + b;
+    (sum, (a - sum) + b)
+}
+
+/// a + b as the rounded sum and what it lost, exactly (Knuth).
+#[inline(always)]
+fn sum<L: Bits>(a: L, b: L) -> (L, L) {
+    let sum = a + b;
+    let b_part = sum - a;
+    (sum, (a - (sum - b_part)) + (b - b_part))
+}
+
+/// (n + n_rest) / (d + d_rest), for d in [1, 2] and rests that are rounding errors, to little more
+/// than half an ULP: the correction of n / d needs no more than a rough 1 / d, (3 - d) / 2.
+#[inline(always)]
+fn quotient<L: Bits>((n, n_rest): (L, L), (d, d_rest): (L, L)) -> L {
+    let y = n / d;
+    let rough_inverse = d.mul_add(L::lit(-0.5), L::lit(1.5));
+    y + (n_rest - y * d_rest) * rough_inverse
+}
+
+/// The logarithm's value at the ends: -infinity at `zero`, NaN below, x itself at infinity and NaN.
+#[inline(always)]
+fn ln_ends<L: Bits>(x: L, zero: f64, y: L) -> L {
+    let y = L::select(x.lt(L::lit(f64::INFINITY)), y, x);
+    let y = L::select(x.eq(L::lit(zero)), L::lit(f64::NEG_INFINITY), y);
+    L::select(x.lt(L::lit(zero)), L::lit(f64::NAN), y)
+}
+
+/// Half to even: adding 2^23 or 2^52 leaves no room for a fraction. Exact.
+#[inline(always)]
+pub(crate) fn round<L: Bits>(x: L) -> L {
+    let magnitude = x.abs();
+    let whole = (magnitude + L::lit(L::INTEGERS)) - L::lit(L::INTEGERS);
+    // Larger numbers are integers already; NaN compares false and stays.
+    L::select(magnitude.lt(L::lit(L::INTEGERS)), with_sign(whole, x), x)
+}
+
+/// The nearest integer, less one if that is above. Exact.
+#[inline(always)]
+pub(crate) fn floor<L: Bits>(x: L) -> L {
+    let nearest = round(x);
+    let one_less = nearest - L::lit(1.0);
+    L::select(x.lt(nearest), one_less, nearest)
+}
+
+/// The nearest integer, plus one if that is below. Exact.
+#[inline(always)]
+pub(crate) fn ceil<L: Bits>(x: L) -> L {
+    let nearest = round(x);
+    let one_more = nearest + L::lit(1.0);
+    // -1 + 1 is +0, but the ceiling of -0.7 is -0.
+    with_sign(L::select(nearest.lt(x), one_more, nearest).abs(), x)
+}

@@ -1,0 +1,161 @@
+//! One recorded operation: a small Copy record.
+
+use crate::dtype::DType;
+use crate::id::{ListId, NodeId};
+use crate::roll_call::Elem;
+
+/// What a node does. Operations that are not elementwise keep their parameters in the node's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Op {
+    /// Data given by the user or the optimiser.
+    Leaf,
+    /// One constant, the immediate, everywhere.
+    Fill,
+    /// 0 with the probability in the immediate, else 1 / (1 - p); all 1 outside of training.
+    DropoutMask,
+    /// The value of an elementwise rule.
+    Map(Elem),
+    /// The cotangent that an elementwise rule sends to one of its operands. Operands: those of the
+    /// rule, its value, the cotangent of its value; those that the rule does not read are absent.
+    Pull(Elem, u8),
+    /// A mask.
+    Compare(Comparison),
+    /// Operand 1 where the mask in operand 0 is set, else operand 2.
+    Where,
+    Cast,
+    /// List: the shape with the reduced axes kept as 1.
+    Reduce(Reduction),
+    /// The first index of the largest or smallest element. List as for `Reduce`.
+    ArgReduce(Extreme),
+    /// Along the last axis.
+    Softmax,
+    /// Along the last axis.
+    LogSoftmax,
+    /// The same value, through which no gradient flows.
+    Detach,
+    Reshape,
+    /// List: the order of the axes.
+    Permute,
+    Expand,
+    /// List: axis, start, step.
+    Slice,
+    /// Zeros, with operand 0 in the place that `Slice` with the same list would take.
+    Embed,
+    /// List: the axis, then the ids of the operands.
+    Concat,
+    /// Operands: source, indices. List: the axis.
+    IndexSelect,
+    /// Zeros to which the slices of operand 0 are added at the indices. List: the axis.
+    IndexAdd,
+    /// Operands: source, indices. List: the axis.
+    Gather,
+    /// Zeros to which the elements of operand 0 are added at the indices. List: the axis.
+    ScatterAdd,
+    /// From each row of operand 0 the element whose class operand 1 tells; 0 for ignored rows.
+    Pick,
+    /// Zeros, with operand 0 at the class of each row that is not ignored.
+    Unpick,
+    /// Matrix products over the last two axes, broadcast over the others.
+    MatMul,
+}
+
+/// An elementwise comparison.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Comparison {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+    /// Equal, or both NaN.
+    Same,
+}
+
+impl Comparison {
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Eq, Self::Ne, Self::Lt, Self::Le, Self::Gt, Self::Ge, Self::Same];
+}
+
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Reduction {
+    Sum,
+    /// What happens at ties is the gradient's business.
+    Extreme(Extreme, Ties),
+    LogSumExp,
+}
+
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Extreme {
+    Max,
+    Min,
+}
+
+/// Which of several equal extremes gets the gradient.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Ties {
+    /// All get an equal part; a NaN makes every part NaN.
+    Even,
+    /// All get an equal part; NaNs count as equal.
+    EvenNan,
+    /// The first gets all.
+    First,
+}
+
+impl Op {
+    /// Whether the node's data are another node's, seen through another layout.
+    pub(crate) fn is_view(self) -> bool {
+        matches!(self, Self::Detach | Self::Reshape | Self::Permute | Self::Expand | Self::Slice)
+    }
+
+    /// Whether a gradient can flow through a node of this kind.
+    pub(crate) fn is_differentiable(self) -> bool {
+        !matches!(
+            self,
+            Self::Leaf
+                | Self::Fill
+                | Self::DropoutMask
+                | Self::Detach
+                | Self::Compare(_)
+                | Self::ArgReduce(_)
+        )
+    }
+}
+
+/// Operands that fit in the node itself; [`Op::Concat`] keeps its own in a list.
+pub(crate) const INLINE_OPERANDS: usize = 4;
+
+/// A recorded operation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node {
+    pub(crate) op: Op,
+    pub(crate) dtype: DType,
+    pub(crate) requires_grad: bool,
+    /// The interned shape.
+    pub(crate) shape: ListId,
+    /// The graph's tag when the node was recorded: a handle is valid only with the same tag.
+    pub(crate) tag: u32,
+    /// [`NodeId::NONE`] beyond the last and for operands that are not needed.
+    pub(crate) inputs: [NodeId; INLINE_OPERANDS],
+    pub(crate) list: ListId,
+    /// Index of the leaf's or retained node's gradient slot, or `NO_SLOT`.
+    pub(crate) slot: u32,
+    /// The constant that stands for the operand [`NodeId::IMMEDIATE`].
+    pub(crate) imm: f64,
+    /// Number of elements.
+    pub(crate) len: usize,
+}
+
+pub(crate) const NO_SLOT: u32 = u32::MAX;
+
+impl Node {
+    pub(crate) fn has_slot(&self) -> bool {
+        self.slot != NO_SLOT
+    }
+}
+
+const _: () = assert!(size_of::<Node>() <= 64, "a node fits in one cache line");

@@ -1,0 +1,265 @@
+//! Leaves: data of the user, constants, and random numbers.
+
+use crate::dtype::{DType, Element, with_dtype, with_float};
+use crate::error::{ErrorKind, Maybe};
+use crate::graph::Core;
+use crate::id::NodeId;
+use crate::node::Op;
+use crate::random::Stream;
+use crate::shape::MAX_RANK;
+
+impl Core {
+    /// A leaf with a copy of `data`, row-major.
+    pub(crate) fn leaf<T: Element>(
+        &mut self,
+        what: &str,
+        data: &[T],
+        dims: &[usize],
+    ) -> Maybe<NodeId> {
+        // Before the shape is interned, so that a wrong rank is told first.
+        if dims.len() <= MAX_RANK
+            && let Some(len) = crate::shape::checked_len(dims)
+            && len != data.len()
+        {
+            return Err(self.fail(
+                ErrorKind::Shape,
+                format_args!(
+                    "{what}: shape {dims:?} needs {len} elements, and there are {}",
+                    data.len()
+                ),
+            ));
+        }
+        let id = self.new_leaf(what, T::DTYPE, dims)?;
+        self.write_values(id, data);
+        Ok(id)
+    }
+
+    /// Fills a leaf's buffer, element by element.
+    fn fill_leaf<T: Element>(&mut self, id: NodeId, mut value: impl FnMut(usize) -> T) {
+        let len = self.node(id).len;
+        let start = self.leaf_start::<T>(id);
+        for i in 0..len {
+            // SAFETY: the leaf's buffer has `len` elements of `T`; `write` reads none of them, so
+            // it does not matter that a new buffer's content is undefined.
+            unsafe { start.add(i).write(value(i)) };
+        }
+    }
+
+    fn leaf_start<T: Element>(&mut self, id: NodeId) -> *mut T {
+        assert!(self.node(id).op == Op::Leaf && self.node(id).dtype == T::DTYPE, "writing to {id}");
+        let buffer = self.state(id).value.expect("a leaf has a buffer from birth");
+        buffer.as_ptr().cast()
+    }
+
+    fn write_values<T: Element>(&mut self, id: NodeId, data: &[T]) {
+        assert_eq!(self.node(id).len, data.len(), "writing to {id}");
+        let start = self.leaf_start::<T>(id);
+        // SAFETY: the leaf's buffer has `len` elements of `T`, just compared with the data's; the
+        // borrow of the core excludes that `data` is this buffer.
+        unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), start, data.len()) };
+    }
+
+    /// New data for a leaf: everything downstream is stale from now on.
+    pub(crate) fn write<T: Element>(&mut self, id: NodeId, data: &[T]) -> Maybe<()> {
+        let what = "write";
+        let node = *self.node(id);
+        if node.op != Op::Leaf {
+            return Err(self.fail(
+                ErrorKind::Argument,
+                format_args!("{what}: {id} is the result of {}, not a leaf", node.op.name()),
+            ));
+        }
+        self.need_dtype(what, id, T::DTYPE)?;
+        if node.len != data.len() {
+            let described = self.shape(id);
+            return Err(self.fail(
+                ErrorKind::Shape,
+                format_args!(
+                    "{what}: a leaf of shape {described:?} takes {} elements, and there are {}",
+                    node.len,
+                    data.len()
+                ),
+            ));
+        }
+        self.touch(id);
+        self.write_values(id, data);
+        Ok(())
+    }
+
+    pub(crate) fn need_dtype(&mut self, what: &str, id: NodeId, dtype: DType) -> Maybe<()> {
+        let found = self.node(id).dtype;
+        if found == dtype {
+            return Ok(());
+        }
+        Err(self.fail(
+            ErrorKind::DType,
+            format_args!("{what}: the tensor holds {found}, and {dtype} was asked for"),
+        ))
+    }
+
+    /// One value everywhere.
+    pub(crate) fn full(
+        &mut self,
+        what: &str,
+        dtype: DType,
+        dims: &[usize],
+        value: f64,
+    ) -> Maybe<NodeId> {
+        let id = self.new_leaf(what, dtype, dims)?;
+        with_dtype!(dtype, T => self.fill_leaf(id, |_| T::from_f64(value)));
+        Ok(id)
+    }
+
+    /// start, start + step, ... up to but without `stop`.
+    pub(crate) fn arange(
+        &mut self,
+        dtype: DType,
+        start: f64,
+        stop: f64,
+        step: f64,
+    ) -> Maybe<NodeId> {
+        let what = "arange";
+        let count = ((stop - start) / step).ceil().max(0.0);
+        if !(start.is_finite() && stop.is_finite() && step.is_finite() && step != 0.0) {
+            return Err(self.fail(
+                ErrorKind::Argument,
+                format_args!(
+                    "{what}: needs finite bounds and a step other than 0, not {start}, {stop}, {step}"
+                ),
+            ));
+        }
+        // A count beyond usize saturates, and is refused as too large.
+        let id = self.new_leaf(what, dtype, &[count as usize])?;
+        with_dtype!(dtype, T => self.fill_leaf(id, |i| T::from_f64(start + step * i as f64)));
+        Ok(id)
+    }
+
+    /// `count` numbers at equal distances from `start` to `stop`, both included. The second half
+    /// is counted from `stop`, so that the ends are exact and the middle symmetric.
+    pub(crate) fn linspace(
+        &mut self,
+        dtype: DType,
+        start: f64,
+        stop: f64,
+        count: usize,
+    ) -> Maybe<NodeId> {
+        let id = self.new_leaf("linspace", dtype, &[count])?;
+        let step = (stop - start) / (count.max(2) - 1) as f64;
+        with_dtype!(dtype, T => self.fill_leaf(id, |i| {
+            let low = i < count.div_ceil(2);
+            let x = if low { start + step * i as f64 } else { stop - step * (count - 1 - i) as f64 };
+            T::from_f64(x)
+        }));
+        Ok(id)
+    }
+
+    /// 1 on the main diagonal, 0 elsewhere.
+    pub(crate) fn eye(&mut self, dtype: DType, rows: usize, columns: usize) -> Maybe<NodeId> {
+        let id = self.new_leaf("eye", dtype, &[rows, columns])?;
+        with_dtype!(dtype, T => self.fill_leaf(id, |i| {
+            T::from_f64(if i / columns == i % columns { 1.0 } else { 0.0 })
+        }));
+        Ok(id)
+    }
+
+    /// A leaf with random numbers of a stream of its own; `draw` gives the `i`-th pair.
+    fn random(
+        &mut self,
+        what: &str,
+        dtype: DType,
+        dims: &[usize],
+        draw: impl Fn(Stream, u64) -> [f64; 2],
+    ) -> Maybe<NodeId> {
+        if !dtype.is_float() {
+            return Err(self.fail(
+                ErrorKind::DType,
+                format_args!("{what}: random numbers are f32 or f64, not {dtype}"),
+            ));
+        }
+        let id = self.new_leaf(what, dtype, dims)?;
+        let stream = Stream::new(self.seed, self.streams);
+        self.streams += 1;
+        with_float!(dtype, T => {
+            let mut pair = [0.0; 2];
+            self.fill_leaf(id, |i| {
+                if i % 2 == 0 {
+                    pair = draw(stream, i as u64 / 2);
+                }
+                T::from_f64(pair[i % 2])
+            });
+        });
+        Ok(id)
+    }
+
+    /// Equally likely numbers from `low` up to `high`.
+    pub(crate) fn uniform(
+        &mut self,
+        dtype: DType,
+        dims: &[usize],
+        low: f64,
+        high: f64,
+    ) -> Maybe<NodeId> {
+        self.random("uniform", dtype, dims, |stream, i| {
+            stream.uniform(i).map(|u| low + (high - low) * u)
+        })
+    }
+
+    /// Normal numbers of this mean and standard deviation.
+    pub(crate) fn normal(
+        &mut self,
+        dtype: DType,
+        dims: &[usize],
+        mean: f64,
+        deviation: f64,
+    ) -> Maybe<NodeId> {
+        self.random("normal", dtype, dims, |stream, i| {
+            stream.normal(i).map(|z| mean + deviation * z)
+        })
+    }
+
+    /// Restarts the random streams.
+    pub(crate) fn set_seed(&mut self, seed: u64) {
+        self.seed = seed;
+        self.streams = 0;
+        self.resample();
+    }
+
+    /// Whether dropout drops.
+    pub(crate) fn set_training(&mut self, training: bool) {
+        if self.training != training {
+            self.training = training;
+            self.resample();
+        }
+    }
+
+    /// Starts a new replay without writing to a leaf: random nodes get new numbers.
+    pub(crate) fn resample(&mut self) {
+        self.clock += 1;
+    }
+
+    /// Sets whether gradients flow to a leaf.
+    pub(crate) fn set_requires_grad(&mut self, id: NodeId, on: bool) -> Maybe<()> {
+        let what = "requires_grad";
+        let node = *self.node(id);
+        if node.op != Op::Leaf {
+            return Err(self.fail(
+                ErrorKind::Gradient,
+                format_args!(
+                    "{what}: can only be changed for leaves; {id} is the result of {}: use detach",
+                    node.op.name()
+                ),
+            ));
+        }
+        if on && !node.dtype.is_float() {
+            return Err(self.fail(
+                ErrorKind::Gradient,
+                format_args!(
+                    "{what}: only tensors of floating point type can require gradients, not {}",
+                    node.dtype
+                ),
+            ));
+        }
+        self.node_mut(id).requires_grad = on;
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! Reading and adding at indices held in i64 tensors. Indices are checked when the node is run.
+
+use super::Sink;
+use crate::error::{ErrorKind, Maybe};
+use crate::graph::{Core, NewNode};
+use crate::id::NodeId;
+use crate::node::Op;
+
+impl Core {
+    fn push_index(&mut self, op: Op, x: NodeId, index: NodeId, axis: usize) -> Maybe<NewNode> {
+        let mut node = NewNode::new(op, self.node(x).dtype);
+        (node.inputs[0], node.inputs[1]) = (x, index);
+        node.list = self.intern(&[axis])?;
+        Ok(node)
+    }
+
+    /// The slices of `x` along an axis at the positions in the 1-d `index`.
+    pub(crate) fn index_select(&mut self, x: NodeId, axis: isize, index: NodeId) -> Maybe<NodeId> {
+        let what = "index_select";
+        self.need_index(what, index)?;
+        let (mut dims, at) = (self.shape(x), self.shape(index));
+        if at.len() > 1 || dims.is_empty() {
+            return Err(self.fail(
+                ErrorKind::Shape,
+                format_args!("{what}: needs a source of rank 1 or more and a 1-d index, not {dims:?} and {at:?}"),
+            ));
+        }
+        let axis = self.axis(what, axis, dims.len())?;
+        dims[axis] = self.node(index).len;
+        let mut node = self.push_index(Op::IndexSelect, x, index, axis)?;
+        (node.shape, node.len) = self.intern_shape(what, &dims)?;
+        self.push(node)
+    }
+
+    /// The elements of `x` at the positions in `index` along an axis; the other axes of `index`
+    /// are no longer than those of `x`.
+    pub(crate) fn gather(&mut self, x: NodeId, axis: isize, index: NodeId) -> Maybe<NodeId> {
+        let what = "gather";
+        self.need_index(what, index)?;
+        let (dims, at) = (self.shape(x), self.shape(index));
+        let axis = self.axis(what, axis, dims.len())?;
+        let fits = dims.len() == at.len()
+            && (0..dims.len()).all(|other| other == axis || at[other] <= dims[other]);
+        if !fits {
+            return Err(self.fail(
+                ErrorKind::Shape,
+                format_args!(
+                    "{what}: an index of shape {at:?} does not fit {dims:?}: ranks must be equal, and \
+                     axes other than {axis} no longer"
+                ),
+            ));
+        }
+        let mut node = self.push_index(Op::Gather, x, index, axis)?;
+        (node.shape, node.len) = (self.node(index).shape, self.node(index).len);
+        self.push(node)
+    }
+
+    /// Zeros in the shape of `like` with the elements of `x` added at the positions in `index`.
+    pub(crate) fn scatter_add(
+        &mut self,
+        x: NodeId,
+        index: NodeId,
+        axis: usize,
+        like: NodeId,
+    ) -> Maybe<NodeId> {
+        let mut node = self.push_index(Op::ScatterAdd, x, index, axis)?;
+        (node.shape, node.len) = (self.node(like).shape, self.node(like).len);
+        self.push(node)
+    }
+
+    pub(crate) fn vjp_index(
+        &mut self,
+        op: Op,
+        id: NodeId,
+        g: NodeId,
+        sink: &mut Sink,
+    ) -> Maybe<()> {
+        let node = *self.node(id);
+        let [x, index, ..] = node.inputs;
+        if !sink.wants(self, x) {
+            return Ok(());
+        }
+        let axis = self.list(node.list)[0] as usize;
+        let cotangent = match op {
+            Op::IndexSelect => {
+                let mut add = self.push_index(Op::IndexAdd, g, index, axis)?;
+                (add.shape, add.len) = (self.node(x).shape, self.node(x).len);
+                self.push(add)?
+            }
+            Op::Gather => self.scatter_add(g, index, axis, x)?,
+            Op::IndexAdd => self.index_select(g, axis as isize, index)?,
+            Op::ScatterAdd => self.gather(g, axis as isize, index)?,
+            _ => unreachable!("{op:?} does not index"),
+        };
+        sink.send(self, x, cotangent)
+    }
+}

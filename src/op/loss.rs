@@ -1,0 +1,138 @@
+//! Softmax, its losses, and dropout.
+
+use super::Sink;
+use crate::error::{ErrorKind, Maybe};
+use crate::graph::{Core, NewNode, Operand};
+use crate::id::NodeId;
+use crate::node::{Comparison, Op};
+use crate::roll_call::Elem;
+
+/// The class that says: leave this row out.
+pub(crate) const IGNORED_CLASS: i64 = -100;
+
+impl Core {
+    fn softmax_like(&mut self, op: Op, x: NodeId, axis: isize) -> Maybe<NodeId> {
+        let what = op.name();
+        let dtype = self.need_float(what, x)?;
+        let rank = self.shape(x).len();
+        let axis = self.axis(what, axis, rank)?;
+        if rank == 0 {
+            // One element is a distribution by itself.
+            let row = self.unsqueeze(x, 0)?;
+            let y = self.softmax_like(op, row, 0)?;
+            return self.reshape_to(what, y, &[]);
+        }
+        if axis + 1 != rank {
+            let (axis, last) = (axis as isize, -1);
+            let moved = self.transpose(x, axis, last)?;
+            let y = self.softmax_like(op, moved, last)?;
+            return self.transpose(y, axis, last);
+        }
+        let mut node = NewNode::new(op, dtype);
+        node.inputs[0] = x;
+        (node.shape, node.len) = (self.node(x).shape, self.node(x).len);
+        self.push(node)
+    }
+
+    /// e^x / sum e^x along an axis, without overflow.
+    pub(crate) fn softmax(&mut self, x: NodeId, axis: isize) -> Maybe<NodeId> {
+        self.softmax_like(Op::Softmax, x, axis)
+    }
+
+    /// x - log sum e^x along an axis, without overflow.
+    pub(crate) fn log_softmax(&mut self, x: NodeId, axis: isize) -> Maybe<NodeId> {
+        self.softmax_like(Op::LogSoftmax, x, axis)
+    }
+
+    pub(crate) fn vjp_softmax(&mut self, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
+        let x = self.node(id).inputs[0];
+        if !sink.wants(self, x) {
+            return Ok(());
+        }
+        let weighted = self.map2(Elem::Mul, g, id)?;
+        let total = self.sum(weighted, &[-1], true)?;
+        let rest = self.map2(Elem::Sub, g, total)?;
+        let cotangent = self.map2(Elem::Mul, id, rest)?;
+        sink.send(self, x, cotangent)
+    }
+
+    pub(crate) fn vjp_log_softmax(&mut self, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
+        let x = self.node(id).inputs[0];
+        if !sink.wants(self, x) {
+            return Ok(());
+        }
+        let total = self.sum(g, &[-1], true)?;
+        let share = self.map(Elem::Exp, id)?;
+        let taken = self.map2(Elem::Mul, share, total)?;
+        let cotangent = self.map2(Elem::Sub, g, taken)?;
+        sink.send(self, x, cotangent)
+    }
+
+    /// The mean over the rows of -log softmax(logits)[class], leaving out rows of class -100.
+    pub(crate) fn cross_entropy(&mut self, logits: NodeId, classes: NodeId) -> Maybe<NodeId> {
+        let what = "cross_entropy";
+        let dtype = self.need_float(what, logits)?;
+        self.need_index(what, classes)?;
+        let (dims, rows) = (self.shape(logits), self.shape(classes));
+        if dims.len() != 2 || rows.len() != 1 || rows[0] != dims[0] {
+            return Err(self.fail(
+                ErrorKind::Shape,
+                format_args!(
+                    "{what}: needs logits of shape [rows, classes] and one class a row, not {dims:?} \
+                     and {rows:?}"
+                ),
+            ));
+        }
+        let log = self.log_softmax(logits, 1)?;
+        let mut pick = NewNode::new(Op::Pick, dtype);
+        (pick.inputs[0], pick.inputs[1]) = (log, classes);
+        (pick.shape, pick.len) = (self.node(classes).shape, self.node(classes).len);
+        let picked = self.push(pick)?;
+        let total = self.sum(picked, &[], false)?;
+        let used =
+            self.compare(Comparison::Ne, classes, Operand::Constant(IGNORED_CLASS as f64))?;
+        let used = self.cast(used, dtype)?;
+        let count = self.sum(used, &[], false)?;
+        let loss = self.map(Elem::Neg, total)?;
+        self.map2(Elem::Div, loss, count)
+    }
+
+    pub(crate) fn vjp_pick(&mut self, op: Op, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
+        let node = *self.node(id);
+        let [x, classes, ..] = node.inputs;
+        if !sink.wants(self, x) {
+            return Ok(());
+        }
+        let back = if op == Op::Pick { Op::Unpick } else { Op::Pick };
+        let mut pulled = NewNode::new(back, node.dtype);
+        (pulled.inputs[0], pulled.inputs[1]) = (g, classes);
+        (pulled.shape, pulled.len) = (self.node(x).shape, self.node(x).len);
+        let cotangent = self.push(pulled)?;
+        sink.send(self, x, cotangent)
+    }
+
+    /// The mean of the squared difference.
+    pub(crate) fn mse(&mut self, a: NodeId, b: NodeId) -> Maybe<NodeId> {
+        self.need_same_float("mse", a, b)?;
+        let difference = self.map2(Elem::Sub, a, b)?;
+        let square = self.map(Elem::Square, difference)?;
+        self.mean(square, &[], false)
+    }
+
+    /// While the graph is in training mode: each element 0 with probability `p`, else scaled by
+    /// 1 / (1 - p); else `x` itself.
+    pub(crate) fn dropout(&mut self, x: NodeId, p: f64) -> Maybe<NodeId> {
+        let what = "dropout";
+        let dtype = self.need_float(what, x)?;
+        if !(0.0..=1.0).contains(&p) {
+            return Err(self.fail(
+                ErrorKind::Argument,
+                format_args!("{what}: the probability must be in 0..=1, not {p}"),
+            ));
+        }
+        let mut mask = NewNode::new(Op::DropoutMask, dtype);
+        (mask.shape, mask.len, mask.imm) = (self.node(x).shape, self.node(x).len, p);
+        let mask = self.push(mask)?;
+        self.map2(Elem::Mul, x, mask)
+    }
+}

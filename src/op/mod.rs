@@ -1,0 +1,281 @@
+//! The operations, a family a file.
+//!
+//! Elementwise operations are *rules*: one value and one cotangent expression over any number
+//! type ([`Elementwise`]). All other families record, give their shape rule, and record their
+//! cotangents by [`vjp`](crate::grad) functions beside them.
+
+pub(crate) mod binary;
+pub(crate) mod create;
+pub(crate) mod elementwise;
+pub(crate) mod index;
+pub(crate) mod loss;
+pub(crate) mod matmul;
+pub(crate) mod reduce;
+pub(crate) mod shaping;
+pub(crate) mod unary;
+
+use crate::error::Maybe;
+use crate::graph::Core;
+use crate::id::NodeId;
+use crate::node::{Extreme, Op};
+use crate::real::Real;
+use crate::roll_call::{Elem, roll_call};
+
+impl Op {
+    /// The name that messages and prints use.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Leaf => "leaf",
+            Self::Fill => "fill",
+            Self::DropoutMask => "dropout_mask",
+            Self::Map(elem) => Rule::of(elem).name,
+            Self::Pull(elem, _) => Rule::of(elem).name,
+            Self::Compare(comparison) => comparison.name(),
+            Self::Where => "where",
+            Self::Cast => "cast",
+            Self::Reduce(reduction) => reduction.name(),
+            Self::ArgReduce(Extreme::Max) => "argmax",
+            Self::ArgReduce(Extreme::Min) => "argmin",
+            Self::Softmax => "softmax",
+            Self::LogSoftmax => "log_softmax",
+            Self::Detach => "detach",
+            Self::Reshape => "reshape",
+            Self::Permute => "permute",
+            Self::Expand => "expand",
+            Self::Slice => "slice",
+            Self::Embed => "embed",
+            Self::Concat => "concat",
+            Self::IndexSelect => "index_select",
+            Self::IndexAdd => "index_add",
+            Self::Gather => "gather",
+            Self::ScatterAdd => "scatter_add",
+            Self::Pick => "cross_entropy",
+            Self::Unpick => "unpick",
+            Self::MatMul => "matmul",
+        }
+    }
+}
+
+/// Where a family's reverse rule leaves the cotangents of its operands.
+#[derive(Default)]
+pub(crate) struct Sink {
+    pub(crate) sent: Vec<(NodeId, NodeId)>,
+}
+
+impl Sink {
+    /// Whether an operand needs its cotangent.
+    pub(crate) fn wants(&self, core: &Core, operand: NodeId) -> bool {
+        operand.is_node() && core.node(operand).requires_grad
+    }
+
+    pub(crate) fn send(
+        &mut self,
+        core: &mut Core,
+        operand: NodeId,
+        cotangent: NodeId,
+    ) -> Maybe<()> {
+        if self.sent.try_reserve(1).is_err() {
+            return Err(core.out_of_memory("backward"));
+        }
+        self.sent.push((operand, cotangent));
+        Ok(())
+    }
+}
+
+/// An elementwise operation on `N` floating-point operands.
+pub(crate) trait Elementwise<const N: usize> {
+    const NAME: &str;
+
+    /// Where tests draw each operand from: inside the domain, away from kinks and overflow.
+    const DOMAIN: [(f64, f64); N];
+
+    /// Whether the rule takes sin, cos or tan of operand 0: kernels then recompute elements that
+    /// are too large for the branch-free argument reduction.
+    const TRIG: bool = false;
+
+    fn eval<R: Real>(x: [R; N]) -> R;
+
+    /// The cotangents of the operands, from the operands, the value `y` and its cotangent `g`.
+    fn pull<R: Real>(x: [R; N], y: R, g: R) -> [R; N];
+}
+
+/// What the rest of the library asks about a rule.
+pub(crate) struct Rule {
+    pub(crate) name: &'static str,
+    /// What the cotangent of operand `i` reads.
+    reads: fn(usize) -> Touch,
+    #[cfg(test)]
+    pub(crate) domain: &'static [(f64, f64)],
+    #[cfg(test)]
+    pub(crate) scalar: Scalar<f64>,
+    #[cfg(test)]
+    pub(crate) dual: Scalar<crate::real::Dual>,
+}
+
+/// The rule for one number at a time, for tests.
+#[cfg(test)]
+pub(crate) struct Scalar<R> {
+    pub(crate) eval: fn(&[R]) -> R,
+    pub(crate) pull: fn(&[R], R, R, usize) -> R,
+}
+
+impl Rule {
+    pub(crate) fn of(elem: Elem) -> &'static Self {
+        &RULES[elem as usize]
+    }
+
+    /// What the cotangent of operand `i` is made from.
+    pub(crate) fn cotangent(&self, i: usize) -> Cotangent {
+        match (self.reads)(i) {
+            Touch { reads: 0, .. } => Cotangent::Zero,
+            Touch { just_g: true, .. } => Cotangent::Same,
+            Touch { reads, .. } => Cotangent::Pull { reads },
+        }
+    }
+}
+
+/// How an operand's cotangent follows from the value's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cotangent {
+    Zero,
+    /// It is the value's cotangent itself.
+    Same,
+    /// The rule must run; bit `i` of `reads` is set when it reads operand `i`, with the value and
+    /// its cotangent counted after the operands.
+    Pull {
+        reads: u8,
+    },
+}
+
+macro_rules! rules {
+    (1: $($unary:ident),*; 2: $($binary:ident),*;) => {
+        const RULES: &[Rule] =
+            &[$(rule::<unary::$unary, 1>(),)* $(rule::<binary::$binary, 2>(),)*];
+    };
+}
+roll_call!(rules);
+
+const fn rule<O: Elementwise<N>, const N: usize>() -> Rule {
+    Rule {
+        name: O::NAME,
+        reads: |i| {
+            let x = std::array::from_fn(|k| Touch { reads: 1 << k, just_g: false });
+            let y = Touch { reads: 1 << N, just_g: false };
+            O::pull(x, y, Touch { reads: 2 << N, just_g: true })[i]
+        },
+        #[cfg(test)]
+        domain: &O::DOMAIN,
+        #[cfg(test)]
+        scalar: scalar::<O, f64, N>(),
+        #[cfg(test)]
+        dual: scalar::<O, crate::real::Dual, N>(),
+    }
+}
+
+#[cfg(test)]
+const fn scalar<O: Elementwise<N>, R: Real, const N: usize>() -> Scalar<R> {
+    Scalar {
+        eval: |x| O::eval(std::array::from_fn(|k| x[k])),
+        pull: |x, y, g, i| O::pull(std::array::from_fn(|k| x[k]), y, g)[i],
+    }
+}
+
+/// A "number" that knows only where it came from: running a rule on it tells what the rule reads,
+/// so no rule has to declare it. The compiler folds the whole run into a constant.
+#[derive(Clone, Copy)]
+struct Touch {
+    reads: u8,
+    just_g: bool,
+}
+
+impl Touch {
+    fn and(self, other: Self) -> Self {
+        Self { reads: self.reads | other.reads, just_g: false }
+    }
+
+    fn only(self) -> Self {
+        Self { just_g: false, ..self }
+    }
+}
+
+macro_rules! touch_operators {
+    ($($trait:ident $method:ident),*) => {$(
+        impl std::ops::$trait for Touch {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                self.and(other)
+            }
+        }
+    )*};
+}
+touch_operators!(Add add, Sub sub, Mul mul, Div div);
+
+impl std::ops::Neg for Touch {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        self.only()
+    }
+}
+
+macro_rules! touch_functions {
+    ($($name:ident)*) => {$(
+        #[inline(always)]
+        fn $name(self) -> Self {
+            self.only()
+        }
+    )*};
+}
+
+impl Real for Touch {
+    type Mask = Self;
+
+    #[inline(always)]
+    fn lit(_: f64) -> Self {
+        Self { reads: 0, just_g: false }
+    }
+
+    touch_functions!(abs sqrt floor ceil round exp expm1 ln log1p sin cos tan tanh sigmoid erf normal_cdf);
+
+    #[inline(always)]
+    fn pow(self, exponent: Self) -> Self {
+        self.and(exponent)
+    }
+    #[inline(always)]
+    fn atan2(self, x: Self) -> Self {
+        self.and(x)
+    }
+    #[inline(always)]
+    fn eq(self, other: Self) -> Self {
+        self.and(other)
+    }
+    #[inline(always)]
+    fn lt(self, other: Self) -> Self {
+        self.and(other)
+    }
+    #[inline(always)]
+    fn le(self, other: Self) -> Self {
+        self.and(other)
+    }
+    #[inline(always)]
+    fn select(mask: Self, yes: Self, no: Self) -> Self {
+        mask.and(yes).and(no)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_rule_reads_is_found_by_running_it() {
+        let cotangent = |elem, i| Rule::of(elem).cotangent(i);
+        assert_eq!(cotangent(Elem::Add, 1), Cotangent::Same);
+        assert_eq!(cotangent(Elem::Sign, 0), Cotangent::Zero);
+        assert_eq!(cotangent(Elem::Exp, 0), Cotangent::Pull { reads: 0b110 });
+        assert_eq!(cotangent(Elem::Sin, 0), Cotangent::Pull { reads: 0b101 });
+        assert_eq!(cotangent(Elem::Mul, 0), Cotangent::Pull { reads: 0b1010 });
+        assert_eq!(cotangent(Elem::Div, 1), Cotangent::Pull { reads: 0b1110 });
+    }
+}

@@ -1,0 +1,384 @@
+//! Shape operations. Reshape, permute, expand and slice are views: they move no data.
+
+use super::Sink;
+use crate::error::{ErrorKind, Maybe};
+use crate::graph::{Core, NewNode};
+use crate::id::{ListId, NodeId};
+use crate::node::Op;
+use crate::shape::{self, Dims, MAX_RANK};
+
+impl Core {
+    fn push_view(
+        &mut self,
+        what: &str,
+        op: Op,
+        x: NodeId,
+        dims: &[usize],
+        list: ListId,
+    ) -> Maybe<NodeId> {
+        let mut node = NewNode::new(op, self.node(x).dtype);
+        node.inputs[0] = x;
+        node.list = list;
+        (node.shape, node.len) = self.intern_shape(what, dims)?;
+        self.push(node)
+    }
+
+    /// The same value, through which no gradient flows.
+    pub(crate) fn detach(&mut self, x: NodeId) -> Maybe<NodeId> {
+        let dims = self.shape(x);
+        self.push_view("detach", Op::Detach, x, &dims, ListId::NONE)
+    }
+
+    /// The same elements in row-major order in another shape; one length may be -1: what is left.
+    pub(crate) fn reshape(&mut self, x: NodeId, shape: &[isize]) -> Maybe<NodeId> {
+        let what = "reshape";
+        let from = self.shape(x);
+        if shape.len() > MAX_RANK {
+            return Err(self.fail(
+                ErrorKind::Limit,
+                format_args!(
+                    "{what}: a shape of rank {} exceeds the largest, {MAX_RANK}",
+                    shape.len()
+                ),
+            ));
+        }
+        let known = shape
+            .iter()
+            .filter(|&&d| d != -1)
+            .try_fold(1usize, |len, &d| usize::try_from(d).ok().and_then(|d| len.checked_mul(d)));
+        let open = shape.iter().filter(|&&d| d == -1).count();
+        let len = self.node(x).len;
+        let fits = known.filter(|&known| match open {
+            0 => known == len,
+            1 => known > 0 && len.is_multiple_of(known),
+            _ => false,
+        });
+        let Some(known) = fits else {
+            return Err(self.fail(
+                ErrorKind::Shape,
+                format_args!(
+                    "{what}: the {len} elements of {from:?} do not fill the shape {shape:?}"
+                ),
+            ));
+        };
+        let mut dims = Dims::SCALAR;
+        shape.iter().for_each(|&d| dims.push(if d == -1 { len / known } else { d as usize }));
+        self.reshape_to(what, x, &dims)
+    }
+
+    /// As `reshape`, for a shape known to fit.
+    pub(crate) fn reshape_to(&mut self, what: &str, x: NodeId, dims: &[usize]) -> Maybe<NodeId> {
+        if *self.shape(x) == *dims {
+            return Ok(x);
+        }
+        self.push_view(what, Op::Reshape, x, dims, ListId::NONE)
+    }
+
+    /// Axis `i` of the result is axis `order[i]` of `x`.
+    pub(crate) fn permute(&mut self, x: NodeId, order: &[isize]) -> Maybe<NodeId> {
+        let what = "permute";
+        let dims = self.shape(x);
+        let (mut axes, mut seen) = (Dims::SCALAR, [false; MAX_RANK]);
+        if order.len() == dims.len() {
+            for &axis in order {
+                let axis = self.axis(what, axis, dims.len())?;
+                seen[axis] = true;
+                axes.push(axis);
+            }
+        }
+        if order.len() != dims.len() || seen[..dims.len()].contains(&false) {
+            return Err(self.fail(
+                ErrorKind::Argument,
+                format_args!("{what}: {order:?} does not name each axis of {dims:?} once"),
+            ));
+        }
+        self.permute_by(what, x, &axes)
+    }
+
+    pub(crate) fn permute_by(&mut self, what: &str, x: NodeId, order: &[usize]) -> Maybe<NodeId> {
+        if order.iter().enumerate().all(|(i, &axis)| i == axis) {
+            return Ok(x);
+        }
+        let from = self.shape(x);
+        let mut dims = from;
+        order.iter().enumerate().for_each(|(to, &axis)| dims[to] = from[axis]);
+        let list = self.intern(order)?;
+        self.push_view(what, Op::Permute, x, &dims, list)
+    }
+
+    /// Two axes exchanged.
+    pub(crate) fn transpose(&mut self, x: NodeId, a: isize, b: isize) -> Maybe<NodeId> {
+        let what = "transpose";
+        let rank = self.shape(x).len();
+        let (a, b) = (self.axis(what, a, rank)?, self.axis(what, b, rank)?);
+        let mut order = Dims::SCALAR;
+        (0..rank).for_each(|axis| order.push(axis));
+        if rank > 0 {
+            order.swap(a, b);
+        }
+        self.permute_by(what, x, &order)
+    }
+
+    /// Axes of length 1 (and missing ones at the left) repeated; -1 keeps a length.
+    pub(crate) fn expand(&mut self, x: NodeId, shape: &[isize]) -> Maybe<NodeId> {
+        let what = "expand";
+        let from = self.shape(x);
+        let missing = shape.len().checked_sub(from.len());
+        let mut dims = Dims::SCALAR;
+        let mut fits = missing.is_some() && shape.len() <= MAX_RANK;
+        if let Some(missing) = missing.filter(|_| fits) {
+            for (axis, &d) in shape.iter().enumerate() {
+                let old = axis.checked_sub(missing).map(|axis| from[axis]);
+                match (usize::try_from(d), old) {
+                    (Ok(d), _) => dims.push(d),
+                    (Err(_), Some(old)) if d == -1 => dims.push(old),
+                    _ => fits = false,
+                }
+            }
+        }
+        if !fits || !shape::broadcasts_to(&from, &dims) {
+            return Err(self.fail(
+                ErrorKind::Shape,
+                format_args!(
+                    "{what}: {from:?} does not expand to {shape:?}: only axes of length 1 do"
+                ),
+            ));
+        }
+        self.expand_to(what, x, &dims)
+    }
+
+    pub(crate) fn expand_to(&mut self, what: &str, x: NodeId, dims: &[usize]) -> Maybe<NodeId> {
+        if *self.shape(x) == *dims {
+            return Ok(x);
+        }
+        self.push_view(what, Op::Expand, x, dims, ListId::NONE)
+    }
+
+    /// Without an axis of length 1 (left alone when it has another length), or without all such.
+    pub(crate) fn squeeze(&mut self, x: NodeId, axis: Option<isize>) -> Maybe<NodeId> {
+        let what = "squeeze";
+        let from = self.shape(x);
+        let only = match axis {
+            Some(axis) => Some(self.axis(what, axis, from.len())?),
+            None => None,
+        };
+        let mut dims = Dims::SCALAR;
+        for (axis, &d) in from.iter().enumerate() {
+            if d != 1 || only.is_some_and(|only| only != axis) {
+                dims.push(d);
+            }
+        }
+        self.reshape_to(what, x, &dims)
+    }
+
+    /// With a new axis of length 1 at this place of the result.
+    pub(crate) fn unsqueeze(&mut self, x: NodeId, axis: isize) -> Maybe<NodeId> {
+        let what = "unsqueeze";
+        let from = self.shape(x);
+        let axis = self.axis(what, axis, from.len() + 1)?;
+        if from.len() == MAX_RANK {
+            return Err(self.fail(
+                ErrorKind::Limit,
+                format_args!("{what}: {from:?} has the largest rank, {MAX_RANK}, already"),
+            ));
+        }
+        let mut dims = Dims::SCALAR;
+        for at in 0..=from.len() {
+            if at == axis {
+                dims.push(1);
+            }
+            if at < from.len() {
+                dims.push(from[at]);
+            }
+        }
+        self.reshape_to(what, x, &dims)
+    }
+
+    /// The elements from `start` up to `stop` along an axis, every `step`-th; bounds count from
+    /// the end when negative, and are cut to the axis, as in Python.
+    pub(crate) fn slice(
+        &mut self,
+        x: NodeId,
+        axis: isize,
+        start: isize,
+        stop: isize,
+        step: isize,
+    ) -> Maybe<NodeId> {
+        let what = "slice";
+        let dims = self.shape(x);
+        if dims.is_empty() {
+            return Err(self.fail(
+                ErrorKind::Shape,
+                format_args!("{what}: a 0-d tensor has no axis to slice"),
+            ));
+        }
+        let axis = self.axis(what, axis, dims.len())?;
+        if step < 1 {
+            return Err(self.fail(
+                ErrorKind::Argument,
+                format_args!("{what}: the step must be at least 1, not {step}"),
+            ));
+        }
+        let len = dims[axis] as isize;
+        let cut = |bound: isize| {
+            (if bound < 0 { bound.saturating_add(len) } else { bound }).clamp(0, len)
+        };
+        let (start, stop) = (cut(start), cut(stop));
+        let count = (stop - start).max(0).unsigned_abs().div_ceil(step.unsigned_abs());
+        // A step beyond the axis takes one element, and must not overflow the strides.
+        let step = step.min(len.max(1));
+        self.slice_by(x, axis, start as usize, count, step as usize)
+    }
+
+    pub(crate) fn slice_by(
+        &mut self,
+        x: NodeId,
+        axis: usize,
+        start: usize,
+        count: usize,
+        step: usize,
+    ) -> Maybe<NodeId> {
+        let mut dims = self.shape(x);
+        dims[axis] = count;
+        let list = self.intern(&[axis, start, step])?;
+        self.push_view("slice", Op::Slice, x, &dims, list)
+    }
+
+    /// Zeros in the shape of `like`, with `x` where the slice with this list takes its elements.
+    fn embed(&mut self, x: NodeId, list: ListId, like: NodeId) -> Maybe<NodeId> {
+        let mut node = NewNode::new(Op::Embed, self.node(x).dtype);
+        node.inputs[0] = x;
+        node.list = list;
+        (node.shape, node.len) = (self.node(like).shape, self.node(like).len);
+        self.push(node)
+    }
+
+    /// The operands one after the other along an axis they all have; other axes must agree.
+    pub(crate) fn concat(&mut self, xs: &[NodeId], axis: isize) -> Maybe<NodeId> {
+        let what = "concat";
+        let Some(&first) = xs.first() else {
+            return Err(self.fail(ErrorKind::Argument, format_args!("{what}: needs an operand")));
+        };
+        let mut dims = self.shape(first);
+        if dims.is_empty() {
+            return Err(self.fail(
+                ErrorKind::Shape,
+                format_args!("{what}: 0-d tensors have no axis to join along: use stack"),
+            ));
+        }
+        let axis = self.axis(what, axis, dims.len())?;
+        let dtype = self.node(first).dtype;
+        for (i, &x) in xs.iter().enumerate().skip(1) {
+            let other = self.shape(x);
+            let agree = other.len() == dims.len()
+                && (0..dims.len()).all(|at| at == axis || other[at] == dims[at]);
+            let joined = dims[axis].checked_add(if agree { other[axis] } else { 0 });
+            let (true, Some(joined)) = (agree, joined) else {
+                let first = self.shape(first);
+                return Err(self.fail(
+                    ErrorKind::Shape,
+                    format_args!(
+                        "{what}: operand {i} is {other:?} and does not fit {first:?} along axis {axis}"
+                    ),
+                ));
+            };
+            dims[axis] = joined;
+            let found = self.node(x).dtype;
+            if found != dtype {
+                return Err(self.fail(
+                    ErrorKind::DType,
+                    format_args!(
+                        "{what}: operand 0 is {dtype} and operand {i} is {found}: use cast"
+                    ),
+                ));
+            }
+        }
+        let mut node = NewNode::new(Op::Concat, dtype);
+        node.list = self.intern_operands(axis, xs)?;
+        (node.shape, node.len) = self.intern_shape(what, &dims)?;
+        self.push(node)
+    }
+
+    /// The operands, all of one shape, along a new axis at this place of the result.
+    pub(crate) fn stack(&mut self, xs: &[NodeId], axis: isize) -> Maybe<NodeId> {
+        let what = "stack";
+        let mut raised = Vec::new();
+        if raised.try_reserve_exact(xs.len()).is_err() {
+            return Err(self.out_of_memory(what));
+        }
+        for (i, &x) in xs.iter().enumerate() {
+            if self.node(x).shape != self.node(xs[0]).shape {
+                let (first, other) = (self.shape(xs[0]), self.shape(x));
+                return Err(self.fail(
+                    ErrorKind::Shape,
+                    format_args!("{what}: operand 0 is {first:?} and operand {i} is {other:?}"),
+                ));
+            }
+            raised.push(self.unsqueeze(x, axis)?);
+        }
+        match raised.first() {
+            None => Err(self.fail(ErrorKind::Argument, format_args!("{what}: needs an operand"))),
+            Some(&first) => {
+                let axis = self.axis(what, axis, self.shape(first).len())?;
+                self.concat(&raised, axis as isize)
+            }
+        }
+    }
+
+    pub(crate) fn vjp_view(&mut self, op: Op, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
+        let node = *self.node(id);
+        let x = node.inputs[0];
+        if !sink.wants(self, x) {
+            return Ok(());
+        }
+        let from = self.shape(x);
+        let cotangent = match op {
+            Op::Reshape => self.reshape_to("reshape", g, &from)?,
+            Op::Expand => self.sum_to(g, x)?,
+            Op::Slice => self.embed(g, node.list, x)?,
+            Op::Permute => {
+                let mut inverse = from;
+                for (to, &axis) in self.list(node.list).iter().enumerate() {
+                    inverse[axis as usize] = to;
+                }
+                self.permute_by("permute", g, &inverse)?
+            }
+            _ => unreachable!("{op:?} is no view"),
+        };
+        sink.send(self, x, cotangent)
+    }
+
+    pub(crate) fn vjp_embed(&mut self, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
+        let node = *self.node(id);
+        let x = node.inputs[0];
+        if !sink.wants(self, x) {
+            return Ok(());
+        }
+        let [axis, start, step] = self.slice_of(node.list);
+        let count = self.shape(x)[axis];
+        let cotangent = self.slice_by(g, axis, start, count, step)?;
+        sink.send(self, x, cotangent)
+    }
+
+    /// Axis, start and step of a slice.
+    pub(crate) fn slice_of(&self, list: ListId) -> [usize; 3] {
+        let words = self.list(list);
+        [words[0] as usize, words[1] as usize, words[2] as usize]
+    }
+
+    pub(crate) fn vjp_concat(&mut self, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
+        let list = self.node(id).list;
+        let axis = self.list(list)[0] as usize;
+        let mut start = 0;
+        for i in 1..self.list(list).len() {
+            let x = NodeId(self.list(list)[i] as u32);
+            let count = self.shape(x)[axis];
+            if sink.wants(self, x) {
+                let cotangent = self.slice_by(g, axis, start, count, 1)?;
+                sink.send(self, x, cotangent)?;
+            }
+            start += count;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,421 @@
+//! Elementwise rules of one operand.
+//!
+//! Values and subgradients at kinks are PyTorch's. `x` is the operand, `y` the value, `g` the
+//! cotangent of the value.
+
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+
+use super::Elementwise;
+use crate::real::Real;
+
+/// -x. Derivative: -1.
+pub(crate) enum Neg {}
+impl Elementwise<1> for Neg {
+    const NAME: &str = "neg";
+    const DOMAIN: [(f64, f64); 1] = [(-4.0, 4.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        -x
+    }
+    #[inline(always)]
+    fn pull<R: Real>(_: [R; 1], _: R, g: R) -> [R; 1] {
+        [-g]
+    }
+}
+
+/// |x|. Derivative: the sign of x, 0 at 0 and for NaN.
+pub(crate) enum Abs {}
+impl Elementwise<1> for Abs {
+    const NAME: &str = "abs";
+    const DOMAIN: [(f64, f64); 1] = [(0.1, 4.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.abs()
+    }
+    #[inline(always)]
+    fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        [g * Sign::eval([x])]
+    }
+}
+
+/// -1, 0 or 1; 0 for NaN. Derivative: 0.
+pub(crate) enum Sign {}
+impl Elementwise<1> for Sign {
+    const NAME: &str = "sign";
+    const DOMAIN: [(f64, f64); 1] = [(0.1, 4.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        let zero = R::lit(0.0);
+        R::select(zero.lt(x), R::lit(1.0), R::select(x.lt(zero), R::lit(-1.0), zero))
+    }
+    #[inline(always)]
+    fn pull<R: Real>(_: [R; 1], _: R, _: R) -> [R; 1] {
+        [R::lit(0.0)]
+    }
+}
+
+/// e^x. Derivative: y.
+pub(crate) enum Exp {}
+impl Elementwise<1> for Exp {
+    const NAME: &str = "exp";
+    const DOMAIN: [(f64, f64); 1] = [(-4.0, 4.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.exp()
+    }
+    #[inline(always)]
+    fn pull<R: Real>(_: [R; 1], y: R, g: R) -> [R; 1] {
+        [g * y]
+    }
+}
+
+/// e^x - 1, exact for small x. Derivative: y + 1.
+pub(crate) enum Expm1 {}
+impl Elementwise<1> for Expm1 {
+    const NAME: &str = "expm1";
+    const DOMAIN: [(f64, f64); 1] = [(-4.0, 4.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.expm1()
+    }
+    #[inline(always)]
+    fn pull<R: Real>(_: [R; 1], y: R, g: R) -> [R; 1] {
+        [g * (y + R::lit(1.0))]
+    }
+}
+
+/// Natural logarithm. Derivative: 1 / x.
+pub(crate) enum Log {}
+impl Elementwise<1> for Log {
+    const NAME: &str = "log";
+    const DOMAIN: [(f64, f64); 1] = [(0.1, 8.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.ln()
+    }
+    #[inline(always)]
+    fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        [g / x]
+    }
+}
+
+/// Natural logarithm of 1 + x, exact for small x. Derivative: 1 / (1 + x).
+pub(crate) enum Log1p {}
+impl Elementwise<1> for Log1p {
+    const NAME: &str = "log1p";
+    const DOMAIN: [(f64, f64); 1] = [(-0.8, 8.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.log1p()
+    }
+    #[inline(always)]
+    fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        [g / (x + R::lit(1.0))]
+    }
+}
+
+/// Square root. Derivative: 1 / (2 y).
+pub(crate) enum Sqrt {}
+impl Elementwise<1> for Sqrt {
+    const NAME: &str = "sqrt";
+    const DOMAIN: [(f64, f64); 1] = [(0.1, 8.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.sqrt()
+    }
+    #[inline(always)]
+    fn pull<R: Real>(_: [R; 1], y: R, g: R) -> [R; 1] {
+        [g / (y + y)]
+    }
+}
+
+/// Square root with the subgradient 0 at 0: the last step of the 2-norm.
+pub(crate) enum NormSqrt {}
+impl Elementwise<1> for NormSqrt {
+    const NAME: &str = "norm";
+    const DOMAIN: [(f64, f64); 1] = [(0.1, 8.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.sqrt()
+    }
+    #[inline(always)]
+    fn pull<R: Real>(_: [R; 1], y: R, g: R) -> [R; 1] {
+        let zero = R::lit(0.0);
+        [R::select(y.eq(zero), zero, g / (y + y))]
+    }
+}
+
+/// 1 / sqrt(x). Derivative: -y^3 / 2.
+pub(crate) enum Rsqrt {}
+impl Elementwise<1> for Rsqrt {
+    const NAME: &str = "rsqrt";
+    const DOMAIN: [(f64, f64); 1] = [(0.1, 8.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        R::lit(1.0) / x.sqrt()
+    }
+    #[inline(always)]
+    fn pull<R: Real>(_: [R; 1], y: R, g: R) -> [R; 1] {
+        [R::lit(-0.5) * g * (y * y * y)]
+    }
+}
+
+/// x^2. Derivative: 2 x.
+pub(crate) enum Square {}
+impl Elementwise<1> for Square {
+    const NAME: &str = "square";
+    const DOMAIN: [(f64, f64); 1] = [(-4.0, 4.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x * x
+    }
+    #[inline(always)]
+    fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        [g * (x + x)]
+    }
+}
+
+/// 1 / x. Derivative: -y^2.
+pub(crate) enum Reciprocal {}
+impl Elementwise<1> for Reciprocal {
+    const NAME: &str = "reciprocal";
+    const DOMAIN: [(f64, f64); 1] = [(0.1, 4.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        R::lit(1.0) / x
+    }
+    #[inline(always)]
+    fn pull<R: Real>(_: [R; 1], y: R, g: R) -> [R; 1] {
+        [-g * (y * y)]
+    }
+}
+
+/// Sine of an angle in radians. Derivative: cos x.
+pub(crate) enum Sin {}
+impl Elementwise<1> for Sin {
+    const NAME: &str = "sin";
+    const DOMAIN: [(f64, f64); 1] = [(-8.0, 8.0)];
+    const TRIG: bool = true;
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.sin()
+    }
+    #[inline(always)]
+    fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        [g * x.cos()]
+    }
+}
+
+/// Cosine of an angle in radians. Derivative: -sin x.
+pub(crate) enum Cos {}
+impl Elementwise<1> for Cos {
+    const NAME: &str = "cos";
+    const DOMAIN: [(f64, f64); 1] = [(-8.0, 8.0)];
+    const TRIG: bool = true;
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.cos()
+    }
+    #[inline(always)]
+    fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        [-g * x.sin()]
+    }
+}
+
+/// Tangent of an angle in radians. Derivative: 1 + y^2.
+pub(crate) enum Tan {}
+impl Elementwise<1> for Tan {
+    const NAME: &str = "tan";
+    const DOMAIN: [(f64, f64); 1] = [(-1.3, 1.3)];
+    const TRIG: bool = true;
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.tan()
+    }
+    #[inline(always)]
+    fn pull<R: Real>(_: [R; 1], y: R, g: R) -> [R; 1] {
+        [g * (R::lit(1.0) + y * y)]
+    }
+}
+
+/// Hyperbolic tangent. Derivative: 1 - y^2.
+pub(crate) enum Tanh {}
+impl Elementwise<1> for Tanh {
+    const NAME: &str = "tanh";
+    const DOMAIN: [(f64, f64); 1] = [(-4.0, 4.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.tanh()
+    }
+    #[inline(always)]
+    fn pull<R: Real>(_: [R; 1], y: R, g: R) -> [R; 1] {
+        [g * (R::lit(1.0) - y * y)]
+    }
+}
+
+/// 1 / (1 + e^-x). Derivative: y (1 - y).
+pub(crate) enum Sigmoid {}
+impl Elementwise<1> for Sigmoid {
+    const NAME: &str = "sigmoid";
+    const DOMAIN: [(f64, f64); 1] = [(-6.0, 6.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.sigmoid()
+    }
+    #[inline(always)]
+    fn pull<R: Real>(_: [R; 1], y: R, g: R) -> [R; 1] {
+        [g * ((R::lit(1.0) - y) * y)]
+    }
+}
+
+/// Error function. Derivative: 2 / sqrt(pi) e^(-x^2).
+pub(crate) enum Erf {}
+impl Elementwise<1> for Erf {
+    const NAME: &str = "erf";
+    const DOMAIN: [(f64, f64); 1] = [(-2.5, 2.5)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.erf()
+    }
+    #[inline(always)]
+    fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        [g * (R::lit(FRAC_2_SQRT_PI) * (-(x * x)).exp())]
+    }
+}
+
+/// max(x, 0). Derivative: 0 up to 0, 1 above; 1 for NaN.
+pub(crate) enum Relu {}
+impl Elementwise<1> for Relu {
+    const NAME: &str = "relu";
+    const DOMAIN: [(f64, f64); 1] = [(0.1, 4.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        let zero = R::lit(0.0);
+        R::select(x.le(zero), zero, x)
+    }
+    #[inline(always)]
+    fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        let zero = R::lit(0.0);
+        [R::select(x.le(zero), zero, g)]
+    }
+}
+
+/// log(1 + e^x), and x itself above 20. Derivative: the sigmoid of x, 1 above 20.
+pub(crate) enum Softplus {}
+impl Elementwise<1> for Softplus {
+    const NAME: &str = "softplus";
+    const DOMAIN: [(f64, f64); 1] = [(-6.0, 6.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        R::select(R::lit(20.0).lt(x), x, x.exp().log1p())
+    }
+    #[inline(always)]
+    fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        [R::select(R::lit(20.0).lt(x), g, g * x.sigmoid())]
+    }
+}
+
+/// x P(Z <= x) for a standard normal Z. Derivative: P(Z <= x) + x e^(-x^2/2) / sqrt(2 pi).
+/// D. Hendrycks, K. Gimpel, "Gaussian error linear units", 2016.
+pub(crate) enum Gelu {}
+impl Elementwise<1> for Gelu {
+    const NAME: &str = "gelu";
+    const DOMAIN: [(f64, f64); 1] = [(-4.0, 4.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x * x.normal_cdf()
+    }
+    #[inline(always)]
+    fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        let density = R::lit(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * (R::lit(-0.5) * x * x).exp();
+        [g * (x.normal_cdf() + x * density)]
+    }
+}
+
+/// The approximation of gelu by a hyperbolic tangent, x (1 + tanh u) / 2 with
+/// u = sqrt(2/pi) (x + 0.044715 x^3); written with the sigmoid of 2u, which does not cancel.
+pub(crate) enum GeluTanh {}
+impl GeluTanh {
+    const SCALE: f64 = 2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
+    const CUBIC: f64 = 0.044715;
+
+    #[inline(always)]
+    fn gate<R: Real>(x: R) -> R {
+        (R::lit(Self::SCALE) * (x + R::lit(Self::CUBIC) * (x * x * x))).sigmoid()
+    }
+}
+impl Elementwise<1> for GeluTanh {
+    const NAME: &str = "gelu_tanh";
+    const DOMAIN: [(f64, f64); 1] = [(-4.0, 4.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x * Self::gate(x)
+    }
+    #[inline(always)]
+    fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        let s = Self::gate(x);
+        let slope = R::lit(Self::SCALE) * (R::lit(1.0) + R::lit(3.0 * Self::CUBIC) * (x * x));
+        [g * (s + x * (s * (R::lit(1.0) - s)) * slope)]
+    }
+}
+
+/// x times the sigmoid s of x, also called swish. Derivative: s (1 + x (1 - s)).
+pub(crate) enum Silu {}
+impl Elementwise<1> for Silu {
+    const NAME: &str = "silu";
+    const DOMAIN: [(f64, f64); 1] = [(-6.0, 6.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x * x.sigmoid()
+    }
+    #[inline(always)]
+    fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        let (s, one) = (x.sigmoid(), R::lit(1.0));
+        [g * (s * (one + x * (one - s)))]
+    }
+}
+
+/// The largest integer up to x. Derivative: 0.
+pub(crate) enum Floor {}
+impl Elementwise<1> for Floor {
+    const NAME: &str = "floor";
+    const DOMAIN: [(f64, f64); 1] = [(2.1, 2.9)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.floor()
+    }
+    #[inline(always)]
+    fn pull<R: Real>(_: [R; 1], _: R, _: R) -> [R; 1] {
+        [R::lit(0.0)]
+    }
+}
+
+/// The smallest integer from x on. Derivative: 0.
+pub(crate) enum Ceil {}
+impl Elementwise<1> for Ceil {
+    const NAME: &str = "ceil";
+    const DOMAIN: [(f64, f64); 1] = [(2.1, 2.9)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.ceil()
+    }
+    #[inline(always)]
+    fn pull<R: Real>(_: [R; 1], _: R, _: R) -> [R; 1] {
+        [R::lit(0.0)]
+    }
+}
+
+/// The nearest integer, the even one of two. Derivative: 0.
+pub(crate) enum Round {}
+impl Elementwise<1> for Round {
+    const NAME: &str = "round";
+    const DOMAIN: [(f64, f64); 1] = [(2.6, 3.4)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.round()
+    }
+    #[inline(always)]
+    fn pull<R: Real>(_: [R; 1], _: R, _: R) -> [R; 1] {
+        [R::lit(0.0)]
+    }
+}

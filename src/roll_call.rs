@@ -1,0 +1,36 @@
+//! The roll-call: every elementwise operation, by number of operands.
+//!
+//! A word here and a block in `op/unary.rs` or `op/binary.rs` make an operation: the enum below,
+//! the kernels at every level, the gradient and the tests' loops all follow from the word.
+
+/// Calls a macro with the whole list.
+macro_rules! roll_call {
+    ($then:ident) => {
+        $then! {
+            1: Neg, Abs, Sign, Exp, Expm1, Log, Log1p, Sqrt, Rsqrt, Square, Reciprocal,
+               Sin, Cos, Tan, Tanh, Sigmoid, Erf, Relu, Softplus, Gelu, GeluTanh, Silu,
+               Floor, Ceil, Round, NormSqrt;
+            2: Add, Sub, Mul, Div, Pow, Maximum, Minimum, Atan2, AtLeast, AtMost, NormRoot;
+        }
+    };
+}
+pub(crate) use roll_call;
+
+macro_rules! elem_enum {
+    (1: $($unary:ident),*; 2: $($binary:ident),*;) => {
+        /// An elementwise operation on floating-point operands.
+        #[repr(u8)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub(crate) enum Elem { $($unary,)* $($binary,)* }
+
+        impl Elem {
+            /// All of them, in the order of their numbers.
+            pub(crate) const ALL: &[Elem] = &[$(Elem::$unary,)* $(Elem::$binary,)*];
+
+            pub(crate) const fn arity(self) -> usize {
+                match self { $(Elem::$unary)|* => 1, $(Elem::$binary)|* => 2 }
+            }
+        }
+    };
+}
+roll_call!(elem_enum);

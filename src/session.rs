@@ -1,0 +1,486 @@
+//! What can be done with a graph: the one place behind the Rust and the C interface.
+//!
+//! Both hand in [`Handle`]s, and get [`Fail`](crate::error::Fail) when something is wrong; the
+//! words are in the core's error slot. How a failure is reported is theirs.
+
+use crate::buffer::{Buffer, MemoryStats};
+use crate::dtype::{DType, Element, with_dtype};
+use crate::error::{ErrorKind, Maybe};
+use crate::exec::Engine;
+use crate::graph::{Core, Handle};
+use crate::id::NodeId;
+use crate::kernel::Coefficients;
+use crate::node::Op;
+use crate::shape::Dims;
+
+pub(crate) struct Session {
+    pub(crate) core: Core,
+    engine: Engine,
+    /// Lists that backward fills anew each time.
+    targets: Vec<(NodeId, NodeId)>,
+    roots: Vec<NodeId>,
+    copies: Vec<(NodeId, Buffer)>,
+}
+
+/// What an optimiser does with each parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Update {
+    Sgd { rate: f64, momentum: f64, decay: f64 },
+    Adam { rate: f64, betas: [f64; 2], epsilon: f64, decay: f64 },
+}
+
+impl Session {
+    pub(crate) fn new() -> Self {
+        Self {
+            core: Core::new(),
+            engine: Engine::new(),
+            targets: Vec::new(),
+            roots: Vec::new(),
+            copies: Vec::new(),
+        }
+    }
+
+    pub(crate) fn level_name(&self) -> &'static str {
+        self.engine.level().name()
+    }
+
+    // ---- recording ----
+
+    /// Runs a recording; the handle of its node, or null.
+    pub(crate) fn record(&mut self, record: impl FnOnce(&mut Core) -> Maybe<NodeId>) -> Handle {
+        record(&mut self.core).map_or(Handle::NULL, |id| self.core.handle(id))
+    }
+
+    pub(crate) fn record1(
+        &mut self,
+        what: &str,
+        x: Handle,
+        record: impl FnOnce(&mut Core, NodeId) -> Maybe<NodeId>,
+    ) -> Handle {
+        self.record(|core| {
+            let x = core.resolve(what, x)?;
+            record(core, x)
+        })
+    }
+
+    pub(crate) fn record2(
+        &mut self,
+        what: &str,
+        a: Handle,
+        b: Handle,
+        record: impl FnOnce(&mut Core, NodeId, NodeId) -> Maybe<NodeId>,
+    ) -> Handle {
+        self.record(|core| {
+            let (a, b) = (core.resolve(what, a)?, core.resolve(what, b)?);
+            record(core, a, b)
+        })
+    }
+
+    /// As `record1`, for a list of operands.
+    pub(crate) fn record_all(
+        &mut self,
+        what: &str,
+        xs: impl ExactSizeIterator<Item = Handle>,
+        record: impl FnOnce(&mut Core, &[NodeId]) -> Maybe<NodeId>,
+    ) -> Handle {
+        self.record(|core| {
+            let xs = resolve_all(core, what, xs)?;
+            record(core, &xs)
+        })
+    }
+
+    // ---- reading ----
+
+    pub(crate) fn evaluate(&mut self, id: NodeId) -> Maybe<()> {
+        self.engine.evaluate(&mut self.core, &[id], usize::MAX)
+    }
+
+    /// The elements of a tensor, computed if need be.
+    pub(crate) fn values<T: Element>(&mut self, what: &str, x: Handle) -> Maybe<&[T]> {
+        let id = self.core.resolve(what, x)?;
+        self.core.need_dtype(what, id, T::DTYPE)?;
+        self.evaluate(id)?;
+        Ok(self.core.values(id))
+    }
+
+    /// The one element of a tensor of any dtype.
+    pub(crate) fn item(&mut self, x: Handle) -> Maybe<f64> {
+        let what = "item";
+        let id = self.core.resolve(what, x)?;
+        if self.core.node(id).len != 1 {
+            let dims = self.core.shape(id);
+            return Err(self.core.fail(
+                ErrorKind::Shape,
+                format_args!(
+                    "{what}: a tensor of shape {dims:?} is not a single element: use read"
+                ),
+            ));
+        }
+        self.evaluate(id)?;
+        Ok(with_dtype!(self.core.node(id).dtype, T => self.core.values::<T>(id)[0].to_f64()))
+    }
+
+    pub(crate) fn dtype(&mut self, x: Handle) -> Maybe<DType> {
+        let id = self.core.resolve("dtype", x)?;
+        Ok(self.core.node(id).dtype)
+    }
+
+    pub(crate) fn shape(&mut self, x: Handle) -> Maybe<Dims> {
+        let id = self.core.resolve("shape", x)?;
+        Ok(self.core.shape(id))
+    }
+
+    /// The name of the operation, none for a leaf.
+    pub(crate) fn op_name(&mut self, x: Handle) -> Maybe<Option<&'static str>> {
+        let id = self.core.resolve("op_name", x)?;
+        let op = self.core.node(id).op;
+        Ok((op != Op::Leaf).then(|| op.name()))
+    }
+
+    pub(crate) fn requires_grad(&mut self, x: Handle) -> Maybe<bool> {
+        let id = self.core.resolve("requires_grad", x)?;
+        Ok(self.core.node(id).requires_grad)
+    }
+
+    // ---- leaves ----
+
+    pub(crate) fn write<T: Element>(&mut self, x: Handle, data: &[T]) -> Maybe<()> {
+        let id = self.core.resolve("write", x)?;
+        self.core.write(id, data)
+    }
+
+    /// A constant leaf with the value that `x` has now.
+    pub(crate) fn snapshot(&mut self, x: Handle) -> Handle {
+        let what = "snapshot";
+        let Ok(id) = self.core.resolve(what, x) else { return Handle::NULL };
+        if self.evaluate(id).is_err() {
+            return Handle::NULL;
+        }
+        let buffer = self.core.state(id).value;
+        self.record(|core| core.copy_leaf(what, id, buffer))
+    }
+
+    // ---- gradients ----
+
+    /// Adds the gradients of the roots to those of the leaves. Nothing has changed if it fails.
+    pub(crate) fn backward(
+        &mut self,
+        roots: impl ExactSizeIterator<Item = (Handle, Option<Handle>)>,
+    ) -> Maybe<()> {
+        let what = "backward";
+        let roots = self.resolve_roots(what, roots)?;
+        let first = self.core.len();
+        self.targets.clear();
+        let done = self
+            .core
+            .record_backward(&roots, &mut self.targets)
+            .and_then(|()| self.accumulate(what, first));
+        self.core.truncate(first);
+        done
+    }
+
+    /// Computes the recorded gradients (nodes from `first` on) and adds them to the slots'.
+    ///
+    /// A first gradient is not copied: the slot takes over the buffer it was computed in. All that
+    /// can fail is done before any gradient changes.
+    fn accumulate(&mut self, what: &str, first: usize) -> Maybe<()> {
+        let (core, targets) = (&mut self.core, &self.targets);
+        self.roots.clear();
+        self.copies.clear();
+        let room = self.roots.try_reserve(targets.len()).is_ok()
+            && self.copies.try_reserve(targets.len()).is_ok();
+        if !room {
+            return Err(core.out_of_memory(what));
+        }
+        for &(target, cotangent) in targets {
+            core.slot(target)?;
+            self.roots.push(cotangent);
+        }
+        self.engine.evaluate(core, &self.roots, first)?;
+        for &(target, cotangent) in targets {
+            let slot = core.node(target).slot;
+            if core.slots[slot as usize].grad.is_some() {
+                continue;
+            }
+            if cotangent.index() >= first && !core.node(cotangent).has_slot() {
+                core.node_mut(cotangent).slot = slot; // claimed: this slot takes the buffer over
+                continue;
+            }
+            let bytes = core.node(target).len * core.node(target).dtype.size();
+            let Ok(buffer) = core.pool.take(bytes) else {
+                self.copies.drain(..).for_each(|(_, buffer)| core.pool.give(buffer));
+                return Err(core.out_of_memory(what));
+            };
+            self.copies.push((target, buffer));
+        }
+        let mut copies = self.copies.drain(..).peekable();
+        for &(target, cotangent) in targets {
+            let (slot, own) = (core.node(target).slot, core.node(cotangent).slot);
+            if let Some(grad) = core.slots[slot as usize].grad {
+                self.engine.accumulate(core, grad, cotangent);
+            } else if let Some((_, buffer)) = copies.next_if(|(copy, _)| *copy == target) {
+                core.copy_value(cotangent, buffer);
+                core.slots[slot as usize].grad = Some(buffer);
+            } else {
+                debug_assert_eq!(slot, own, "the slot has claimed the buffer");
+            }
+        }
+        for &(target, cotangent) in targets {
+            let slot = core.node(target).slot;
+            if core.slots[slot as usize].grad.is_none() {
+                core.slots[slot as usize].grad = core.state_mut(cotangent).value.take();
+            }
+        }
+        Ok(())
+    }
+
+    fn resolve_roots(
+        &mut self,
+        what: &str,
+        roots: impl ExactSizeIterator<Item = (Handle, Option<Handle>)>,
+    ) -> Maybe<Vec<(NodeId, Option<NodeId>)>> {
+        let mut out = Vec::new();
+        if out.try_reserve_exact(roots.len()).is_err() {
+            return Err(self.core.out_of_memory(what));
+        }
+        for (root, head) in roots {
+            let root = self.core.resolve(what, root)?;
+            let head = head.map(|head| self.core.resolve(what, head)).transpose()?;
+            out.push((root, head));
+        }
+        Ok(out)
+    }
+
+    /// Records the gradients of the roots with respect to `xs`; null for unused inputs.
+    pub(crate) fn grad(
+        &mut self,
+        roots: impl ExactSizeIterator<Item = (Handle, Option<Handle>)>,
+        xs: impl ExactSizeIterator<Item = Handle>,
+        allow_unused: bool,
+        mut found: impl FnMut(usize, Handle),
+    ) -> Maybe<()> {
+        let what = "grad";
+        let roots = self.resolve_roots(what, roots)?;
+        let xs = resolve_all(&mut self.core, what, xs)?;
+        let mut out = Vec::new();
+        if out.try_reserve_exact(xs.len()).is_err() {
+            return Err(self.core.out_of_memory(what));
+        }
+        out.resize(xs.len(), NodeId::NONE);
+        self.core.record_grad(&roots, &xs, allow_unused, &mut out)?;
+        for (i, id) in out.into_iter().enumerate() {
+            found(i, if id.is_none() { Handle::NULL } else { self.core.handle(id) });
+        }
+        Ok(())
+    }
+
+    fn gradient(&mut self, what: &str, x: Handle) -> Maybe<(NodeId, Option<Buffer>)> {
+        let id = self.core.resolve(what, x)?;
+        let node = self.core.node(id);
+        let slot = node.has_slot().then_some(node.slot as usize);
+        Ok((id, slot.and_then(|slot| self.core.slots[slot].grad)))
+    }
+
+    /// The gradient of a leaf, or of a node that retains its own; none before the first backward.
+    pub(crate) fn grad_values<T: Element>(&mut self, x: Handle) -> Maybe<Option<&[T]>> {
+        let what = "grad";
+        let (id, grad) = self.gradient(what, x)?;
+        self.core.need_dtype(what, id, T::DTYPE)?;
+        Ok(grad.map(|grad| self.core.slot_values(id, grad)))
+    }
+
+    /// A constant leaf with the present gradient; null, and no error, where there is none.
+    pub(crate) fn grad_leaf(&mut self, x: Handle) -> Handle {
+        let what = "grad";
+        match self.gradient(what, x) {
+            Ok((id, Some(grad))) => self.record(|core| core.copy_leaf(what, id, Some(grad))),
+            _ => Handle::NULL,
+        }
+    }
+
+    pub(crate) fn zero_grad(&mut self, x: Handle) -> Maybe<()> {
+        let id = self.core.resolve("zero_grad", x)?;
+        if self.core.node(id).has_slot() {
+            let slot = self.core.node(id).slot as usize;
+            self.core.clear_grad(slot);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn zero_all_grads(&mut self) {
+        (0..self.core.slots.len()).for_each(|slot| self.core.clear_grad(slot));
+    }
+
+    /// Lets a node that is no leaf keep its gradient from backward.
+    pub(crate) fn retain_grad(&mut self, x: Handle) -> Maybe<()> {
+        let what = "retain_grad";
+        let id = self.core.resolve(what, x)?;
+        if !self.core.node(id).requires_grad {
+            return Err(self.core.fail(
+                ErrorKind::Gradient,
+                format_args!(
+                    "{what}: a tensor that does not require grad has no gradient to retain"
+                ),
+            ));
+        }
+        self.core.slot(id).map(|_| ())
+    }
+
+    // ---- optimisers ----
+
+    /// One step for every leaf that requires a gradient and has one.
+    pub(crate) fn step(&mut self, update: Update) -> Maybe<()> {
+        let core = &mut self.core;
+        let moments = match update {
+            Update::Sgd { .. } => 1,
+            Update::Adam { .. } => 2,
+        };
+        // Memory first, so that running out of it leaves all parameters as they were.
+        for slot in 0..core.slots.len() {
+            if core.is_parameter(slot) {
+                core.take_moments(slot, moments)?;
+            }
+        }
+        for slot in 0..core.slots.len() {
+            if core.is_parameter(slot) {
+                core.slots[slot].steps = core.slots[slot].steps.saturating_add(1);
+                let leaf = core.slots[slot].node;
+                core.touch(leaf);
+                self.engine.update(core, slot, update);
+            }
+        }
+        Ok(())
+    }
+
+    // ---- memory ----
+
+    pub(crate) fn memory(&self) -> MemoryStats {
+        self.core.pool.stats()
+    }
+}
+
+fn resolve_all(
+    core: &mut Core,
+    what: &str,
+    xs: impl ExactSizeIterator<Item = Handle>,
+) -> Maybe<Vec<NodeId>> {
+    let mut out = Vec::new();
+    if out.try_reserve_exact(xs.len()).is_err() {
+        return Err(core.out_of_memory(what));
+    }
+    for x in xs {
+        out.push(core.resolve(what, x)?);
+    }
+    Ok(out)
+}
+
+impl Core {
+    /// A constant leaf with the content of a buffer that holds a value of `like`'s kind.
+    fn copy_leaf(&mut self, what: &str, like: NodeId, from: Option<Buffer>) -> Maybe<NodeId> {
+        let (dims, dtype) = (self.shape(like), self.node(like).dtype);
+        let leaf = self.new_leaf(what, dtype, &dims)?;
+        if let (Some(from), Some(to)) = (from, self.state(leaf).value) {
+            let bytes = self.node(leaf).len * dtype.size();
+            // SAFETY: both buffers hold that many bytes, and the leaf's is new.
+            unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.as_ptr(), bytes) };
+        }
+        Ok(leaf)
+    }
+
+    /// Copies a computed value into a buffer of the same size.
+    fn copy_value(&self, from: NodeId, to: Buffer) {
+        let bytes = self.node(from).len * self.node(from).dtype.size();
+        if let Some(from) = self.state(from).value {
+            // SAFETY: both buffers hold that many bytes, and are different.
+            unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.as_ptr(), bytes) };
+        }
+    }
+
+    fn clear_grad(&mut self, slot: usize) {
+        if let Some(grad) = self.slots[slot].grad.take() {
+            self.pool.give(grad);
+        }
+    }
+
+    /// Whether an optimiser acts on the node of this slot.
+    fn is_parameter(&self, slot: usize) -> bool {
+        let slot = &self.slots[slot];
+        let node = self.node(slot.node);
+        slot.grad.is_some() && node.op == Op::Leaf && node.requires_grad
+    }
+
+    /// Makes sure that a slot has exactly this many running averages: new ones are zero, and an
+    /// optimiser that needs another number of them starts afresh.
+    fn take_moments(&mut self, slot: usize, count: usize) -> Maybe<()> {
+        let node = *self.node(self.slots[slot].node);
+        let bytes = node.len * node.dtype.size();
+        if self.slots[slot].moments.iter().flatten().count() == count {
+            return Ok(());
+        }
+        let mut fresh = [None; 2];
+        for i in 0..count {
+            match self.pool.take(bytes) {
+                Ok(buffer) => {
+                    // SAFETY: the buffer has that many bytes; zero bytes are float zeros.
+                    unsafe { buffer.as_ptr().write_bytes(0, bytes) };
+                    fresh[i] = Some(buffer);
+                }
+                Err(_) => {
+                    fresh.into_iter().flatten().for_each(|buffer| self.pool.give(buffer));
+                    return Err(self.out_of_memory("optimiser"));
+                }
+            }
+        }
+        let old = std::mem::replace(&mut self.slots[slot].moments, fresh);
+        old.into_iter().flatten().for_each(|buffer| self.pool.give(buffer));
+        self.slots[slot].steps = 0;
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Runs an optimiser's kernel on one parameter.
+    fn update(&self, core: &Core, slot: usize, update: Update) {
+        let slot = &core.slots[slot];
+        let node = core.node(slot.node);
+        let (Some(value), Some(grad), Some(first)) =
+            (core.state(slot.node).value, slot.grad, slot.moments[0])
+        else {
+            unreachable!("taken before the first update")
+        };
+        let kernels = self.kernels(node.dtype);
+        let (kernel, coefficients, operands): (_, Coefficients, [*const u8; 3]) = match update {
+            Update::Sgd { rate, momentum, decay } => (
+                kernels.sgd,
+                [rate, momentum, decay, 0.0, 0.0, 0.0],
+                [grad.as_ptr(), first.as_ptr(), std::ptr::null()],
+            ),
+            Update::Adam { rate, betas: [b1, b2], epsilon, decay } => {
+                let t = slot.steps as i32;
+                let Some(second) = slot.moments[1] else {
+                    unreachable!("taken before the first update")
+                };
+                (
+                    kernels.adam,
+                    [
+                        rate / (1.0 - b1.powi(t)),
+                        b1,
+                        b2,
+                        epsilon,
+                        1.0 / (1.0 - b2.powi(t)).sqrt(),
+                        decay,
+                    ],
+                    [grad.as_ptr(), first.as_ptr(), second.as_ptr()],
+                )
+            }
+        };
+        let last: *const u8 = (&raw const coefficients).cast();
+        let all = match update {
+            Update::Sgd { .. } => [operands[0], operands[1], last, std::ptr::null()],
+            Update::Adam { .. } => [operands[0], operands[1], operands[2], last],
+        };
+        // SAFETY: value, gradient and moments are different buffers of `len` elements of the
+        // dtype, and the coefficients follow them where the kernel expects them.
+        unsafe { kernel(node.len, value.as_ptr(), all.as_ptr()) };
+    }
+}

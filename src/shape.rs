@@ -1,0 +1,303 @@
+//! Shapes and strided layouts: plain arithmetic on short lists of axis lengths.
+//!
+//! A *shape* is a slice of axis lengths, row-major. A [`Layout`] says where the elements of a
+//! shape lie in somebody's buffer: views (reshape, permute, expand, slice) are nothing but
+//! another layout of the same data, and a broadcast operand is a layout with stride 0.
+
+use std::fmt;
+
+/// The largest rank of a tensor. Fixed, so that layouts are plain values and need no heap.
+pub const MAX_RANK: usize = 8;
+
+/// A short list of axis lengths held by value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dims {
+    rank: usize,
+    lens: [usize; MAX_RANK],
+}
+
+impl Dims {
+    pub(crate) const SCALAR: Self = Self { rank: 0, lens: [0; MAX_RANK] };
+
+    /// The shape with these axis lengths; `dims` has at most [`MAX_RANK`] of them.
+    pub(crate) fn new(dims: &[usize]) -> Self {
+        let mut lens = [0; MAX_RANK];
+        lens[..dims.len()].copy_from_slice(dims);
+        Self { rank: dims.len(), lens }
+    }
+
+    pub(crate) fn push(&mut self, len: usize) {
+        self.lens[self.rank] = len;
+        self.rank += 1;
+    }
+}
+
+impl std::ops::Deref for Dims {
+    type Target = [usize];
+    #[inline(always)]
+    fn deref(&self) -> &[usize] {
+        &self.lens[..self.rank]
+    }
+}
+
+impl std::ops::DerefMut for Dims {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [usize] {
+        &mut self.lens[..self.rank]
+    }
+}
+
+impl fmt::Debug for Dims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+/// Number of elements, or `None` when it (or its size in bytes) exceeds the address space.
+pub(crate) fn checked_len(dims: &[usize]) -> Option<usize> {
+    // An empty axis makes the tensor empty, but the other axes must still be addressable.
+    let product =
+        dims.iter().filter(|&&d| d != 0).try_fold(1usize, |len, &d| len.checked_mul(d))?;
+    if product > isize::MAX as usize / 8 {
+        return None;
+    }
+    Some(if dims.contains(&0) { 0 } else { product })
+}
+
+/// Number of elements of a shape that was checked when it was recorded.
+#[inline]
+pub(crate) fn len(dims: &[usize]) -> usize {
+    dims.iter().product()
+}
+
+/// An axis that two shapes disagree about, counted in the broadcast shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Clash {
+    pub(crate) axis: usize,
+    pub(crate) lens: (usize, usize),
+}
+
+/// The shape of both operands stretched to one another by the NumPy rule: axes are aligned at the
+/// right, and an axis of length 1 (or a missing one) is repeated.
+pub(crate) fn broadcast(a: &[usize], b: &[usize]) -> Result<Dims, Clash> {
+    let rank = a.len().max(b.len());
+    let mut out = Dims { rank, lens: [0; MAX_RANK] };
+    for axis in 0..rank {
+        let at = |dims: &[usize]| (axis + dims.len()).checked_sub(rank).map_or(1, |i| dims[i]);
+        out[axis] = match (at(a), at(b)) {
+            (x, y) if x == y => x,
+            (1, y) => y,
+            (x, 1) => x,
+            lens => return Err(Clash { axis, lens }),
+        };
+    }
+    Ok(out)
+}
+
+/// Whether `from` broadcasts to exactly `to`.
+pub(crate) fn broadcasts_to(from: &[usize], to: &[usize]) -> bool {
+    from.len() <= to.len()
+        && from.iter().rev().zip(to.iter().rev()).all(|(&f, &t)| f == t || f == 1)
+}
+
+/// Where the elements of a shape lie in a buffer, in units of elements.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) offset: usize,
+    dims: Dims,
+    strides: [isize; MAX_RANK],
+}
+
+impl Layout {
+    /// Row-major and dense.
+    pub(crate) fn dense(dims: &[usize]) -> Self {
+        let mut strides = [0; MAX_RANK];
+        let mut stride = 1;
+        for axis in (0..dims.len()).rev() {
+            strides[axis] = stride;
+            stride *= dims[axis] as isize;
+        }
+        Self { offset: 0, dims: Dims::new(dims), strides }
+    }
+
+    pub(crate) fn dims(&self) -> &[usize] {
+        &self.dims
+    }
+
+    pub(crate) fn strides(&self) -> &[isize] {
+        &self.strides[..self.dims.len()]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        len(&self.dims)
+    }
+
+    /// Whether the elements lie one after the other, from `offset` on.
+    pub(crate) fn is_dense(&self) -> bool {
+        let mut expected = 1;
+        for axis in (0..self.dims.len()).rev() {
+            if self.dims[axis] == 1 {
+                continue;
+            }
+            if self.strides[axis] != expected {
+                return self.len() == 0;
+            }
+            expected *= self.dims[axis] as isize;
+        }
+        true
+    }
+
+    /// Whether every element is one and the same.
+    pub(crate) fn is_splat(&self) -> bool {
+        self.dims.iter().zip(self.strides()).all(|(&d, &s)| d == 1 || s == 0)
+    }
+
+    /// The same data stretched to `dims`, to which this layout's shape broadcasts.
+    pub(crate) fn expand(&self, dims: &[usize]) -> Self {
+        let mut out = Self { offset: self.offset, dims: Dims::new(dims), strides: [0; MAX_RANK] };
+        let missing = dims.len() - self.dims.len();
+        for axis in 0..self.dims.len() {
+            let stretched = self.dims[axis] == 1 && dims[missing + axis] != 1;
+            out.strides[missing + axis] = if stretched { 0 } else { self.strides[axis] };
+        }
+        out
+    }
+
+    /// Axis `i` of the result is axis `order[i]` of this one.
+    pub(crate) fn permute(&self, order: &[usize]) -> Self {
+        let mut out = *self;
+        for (to, &from) in order.iter().enumerate() {
+            out.dims[to] = self.dims[from];
+            out.strides[to] = self.strides[from];
+        }
+        out
+    }
+
+    /// Every `step`-th element of one axis, `len` of them from `start` on.
+    pub(crate) fn slice(&self, axis: usize, start: usize, len: usize, step: usize) -> Self {
+        let mut out = *self;
+        if len > 0 {
+            out.offset = out.offset.wrapping_add_signed(start as isize * self.strides[axis]);
+        }
+        out.dims[axis] = len;
+        out.strides[axis] *= step as isize;
+        out
+    }
+
+    /// The layout of the entries of a batch of matrices: all axes but the last two.
+    pub(crate) fn batch(&self) -> Self {
+        let rank = self.dims.len() - 2;
+        Self { offset: 0, dims: Dims::new(&self.dims[..rank]), strides: self.strides }
+    }
+
+    /// The same elements in the same order under another shape, where strides can express it.
+    pub(crate) fn reshape(&self, dims: &[usize]) -> Option<Self> {
+        if self.is_dense() {
+            return Some(Self { offset: self.offset, ..Self::dense(dims) });
+        }
+        let merged = self.merged();
+        let mut out = Self { offset: self.offset, dims: Dims::new(dims), strides: [0; MAX_RANK] };
+        // Walk both shapes from the right; each old axis must be split into whole new axes.
+        let mut axis = dims.len();
+        for old in (0..merged.dims.len()).rev() {
+            let (mut left, mut stride) = (merged.dims[old], merged.strides[old]);
+            while left > 1 {
+                axis = axis.checked_sub(1)?;
+                if !left.is_multiple_of(dims[axis]) {
+                    return None;
+                }
+                out.strides[axis] = stride;
+                stride *= dims[axis] as isize;
+                left /= dims[axis];
+            }
+        }
+        Some(out)
+    }
+
+    /// The same walk over the data with as few axes as possible: axes of length 1 vanish, and
+    /// neighbours that one stride can express become one.
+    pub(crate) fn merged(&self) -> Self {
+        let mut out = Self { offset: self.offset, dims: Dims::SCALAR, strides: [0; MAX_RANK] };
+        for axis in 0..self.dims.len() {
+            let (len, stride) = (self.dims[axis], self.strides[axis]);
+            if len == 1 {
+                continue;
+            }
+            let rank = out.dims.len();
+            if rank > 0 && out.strides[rank - 1] == stride * len as isize {
+                out.dims[rank - 1] *= len;
+                out.strides[rank - 1] = stride;
+            } else {
+                out.dims.push(len);
+                out.strides[rank] = stride;
+            }
+        }
+        out
+    }
+}
+
+impl fmt::Debug for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}*{:?}+{}", self.dims, self.strides(), self.offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The offsets a layout visits, by definition.
+    fn offsets(layout: &Layout) -> Vec<usize> {
+        let mut all = vec![layout.offset as isize];
+        for (&d, &s) in layout.dims().iter().zip(layout.strides()) {
+            all = all.iter().flat_map(|o| (0..d as isize).map(move |i| o + i * s)).collect();
+        }
+        all.into_iter().map(|o| o as usize).collect()
+    }
+
+    #[test]
+    fn broadcast_aligns_at_the_right_and_names_the_axis_that_clashes() {
+        assert_eq!(&*broadcast(&[2, 3], &[3]).unwrap(), &[2, 3]);
+        assert_eq!(&*broadcast(&[3, 1], &[1, 4]).unwrap(), &[3, 4]);
+        assert_eq!(&*broadcast(&[], &[]).unwrap(), &[] as &[usize]);
+        assert_eq!(&*broadcast(&[1], &[0]).unwrap(), &[0]);
+        assert_eq!(broadcast(&[2, 3], &[4]), Err(Clash { axis: 1, lens: (3, 4) }));
+        assert!(broadcasts_to(&[1, 3], &[5, 2, 3]) && !broadcasts_to(&[2], &[1]));
+    }
+
+    #[test]
+    fn lengths_that_do_not_fit_in_memory_are_refused_even_when_empty() {
+        assert_eq!(checked_len(&[2, 3]), Some(6));
+        assert_eq!(checked_len(&[0, 3]), Some(0));
+        assert_eq!(checked_len(&[usize::MAX, 2]), None);
+        assert_eq!(checked_len(&[0, usize::MAX, 2]), None);
+    }
+
+    #[test]
+    fn views_visit_the_right_elements() {
+        let base = Layout::dense(&[2, 3, 4]);
+        assert_eq!(offsets(&base), (0..24).collect::<Vec<_>>());
+        assert_eq!(offsets(&base.permute(&[2, 0, 1]))[..3], [0, 4, 8]);
+        assert_eq!(offsets(&base.slice(2, 1, 2, 2))[..4], [1, 3, 5, 7]);
+        let row = Layout::dense(&[3]).expand(&[2, 3]);
+        assert_eq!(offsets(&row), [0, 1, 2, 0, 1, 2]);
+        assert!(Layout::dense(&[1]).expand(&[4, 5]).is_splat());
+    }
+
+    #[test]
+    fn merging_keeps_the_walk_and_reshape_works_where_strides_can_express_it() {
+        let base = Layout::dense(&[2, 3, 4]);
+        for layout in
+            [base, base.permute(&[0, 2, 1]), base.slice(0, 1, 1, 1), base.slice(1, 0, 2, 2)]
+        {
+            assert_eq!(offsets(&layout.merged()), offsets(&layout));
+        }
+        assert_eq!(base.merged().dims(), [24]);
+        let sliced = base.slice(0, 0, 2, 1).slice(2, 1, 2, 1); // [2, 3, 2], rows of 4 cut to 2
+        let view = sliced.reshape(&[6, 2]).unwrap();
+        assert_eq!(offsets(&view), offsets(&sliced));
+        assert_eq!(offsets(&sliced.reshape(&[2, 3, 1, 2, 1]).unwrap()), offsets(&sliced));
+        assert!(sliced.reshape(&[12]).is_none());
+        assert!(base.permute(&[2, 1, 0]).reshape(&[24]).is_none());
+    }
+}

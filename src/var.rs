@@ -1,0 +1,979 @@
+//! The Rust interface: [`Graph`], and [`Var`], a node of one.
+
+use std::cell::{RefCell, RefMut};
+use std::fmt;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::panic::Location;
+
+use crate::buffer::MemoryStats;
+use crate::dtype::{DType, Element};
+use crate::error::{Error, Fail, Maybe, Result};
+use crate::graph::{Core, Handle, Mark, Operand};
+use crate::id::NodeId;
+use crate::node::{Comparison, Extreme, Ties};
+use crate::roll_call::Elem;
+use crate::session::{Session, Update};
+
+/// A recording of operations, and everything it owns: nodes, data, gradients.
+///
+/// Recording never computes; reading a value, or [`Var::backward`], computes what it needs and
+/// nothing else. A value is a function of the present data of the leaves: after
+/// [`Var::write`], reading again computes again.
+///
+/// A graph is used by one thread at a time, and may be moved between threads. Different graphs are
+/// independent of each other.
+///
+/// # Errors
+///
+/// Operations never panic and return no `Result`, so that expressions stay expressions: one that
+/// fails returns a *null* [`Var`], and null in gives null out. The graph remembers the first error
+/// with the line of its operation, and the next call that returns a [`Result`] reports it.
+pub struct Graph {
+    session: RefCell<Session>,
+}
+
+impl Default for Graph {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Graph");
+        match self.session.try_borrow() {
+            Ok(session) => {
+                out.field("nodes", &session.core.len()).field("memory", &session.memory())
+            }
+            Err(_) => out.field("nodes", &"in use"),
+        };
+        out.finish_non_exhaustive()
+    }
+}
+
+/// While it lives, nodes are recorded without gradients. May be nested.
+#[must_use = "gradients are off only while the guard lives"]
+#[derive(Debug)]
+pub struct NoGrad<'g> {
+    graph: &'g Graph,
+}
+
+impl Drop for NoGrad<'_> {
+    fn drop(&mut self) {
+        self.graph.session().core.no_grad -= 1;
+    }
+}
+
+/// A tensor of a graph: a small handle that can be copied.
+///
+/// A handle stays valid until its node is dropped by [`Graph::rewind`] or [`Graph::reset`]; a
+/// handle used after that, or with another graph, is an error, never a wrong value.
+#[derive(Clone, Copy)]
+pub struct Var<'g> {
+    graph: &'g Graph,
+    handle: Handle,
+}
+
+impl fmt::Debug for Var<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_null() {
+            f.write_str("Var(null)")
+        } else {
+            write!(f, "Var(n{})", self.handle.id)
+        }
+    }
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new() -> Self {
+        Self { session: RefCell::new(Session::new()) }
+    }
+
+    fn session(&self) -> RefMut<'_, Session> {
+        self.session.borrow_mut()
+    }
+
+    /// Runs a recording on behalf of the caller's line.
+    #[track_caller]
+    fn record(&self, record: impl FnOnce(&mut Core) -> Maybe<NodeId>) -> Var<'_> {
+        let mut session = self.session();
+        let handle = session.record(record);
+        if handle == Handle::NULL {
+            session.core.error.locate(Location::caller());
+        }
+        Var { graph: self, handle }
+    }
+
+    /// Runs something that can fail: an error remembered from before comes first.
+    #[track_caller]
+    fn run<R>(&self, run: impl FnOnce(&mut Session) -> Maybe<R>) -> Result<R> {
+        let mut session = self.session();
+        if let Some(error) = session.core.error.take() {
+            return Err(error);
+        }
+        match run(&mut session) {
+            Ok(result) => Ok(result),
+            Err(Fail) => {
+                session.core.error.locate(Location::caller());
+                Err(session.core.error.take().unwrap_or_else(Error::unknown))
+            }
+        }
+    }
+
+    /// Reports the first error since the last report, if there is one.
+    pub fn check(&self) -> Result<()> {
+        self.run(|_| Ok(()))
+    }
+
+    // ---- leaves ----
+
+    /// A constant with a copy of `data`, row-major in this shape.
+    ///
+    /// Fails when the number of elements is not that of the shape.
+    #[track_caller]
+    pub fn tensor<T: Element>(&self, data: &[T], shape: &[usize]) -> Var<'_> {
+        self.record(|core| core.leaf("tensor", data, shape))
+    }
+
+    /// A leaf that requires a gradient, with a copy of `data`, row-major in this shape. `T` must be
+    /// a float.
+    #[track_caller]
+    pub fn param<T: Element>(&self, data: &[T], shape: &[usize]) -> Var<'_> {
+        self.record(|core| {
+            let id = core.leaf("param", data, shape)?;
+            core.set_requires_grad(id, true)?;
+            Ok(id)
+        })
+    }
+
+    /// A 0-d constant.
+    #[track_caller]
+    pub fn scalar<T: Element>(&self, value: T) -> Var<'_> {
+        self.tensor(&[value], &[])
+    }
+
+    /// A leaf of zeros.
+    #[track_caller]
+    pub fn zeros<T: Element>(&self, shape: &[usize]) -> Var<'_> {
+        self.record(|core| core.full("zeros", T::DTYPE, shape, 0.0))
+    }
+
+    /// A leaf of ones.
+    #[track_caller]
+    pub fn ones<T: Element>(&self, shape: &[usize]) -> Var<'_> {
+        self.record(|core| core.full("ones", T::DTYPE, shape, 1.0))
+    }
+
+    /// A leaf with one value everywhere.
+    #[track_caller]
+    pub fn full<T: Element>(&self, shape: &[usize], value: T) -> Var<'_> {
+        self.record(|core| core.full("full", T::DTYPE, shape, value.to_f64()))
+    }
+
+    /// A leaf of `start`, `start + step`, ... up to but without `stop`.
+    #[track_caller]
+    pub fn arange<T: Element>(&self, start: f64, stop: f64, step: f64) -> Var<'_> {
+        self.record(|core| core.arange(T::DTYPE, start, stop, step))
+    }
+
+    /// A leaf of `count` numbers at equal distances from `start` to `stop`, both included.
+    #[track_caller]
+    pub fn linspace<T: Element>(&self, start: f64, stop: f64, count: usize) -> Var<'_> {
+        self.record(|core| core.linspace(T::DTYPE, start, stop, count))
+    }
+
+    /// A leaf of shape `[rows, columns]` with 1 on the main diagonal and 0 elsewhere.
+    #[track_caller]
+    pub fn eye<T: Element>(&self, rows: usize, columns: usize) -> Var<'_> {
+        self.record(|core| core.eye(T::DTYPE, rows, columns))
+    }
+
+    /// A leaf of random numbers, equally likely from `low` up to `high`. `T` must be a float.
+    ///
+    /// The numbers follow from [`Graph::set_seed`] and from how many random leaves were made since.
+    #[track_caller]
+    pub fn uniform<T: Element>(&self, shape: &[usize], low: f64, high: f64) -> Var<'_> {
+        self.record(|core| core.uniform(T::DTYPE, shape, low, high))
+    }
+
+    /// A leaf of normally distributed random numbers; otherwise as [`Graph::uniform`].
+    #[track_caller]
+    pub fn normal<T: Element>(&self, shape: &[usize], mean: f64, deviation: f64) -> Var<'_> {
+        self.record(|core| core.normal(T::DTYPE, shape, mean, deviation))
+    }
+
+    // ---- several operands ----
+
+    /// The tensors one after the other along an axis; the other axes must agree.
+    /// Gradient: each gets its part.
+    #[track_caller]
+    pub fn concat(&self, xs: &[Var<'_>], axis: isize) -> Var<'_> {
+        self.record_all("concat", xs, |core, xs| core.concat(xs, axis))
+    }
+
+    /// The tensors, all of one shape, along a new axis at this place of the result.
+    /// Gradient: each gets its part.
+    #[track_caller]
+    pub fn stack(&self, xs: &[Var<'_>], axis: isize) -> Var<'_> {
+        self.record_all("stack", xs, |core, xs| core.stack(xs, axis))
+    }
+
+    #[track_caller]
+    fn record_all(
+        &self,
+        what: &str,
+        xs: &[Var<'_>],
+        record: impl FnOnce(&mut Core, &[NodeId]) -> Maybe<NodeId>,
+    ) -> Var<'_> {
+        let mut session = self.session();
+        let handle = session.record_all(what, xs.iter().map(|x| x.handle), record);
+        if handle == Handle::NULL {
+            session.core.error.locate(Location::caller());
+        }
+        Var { graph: self, handle }
+    }
+
+    // ---- gradients ----
+
+    /// Adds the gradients of several roots to those of the leaves, in one walk. Each root comes
+    /// with its head gradient; without one it must be a single element.
+    #[track_caller]
+    pub fn backward(&self, roots: &[(Var<'_>, Option<Var<'_>>)]) -> Result<()> {
+        self.run(|session| session.backward(heads(roots)))
+    }
+
+    /// The gradients of the roots with respect to `xs`, as nodes that can be differentiated again.
+    /// No leaf's gradient changes.
+    ///
+    /// Fails when an `x` does not require gradients, or when the roots do not depend on it.
+    #[track_caller]
+    pub fn grad<'g>(
+        &'g self,
+        roots: &[(Var<'_>, Option<Var<'_>>)],
+        xs: &[Var<'_>],
+    ) -> Result<Vec<Var<'g>>> {
+        let mut out = vec![Var { graph: self, handle: Handle::NULL }; xs.len()];
+        self.run(|session| {
+            let xs = xs.iter().map(|x| x.handle);
+            session.grad(heads(roots), xs, false, |i, handle| out[i].handle = handle)
+        })?;
+        Ok(out)
+    }
+
+    /// As [`Graph::grad`], with `None` for an `x` that the roots do not depend on.
+    #[track_caller]
+    pub fn grad_allow_unused<'g>(
+        &'g self,
+        roots: &[(Var<'_>, Option<Var<'_>>)],
+        xs: &[Var<'_>],
+    ) -> Result<Vec<Option<Var<'g>>>> {
+        let mut out = vec![None; xs.len()];
+        self.run(|session| {
+            let xs = xs.iter().map(|x| x.handle);
+            session.grad(heads(roots), xs, true, |i, handle| {
+                out[i] = (handle != Handle::NULL).then_some(Var { graph: self, handle });
+            })
+        })?;
+        Ok(out)
+    }
+
+    /// Unsets all gradients.
+    pub fn zero_grad(&self) {
+        self.session().zero_all_grads();
+    }
+
+    /// Records without gradients while the guard lives. May be nested. A leaf made meanwhile keeps
+    /// its own setting.
+    pub fn no_grad(&self) -> NoGrad<'_> {
+        self.session().core.no_grad += 1;
+        NoGrad { graph: self }
+    }
+
+    // ---- modes ----
+
+    /// Training mode (the default) or evaluation mode: whether [`Var::dropout`] drops. Counts as a
+    /// write: what depends on it is computed again.
+    pub fn set_training(&self, training: bool) {
+        self.session().core.set_training(training);
+    }
+
+    /// Whether the graph is in training mode.
+    pub fn is_training(&self) -> bool {
+        self.session().core.training
+    }
+
+    /// Starts the random numbers anew from this seed; a new graph has the seed 0.
+    pub fn set_seed(&self, seed: u64) {
+        self.session().core.set_seed(seed);
+    }
+
+    /// New random numbers for [`Var::dropout`] without writing to a leaf, which has that effect too.
+    pub fn resample(&self) {
+        self.session().core.resample();
+    }
+
+    // ---- going back, and memory ----
+
+    /// A place in the recording to come back to.
+    pub fn mark(&self) -> Mark {
+        self.session().core.mark()
+    }
+
+    /// Drops every node recorded after the mark, keeping their memory for the next ones. Nodes
+    /// before the mark keep data and gradients; handles of dropped nodes become invalid.
+    #[track_caller]
+    pub fn rewind(&self, mark: Mark) -> Result<()> {
+        self.run(|session| session.core.rewind(mark))
+    }
+
+    /// Drops all nodes and keeps the memory.
+    pub fn reset(&self) {
+        self.session().core.reset();
+    }
+
+    /// Number of nodes recorded.
+    pub fn len(&self) -> usize {
+        self.session().core.len()
+    }
+
+    /// Whether nothing is recorded.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of tensor data; records of nodes come on top, about 100 bytes each.
+    pub fn memory(&self) -> MemoryStats {
+        self.session().memory()
+    }
+
+    /// Lets the graph take at most this many bytes for tensor data, and as many for records; what
+    /// needs more fails with [`ErrorKind::Memory`](crate::ErrorKind::Memory) and loses nothing.
+    pub fn set_memory_limit(&self, bytes: usize) {
+        self.session().core.set_memory_limit(bytes);
+    }
+
+    /// The instructions that kernels use: `baseline`, `v3` (AVX2) or `v4` (AVX-512). The
+    /// environment variable `BUMPGRAD_LEVEL` can lower it.
+    pub fn simd_level(&self) -> &'static str {
+        self.session().level_name()
+    }
+}
+
+fn heads<'a>(
+    roots: &'a [(Var<'_>, Option<Var<'_>>)],
+) -> impl ExactSizeIterator<Item = (Handle, Option<Handle>)> + 'a {
+    roots.iter().map(|(root, head)| (root.handle, head.map(|head| head.handle)))
+}
+
+macro_rules! unary_methods {
+    ($($(#[$doc:meta])* $name:ident => $elem:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// Any float tensor; the result has its shape.
+        #[track_caller]
+        pub fn $name(self) -> Self {
+            self.map(stringify!($name), |core, x| core.map(Elem::$elem, x))
+        }
+    )*};
+}
+
+macro_rules! binary_methods {
+    ($($(#[$doc:meta])* $name:ident => $elem:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// Float tensors of one dtype, broadcast to one another. Gradients are summed back.
+        #[track_caller]
+        #[allow(clippy::should_implement_trait)] // the operators are implemented besides
+        pub fn $name(self, other: Self) -> Self {
+            self.map2(stringify!($name), other, |core, a, b| core.map2(Elem::$elem, a, b))
+        }
+    )*};
+}
+
+macro_rules! compare_methods {
+    ($($(#[$doc:meta])* $name:ident $scalar:ident => $which:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// Tensors of one dtype, broadcast to one another; the result is a u8 mask without gradient.
+        #[track_caller]
+        pub fn $name(self, other: Self) -> Self {
+            self.map2(stringify!($name), other, |core, a, b| {
+                core.compare(Comparison::$which, a, b)
+            })
+        }
+
+        /// As the comparison with a tensor, with one number for all elements.
+        #[track_caller]
+        pub fn $scalar(self, other: f64) -> Self {
+            self.map(stringify!($name), |core, x| {
+                core.compare(Comparison::$which, x, Operand::Constant(other))
+            })
+        }
+    )*};
+}
+
+macro_rules! reduce_methods {
+    ($($(#[$doc:meta])* $name:ident $axes:ident => |$core:ident, $x:ident, $a:ident, $k:ident| $run:expr;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// Over all elements; the result is 0-d.
+        #[track_caller]
+        pub fn $name(self) -> Self {
+            self.$axes(&[], false)
+        }
+
+        /// The same over some axes (negative ones count from the end; none means all), which
+        /// vanish, or stay with length 1 with `keepdim`.
+        #[track_caller]
+        pub fn $axes(self, axes: &[isize], keepdim: bool) -> Self {
+            self.map(stringify!($name), |$core, $x| {
+                let ($a, $k) = (axes, keepdim);
+                $run
+            })
+        }
+    )*};
+}
+
+impl<'g> Var<'g> {
+    #[track_caller]
+    fn map(self, what: &str, record: impl FnOnce(&mut Core, NodeId) -> Maybe<NodeId>) -> Self {
+        self.graph.record(|core| {
+            let x = core.resolve(what, self.handle)?;
+            record(core, x)
+        })
+    }
+
+    #[track_caller]
+    fn map2(
+        self,
+        what: &str,
+        other: Self,
+        record: impl FnOnce(&mut Core, NodeId, NodeId) -> Maybe<NodeId>,
+    ) -> Self {
+        self.graph.record(|core| {
+            let (a, b) = (core.resolve(what, self.handle)?, core.resolve(what, other.handle)?);
+            record(core, a, b)
+        })
+    }
+
+    /// The graph this tensor belongs to.
+    pub fn graph(self) -> &'g Graph {
+        self.graph
+    }
+
+    /// Whether this is the result of an operation that failed.
+    pub fn is_null(self) -> bool {
+        self.handle == Handle::NULL
+    }
+
+    unary_methods! {
+        /// -x. Derivative: -1.
+        neg => Neg;
+        /// |x|. Derivative: the sign of x, 0 at 0.
+        abs => Abs;
+        /// -1, 0 or 1. Derivative: 0.
+        sign => Sign;
+        /// e^x. Derivative: y.
+        exp => Exp;
+        /// e^x - 1, exact for small x. Derivative: y + 1.
+        expm1 => Expm1;
+        /// The natural logarithm. Derivative: 1 / x.
+        log => Log;
+        /// The natural logarithm of 1 + x, exact for small x. Derivative: 1 / (1 + x).
+        log1p => Log1p;
+        /// The square root. Derivative: 1 / (2 y).
+        sqrt => Sqrt;
+        /// 1 / sqrt(x). Derivative: -y^3 / 2.
+        rsqrt => Rsqrt;
+        /// x^2. Derivative: 2 x.
+        square => Square;
+        /// 1 / x. Derivative: -y^2.
+        reciprocal => Reciprocal;
+        /// The sine of an angle in radians. Derivative: cos x.
+        sin => Sin;
+        /// The cosine of an angle in radians. Derivative: -sin x.
+        cos => Cos;
+        /// The tangent of an angle in radians. Derivative: 1 + y^2.
+        tan => Tan;
+        /// The hyperbolic tangent. Derivative: 1 - y^2.
+        tanh => Tanh;
+        /// 1 / (1 + e^-x). Derivative: y (1 - y).
+        sigmoid => Sigmoid;
+        /// The error function. Derivative: 2 / sqrt(pi) e^(-x^2).
+        erf => Erf;
+        /// max(x, 0). Derivative: 0 up to 0, 1 above.
+        relu => Relu;
+        /// log(1 + e^x), and x itself above 20. Derivative: the sigmoid of x, 1 above 20.
+        softplus => Softplus;
+        /// x P(Z <= x) for a standard normal Z. Derivative: P(Z <= x) + x e^(-x^2/2) / sqrt(2 pi).
+        gelu => Gelu;
+        /// The approximation of gelu by x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2.
+        gelu_tanh => GeluTanh;
+        /// x times the sigmoid s of x. Derivative: s (1 + x (1 - s)).
+        silu => Silu;
+        /// The largest integer up to x. Derivative: 0.
+        floor => Floor;
+        /// The smallest integer from x on. Derivative: 0.
+        ceil => Ceil;
+        /// The nearest integer, the even one of two. Derivative: 0.
+        round => Round;
+    }
+
+    binary_methods! {
+        /// a + b.
+        add => Add;
+        /// a - b.
+        sub => Sub;
+        /// a b, element by element.
+        mul => Mul;
+        /// a / b. Derivatives: 1 / b and -y / b.
+        div => Div;
+        /// a^b. Derivatives: b a^(b-1), 0 where b is 0; and y log a, 0 where a is 0 and b >= 0.
+        pow => Pow;
+        /// The larger one; NaN if either is. At a tie each gets half of the gradient.
+        maximum => Maximum;
+        /// The smaller one; NaN if either is. At a tie each gets half of the gradient.
+        minimum => Minimum;
+        /// The angle of the point (other, self) in radians.
+        /// Derivatives: b / (a^2 + b^2) and -a / (a^2 + b^2), 0 at the origin.
+        atan2 => Atan2;
+    }
+
+    compare_methods! {
+        /// a = b.
+        eq eq_scalar => Eq;
+        /// a != b.
+        ne ne_scalar => Ne;
+        /// a < b.
+        lt lt_scalar => Lt;
+        /// a <= b.
+        le le_scalar => Le;
+        /// a > b.
+        gt gt_scalar => Gt;
+        /// a >= b.
+        ge ge_scalar => Ge;
+    }
+
+    reduce_methods! {
+        /// The sum; 0 of no elements. Gradient: the cotangent, repeated.
+        sum sum_axes => |core, x, axes, keepdim| core.sum(x, axes, keepdim);
+        /// The mean; NaN of no elements.
+        mean mean_axes => |core, x, axes, keepdim| core.mean(x, axes, keepdim);
+        /// The largest element; NaN if there is one. Of several, all get an equal part of the
+        /// gradient, except along a single named axis: there the first gets all.
+        max max_axes => |core, x, axes, keepdim| core.extreme(Extreme::Max, x, axes, keepdim);
+        /// The smallest element; otherwise as `max`.
+        min min_axes => |core, x, axes, keepdim| core.extreme(Extreme::Min, x, axes, keepdim);
+        /// The largest element; of several, all get an equal part of the gradient.
+        amax amax_axes => |core, x, axes, keepdim| {
+            core.extreme_with(Extreme::Max, Ties::Even, x, axes, keepdim)
+        };
+        /// The smallest element; of several, all get an equal part of the gradient.
+        amin amin_axes => |core, x, axes, keepdim| {
+            core.extreme_with(Extreme::Min, Ties::Even, x, axes, keepdim)
+        };
+        /// The product; 1 of no elements. The gradient is right where elements are 0, too.
+        prod prod_axes => |core, x, axes, keepdim| core.prod(x, axes, keepdim);
+        /// log sum e^x without overflow; -inf of no elements. Gradient: the softmax.
+        logsumexp logsumexp_axes => |core, x, axes, keepdim| core.logsumexp(x, axes, keepdim);
+    }
+
+    /// The variance: the sum of squared distances from the mean over (count - correction).
+    /// Correction 1 is the unbiased estimate, 0 the population's. Axes as in [`Var::sum_axes`].
+    #[track_caller]
+    pub fn var(self, correction: f64, axes: &[isize], keepdim: bool) -> Self {
+        self.map("var", |core, x| core.var(x, correction, axes, keepdim))
+    }
+
+    /// The p-norm (sum |x|^p)^(1/p), p > 0, or the largest |x| for infinite p. Its gradient at 0 is
+    /// 0. Axes as in [`Var::sum_axes`].
+    #[track_caller]
+    pub fn norm(self, p: f64, axes: &[isize], keepdim: bool) -> Self {
+        self.map("norm", |core, x| core.norm(x, p, axes, keepdim))
+    }
+
+    /// The index of the first largest element along an axis, or of the flattened tensor; a NaN
+    /// counts as largest. The result is i64, without gradient.
+    #[track_caller]
+    pub fn argmax(self, axis: Option<isize>, keepdim: bool) -> Self {
+        self.map("argmax", |core, x| core.arg_extreme(Extreme::Max, x, axis, keepdim))
+    }
+
+    /// The index of the first smallest element; otherwise as [`Var::argmax`].
+    #[track_caller]
+    pub fn argmin(self, axis: Option<isize>, keepdim: bool) -> Self {
+        self.map("argmin", |core, x| core.arg_extreme(Extreme::Min, x, axis, keepdim))
+    }
+
+    /// x times a number.
+    #[track_caller]
+    pub fn scale(self, factor: f64) -> Self {
+        self.map("mul", |core, x| core.map2(Elem::Mul, x, Operand::Constant(factor)))
+    }
+
+    /// x plus a number.
+    #[track_caller]
+    pub fn add_scalar(self, term: f64) -> Self {
+        self.map("add", |core, x| core.map2(Elem::Add, x, Operand::Constant(term)))
+    }
+
+    /// x to the power of a number. Derivative: c x^(c-1), 0 for c = 0.
+    #[track_caller]
+    pub fn pow_scalar(self, exponent: f64) -> Self {
+        self.map("pow", |core, x| core.pow_scalar(x, exponent))
+    }
+
+    /// x, but at least `min` and at most `max`; an absent bound does nothing. Derivative: 1 between
+    /// the bounds, 0 at and beyond them.
+    #[track_caller]
+    pub fn clamp(self, min: Option<f64>, max: Option<f64>) -> Self {
+        self.map("clamp", |core, x| core.clamp(x, min, max))
+    }
+
+    /// `yes` where this u8 mask is set, else `no`; all three are broadcast to one another. The
+    /// gradient goes to whichever was taken.
+    #[track_caller]
+    pub fn where_(self, yes: Self, no: Self) -> Self {
+        self.graph.record(|core| {
+            let what = "where";
+            let mask = core.resolve(what, self.handle)?;
+            let (yes, no) = (core.resolve(what, yes.handle)?, core.resolve(what, no.handle)?);
+            core.where_(mask, yes, no)
+        })
+    }
+
+    /// The same numbers as another dtype; floats become integers towards zero. The gradient is
+    /// cast back.
+    #[track_caller]
+    pub fn cast(self, dtype: DType) -> Self {
+        self.map("cast", |core, x| core.cast(x, dtype))
+    }
+
+    // ---- shapes ----
+
+    /// The same elements in row-major order in another shape; one length may be -1: what is left.
+    #[track_caller]
+    pub fn reshape(self, shape: &[isize]) -> Self {
+        self.map("reshape", |core, x| core.reshape(x, shape))
+    }
+
+    /// Axis `i` of the result is axis `order[i]` of this tensor.
+    #[track_caller]
+    pub fn permute(self, order: &[isize]) -> Self {
+        self.map("permute", |core, x| core.permute(x, order))
+    }
+
+    /// Two axes exchanged.
+    #[track_caller]
+    pub fn transpose(self, a: isize, b: isize) -> Self {
+        self.map("transpose", |core, x| core.transpose(x, a, b))
+    }
+
+    /// Axes of length 1 (and missing ones at the left) repeated; -1 keeps a length.
+    #[track_caller]
+    pub fn expand(self, shape: &[isize]) -> Self {
+        self.map("expand", |core, x| core.expand(x, shape))
+    }
+
+    /// Without this axis if its length is 1; without all such axes for `None`.
+    #[track_caller]
+    pub fn squeeze(self, axis: Option<isize>) -> Self {
+        self.map("squeeze", |core, x| core.squeeze(x, axis))
+    }
+
+    /// With a new axis of length 1 at this place of the result.
+    #[track_caller]
+    pub fn unsqueeze(self, axis: isize) -> Self {
+        self.map("unsqueeze", |core, x| core.unsqueeze(x, axis))
+    }
+
+    /// The elements from `start` up to `stop` along an axis, every `step`-th, as Python's slices:
+    /// negative bounds count from the end, and bounds are cut to the axis. `step` is at least 1.
+    #[track_caller]
+    pub fn slice(self, axis: isize, start: isize, stop: isize, step: isize) -> Self {
+        self.map("slice", |core, x| core.slice(x, axis, start, stop, step))
+    }
+
+    // ---- indices ----
+
+    /// The slices along an axis at the positions in the 1-d i64 tensor `index`. Gradient: added up
+    /// at the positions.
+    #[track_caller]
+    pub fn index_select(self, axis: isize, index: Self) -> Self {
+        self.map2("index_select", index, |core, x, index| core.index_select(x, axis, index))
+    }
+
+    /// The elements along an axis at the positions in the i64 tensor `index`, which has the same
+    /// rank and otherwise no longer axes. Gradient: added up at the positions.
+    #[track_caller]
+    pub fn gather(self, axis: isize, index: Self) -> Self {
+        self.map2("gather", index, |core, x, index| core.gather(x, axis, index))
+    }
+
+    // ---- products ----
+
+    /// sum_i a_i b_i of two vectors of one length.
+    #[track_caller]
+    pub fn dot(self, other: Self) -> Self {
+        self.map2("dot", other, Core::dot)
+    }
+
+    /// NumPy's matrix product: over the last two axes, the others broadcast; a vector is a row on
+    /// the left and a column on the right.
+    #[track_caller]
+    pub fn matmul(self, other: Self) -> Self {
+        self.map2("matmul", other, Core::matmul)
+    }
+
+    // ---- softmax and losses ----
+
+    /// e^x / sum e^x along an axis, without overflow.
+    #[track_caller]
+    pub fn softmax(self, axis: isize) -> Self {
+        self.map("softmax", |core, x| core.softmax(x, axis))
+    }
+
+    /// x - log sum e^x along an axis, without overflow.
+    #[track_caller]
+    pub fn log_softmax(self, axis: isize) -> Self {
+        self.map("log_softmax", |core, x| core.log_softmax(x, axis))
+    }
+
+    /// The mean over the rows of -log softmax(logits)[class]. Logits are `[rows, classes]`, classes
+    /// i64 of shape `[rows]`; rows of class -100 are left out.
+    #[track_caller]
+    pub fn cross_entropy(self, classes: Self) -> Self {
+        self.map2("cross_entropy", classes, Core::cross_entropy)
+    }
+
+    /// The mean of the squared difference.
+    #[track_caller]
+    pub fn mse(self, target: Self) -> Self {
+        self.map2("mse", target, Core::mse)
+    }
+
+    /// While the graph is in training mode: each element 0 with probability `p`, else scaled by
+    /// 1 / (1 - p). Otherwise the tensor itself. The choice is new after each write to any leaf.
+    #[track_caller]
+    pub fn dropout(self, p: f64) -> Self {
+        self.map("dropout", |core, x| core.dropout(x, p))
+    }
+
+    // ---- gradients ----
+
+    /// The same value, through which no gradient flows. It still follows the leaves.
+    #[track_caller]
+    pub fn detach(self) -> Self {
+        self.map("detach", Core::detach)
+    }
+
+    /// A constant with the value of now, which stays when leaves change.
+    #[track_caller]
+    pub fn snapshot(self) -> Self {
+        let mut session = self.graph.session();
+        let handle = session.snapshot(self.handle);
+        if handle == Handle::NULL {
+            session.core.error.locate(Location::caller());
+        }
+        Self { graph: self.graph, handle }
+    }
+
+    /// Adds the gradient of this single element to those of the leaves it depends on.
+    #[track_caller]
+    pub fn backward(self) -> Result<()> {
+        self.graph.backward(&[(self, None)])
+    }
+
+    /// As [`Var::backward`], for a tensor of any shape with a head gradient of the same.
+    #[track_caller]
+    pub fn backward_with(self, head: Self) -> Result<()> {
+        self.graph.backward(&[(self, Some(head))])
+    }
+
+    /// The accumulated gradient, row-major in the tensor's shape; `None` before the first backward
+    /// and after [`Var::zero_grad`].
+    #[track_caller]
+    pub fn grad<T: Element>(self) -> Result<Option<Vec<T>>> {
+        self.graph.run(|session| {
+            let grad = session.grad_values::<T>(self.handle)?;
+            Ok(grad.map(<[T]>::to_vec))
+        })
+    }
+
+    /// The accumulated gradient as a constant, or `None`.
+    #[track_caller]
+    pub fn grad_tensor(self) -> Result<Option<Self>> {
+        let handle = self.graph.run(|session| Ok(session.grad_leaf(self.handle)))?;
+        self.graph.check()?;
+        Ok((handle != Handle::NULL).then_some(Self { graph: self.graph, handle }))
+    }
+
+    /// Unsets the gradient.
+    #[track_caller]
+    pub fn zero_grad(self) -> Result<()> {
+        self.graph.run(|session| session.zero_grad(self.handle))
+    }
+
+    /// Lets a tensor that is no leaf keep its gradient from backward.
+    #[track_caller]
+    pub fn retain_grad(self) -> Result<()> {
+        self.graph.run(|session| session.retain_grad(self.handle))
+    }
+
+    /// Whether gradients flow to this tensor.
+    #[track_caller]
+    pub fn requires_grad(self) -> Result<bool> {
+        self.graph.run(|session| session.requires_grad(self.handle))
+    }
+
+    /// Sets whether gradients flow to this leaf. Nodes recorded before are not changed.
+    #[track_caller]
+    pub fn set_requires_grad(self, on: bool) -> Result<()> {
+        self.graph.run(|session| {
+            let id = session.core.resolve("requires_grad", self.handle)?;
+            session.core.set_requires_grad(id, on)
+        })
+    }
+
+    // ---- reading and writing ----
+
+    /// The elements, row-major, computed if need be. `T` must be the tensor's dtype.
+    #[track_caller]
+    pub fn to_vec<T: Element>(self) -> Result<Vec<T>> {
+        self.graph.run(|session| Ok(session.values::<T>("to_vec", self.handle)?.to_vec()))
+    }
+
+    /// The only element, of any dtype, as f64.
+    #[track_caller]
+    pub fn item(self) -> Result<f64> {
+        self.graph.run(|session| session.item(self.handle))
+    }
+
+    /// New data for a leaf, row-major: everything downstream will be computed anew.
+    #[track_caller]
+    pub fn write<T: Element>(self, data: &[T]) -> Result<()> {
+        self.graph.run(|session| session.write(self.handle, data))
+    }
+
+    /// The axis lengths.
+    #[track_caller]
+    pub fn shape(self) -> Result<Vec<usize>> {
+        self.graph.run(|session| Ok(session.shape(self.handle)?.to_vec()))
+    }
+
+    /// The element type.
+    #[track_caller]
+    pub fn dtype(self) -> Result<DType> {
+        self.graph.run(|session| session.dtype(self.handle))
+    }
+
+    /// The name of the operation that made this tensor; `None` for a leaf.
+    #[track_caller]
+    pub fn op_name(self) -> Result<Option<&'static str>> {
+        self.graph.run(|session| session.op_name(self.handle))
+    }
+
+    /// Names the tensor in error messages. Returns it, so that it can be named where it is made.
+    #[track_caller]
+    pub fn label(self, text: &str) -> Self {
+        self.map("label", |core, x| core.set_label(x, text).map(|()| x))
+    }
+}
+
+macro_rules! operators {
+    ($($trait:ident $method:ident $elem:ident),*) => {$(
+        impl<'g> $trait for Var<'g> {
+            type Output = Var<'g>;
+            #[track_caller]
+            fn $method(self, other: Self) -> Self {
+                Var::$method(self, other)
+            }
+        }
+
+        impl<'g> $trait<f64> for Var<'g> {
+            type Output = Var<'g>;
+            #[track_caller]
+            fn $method(self, other: f64) -> Self {
+                self.map(stringify!($method), |core, x| {
+                    core.map2(Elem::$elem, x, Operand::Constant(other))
+                })
+            }
+        }
+
+        impl<'g> $trait<Var<'g>> for f64 {
+            type Output = Var<'g>;
+            #[track_caller]
+            fn $method(self, other: Var<'g>) -> Var<'g> {
+                other.map(stringify!($method), |core, x| {
+                    core.map2(Elem::$elem, Operand::Constant(self), x)
+                })
+            }
+        }
+    )*};
+}
+operators!(Add add Add, Sub sub Sub, Mul mul Mul, Div div Div);
+
+impl Neg for Var<'_> {
+    type Output = Self;
+    #[track_caller]
+    fn neg(self) -> Self {
+        Var::neg(self)
+    }
+}
+
+/// Stochastic gradient descent with momentum: v = momentum v + g, p = p - rate v.
+///
+/// Acts on every leaf that requires a gradient and has one. The velocities are kept in the graph.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sgd {
+    /// The learning rate.
+    pub rate: f64,
+    /// How much of the velocity stays.
+    pub momentum: f64,
+    /// L2 penalty: this times the parameter is added to its gradient.
+    pub decay: f64,
+}
+
+impl Sgd {
+    /// Without momentum and decay.
+    pub const fn new(rate: f64) -> Self {
+        Self { rate, momentum: 0.0, decay: 0.0 }
+    }
+
+    /// Takes one step. Nothing has changed if it fails.
+    #[track_caller]
+    pub fn step(&self, graph: &Graph) -> Result<()> {
+        let Self { rate, momentum, decay } = *self;
+        graph.run(|session| session.step(Update::Sgd { rate, momentum, decay }))
+    }
+}
+
+/// Adam: D. Kingma, J. Ba, "Adam: a method for stochastic optimization", 2015.
+///
+/// Acts on every leaf that requires a gradient and has one. The moments are kept in the graph.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adam {
+    /// The learning rate.
+    pub rate: f64,
+    /// How much of the averages of gradient and squared gradient stays.
+    pub betas: [f64; 2],
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// L2 penalty: this times the parameter is added to its gradient.
+    pub decay: f64,
+}
+
+impl Adam {
+    /// With the usual betas 0.9 and 0.999, epsilon 1e-8, and no decay.
+    pub const fn new(rate: f64) -> Self {
+        Self { rate, betas: [0.9, 0.999], epsilon: 1e-8, decay: 0.0 }
+    }
+
+    /// Takes one step. Nothing has changed if it fails.
+    #[track_caller]
+    pub fn step(&self, graph: &Graph) -> Result<()> {
+        let Self { rate, betas, epsilon, decay } = *self;
+        graph.run(|session| session.step(Update::Adam { rate, betas, epsilon, decay }))
+    }
+}
