@@ -44,6 +44,11 @@ impl Session {
         self.engine.level().name()
     }
 
+    #[cfg(test)]
+    pub(crate) fn steps_run(&self) -> usize {
+        self.engine.steps_run
+    }
+
     // ---- recording ----
 
     /// Runs a recording; the handle of its node, or null.

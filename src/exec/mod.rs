@@ -23,11 +23,20 @@ pub(crate) struct Engine {
     planner: Planner,
     plan: Plan,
     level: Level,
+    /// How much was computed, for tests of what was not.
+    #[cfg(test)]
+    pub(crate) steps_run: usize,
 }
 
 impl Engine {
     pub(crate) fn new() -> Self {
-        Self { planner: Planner::default(), plan: Plan::default(), level: Level::current() }
+        Self {
+            planner: Planner::default(),
+            plan: Plan::default(),
+            level: Level::current(),
+            #[cfg(test)]
+            steps_run: 0,
+        }
     }
 
     pub(crate) fn level(&self) -> Level {
@@ -48,6 +57,10 @@ impl Engine {
         for (number, &step) in self.plan.steps().iter().enumerate() {
             run.step(core, step)?;
             core.state_mut(step.node).ready = true;
+            #[cfg(test)]
+            {
+                self.steps_run += 1;
+            }
             while let Some(&(_, id)) = releases.next_if(|(last, _)| *last as usize == number) {
                 let state = core.state_mut(id);
                 state.ready = false;
@@ -254,3 +267,6 @@ fn zero(dtype: DType, len: usize, out: *mut u8) {
     // SAFETY: the node's own buffer, of `len` elements of the dtype.
     unsafe { out.write_bytes(0, len * dtype.size()) };
 }
+
+#[cfg(test)]
+mod tests;

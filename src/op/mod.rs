@@ -265,17 +265,4 @@ impl Real for Touch {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_rule_reads_is_found_by_running_it() {
-        let cotangent = |elem, i| Rule::of(elem).cotangent(i);
-        assert_eq!(cotangent(Elem::Add, 1), Cotangent::Same);
-        assert_eq!(cotangent(Elem::Sign, 0), Cotangent::Zero);
-        assert_eq!(cotangent(Elem::Exp, 0), Cotangent::Pull { reads: 0b110 });
-        assert_eq!(cotangent(Elem::Sin, 0), Cotangent::Pull { reads: 0b101 });
-        assert_eq!(cotangent(Elem::Mul, 0), Cotangent::Pull { reads: 0b1010 });
-        assert_eq!(cotangent(Elem::Div, 1), Cotangent::Pull { reads: 0b1110 });
-    }
-}
+mod tests;

@@ -1,0 +1,228 @@
+//! What is computed, and what is not.
+
+use super::*;
+use crate::error::ErrorKind;
+use crate::graph::{Handle, Operand};
+use crate::roll_call::Elem;
+use crate::session::Session;
+
+fn leaf(session: &mut Session, data: &[f64]) -> Handle {
+    session.record(|core| {
+        let id = core.leaf("x", data, &[data.len()])?;
+        core.set_requires_grad(id, true)?;
+        Ok(id)
+    })
+}
+
+fn map(session: &mut Session, elem: Elem, x: Handle) -> Handle {
+    session.record1("map", x, |core, x| core.map(elem, x))
+}
+
+fn map2(session: &mut Session, elem: Elem, a: Handle, b: Handle) -> Handle {
+    session.record2("map2", a, b, |core, a, b| core.map2(elem, a, b))
+}
+
+/// Reads a tensor; its elements, and the steps that it took.
+fn read(session: &mut Session, x: Handle) -> (Vec<f64>, usize) {
+    let before = session.steps_run();
+    let values = session.values::<f64>("read", x).unwrap().to_vec();
+    (values, session.steps_run() - before)
+}
+
+#[test]
+fn recording_computes_nothing_and_reading_computes_once() {
+    let s = &mut Session::new();
+    let x = leaf(s, &[1.0, 2.0]);
+    let y = map(s, Elem::Square, x);
+    let z = map(s, Elem::Neg, y);
+    let unread = map(s, Elem::Exp, y);
+    assert_eq!(s.steps_run(), 0);
+    assert_eq!(read(s, z), (vec![-1.0, -4.0], 2));
+    assert_eq!(read(s, z).1, 0);
+    assert_eq!(read(s, y).1, 0);
+    assert_eq!(read(s, unread).1, 1);
+}
+
+#[test]
+fn a_write_makes_exactly_what_is_downstream_stale() {
+    let s = &mut Session::new();
+    let (x, w) = (leaf(s, &[1.0]), leaf(s, &[10.0]));
+    // A diamond over x, and a branch over w.
+    let left = map(s, Elem::Square, x);
+    let right = map(s, Elem::Neg, x);
+    let joined = map2(s, Elem::Add, left, right);
+    let branch = map(s, Elem::Neg, w);
+    let all = map2(s, Elem::Mul, joined, branch);
+    assert_eq!(read(s, all), (vec![0.0], 5));
+    s.write(w, &[20.0]).unwrap();
+    assert_eq!(read(s, joined).1, 0);
+    s.write(x, &[3.0]).unwrap();
+    assert_eq!(read(s, joined), (vec![6.0], 3));
+    assert_eq!(read(s, all), (vec![-120.0], 2));
+    // A write that is undone by another is still a write; what does not depend on it is kept.
+    s.write(w, &[20.0]).unwrap();
+    assert_eq!(read(s, left).1, 0);
+    assert_eq!(read(s, all), (vec![-120.0], 2));
+}
+
+#[test]
+fn views_cost_no_step_unless_they_are_read() {
+    let s = &mut Session::new();
+    let x = s.record(|core| core.leaf("x", &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], &[2, 3]));
+    let t = s.record1("t", x, |core, x| core.transpose(x, 0, 1));
+    let r = s.record1("r", t, |core, t| core.slice(t, 0, 1, 3, 1));
+    let y = map(s, Elem::Neg, r);
+    assert_eq!(read(s, y), (vec![-1.0, -4.0, -2.0, -5.0], 1));
+    assert_eq!(read(s, t), (vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0], 1));
+    // A reshape of a transposed tensor cannot be a view: one copy.
+    let flat = s.record1("flat", t, |core, t| core.reshape(t, &[6]));
+    let z = map(s, Elem::Square, flat);
+    assert_eq!(read(s, z).0, [0.0, 9.0, 1.0, 16.0, 4.0, 25.0]);
+}
+
+#[test]
+fn define_by_run_does_not_compute_the_past_again() {
+    let s = &mut Session::new();
+    let mut x = leaf(s, &[1.0]);
+    for _ in 0..1000 {
+        x = s.record1("x", x, |core, x| core.map2(Elem::Add, x, Operand::Constant(1.0)));
+        assert_eq!(read(s, x).1, 1);
+    }
+    assert_eq!(read(s, x).0, [1001.0]);
+}
+
+#[test]
+fn gradients_follow_a_write_between_two_backwards_and_temporaries_are_dropped() {
+    let s = &mut Session::new();
+    let x = leaf(s, &[1.0, 2.0]);
+    let y = s.record2("y", x, x, Core::dot);
+    let nodes = s.core.len();
+    s.backward(std::iter::once((y, None))).unwrap();
+    assert_eq!(s.grad_values::<f64>(x).unwrap().unwrap(), [2.0, 4.0]);
+    s.write(x, &[10.0, 20.0]).unwrap();
+    s.backward(std::iter::once((y, None))).unwrap();
+    assert_eq!(s.grad_values::<f64>(x).unwrap().unwrap(), [22.0, 44.0]);
+    assert_eq!(s.core.len(), nodes);
+    let live = s.memory().live;
+    s.backward(std::iter::once((y, None))).unwrap();
+    assert_eq!(s.memory().live, live);
+}
+
+#[test]
+fn a_failure_in_the_middle_changes_nothing() {
+    let s = &mut Session::new();
+    let x = leaf(s, &[1.0, 2.0, 3.0]);
+    let bad = s.record(|core| core.leaf("i", &[0i64, 7], &[2]));
+    let good = s.record2("dot", x, x, Core::dot);
+    s.backward(std::iter::once((good, None))).unwrap();
+    let picked = s.record2("pick", x, bad, |core, x, i| core.index_select(x, 0, i));
+    let sum = s.record1("sum", picked, |core, x| core.sum(x, &[], false));
+    assert!(s.backward(std::iter::once((sum, None))).is_err());
+    let error = s.core.error.take().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Index);
+    assert_eq!(error.message(), "index_select: index 7 at position 1 is outside of 0..3");
+    assert_eq!(s.grad_values::<f64>(x).unwrap().unwrap(), [2.0, 4.0, 6.0]);
+    s.write(bad, &[0i64, 2]).unwrap();
+    s.backward(std::iter::once((sum, None))).unwrap();
+    assert_eq!(s.grad_values::<f64>(x).unwrap().unwrap(), [3.0, 4.0, 7.0]);
+}
+
+#[test]
+fn random_nodes_keep_their_numbers_within_a_replay_and_change_with_the_next() {
+    let s = &mut Session::new();
+    let x = leaf(s, &[1.0; 1000]);
+    let y = s.record1("y", x, |core, x| core.dropout(x, 0.25));
+    let first = read(s, y).0;
+    let kept = first.iter().filter(|&&v| v != 0.0).count();
+    assert!((700..800).contains(&kept), "{kept} of 1000 kept");
+    assert!(first.iter().all(|&v| v == 0.0 || v == 1.0 / 0.75));
+    let again = map(s, Elem::Neg, y);
+    assert!(read(s, again).0.iter().zip(&first).all(|(a, b)| *a == -b));
+    let sum = s.record1("sum", y, |core, y| core.sum(y, &[], false));
+    s.backward(std::iter::once((sum, None))).unwrap();
+    assert_eq!(s.grad_values::<f64>(x).unwrap().unwrap(), first);
+    s.core.resample();
+    assert_ne!(read(s, y).0, first);
+    s.core.set_training(false);
+    assert_eq!(read(s, y).0, [1.0; 1000]);
+}
+
+#[test]
+fn a_million_nodes_need_no_stack() {
+    let s = &mut Session::new();
+    let x = leaf(s, &[1.0]);
+    let mut y = x;
+    for _ in 0..1_000_000 {
+        y = s.record1("y", y, |core, y| core.map2(Elem::Mul, y, Operand::Constant(1.0)));
+    }
+    s.backward(std::iter::once((y, None))).unwrap();
+    assert_eq!(s.grad_values::<f64>(x).unwrap().unwrap(), [1.0]);
+    // And a million views, which are resolved one through the other.
+    let mut v = x;
+    for _ in 0..500_000 {
+        v = s.record1("v", v, |core, v| core.reshape(v, &[1, 1]));
+        v = s.record1("v", v, |core, v| core.reshape(v, &[1]));
+    }
+    assert_eq!(read(s, v).0, [1.0]);
+}
+
+#[test]
+fn the_memory_limit_is_an_error_after_which_everything_is_still_there() {
+    let s = &mut Session::new();
+    let x = leaf(s, &[3.0; 1000]);
+    s.core.set_memory_limit(1 << 20);
+    let mut y = x;
+    let kind = loop {
+        y = map(s, Elem::Exp, y);
+        if s.values::<f64>("read", y).is_err() {
+            break s.core.error.take().unwrap().kind();
+        }
+    };
+    assert_eq!(kind, ErrorKind::Memory);
+    assert_eq!(read(s, x).0, [3.0; 1000]);
+    s.core.set_memory_limit(usize::MAX);
+    assert_eq!(read(s, y).1, 1);
+}
+
+#[test]
+fn reductions_of_every_layout_agree_with_their_definition() {
+    let s = &mut Session::new();
+    let dims = [3usize, 1, 4, 130, 2];
+    let data: Vec<f64> =
+        (0..dims.iter().product()).map(|i: usize| ((i * 7919) % 997) as f64).collect();
+    let x = s.record(|core| core.leaf("x", &data, &dims));
+    let views = [
+        x,
+        s.record1("v", x, |core, x| core.permute(x, &[4, 2, 0, 3, 1])),
+        s.record1("v", x, |core, x| core.slice(x, 3, 1, 130, 3)),
+        s.record1("v", x, |core, x| core.expand(x, &[3, 5, 4, 130, 2])),
+    ];
+    for view in views {
+        let shape = s.shape(view).unwrap();
+        let values = read(s, view).0;
+        for subset in 0u32..32 {
+            let axes: Vec<isize> = (0..5).filter(|axis| subset & (1 << axis) != 0).collect();
+            let kept = |axis: usize| !axes.is_empty() && !axes.contains(&(axis as isize));
+            let out: usize = (0..5).filter(|&axis| kept(axis)).map(|axis| shape[axis]).product();
+            let mut want = vec![(0.0, f64::NEG_INFINITY); out];
+            for (i, &value) in values.iter().enumerate() {
+                let (mut rest, mut place, mut stride) = (i, 0, 1);
+                for axis in (0..5).rev() {
+                    if kept(axis) {
+                        place += rest % shape[axis] * stride;
+                        stride *= shape[axis];
+                    }
+                    rest /= shape[axis];
+                }
+                want[place] = (want[place].0 + value, want[place].1.max(value));
+            }
+            let sum = s.record1("sum", view, |core, x| core.sum(x, &axes, false));
+            let max = s.record1("max", view, |core, x| {
+                core.extreme(crate::node::Extreme::Max, x, &axes, true)
+            });
+            let (sums, maxima): (Vec<f64>, Vec<f64>) = want.into_iter().unzip();
+            assert_eq!(read(s, sum).0, sums, "sum of {shape:?} over {axes:?}");
+            assert_eq!(read(s, max).0, maxima, "max of {shape:?} over {axes:?}");
+        }
+    }
+}
