@@ -100,10 +100,6 @@ pub(crate) struct Core {
     bump: Bump,
 }
 
-// SAFETY: a core owns everything it points to (pages of its bump, buffers of its pool), and its
-// buffers are shared with nobody; moving it to another thread moves that ownership along.
-unsafe impl Send for Core {}
-
 static NEXT_TAG: AtomicU32 = AtomicU32::new(1);
 
 fn new_tag() -> u32 {

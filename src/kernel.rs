@@ -749,3 +749,6 @@ impl FloatKernels {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

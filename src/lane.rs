@@ -84,6 +84,8 @@ pub(crate) trait Lane64: Bits<Elem = f64> {
     /// self * factor - product, exactly, where `product` is self * factor rounded and neither
     /// overflow nor underflow meddles.
     fn product_error(self, factor: Self, product: Self) -> Self;
+    /// self - a * b, rounded (about) once, for a * b so near to self that it is tiny.
+    fn minus_product(self, a: Self, b: Self) -> Self;
     /// Rounded to f32.
     fn narrow(self) -> Self::Narrow;
 }
@@ -340,6 +342,10 @@ impl Lane64 for Fused<f64> {
         self.mul_add(factor, -product)
     }
     #[inline(always)]
+    fn minus_product(self, a: Self, b: Self) -> Self {
+        (-a).mul_add(b, self)
+    }
+    #[inline(always)]
     fn narrow(self) -> Fused<f32> {
         Fused(self.0 as f32)
     }
@@ -472,6 +478,11 @@ impl Lane64 for W64 {
         let (a, b) = (self.and(top), factor.and(top));
         let (a_rest, b_rest) = (self - a, factor - b);
         ((a * b - product) + a * b_rest + a_rest * b) + a_rest * b_rest
+    }
+    #[inline(always)]
+    fn minus_product(self, a: Self, b: Self) -> Self {
+        let product = a * b;
+        (self - product) - a.product_error(b, product)
     }
     #[inline(always)]
     fn narrow(self) -> W32 {

@@ -5,6 +5,9 @@ mod buffer;
 mod dtype;
 mod error;
 mod exec;
+#[cfg(feature = "capi")]
+#[doc(hidden)]
+pub mod ffi;
 mod grad;
 mod graph;
 mod id;
@@ -15,6 +18,8 @@ mod math;
 mod node;
 mod op;
 mod plan;
+#[cfg(feature = "capi")]
+mod print;
 mod random;
 mod real;
 mod roll_call;

@@ -307,3 +307,81 @@ impl Real for Dual {
         if mask { yes } else { no }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A function of one number, for floats and duals.
+    macro_rules! both {
+        (|$x:ident| $eval:expr) => {{
+            fn eval<R: Real>($x: R) -> R {
+                $eval
+            }
+            (eval::<f64> as fn(f64) -> f64, eval::<Dual> as fn(Dual) -> Dual)
+        }};
+    }
+
+    #[test]
+    fn duals_agree_with_finite_differences() {
+        let functions = [
+            both!(|x| x.abs()),
+            both!(|x| x.abs().sqrt()),
+            both!(|x| x.exp()),
+            both!(|x| x.expm1()),
+            both!(|x| x.abs().ln()),
+            both!(|x| x.abs().log1p()),
+            both!(|x| x.sin()),
+            both!(|x| x.cos()),
+            both!(|x| x.tan()),
+            both!(|x| x.tanh()),
+            both!(|x| x.sigmoid()),
+            both!(|x| Real::erf(x)),
+            both!(|x| x.normal_cdf()),
+            both!(|x| x.abs().pow(R::lit(2.5))),
+            both!(|x| R::lit(2.5).pow(x)),
+            both!(|x| (x * x).pow(x)),
+            both!(|x| x.pow(R::lit(3.0))),
+            both!(|x| x.atan2(R::lit(0.7))),
+            both!(|x| R::lit(0.7).atan2(x)),
+            both!(|x| (x * x).atan2(-x)),
+            both!(|x| R::lit(1.0) / x - x * x),
+            both!(|x| R::select(x.lt(R::lit(0.0)), x * x, -x)),
+            both!(|x| x.floor() + x.ceil() + x.round()),
+        ];
+        for (i, (value, dual)) in functions.into_iter().enumerate() {
+            for x in [-2.3, -0.6, 0.3, 1.2, 2.8] {
+                let h = 1e-6;
+                let expected = (value(x + h) - value(x - h)) / (2.0 * h);
+                let got = dual(Dual { value: x, tangent: 1.0 });
+                assert_eq!(got.value.to_bits(), value(x).to_bits(), "value of {i} at {x}");
+                let error = (got.tangent - expected).abs();
+                assert!(error <= 1e-7 * (1.0 + expected.abs()), "{i} at {x}: {got:?}, {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn dual_corners() {
+        let zero = Dual { value: 0.0, tangent: 1.0 };
+        assert_eq!(zero.abs().tangent, 0.0);
+        // What stands still has no derivative, not even an infinite one.
+        assert_eq!(Dual::lit(0.0).sqrt().tangent, 0.0);
+        assert_eq!(zero.pow(Dual::lit(0.0)), Dual { value: 1.0, tangent: 0.0 });
+        let negative = Dual { value: -2.0, tangent: 1.0 };
+        assert_eq!(negative.pow(Dual::lit(2.0)), Dual { value: 4.0, tangent: -4.0 });
+        assert!(zero.eq(Dual::lit(0.0)) && zero.le(Dual::lit(0.0)) && !zero.lt(Dual::lit(0.0)));
+    }
+
+    #[test]
+    fn reference_corners() {
+        assert_eq!(f64::NEG_INFINITY.normal_cdf(), 0.0);
+        assert_eq!(f64::INFINITY.normal_cdf(), 1.0);
+        assert_eq!(0.0.normal_cdf(), 0.5);
+        assert_eq!((-1000.0).sigmoid(), 0.0);
+        assert_eq!(f64::INFINITY.sigmoid(), 1.0);
+        assert!(f64::NAN.normal_cdf().is_nan() && f64::NAN.sigmoid().is_nan());
+        assert_eq!(Real::round(2.5), 2.0);
+        assert_eq!(Real::round(-3.5), -4.0);
+    }
+}

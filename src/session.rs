@@ -22,6 +22,10 @@ pub(crate) struct Session {
     copies: Vec<(NodeId, Buffer)>,
 }
 
+// SAFETY: a session owns everything it points to (pages of its bump, buffers of its pool), and
+// shares them with nobody; moving it to another thread moves that ownership along.
+unsafe impl Send for Session {}
+
 /// What an optimiser does with each parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Update {

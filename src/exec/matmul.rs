@@ -22,6 +22,26 @@ struct Matrix<T> {
 }
 
 impl Run<'_> {
+    /// As `matmul`, prepared for `gemm` running out of memory.
+    #[cfg(feature = "capi")]
+    pub(super) fn matmul_with_reserve(
+        &self,
+        core: &mut Core,
+        node: &Node,
+        sources: &[Source],
+        out: *mut u8,
+    ) -> crate::error::Maybe<()> {
+        let (m, n) = last_two(&core.dims(node.shape));
+        let (_, k) = last_two(&core.shape(node.inputs[0]));
+        if m.saturating_mul(k).saturating_mul(n) <= SMALL {
+            self.matmul(core, node, sources, out);
+            return Ok(());
+        }
+        crate::ffi::alloc::with_room_for_gemm(core, (m, k, n), node.dtype.size(), |core| {
+            self.matmul(core, node, sources, out);
+        })
+    }
+
     pub(super) fn matmul(&self, core: &Core, node: &Node, sources: &[Source], out: *mut u8) {
         let [a, b, ..] = node.inputs;
         let (dims, left) = (core.dims(node.shape), core.shape(a));

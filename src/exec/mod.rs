@@ -160,6 +160,9 @@ impl Run<'_> {
             | Op::ScatterAdd
             | Op::Pick
             | Op::Unpick => self.index(core, &node, sources, out),
+            #[cfg(feature = "capi")]
+            Op::MatMul => self.matmul_with_reserve(core, &node, sources, out),
+            #[cfg(not(feature = "capi"))]
             Op::MatMul => {
                 self.matmul(core, &node, sources, out);
                 Ok(())

@@ -322,7 +322,9 @@ pub unsafe extern "C" fn bg_no_grad_end(g: *mut bg_graph) {
 
 const _: () = {
     // The version is written out above, because a header wants plain numbers.
-    assert!(BG_VERSION == 1_000_000 * BG_VERSION_MAJOR + 1000 * BG_VERSION_MINOR + BG_VERSION_PATCH);
+    assert!(
+        BG_VERSION == 1_000_000 * BG_VERSION_MAJOR + 1000 * BG_VERSION_MINOR + BG_VERSION_PATCH
+    );
     assert!(is_number(env!("CARGO_PKG_VERSION_MAJOR"), BG_VERSION_MAJOR));
     assert!(is_number(env!("CARGO_PKG_VERSION_MINOR"), BG_VERSION_MINOR));
     assert!(is_number(env!("CARGO_PKG_VERSION_PATCH"), BG_VERSION_PATCH));
@@ -334,4 +336,3 @@ const fn is_number(text: &str, number: i32) -> bool {
         Err(_) => false,
     }
 }
-

@@ -2,8 +2,8 @@
 
 use std::ffi::c_void;
 
-use super::{bg_graph, bg_node, bg_status, dtype, null_pointer, record, shape, status};
 use super::{BG_F32, BG_F64, BG_I64, BG_U8};
+use super::{bg_graph, bg_node, bg_status, dtype, null_pointer, record, shape, status};
 use crate::dtype::DType;
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::Core;
@@ -21,20 +21,23 @@ struct Source {
 
 impl Source {
     /// # Safety
-    /// `data` is NULL or valid for reading the elements of a tensor of this shape and type.
-    unsafe fn leaf(&self, core: &mut Core, dims: &Dims) -> Maybe<NodeId> {
+    /// `dims` is NULL or valid for reading `rank` lengths, and `data` for the elements of a tensor of
+    /// that shape and type.
+    unsafe fn leaf(&self, core: &mut Core, dims: *const usize, rank: usize) -> Maybe<NodeId> {
         let what = self.what;
         let dtype = dtype(core, what, self.code)?;
+        // SAFETY: the caller's promise.
+        let dims = unsafe { shape(core, what, dims, rank) }?;
         if self.requires_grad && !dtype.is_float() {
             return Err(core.fail(
                 ErrorKind::Gradient,
                 format_args!("{what}: only f32 and f64 tensors can require gradients, not {dtype}"),
             ));
         }
-        if self.data.is_null() && checked_len(dims).is_some_and(|len| len > 0) {
+        if self.data.is_null() && checked_len(&dims).is_some_and(|len| len > 0) {
             return Err(null_pointer(core, what));
         }
-        let id = core.new_leaf(what, dtype, dims)?;
+        let id = core.new_leaf(what, dtype, &dims)?;
         // SAFETY: the caller's promise; nothing to read where `data` is NULL.
         unsafe { fill(core, id, self.data) };
         if self.requires_grad {
@@ -61,7 +64,7 @@ unsafe fn fill(core: &Core, leaf: NodeId, data: *const c_void) {
 /// The header's rules for `g`, and those of [`Source::leaf`] for a shape [n].
 unsafe fn vector(g: *mut bg_graph, n: usize, source: Source) -> bg_node {
     // SAFETY: the caller's promise.
-    unsafe { record(g, |s| s.record(|core| source.leaf(core, &Dims::new(&[n])))) }
+    unsafe { record(g, |s| s.record(|core| source.leaf(core, &n, 1))) }
 }
 
 /// A parameter: a vector that requires a gradient, with a copy of n floats.
@@ -92,11 +95,7 @@ pub unsafe extern "C" fn bg_param(
 ) -> bg_node {
     let source = Source { what: "param", code: dtype, data, requires_grad: true };
     // SAFETY: the header's rules for `g`, `data` and `dims`.
-    unsafe {
-        record(g, |s| {
-            s.record(|core| source.leaf(core, &shape(core, source.what, dims, rank)?))
-        })
-    }
+    unsafe { record(g, |s| s.record(|core| source.leaf(core, dims, rank))) }
 }
 
 /// A constant vector with a copy of n floats.
@@ -142,11 +141,7 @@ pub unsafe extern "C" fn bg_tensor(
 ) -> bg_node {
     let source = Source { what: "tensor", code: dtype, data, requires_grad: false };
     // SAFETY: the header's rules for `g`, `data` and `dims`.
-    unsafe {
-        record(g, |s| {
-            s.record(|core| source.leaf(core, &shape(core, source.what, dims, rank)?))
-        })
-    }
+    unsafe { record(g, |s| s.record(|core| source.leaf(core, dims, rank))) }
 }
 
 /// A 0-d constant of type BG_F32.

@@ -226,7 +226,9 @@ unsafe fn status(g: *mut bg_graph, body: impl FnOnce(&mut Session) -> Maybe<()>)
 /// As for [`call`].
 unsafe fn ask<R: Outcome>(g: *mut bg_graph, body: impl FnOnce(&mut Session) -> Maybe<R>) -> R {
     // SAFETY: the caller's promise.
-    unsafe { call(g, |session| body(session).unwrap_or_else(|Fail| R::refused(remembered(session)))) }
+    unsafe {
+        call(g, |session| body(session).unwrap_or_else(|Fail| R::refused(remembered(session))))
+    }
 }
 
 fn remembered(session: &Session) -> bg_status {

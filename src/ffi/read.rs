@@ -27,7 +27,13 @@ pub(super) fn need_bytes(core: &mut Core, what: &str, x: NodeId, bytes: usize) -
 }
 
 /// The caller has a buffer of exactly the tensor's size.
-fn need_room(core: &mut Core, what: &str, x: NodeId, out: *mut c_void, bytes: usize) -> Maybe<()> {
+pub(super) fn need_room(
+    core: &mut Core,
+    what: &str,
+    x: NodeId,
+    out: *mut c_void,
+    bytes: usize,
+) -> Maybe<()> {
     need_bytes(core, what, x, bytes)?;
     if out.is_null() && bytes > 0 { Err(null_pointer(core, what)) } else { Ok(()) }
 }
@@ -188,10 +194,8 @@ pub unsafe extern "C" fn bg_set_label(
                 return Err(null_pointer(core, "set_label"));
             }
             let Ok(text) = CStr::from_ptr(label).to_str() else {
-                return Err(core.fail(
-                    ErrorKind::Argument,
-                    format_args!("set_label: the label is not UTF-8"),
-                ));
+                return Err(core
+                    .fail(ErrorKind::Argument, format_args!("set_label: the label is not UTF-8")));
             };
             core.set_label(id, text)
         })

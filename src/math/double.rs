@@ -29,6 +29,13 @@ const EXP: [f64; 11] = [
     2.092448135279365e-09,
 ];
 
+/// a * b for pairs, to about 2^-104.
+#[inline(always)]
+fn product<L: Lane64>((a, a_rest): (L, L), (b, b_rest): (L, L)) -> (L, L) {
+    let y = a * b;
+    (y, a.product_error(b, y) + (a * b_rest + a_rest * b))
+}
+
 /// A power of e taken apart: 2^k (1 + r + s), with |r| <= ln(2) / 2 and s of the size of r^2 / 2.
 struct Exponential<L> {
     k: L,
@@ -45,7 +52,7 @@ fn power_of_two<L: Lane64>(k: L) -> L {
 /// m * 2^k for k in -2044..=2046: in two steps, so that a subnormal result is rounded in the last.
 #[inline(always)]
 fn scale<L: Lane64>(m: L, k: L) -> L {
-    let half = (k.mul_add(L::lit(0.5), L::lit(ROUNDER))) - L::lit(ROUNDER);
+    let half = k.mul_add(L::lit(0.5), L::lit(ROUNDER)) - L::lit(ROUNDER);
     m * power_of_two(half) * power_of_two(k - half)
 }
 
@@ -60,7 +67,7 @@ fn exponential<L: Lane64>((x, rest): (L, L)) -> Exponential<L> {
     Exponential { k, r, s }
 }
 
-/// [`exponential`], to a double result. Measured: EXPMAX ULP.
+/// [`exponential`], to a double result. Measured: 0.80 ULP.
 #[inline(always)]
 pub(crate) fn exp<L: Lane64>(x: L) -> L {
     // Beyond these bounds the result is 0 or infinite and k leaves the range of `scale`.
@@ -82,7 +89,7 @@ fn expm1_pair<L: Lane64>(x: L) -> (L, L) {
     (y + y, rest + rest)
 }
 
-/// [`expm1_pair`]. Measured: EXPM1MAX ULP.
+/// [`expm1_pair`]. Measured: 0.96 ULP.
 #[inline(always)]
 pub(crate) fn expm1<L: Lane64>(x: L) -> L {
     let (y, _) = expm1_pair(at_most(x, 710.0));
@@ -91,7 +98,7 @@ pub(crate) fn expm1<L: Lane64>(x: L) -> L {
 }
 
 /// t / (-2 - t) with t = e^(-2 |x|) - 1, as msun s_tanh.c has it for small |x|; with t and the
-/// denominator as pairs it serves everywhere. Measured: TANHMAX ULP.
+/// denominator as pairs it serves everywhere. Measured: 1.41 ULP.
 #[inline(always)]
 pub(crate) fn tanh<L: Lane64>(x: L) -> L {
     let (t, t_rest) = expm1_pair(x.abs() * L::lit(-2.0));
@@ -101,13 +108,20 @@ pub(crate) fn tanh<L: Lane64>(x: L) -> L {
     L::select(x.abs().lt(L::lit(1e-9)), x, with_sign(y, x))
 }
 
-/// 1 / (1 + e) or e / (1 + e) with e = e^-|x|, which neither overflows nor cancels.
-/// Measured: SIGMOIDMAX ULP.
+/// 1 / (1 + e) or e / (1 + e) with e = e^-|x|, which neither overflows nor cancels; e is a pair, for
+/// its error would count once more after those of the sum and the quotient.
+/// Measured: 1.03 ULP.
 #[inline(always)]
 pub(crate) fn sigmoid<L: Lane64>(x: L) -> L {
-    let e = exp(-x.abs());
-    let numerator = L::select(x.lt(L::lit(0.0)), e, L::lit(1.0));
-    quotient((numerator, L::lit(0.0)), sum_by_size(L::lit(1.0), e))
+    let power = exponential((at_least(-x.abs(), -746.0), L::lit(0.0)));
+    let (m, m_rest) = sum_by_size(L::lit(1.0), power.r);
+    let (m, m_rest) = sum_by_size(m, m_rest + power.s);
+    let (e, e_rest) = (scale(m, power.k), scale(m_rest, power.k));
+    let negative = x.lt(L::lit(0.0));
+    let n = L::select(negative, e, L::lit(1.0));
+    let n_rest = L::select(negative, e_rest, L::lit(0.0));
+    let (d, d_rest) = sum_by_size(L::lit(1.0), e);
+    quotient((n, n_rest), (d, d_rest + e_rest))
 }
 
 /// (ln((1 + s) / (1 - s)) - 2 s) / s^3 as a polynomial in s^2, for |s| <= 0.1716; error 2^-58.45
@@ -122,8 +136,8 @@ const LN: [f64; 7] = [
     0.14798198605116586,
 ];
 
-/// x as 2^k m with m from sqrt(1/2) to sqrt(2), for positive finite x, which is subnormal only if
-/// `k_of_1` says so: it is 1023, or more by what x was scaled by.
+/// x as 2^k m with m from sqrt(1/2) to sqrt(2), for positive normal x; `k_of_1` is 1023, or more by
+/// what x was scaled by.
 #[inline(always)]
 pub(super) fn split<L: Lane64>(x: L, k_of_1: L) -> (L, L) {
     /// The high word of sqrt(1/2).
@@ -156,7 +170,7 @@ fn ln_sum<L: Lane64>(k: L, f: L, rest: L) -> L {
     k.mul_add(L::lit(LN_2_TOP), small)
 }
 
-/// msun e_log.c: x = 2^k (1 + f), ln(1 + f) through s = f / (2 + f). Measured: LNMAX ULP.
+/// msun e_log.c: x = 2^k (1 + f), ln(1 + f) through s = f / (2 + f). Measured: 0.76 ULP.
 #[inline(always)]
 pub(crate) fn ln<L: Lane64>(x: L) -> L {
     let (k, m) = split_any(x);
@@ -164,7 +178,7 @@ pub(crate) fn ln<L: Lane64>(x: L) -> L {
 }
 
 /// msun s_log1p.c: the logarithm of u = 1 + x, plus what u lost by rounding, over u.
-/// Measured: LOG1PMAX ULP.
+/// Measured: 0.74 ULP.
 #[inline(always)]
 pub(crate) fn log1p<L: Lane64>(x: L) -> L {
     let one = L::lit(1.0);
@@ -189,7 +203,8 @@ pub(crate) fn log1p<L: Lane64>(x: L) -> L {
 const HALF_PI: [f64; 4] =
     [1.5707963267341256, 6.077100506303966e-11, 2.0222662487111665e-21, 8.4784276603689e-32];
 
-/// (sin r - r) / r^3 in r^2 on |r| <= pi / 4; error 2^-58 of r (msun k_sin.c).
+/// (sin r - r) / r^3 in r^2 on |r| <= pi / 4, its constant term apart; error 2^-58 of r (msun
+/// k_sin.c).
 const SIN_3: f64 = -0.16666666666666632;
 const SIN: [f64; 5] = [
     0.00833333333332249,
@@ -220,8 +235,8 @@ struct Angle<L> {
 
 /// Reduction to |r| <= pi / 4 and msun's kernels for both functions of r.
 ///
-/// x less n times the four parts of pi / 2, with every rounding error of the first two differences
-/// kept: 151 bits of pi / 2, where the nearest an x below 2^21 comes to a multiple is about 2^-60.
+/// x less n times the four parts of pi / 2, keeping the rounding errors of the differences: n times
+/// 151 bits of pi / 2, where no f64 below 2^21 comes nearer to a multiple than 2^-61.
 #[inline(always)]
 fn angle<L: Lane64>(x: L) -> Angle<L> {
     let shifted = x.mul_add(L::lit(std::f64::consts::FRAC_2_PI), L::lit(ROUNDER));
@@ -244,7 +259,7 @@ fn angle<L: Lane64>(x: L) -> Angle<L> {
     Angle { sin_r, cos_r, quadrant: shifted.shl::<62>() }
 }
 
-/// One function or the other of r by the quadrant, [`angle`]. Measured: SINMAX ULP.
+/// One function or the other of r by the quadrant, [`angle`]. Measured: 0.73 ULP.
 #[inline(always)]
 pub(crate) fn sin<L: Lane64>(x: L) -> L {
     let a = angle(x);
@@ -254,7 +269,7 @@ pub(crate) fn sin<L: Lane64>(x: L) -> L {
     L::select(x.abs().lt(L::lit(1e-9)), x, y)
 }
 
-/// As [`sin`], a quadrant further. Measured: COSMAX ULP.
+/// As [`sin`], a quadrant further. Measured: 0.70 ULP.
 #[inline(always)]
 pub(crate) fn cos<L: Lane64>(x: L) -> L {
     let a = angle(x);
@@ -264,7 +279,7 @@ pub(crate) fn cos<L: Lane64>(x: L) -> L {
     y.xor(a.quadrant.xor(a.quadrant.shl::<1>()).and(L::sign_bit()))
 }
 
-/// sin r / cos r, or -cos r / sin r in the odd quadrants, [`angle`]. Measured: TANMAX ULP.
+/// sin r / cos r, or -cos r / sin r in the odd quadrants, [`angle`]. Measured: 1.79 ULP.
 #[inline(always)]
 pub(crate) fn tan<L: Lane64>(x: L) -> L {
     let a = angle(x);
@@ -290,8 +305,8 @@ const ERF: [f64; 12] = [
 ];
 
 /// Phi(-a) e^(a^2 / 2) (a + 5) in t = (a - 5) / (a + 5), for a from 0 to 38.7: all of the normal
-/// distribution's tail but its exponential, made flat. Error 2^-53.2, most of it the rounding of
-/// the constant term, whose rest is given too.
+/// distribution's tail but its exponential, made flat. Error 2^-53.2 with coefficients of one f64,
+/// most of it the rounding of the constant term, which is therefore a pair.
 const MILLS_0: (f64, f64) = (0.769193049750063, -1.7720075152392036e-17);
 const MILLS: [f64; 22] = [
     -0.6653825028900567,
@@ -322,27 +337,33 @@ const MILLS: [f64; 22] = [
 /// to 700 ULP in the far tail.
 #[inline(always)]
 fn normal_tail<L: Lane64>(a: L, exponent: (L, L)) -> L {
+    /// 1 / sqrt(2 pi)
+    const FRAC_1_SQRT_2_PI: f64 = 0.3989422804014327;
     let e = exponential(exponent);
     let (power, power_rest) = sum_by_size(L::lit(1.0), e.r);
     let power_rest = power_rest + e.s;
 
+    let (n, n_rest) = sum(a, L::lit(-5.0));
     let (d, d_rest) = sum(a, L::lit(5.0));
     let inverse = L::lit(1.0) / d;
-    let t = (a - L::lit(5.0)) * inverse;
-    let (mills, mills_rest) = sum(L::lit(MILLS_0.0), t * polynomial(t, MILLS));
-    let mills_rest = mills_rest + L::lit(MILLS_0.1);
+    let t = n * inverse;
+    let t_rest = (n.minus_product(t, d) + (n_rest - t * d_rest)) * inverse;
 
-    let n = mills * power;
-    let n_rest = mills.product_error(power, n) + (mills * power_rest + mills_rest * power);
+    let (mills, mills_rest) = sum(L::lit(MILLS_0.0), t * polynomial(t, MILLS));
+    // What t lost counts by the derivative, which G' = a G - 1 / sqrt(2 pi) gives for G = mills / d.
+    let g = mills * inverse;
+    let slope = (a.mul_add(g, L::lit(-FRAC_1_SQRT_2_PI)).mul_add(d, g)) * d * d * L::lit(0.1);
+    let mills_rest = slope.mul_add(t_rest, mills_rest + L::lit(MILLS_0.1));
+
+    let (n, n_rest) = product((mills, mills_rest), (power, power_rest));
     // n / d, then corrected by what the product with it misses.
     let y = n * inverse;
-    let product = y * d;
-    let missing = ((n - product) - y.product_error(d, product)) + (n_rest - y * d_rest);
+    let missing = n.minus_product(y, d) + (n_rest - y * d_rest);
     scale(missing.mul_add(inverse, y), e.k)
 }
 
 /// A polynomial for |x| < 0.85, else 1 - 2 Phi(-sqrt(2) |x|), which is small enough for the
-/// rounding of sqrt(2) |x| not to matter. Measured: ERFMAX ULP.
+/// rounding of sqrt(2) |x| not to matter. Measured: 0.98 ULP.
 #[inline(always)]
 pub(crate) fn erf<L: Lane64>(x: L) -> L {
     // From 6 on the result is 1.
@@ -355,7 +376,7 @@ pub(crate) fn erf<L: Lane64>(x: L) -> L {
     L::select(a.lt(L::lit(0.85)), near, far)
 }
 
-/// [`normal_tail`] or one less it. Measured: CDFMAX ULP.
+/// [`normal_tail`] or one less it. Measured: 1.88 ULP.
 #[inline(always)]
 pub(crate) fn normal_cdf<L: Lane64>(x: L) -> L {
     // Beyond 38.6 the tail is 0.
@@ -382,13 +403,6 @@ const LN_PAIR: [f64; 9] = [
 /// What 2/3 loses in f64.
 const TWO_THIRDS_REST: f64 = 3.700743415417188e-17;
 
-/// a * b for pairs, to about 2^-104.
-#[inline(always)]
-fn product<L: Lane64>((a, a_rest): (L, L), (b, b_rest): (L, L)) -> (L, L) {
-    let y = a * b;
-    (y, a.product_error(b, y) + (a * b_rest + a_rest * b))
-}
-
 /// ln x as a pair, to about 2^-65, for positive finite x: x = 2^k m, q = (m - 1) / (m + 1),
 /// ln m = 2 q + q^3 (2/3 + ...), in pairs as far as that needs (the method of SLEEF's xpow).
 #[inline(always)]
@@ -398,9 +412,7 @@ fn ln_pair<L: Lane64>(x: L) -> (L, L) {
     let (d, d_rest) = sum_by_size(L::lit(1.0), m);
     let inverse = L::lit(1.0) / d;
     let q = n * inverse;
-    let back = q * d;
-    let missing = ((n - back) - q.product_error(d, back)) - q * d_rest;
-    let q = (q, missing * inverse);
+    let q = (q, (n.minus_product(q, d) - q * d_rest) * inverse);
 
     let z = product(q, q);
     let two_thirds = L::lit(2.0 / 3.0);
@@ -414,42 +426,45 @@ fn ln_pair<L: Lane64>(x: L) -> (L, L) {
     sum_by_size(y, (lost + lost_cubic) + rest)
 }
 
-/// x^y from |x|^y as C99 has it: `magnitude` computes e^(y ln |x|) from a finite y and |x|, and is
-/// right for |x| = 0 and infinity if that is what ln makes of them.
+/// The exponent y, finite: beyond these bounds it is as good as infinite, and infinity * ln 1 would
+/// be NaN.
 #[inline(always)]
-pub(super) fn pow_by<L: Lane64>(x: L, y: L, magnitude: impl FnOnce(L, L) -> L) -> L {
+pub(super) fn pow_exponent<L: Lane64>(y: L) -> L {
+    at_most(at_least(y, -1e300), 1e300)
+}
+
+/// x^y as C99 has it, given |x|^y as e^(y ln |x|) with y from [`pow_exponent`], ln 0 = -infinity
+/// and ln infinity = infinity.
+#[inline(always)]
+pub(super) fn pow_ends<L: Lane64>(x: L, y: L, power: L) -> L {
     let (zero, one) = (L::lit(0.0), L::lit(1.0));
-    // As good as infinite, and infinity * ln 1 would be NaN.
-    let finite = at_most(at_least(y, -1e300), 1e300);
-    let power = magnitude(x.abs(), finite);
     // An odd y leaves a half; from 2^53 on all are even.
-    let half = finite * L::lit(0.5);
-    let whole = finite.eq(round(finite));
-    let odd = L::select(half.eq(round(half)), zero, x.and(L::sign_bit()));
-    let signed = power.or(L::select(whole, odd, zero));
+    let whole = y.eq(round(y));
+    let half = y * L::lit(0.5);
+    let sign = L::select(half.eq(round(half)), zero, x.and(L::sign_bit()));
+    let signed = power.or(L::select(whole, sign, zero));
     // Negative and finite: NaN unless y is whole.
-    let undefined = L::select(L::lit(f64::NEG_INFINITY).lt(x), L::lit(f64::NAN), signed);
-    let undefined = L::select(x.lt(zero), undefined, signed);
-    let power = L::select(whole, signed, undefined);
+    let broken = L::select(L::lit(f64::NEG_INFINITY).lt(x), L::lit(f64::NAN), signed);
+    let broken = L::select(x.lt(zero), broken, signed);
+    let power = L::select(whole, signed, broken);
     // 1^y and x^0 are 1 even for NaN.
     let power = L::select(x.eq(one), one, power);
     L::select(y.eq(zero), one, power)
 }
 
-/// e^(y ln x) with the logarithm and the product as pairs. Measured: POWMAX ULP.
+/// e^(y ln x) with the logarithm and the product as pairs. Measured: 0.80 ULP.
 #[inline(always)]
 pub(crate) fn pow<L: Lane64>(x: L, y: L) -> L {
-    pow_by(x, y, |x, y| {
-        let (ln, ln_rest) = ln_pair(x);
-        let ln = L::select(x.eq(L::lit(0.0)), L::lit(f64::NEG_INFINITY), ln);
-        let ln = L::select(x.lt(L::lit(f64::INFINITY)), ln, x);
-        let exponent = y * ln;
-        let rest = y.product_error(ln, exponent) + y * ln_rest;
-        // Far out the result is 0 or infinite, and `rest` may be infinite or NaN.
-        let rest = L::select(exponent.abs().lt(L::lit(800.0)), rest, L::lit(0.0));
-        let e = exponential((at_most(at_least(exponent, -800.0), 800.0), rest));
-        scale(L::lit(1.0) + (e.r + e.s), e.k)
-    })
+    let (magnitude, y) = (x.abs(), pow_exponent(y));
+    let (ln, ln_rest) = ln_pair(magnitude);
+    let ln = L::select(magnitude.eq(L::lit(0.0)), L::lit(f64::NEG_INFINITY), ln);
+    let ln = L::select(magnitude.lt(L::lit(f64::INFINITY)), ln, magnitude);
+    let exponent = y * ln;
+    let rest = y.product_error(ln, exponent) + y * ln_rest;
+    // Far out the result is 0 or infinite, and `rest` may be infinite or NaN.
+    let rest = L::select(exponent.abs().lt(L::lit(800.0)), rest, L::lit(0.0));
+    let e = exponential((at_most(at_least(exponent, -800.0), 800.0), rest));
+    pow_ends(x, y, scale(L::lit(1.0) + (e.r + e.s), e.k))
 }
 
 /// (atan t - t) / t^3 in t^2, negated, for |t| <= 7/16; error below 2^-58 of t (msun s_atan.c).
@@ -498,9 +513,7 @@ pub(super) fn direction<L: Lane64>(y: L, x: L) -> Direction<L> {
     let top = L::select(diagonal, difference, n);
     let bottom = L::select(diagonal, total, d);
     let t = top / bottom;
-    let back = t * bottom;
-    let missing =
-        ((top - back) - t.product_error(bottom, back)) + (difference_rest - t * total_rest);
+    let missing = top.minus_product(t, bottom) + (difference_rest - t * total_rest);
     let rest = L::select(diagonal, missing / bottom, zero);
 
     let turns = L::select(diagonal, one, zero);
@@ -521,7 +534,7 @@ pub(super) fn atan2_ends<L: Lane64>(y: L, x: L, angle: L) -> L {
     L::select(y.eq(y), angle, y)
 }
 
-/// [`direction`], msun's polynomial, and pi / 4 as a pair. Measured: ATAN2MAX ULP.
+/// [`direction`], msun's polynomial, and pi / 4 as a pair. Measured: 1.24 ULP.
 #[inline(always)]
 pub(crate) fn atan2<L: Lane64>(y: L, x: L) -> L {
     /// What pi / 4 loses in f64, which leaves it 3 trailing zeros.

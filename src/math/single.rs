@@ -59,7 +59,7 @@ fn exp_small<L: Lane32>(x: L) -> L {
     (L::lit(1.0) + (e.r + e.s)) * power_of_two(e.k)
 }
 
-/// [`exponential`], to a float result. Measured: EXPMAX ULP.
+/// [`exponential`], to a float result. Measured: 0.93 ULP.
 #[inline(always)]
 pub(crate) fn exp<L: Lane32>(x: L) -> L {
     // Beyond these bounds the result is 0 or infinite and k leaves the range of `scale`.
@@ -68,7 +68,7 @@ pub(crate) fn exp<L: Lane32>(x: L) -> L {
     scale(L::lit(1.0) + (e.r + e.s), e.k)
 }
 
-/// As in `double`. Measured: EXPM1MAX ULP.
+/// As in `double`. Measured: 1.26 ULP.
 #[inline(always)]
 pub(crate) fn expm1<L: Lane32>(x: L) -> L {
     // Below -20 the result is -1 to the last bit.
@@ -92,7 +92,7 @@ const TANH: [f64; 5] = [
 ];
 
 /// A polynomial for |x| < 0.625, else 1 - 2 / (e^(2 |x|) + 1) (the method of Cephes tanhf.c).
-/// Measured: TANHMAX ULP.
+/// Measured: 1.33 ULP.
 #[inline(always)]
 pub(crate) fn tanh<L: Lane32>(x: L) -> L {
     // From 9.1 on the result is 1.
@@ -104,13 +104,20 @@ pub(crate) fn tanh<L: Lane32>(x: L) -> L {
     with_sign(L::select(a.lt(L::lit(0.625)), near, far), x)
 }
 
-/// 1 / (1 + e) or e / (1 + e) with e = e^-|x|, which neither overflows nor cancels.
-/// Measured: SIGMOIDMAX ULP.
+/// 1 / (1 + e) or e / (1 + e) with e = e^-|x|, which neither overflows nor cancels; e is a pair, for
+/// its error would count once more after those of the sum and the quotient.
+/// Measured: 1.21 ULP.
 #[inline(always)]
 pub(crate) fn sigmoid<L: Lane32>(x: L) -> L {
-    let e = exp(-x.abs());
-    let numerator = L::select(x.lt(L::lit(0.0)), e, L::lit(1.0));
-    quotient((numerator, L::lit(0.0)), sum_by_size(L::lit(1.0), e))
+    let power = exponential(at_least(-x.abs(), -104.0));
+    let (m, m_rest) = sum_by_size(L::lit(1.0), power.r);
+    let (m, m_rest) = sum_by_size(m, m_rest + power.s);
+    let (e, e_rest) = (scale(m, power.k), scale(m_rest, power.k));
+    let negative = x.lt(L::lit(0.0));
+    let n = L::select(negative, e, L::lit(1.0));
+    let n_rest = L::select(negative, e_rest, L::lit(0.0));
+    let (d, d_rest) = sum_by_size(L::lit(1.0), e);
+    quotient((n, n_rest), (d, d_rest + e_rest))
 }
 
 /// (ln((1 + s) / (1 - s)) - 2 s) / s^3 as a polynomial in s^2, for |s| <= 0.1716; error 2^-34.24
@@ -147,7 +154,7 @@ fn ln_sum<L: Lane32>(k: L, f: L, rest: L) -> L {
     k.mul_add(L::lit(LN_2.0), small)
 }
 
-/// msun e_logf.c: x = 2^k (1 + f), ln(1 + f) through s = f / (2 + f). Measured: LNMAX ULP.
+/// msun e_logf.c: x = 2^k (1 + f), ln(1 + f) through s = f / (2 + f). Measured: 0.84 ULP.
 #[inline(always)]
 pub(crate) fn ln<L: Lane32>(x: L) -> L {
     let subnormal = x.lt(L::lit(f64::from(f32::MIN_POSITIVE)));
@@ -156,7 +163,7 @@ pub(crate) fn ln<L: Lane32>(x: L) -> L {
     ln_ends(x, 0.0, ln_sum(k, m - L::lit(1.0), L::lit(0.0)))
 }
 
-/// As in `double` (msun s_log1pf.c). Measured: LOG1PMAX ULP.
+/// As in `double` (msun s_log1pf.c). Measured: 0.89 ULP.
 #[inline(always)]
 pub(crate) fn log1p<L: Lane32>(x: L) -> L {
     let one = L::lit(1.0);
@@ -217,7 +224,7 @@ fn angle<L: Lane32>(x: L) -> Angle<L> {
     Angle { sin_r, cos_r, quadrant }
 }
 
-/// One function or the other of r by the quadrant, [`angle`]. Measured: SINMAX ULP.
+/// One function or the other of r by the quadrant, [`angle`]. Measured: 1.57 ULP.
 #[inline(always)]
 pub(crate) fn sin<L: Lane32>(x: L) -> L {
     let a = angle(x);
@@ -227,7 +234,7 @@ pub(crate) fn sin<L: Lane32>(x: L) -> L {
     L::select(x.abs().lt(L::lit(1e-4)), x, y)
 }
 
-/// As [`sin`], a quadrant further. Measured: COSMAX ULP.
+/// As [`sin`], a quadrant further. Measured: 1.57 ULP.
 #[inline(always)]
 pub(crate) fn cos<L: Lane32>(x: L) -> L {
     let a = angle(x);
@@ -236,7 +243,7 @@ pub(crate) fn cos<L: Lane32>(x: L) -> L {
     y.xor(a.quadrant.and(L::sign_bit()))
 }
 
-/// sin r / cos r, or -cos r / sin r in the odd quadrants, [`angle`]. Measured: TANMAX ULP.
+/// sin r / cos r, or -cos r / sin r in the odd quadrants, [`angle`]. Measured: 3.15 ULP.
 #[inline(always)]
 pub(crate) fn tan<L: Lane32>(x: L) -> L {
     let a = angle(x);
@@ -268,7 +275,7 @@ const ERFC: [f64; 8] = [
 ];
 
 /// A polynomial for |x| < 0.925, else 1 - e^-P(|x|) (the method of N. Juffa's erff).
-/// Measured: ERFMAX ULP.
+/// Measured: 1.42 ULP.
 #[inline(always)]
 pub(crate) fn erf<L: Lane32>(x: L) -> L {
     // From 3.92 on the result is 1.
@@ -313,7 +320,7 @@ const MILLS: [f64; 10] = [
 ];
 
 /// The tail Phi(-|x|), as in `double`, or one less it; in f64, where the exponent -x^2 / 2 is
-/// exact. Measured: CDFMAX ULP.
+/// exact. Measured: 0.65 ULP.
 #[inline(always)]
 pub(crate) fn normal_cdf<L: Lane32>(x: L) -> L {
     let x = x.widen();
@@ -332,23 +339,23 @@ const LN_WIDE: [f64; 4] =
     [0.6666666564337849, 0.40000335704349294, 0.2853727346895241, 0.23582859613997087];
 
 /// e^(y ln |x|) in f64, with a logarithm and an exponential of f32 accuracy and some bits more.
-/// Measured: POWMAX ULP.
+/// Measured: 0.51 ULP.
 #[inline(always)]
 pub(crate) fn pow<L: Lane32>(x: L, y: L) -> L {
-    double::pow_by(x.widen(), y.widen(), |x, y| {
-        // Every f32 is a normal f64.
-        let (k, m) = double::split(x, L::Wide::lit(1023.0));
-        let f = m - L::Wide::lit(1.0);
-        let s = f / (m + L::Wide::lit(1.0));
-        let z = s * s;
-        let ln = (s * z).mul_add(polynomial(z, LN_WIDE), s + s);
-        let ln = k.mul_add(L::Wide::lit(std::f64::consts::LN_2), ln);
-        let ln = L::Wide::select(x.eq(L::Wide::lit(0.0)), L::Wide::lit(f64::NEG_INFINITY), ln);
-        let ln = L::Wide::select(x.lt(L::Wide::lit(f64::INFINITY)), ln, x);
-        // Narrowing makes 0 or infinity of what is beyond.
-        exp_wide(at_most(at_least(y * ln, -120.0), 120.0))
-    })
-    .narrow()
+    let lit = L::Wide::lit;
+    let (x, y) = (x.widen(), double::pow_exponent(y.widen()));
+    let magnitude = x.abs();
+    // Every f32 is a normal f64.
+    let (k, m) = double::split(magnitude, lit(1023.0));
+    let s = (m - lit(1.0)) / (m + lit(1.0));
+    let z = s * s;
+    let ln = (s * z).mul_add(polynomial(z, LN_WIDE), s + s);
+    let ln = k.mul_add(lit(std::f64::consts::LN_2), ln);
+    let ln = L::Wide::select(magnitude.eq(lit(0.0)), lit(f64::NEG_INFINITY), ln);
+    let ln = L::Wide::select(magnitude.lt(lit(f64::INFINITY)), ln, magnitude);
+    // Narrowing makes 0 or infinity of what is beyond these bounds.
+    let power = exp_wide(at_most(at_least(y * ln, -120.0), 120.0));
+    double::pow_ends(x, y, power).narrow()
 }
 
 /// (atan t - t) / t^3 in t^2, for |t| <= tan(pi / 8), for f64 lanes; error 2^-40.2 of t.
@@ -362,7 +369,7 @@ const ATAN_WIDE: [f64; 7] = [
     -0.03793154852771916,
 ];
 
-/// As in `double`, with a shorter polynomial and without its rests. Measured: ATAN2MAX ULP.
+/// As in `double`, with a shorter polynomial and without its rests. Measured: 0.51 ULP.
 #[inline(always)]
 pub(crate) fn atan2<L: Lane32>(y: L, x: L) -> L {
     let (y, x) = (y.widen(), x.widen());

@@ -19,6 +19,7 @@ from mpmath import (atan2, cos, erf, exp, expm1, floor, log, log1p, mp, mpf, ncd
                     sin, tan, tanh)
 
 mp.dps = 60
+random.seed(2604)
 TRIG_LIMIT = 1.6e6
 
 
@@ -150,7 +151,9 @@ def unary_points(name, n):
         points += [random.uniform(-4, 4) for _ in range(n // 2)]
         edges = [x for e in (-38.4, -38.0, -37.52, -37.4, -5.0, -1.2, 8.2, 8.3, 20.0)
                  for x in neighbours(e)]
-        return points + edges + TINY + SMALL
+        points += edges + TINY + SMALL
+        # Where normal_cdf is subnormal, x times it multiplies its rounding.
+        return [x for x in points if name == "normal_cdf" or x > -37.5]
     raise ValueError(name)
 
 
@@ -207,7 +210,6 @@ def write(name, exact, x, y):
 
 
 def main():
-    random.seed(2604)
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 240
     for name, function in UNARY.items():
         for x in unary_points(name, n):

@@ -1,0 +1,128 @@
+//! Names of operations as C strings.
+
+use std::ffi::CStr;
+
+use crate::node::Op;
+use crate::op::{Elementwise, binary, unary};
+use crate::roll_call::roll_call;
+
+/// Room for the longest name and its NUL.
+const ROOM: usize = 16;
+
+const fn c_text(name: &str) -> [u8; ROOM] {
+    let mut text = [0; ROOM];
+    let (head, _) = text.split_at_mut(name.len());
+    head.copy_from_slice(name.as_bytes());
+    assert!(name.len() < ROOM);
+    text
+}
+
+macro_rules! rules {
+    (1: $($unary:ident),*; 2: $($binary:ident),*;) => {
+        &[
+            $(c_text(<unary::$unary as Elementwise<1>>::NAME),)*
+            $(c_text(<binary::$binary as Elementwise<2>>::NAME),)*
+        ]
+    };
+}
+
+/// By the number of the operation.
+static ELEMENTWISE: &[[u8; ROOM]] = roll_call!(rules);
+
+/// All other names.
+static OTHERS: &[&CStr] = &[
+    c"leaf",
+    c"fill",
+    c"dropout_mask",
+    c"eq",
+    c"ne",
+    c"lt",
+    c"le",
+    c"gt",
+    c"ge",
+    c"same",
+    c"where",
+    c"cast",
+    c"sum",
+    c"amax",
+    c"amin",
+    c"max",
+    c"min",
+    c"logsumexp",
+    c"argmax",
+    c"argmin",
+    c"softmax",
+    c"log_softmax",
+    c"detach",
+    c"reshape",
+    c"permute",
+    c"expand",
+    c"slice",
+    c"embed",
+    c"concat",
+    c"index_select",
+    c"index_add",
+    c"gather",
+    c"scatter_add",
+    c"cross_entropy",
+    c"unpick",
+    c"matmul",
+];
+
+/// The name of an operation, with its NUL.
+pub(super) fn of(op: Op) -> &'static CStr {
+    if let Op::Map(elem) | Op::Pull(elem, _) = op {
+        return CStr::from_bytes_until_nul(&ELEMENTWISE[elem as usize]).unwrap_or_default();
+    }
+    let name = op.name().as_bytes();
+    OTHERS.iter().copied().find(|other| other.to_bytes() == name).unwrap_or(c"unknown")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::{Comparison, Extreme, Reduction, Ties};
+    use crate::roll_call::Elem;
+
+    #[test]
+    fn every_operation_has_the_name_in_c_that_it_has_in_rust() {
+        let mut all: Vec<Op> = vec![
+            Op::Leaf,
+            Op::Fill,
+            Op::DropoutMask,
+            Op::Where,
+            Op::Cast,
+            Op::Softmax,
+            Op::LogSoftmax,
+            Op::Detach,
+            Op::Reshape,
+            Op::Permute,
+            Op::Expand,
+            Op::Slice,
+            Op::Embed,
+            Op::Concat,
+            Op::IndexSelect,
+            Op::IndexAdd,
+            Op::Gather,
+            Op::ScatterAdd,
+            Op::Pick,
+            Op::Unpick,
+            Op::MatMul,
+            Op::Reduce(Reduction::Sum),
+            Op::Reduce(Reduction::LogSumExp),
+        ];
+        all.extend(Elem::ALL.iter().map(|&elem| Op::Map(elem)));
+        all.extend(Elem::ALL.iter().map(|&elem| Op::Pull(elem, 0)));
+        all.extend(Comparison::ALL.map(Op::Compare));
+        for extreme in [Extreme::Max, Extreme::Min] {
+            all.push(Op::ArgReduce(extreme));
+            all.extend(
+                [Ties::Even, Ties::EvenNan, Ties::First]
+                    .map(|ties| Op::Reduce(Reduction::Extreme(extreme, ties))),
+            );
+        }
+        for op in all {
+            assert_eq!(of(op).to_str(), Ok(op.name()), "{op:?}");
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Every kernel at every level this machine has.
+
+use super::*;
+use crate::op::Rule;
+use crate::random::Stream;
+
+fn levels() -> impl Iterator<Item = Level> {
+    Level::ALL.into_iter().filter(|&level| level <= Level::detect())
+}
+
+/// Runs a kernel on operands of one length.
+fn run<T: Float>(kernel: Kernel, operands: &[&[T]]) -> Vec<T> {
+    let n = operands[0].len();
+    assert!(operands.iter().all(|operand| operand.len() == n));
+    // One element more on each side, to see that nothing else is written.
+    let guard = T::from_f64(12345.0);
+    let mut out = vec![guard; n + 2];
+    let pointers: Vec<*const u8> = operands.iter().map(|operand| operand.as_ptr().cast()).collect();
+    // SAFETY: as many operands as the callers below give the kernels, all of length n; `out` has
+    // n + 2 elements; the level was detected.
+    unsafe { kernel(n, out.as_mut_ptr().add(1).cast(), pointers.as_ptr()) };
+    assert!(out[0] == guard && out[n + 1] == guard);
+    out[1..=n].to_vec()
+}
+
+const SPECIAL: [f64; 17] = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    -0.5,
+    2.0,
+    20.0,
+    -20.0,
+    1e-40,
+    -1e-40,
+    1e9,
+    -1e9,
+    1e30,
+    f64::INFINITY,
+    f64::NEG_INFINITY,
+    f64::NAN,
+];
+
+/// How far apart a kernel and the rule in f64 may be: the rules add, multiply and cancel a few
+/// times on top of functions that are good to 4 ULP.
+fn tolerance<T: Float>() -> f64 {
+    if size_of::<T>() == 4 { 1e-5 } else { 2e-14 }
+}
+
+fn assert_near<T: Float>(got: T, want: f64, scale: f64, what: &str) {
+    let (value, rounded) = (got.to_f64(), T::from_f64(want).to_f64());
+    let near = value == rounded
+        || value.is_nan() && rounded.is_nan()
+        || (value - want).abs() <= tolerance::<T>() * want.abs().max(scale);
+    assert!(near, "{what}: {value:e} is not {want:e}");
+}
+
+/// For each elementwise kernel and level: `check(name, elem, operand or none, kernel)`.
+fn each_kernel<T: Float>(mut check: impl FnMut(&str, Elem, Option<usize>, Kernel)) {
+    for level in levels() {
+        for &elem in Elem::ALL {
+            let name = format!("{} {} {}", Rule::of(elem).name, T::DTYPE, level.name());
+            let kernels = float_kernels(T::DTYPE, level);
+            check(&name, elem, None, kernels.eval[elem as usize]);
+            for i in 0..elem.arity() {
+                let name = format!("{name} pull {i}");
+                check(&name, elem, Some(i), kernels.pull[elem as usize][i]);
+            }
+        }
+    }
+}
+
+/// Operands in the rule's domain, its values, and cotangents: columns of `n` numbers.
+fn columns<T: Float>(elem: Elem, n: usize) -> Vec<Vec<T>> {
+    let rule = Rule::of(elem);
+    let draw = |k: usize, (low, high): (f64, f64)| -> Vec<T> {
+        let unit = |i: usize| Stream::new(11, k as u64).uniform(i as u64)[0];
+        (0..n).map(|i| T::from_f64(low + (high - low) * unit(i))).collect()
+    };
+    let mut out: Vec<Vec<T>> = rule.domain.iter().enumerate().map(|(k, &d)| draw(k, d)).collect();
+    let value = |i: usize| {
+        let x: Vec<f64> = out.iter().map(|column| column[i].to_f64()).collect();
+        T::from_f64((rule.scalar.eval)(&x))
+    };
+    let values = (0..n).map(value).collect();
+    out.push(values);
+    out.push(draw(7, (-2.0, 2.0)));
+    out
+}
+
+fn want(elem: Elem, pulled: Option<usize>, row: &[f64]) -> f64 {
+    let (rule, arity) = (Rule::of(elem), elem.arity());
+    match pulled {
+        None => (rule.scalar.eval)(&row[..arity]),
+        Some(i) => (rule.scalar.pull)(&row[..arity], row[arity], row[arity + 1], i),
+    }
+}
+
+fn every_length<T: Float>() {
+    each_kernel::<T>(|name, elem, pulled, kernel| {
+        for n in (0..=65).chain([257]) {
+            let columns = columns::<T>(elem, n);
+            let given = if pulled.is_none() { elem.arity() } else { columns.len() };
+            let operands: Vec<&[T]> = columns[..given].iter().map(|c| &c[..]).collect();
+            let got = run(kernel, &operands);
+            for i in 0..n {
+                let row: Vec<f64> = columns.iter().map(|c| c[i].to_f64()).collect();
+                assert_near(got[i], want(elem, pulled, &row), 1.0, &format!("{name} of {row:?}"));
+            }
+        }
+    });
+}
+
+#[test]
+fn f32_kernels_follow_the_rules_at_every_length() {
+    every_length::<f32>();
+}
+
+#[test]
+fn f64_kernels_follow_the_rules_at_every_length() {
+    every_length::<f64>();
+}
+
+/// All pairs of special values, in a row long enough for whole vectors and a tail.
+fn special_rows<T: Float>(elem: Elem) -> Vec<Vec<T>> {
+    let mut columns: Vec<Vec<T>> = vec![Vec::new(); elem.arity() + 2];
+    for a in SPECIAL {
+        for b in if elem.arity() == 2 { &SPECIAL[..] } else { &[0.0] } {
+            let x = [T::from_f64(a), T::from_f64(*b)];
+            let exact: Vec<f64> = x[..elem.arity()].iter().map(|x| x.to_f64()).collect();
+            (0..elem.arity()).for_each(|k| columns[k].push(x[k]));
+            columns[elem.arity()].push(T::from_f64((Rule::of(elem).scalar.eval)(&exact)));
+            columns[elem.arity() + 1].push(T::from_f64(1.0));
+        }
+    }
+    columns
+}
+
+fn special_values<T: Float>() {
+    each_kernel::<T>(|name, elem, pulled, kernel| {
+        let columns = special_rows::<T>(elem);
+        let given = if pulled.is_none() { elem.arity() } else { columns.len() };
+        let operands: Vec<&[T]> = columns[..given].iter().map(|c| &c[..]).collect();
+        let got = run(kernel, &operands);
+        for i in 0..got.len() {
+            let row: Vec<f64> = columns.iter().map(|c| c[i].to_f64()).collect();
+            let wanted = want(elem, pulled, &row);
+            let x = &row[..elem.arity()];
+            // Products inside a rule may overflow or vanish in f32 where they do not in f64, and
+            // then be multiplied by 0: exempt where an operand is that large or small.
+            let extreme = x.iter().any(|x| {
+                x.abs() >= 1e9 && x.is_finite()
+                    || x.abs() == 1e-40
+                    || (x.abs() < 1e-30 && *x != 0.0)
+            });
+            if extreme && size_of::<T>() == 4 && !got[i].to_f64().is_finite() {
+                continue;
+            }
+            assert_near(got[i], wanted, 1e-30, &format!("{name} of {row:?}"));
+        }
+    });
+}
+
+#[test]
+fn f32_kernels_are_right_at_special_values() {
+    special_values::<f32>();
+}
+
+#[test]
+fn f64_kernels_are_right_at_special_values() {
+    special_values::<f64>();
+}
+
+/// Bits, with all NaNs alike: which NaN an instruction returns is its own business.
+fn bits<T: Float>(values: &[T]) -> Vec<u64> {
+    let bits = |x: f64| if x.is_nan() { u64::MAX } else { x.to_bits() };
+    values.iter().map(|x| bits(x.to_f64())).collect()
+}
+
+fn v3_is_v4<T: Float>() {
+    if Level::detect() < Level::V4 {
+        println!("not run: this machine has no AVX-512");
+        return;
+    }
+    let (v3, v4) = (float_kernels(T::DTYPE, Level::V3), float_kernels(T::DTYPE, Level::V4));
+    for &elem in Elem::ALL {
+        for columns in [columns::<T>(elem, 1000), special_rows::<T>(elem)] {
+            let operands: Vec<&[T]> = columns.iter().map(|c| &c[..]).collect();
+            let name = Rule::of(elem).name;
+            let (a, b) = (v3.eval[elem as usize], v4.eval[elem as usize]);
+            let values = &operands[..elem.arity()];
+            assert_eq!(bits(&run(a, values)), bits(&run(b, values)), "{name}");
+            for i in 0..elem.arity() {
+                let (a, b) = (v3.pull[elem as usize][i], v4.pull[elem as usize][i]);
+                assert_eq!(bits(&run(a, &operands)), bits(&run(b, &operands)), "{name} pull {i}");
+            }
+        }
+    }
+}
+
+#[test]
+fn v3_and_v4_agree_bit_for_bit() {
+    v3_is_v4::<f32>();
+    v3_is_v4::<f64>();
+}
+
+/// An element's value must not depend on where in a tensor it stands.
+#[test]
+fn tail_and_body_agree_bit_for_bit() {
+    each_kernel::<f32>(|name, elem, pulled, kernel| {
+        let columns = columns::<f32>(elem, 64);
+        let given = if pulled.is_none() { elem.arity() } else { columns.len() };
+        let whole: Vec<&[f32]> = columns[..given].iter().map(|c| &c[..]).collect();
+        let body = run(kernel, &whole);
+        for i in 0..64 {
+            let one: Vec<&[f32]> = columns[..given].iter().map(|c| &c[i..=i]).collect();
+            assert_eq!(bits(&run(kernel, &one)), bits(&body[i..=i]), "{name} at {i}");
+        }
+    });
+}
+
+#[test]
+fn angles_of_any_size_are_reduced() {
+    let angles = [3e8f64, -7.5e11, 1e22, 1e300, 123456.75];
+    for level in levels() {
+        let kernels = float_kernels(DType::F64, level);
+        for (elem, f) in [(Elem::Sin, libm::sin as fn(f64) -> f64), (Elem::Cos, libm::cos)] {
+            let got = run(kernels.eval[elem as usize], &[&angles]);
+            for (got, x) in got.iter().zip(angles) {
+                assert!((got - f(x)).abs() <= 4e-16, "{elem:?} of {x}: {got}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_are_reduced_alike_at_every_level() {
+    let row: Vec<f32> = (0..5000).map(|i| ((i * 37) % 101) as f32 * 0.01 - 0.3).collect();
+    let exact: f64 = row.iter().map(|&x| f64::from(x)).sum();
+    let sums: Vec<Vec<f32>> = levels()
+        .map(|level| {
+            let mut out = [0f32];
+            let operand: *const u8 = row.as_ptr().cast();
+            // SAFETY: a row of 5000 elements and one element of result.
+            unsafe {
+                float_kernels(DType::F32, level).row(Reduction::Sum)(
+                    row.len(),
+                    out.as_mut_ptr().cast(),
+                    &operand,
+                );
+            }
+            out.to_vec()
+        })
+        .collect();
+    assert!(sums.windows(2).all(|pair| pair[0] == pair[1]), "{sums:?}");
+    assert!((f64::from(sums[0][0]) - exact).abs() <= exact.abs() * 1e-6, "{sums:?} {exact}");
+}
