@@ -98,6 +98,7 @@ impl Core {
             cotangents: cotangents.of,
             expanded: cotangents.expanded,
             sent: sink.sent,
+            heads: std::mem::take(&mut self.walk_scratch.heads),
         };
         walked
     }
@@ -182,8 +183,9 @@ impl Core {
         what: &str,
         roots: &[(NodeId, Option<NodeId>)],
     ) -> Maybe<Vec<(NodeId, NodeId)>> {
-        let mut out = Vec::new();
-        if out.try_reserve_exact(roots.len()).is_err() {
+        let mut out = std::mem::take(&mut self.walk_scratch.heads);
+        out.clear();
+        if out.try_reserve(roots.len()).is_err() {
             return Err(self.out_of_memory(what));
         }
         for (i, &(y, head)) in roots.iter().enumerate() {
@@ -243,7 +245,7 @@ impl Core {
     ) -> Maybe<()> {
         self.no_grad += 1;
         let recorded = self.heads("backward", roots).and_then(|heads| {
-            self.walk(&heads, |core, id, g| {
+            let walked = self.walk(&heads, |core, id, g| {
                 let node = core.node(id);
                 let is_target = node.requires_grad && (node.op == Op::Leaf || node.has_slot());
                 if is_target {
@@ -253,7 +255,9 @@ impl Core {
                     targets.push((id, g));
                 }
                 Ok(())
-            })
+            });
+            self.walk_scratch.heads = heads;
+            walked
         });
         self.no_grad -= 1;
         recorded
@@ -279,12 +283,14 @@ impl Core {
         }
         let heads = self.heads(what, roots)?;
         out.fill(NodeId::NONE);
-        self.walk(&heads, |_, id, g| {
+        let walked = self.walk(&heads, |_, id, g| {
             for (i, _) in xs.iter().enumerate().filter(|&(_, &x)| x == id) {
                 out[i] = g;
             }
             Ok(())
-        })?;
+        });
+        self.walk_scratch.heads = heads;
+        walked?;
         match out.iter().position(|x| x.is_none()) {
             Some(i) if !allow_unused => Err(self.fail(
                 ErrorKind::Gradient,

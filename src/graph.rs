@@ -496,6 +496,7 @@ pub(crate) struct WalkScratch {
     pub(crate) cotangents: Vec<NodeId>,
     pub(crate) expanded: Vec<NodeId>,
     pub(crate) sent: Vec<(NodeId, NodeId)>,
+    pub(crate) heads: Vec<(NodeId, NodeId)>,
 }
 
 /// What a caller of [`Core::push`] says about a node.

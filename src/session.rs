@@ -16,7 +16,8 @@ use crate::shape::Dims;
 pub(crate) struct Session {
     pub(crate) core: Core,
     engine: Engine,
-    /// Lists that backward fills anew each time.
+    /// Lists that backward fills anew each time, so that a repeated one allocates nothing.
+    given: Vec<(NodeId, Option<NodeId>)>,
     targets: Vec<(NodeId, NodeId)>,
     roots: Vec<NodeId>,
     copies: Vec<(NodeId, Buffer)>,
@@ -38,6 +39,7 @@ impl Session {
         Self {
             core: Core::new(),
             engine: Engine::new(),
+            given: Vec::new(),
             targets: Vec::new(),
             roots: Vec::new(),
             copies: Vec::new(),
@@ -177,12 +179,12 @@ impl Session {
         roots: impl ExactSizeIterator<Item = (Handle, Option<Handle>)>,
     ) -> Maybe<()> {
         let what = "backward";
-        let roots = self.resolve_roots(what, roots)?;
+        self.resolve_roots(what, roots)?;
         let first = self.core.len();
         self.targets.clear();
         let done = self
             .core
-            .record_backward(&roots, &mut self.targets)
+            .record_backward(&self.given, &mut self.targets)
             .and_then(|()| self.accumulate(what, first));
         self.core.truncate(first);
         done
@@ -243,21 +245,22 @@ impl Session {
         Ok(())
     }
 
+    /// Looks the roots and their head gradients up, into `self.given`.
     fn resolve_roots(
         &mut self,
         what: &str,
         roots: impl ExactSizeIterator<Item = (Handle, Option<Handle>)>,
-    ) -> Maybe<Vec<(NodeId, Option<NodeId>)>> {
-        let mut out = Vec::new();
-        if out.try_reserve_exact(roots.len()).is_err() {
+    ) -> Maybe<()> {
+        self.given.clear();
+        if self.given.try_reserve(roots.len()).is_err() {
             return Err(self.core.out_of_memory(what));
         }
         for (root, head) in roots {
             let root = self.core.resolve(what, root)?;
             let head = head.map(|head| self.core.resolve(what, head)).transpose()?;
-            out.push((root, head));
+            self.given.push((root, head));
         }
-        Ok(out)
+        Ok(())
     }
 
     /// Records the gradients of the roots with respect to `xs`; null for unused inputs.
@@ -269,14 +272,14 @@ impl Session {
         mut found: impl FnMut(usize, Handle),
     ) -> Maybe<()> {
         let what = "grad";
-        let roots = self.resolve_roots(what, roots)?;
+        self.resolve_roots(what, roots)?;
         let xs = resolve_all(&mut self.core, what, xs)?;
         let mut out = Vec::new();
         if out.try_reserve_exact(xs.len()).is_err() {
             return Err(self.core.out_of_memory(what));
         }
         out.resize(xs.len(), NodeId::NONE);
-        self.core.record_grad(&roots, &xs, allow_unused, &mut out)?;
+        self.core.record_grad(&self.given, &xs, allow_unused, &mut out)?;
         for (i, id) in out.into_iter().enumerate() {
             found(i, if id.is_none() { Handle::NULL } else { self.core.handle(id) });
         }

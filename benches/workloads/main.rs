@@ -1,0 +1,205 @@
+//! The workloads W1 to W7: what each is stands at the head of its module, how to run and how not to
+//! read them in `benches/README.md`.
+//!
+//! Each workload first checks its results and gradients against plain f64 arithmetic, and panics
+//! when they are wrong: the time of a wrong result is worth nothing. Only what the command line's
+//! filter lets through is set up and checked.
+
+mod chains;
+mod products;
+mod rows;
+mod training;
+mod unary;
+
+use std::cell::LazyCell;
+use std::hint::black_box;
+use std::time::Duration;
+
+use bumpgrad::{Graph, Var};
+use criterion::measurement::WallTime;
+use criterion::{Bencher, BenchmarkGroup, Criterion, Throughput};
+
+type Group<'a> = BenchmarkGroup<'a, WallTime>;
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .without_plots()
+        .sample_size(10)
+        .nresamples(10_000)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(500))
+        .configure_from_args();
+    let graph = Graph::new();
+    eprintln!("SIMD level: {} (BUMPGRAD_LEVEL can lower it)", graph.simd_level());
+    chains::bench(&mut criterion);
+    unary::bench(&mut criterion);
+    rows::bench(&mut criterion);
+    products::bench(&mut criterion);
+    training::bench(&mut criterion);
+    criterion.final_summary();
+}
+
+/// How many elements (or operations, or floating-point operations) the rate is of.
+fn elements(count: usize) -> Throughput {
+    Throughput::Elements(count as u64)
+}
+
+// ---- timing ----
+
+/// A workload whose leaves are in the graph and whose gradients were found right.
+struct Ready<'g> {
+    /// Records the whole computation from the leaves.
+    record: Box<dyn Fn() -> Var<'g> + 'g>,
+    /// The head gradient; none for a single element.
+    head: Option<Var<'g>>,
+}
+
+impl<'g> Ready<'g> {
+    fn new(head: Option<Var<'g>>, record: impl Fn() -> Var<'g> + 'g) -> Self {
+        Self { record: Box::new(record), head }
+    }
+
+    fn forward(&self) -> Var<'g> {
+        let y = (self.record)();
+        match self.head {
+            None => ok(black_box(y.item())),
+            Some(_) => ok(black_box(compute(y))),
+        };
+        y
+    }
+
+    fn forward_backward(&self) -> Var<'g> {
+        let y = self.forward();
+        ok(match self.head {
+            None => y.backward(),
+            Some(head) => y.backward_with(head),
+        });
+        y
+    }
+}
+
+/// Times a workload twice: forward alone, and forward with backward. Each iteration records it
+/// anew and drops what it recorded, as a program does that has its leaves in the graph. Each of
+/// the two has a name, and a number of elements that the rate is of.
+///
+/// `setup` makes the leaves and checks the gradients, once, and only when the filter asks for one
+/// of the two.
+fn forward_and_backward<'g>(
+    group: &mut Group<'_>,
+    graph: &'g Graph,
+    passes: [(String, usize); 2],
+    setup: impl FnOnce(&'g Graph) -> Ready<'g>,
+) {
+    let ready = LazyCell::new(|| setup(graph));
+    let [forward, both] = passes;
+    group.throughput(elements(forward.1));
+    group.bench_function(forward.0, |b| {
+        let ready = &*ready;
+        iterate(b, graph, || {
+            ready.forward();
+        });
+    });
+    group.throughput(elements(both.1));
+    group.bench_function(both.0, |b| {
+        let ready = &*ready;
+        iterate(b, graph, || {
+            ready.forward_backward();
+        });
+    });
+}
+
+/// Times what records nodes: after each iteration they are dropped, and gradients unset.
+fn iterate(b: &mut Bencher<'_>, graph: &Graph, mut work: impl FnMut()) {
+    let mark = graph.mark();
+    b.iter(|| {
+        work();
+        graph.zero_grad();
+        ok(graph.rewind(mark));
+    });
+}
+
+/// Computes all of a vector or matrix, but reads one element only: reading all of it would add a
+/// copy to the time.
+fn compute(y: Var<'_>) -> bumpgrad::Result<f64> {
+    // One more node and a step that copies one element: about 0.1 us, and no matter of size.
+    let mut one = y.slice(0, 0, 1, 1);
+    for axis in 1..ok(y.shape()).len() {
+        one = one.slice(axis as isize, 0, 1, 1);
+    }
+    one.item()
+}
+
+#[track_caller]
+fn ok<T>(result: bumpgrad::Result<T>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+// ---- data ----
+
+/// The same numbers in each run, equally likely from `low` to `high`.
+fn numbers(seed: u64, count: usize, low: f32, high: f32) -> Vec<f32> {
+    let mut state = seed;
+    let number = move || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let unit = ((z ^ (z >> 31)) >> 40) as f32 / (1u64 << 24) as f32;
+        low + (high - low) * unit
+    };
+    std::iter::repeat_with(number).take(count).collect()
+}
+
+/// Class numbers below `classes`.
+fn labels(seed: u64, count: usize, classes: usize) -> Vec<i64> {
+    let pick = |x: f32| (x as i64).min(classes as i64 - 1);
+    numbers(seed, count, 0.0, classes as f32).into_iter().map(pick).collect()
+}
+
+// ---- checks ----
+
+/// The gradient that backward has left in a leaf.
+#[track_caller]
+fn gradient(x: Var<'_>) -> Vec<f32> {
+    ok(x.grad::<f32>()).unwrap_or_else(|| panic!("backward left no gradient in {x:?}"))
+}
+
+/// About two thousand indices, first and last among them, in no step with rows.
+fn sampled(len: usize) -> impl Iterator<Item = usize> + Clone {
+    (0..len).step_by((len / 2000) | 1).chain(len.checked_sub(1))
+}
+
+/// Panics unless `got` is near `want(i)` at sampled indices: within `tolerance` of the value, or of
+/// the typical one where it is smaller. A `want` of none is left out.
+#[track_caller]
+fn check(what: &str, got: &[f32], tolerance: f64, want: impl Fn(usize) -> Option<f64>) {
+    let pairs: Vec<_> =
+        sampled(got.len()).filter_map(|i| Some((i, f64::from(got[i]), want(i)?))).collect();
+    assert!(!pairs.is_empty(), "{what}: nothing to compare");
+    let squares: f64 = pairs.iter().map(|(_, _, want)| want * want).sum();
+    let typical = (squares / pairs.len() as f64).sqrt();
+    for (i, got, want) in pairs {
+        let distance = (got - want).abs();
+        // A NaN is near nothing.
+        assert!(
+            distance <= tolerance * want.abs().max(typical),
+            "{what}: element {i} is {got}, and f64 arithmetic gives {want}"
+        );
+    }
+}
+
+/// As [`check`], against f64 values for all elements.
+#[track_caller]
+fn check_all(what: &str, got: &[f32], tolerance: f64, want: &[f64]) {
+    assert_eq!(got.len(), want.len(), "{what}: the number of elements");
+    check(what, got, tolerance, |i| Some(want[i]));
+}
+
+/// As [`check`], for a single number.
+#[track_caller]
+fn check_one(what: &str, got: f64, tolerance: f64, want: f64) {
+    check(what, &[got as f32], tolerance, |_| Some(want));
+}
