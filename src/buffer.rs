@@ -52,15 +52,17 @@ impl Buffer {
     }
 }
 
-/// Byte counts of a graph's tensor memory.
+/// Byte counts of a graph's memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryStats {
     /// Bytes in buffers that hold values and gradients now.
     pub live: usize,
-    /// Bytes taken from the system, in use or kept for reuse.
+    /// Bytes of tensor data taken from the system, in use or kept for reuse.
     pub pooled: usize,
     /// The largest `live` so far.
     pub peak: usize,
+    /// Bytes that hold the records of nodes and their shapes.
+    pub records: usize,
 }
 
 /// See the module.
@@ -82,7 +84,7 @@ impl Pool {
             taken: Vec::new(),
             slab: ptr::null_mut(),
             slab_left: 0,
-            stats: MemoryStats { live: 0, pooled: 0, peak: 0 },
+            stats: MemoryStats { live: 0, pooled: 0, peak: 0, records: 0 },
             limit: usize::MAX,
         }
     }

@@ -123,6 +123,7 @@ impl ErrorSlot {
         self.text[0] = 0;
     }
 
+    #[cfg(feature = "capi")]
     pub(crate) fn kind(&self) -> Option<ErrorKind> {
         self.kind
     }
@@ -132,6 +133,7 @@ impl ErrorSlot {
     }
 
     /// The text with its final NUL.
+    #[cfg(feature = "capi")]
     pub(crate) fn c_text(&self) -> &[u8] {
         &self.text[..=self.len]
     }

@@ -392,15 +392,6 @@ impl Core {
         }
     }
 
-    pub(crate) fn values_mut<T: Element>(&mut self, id: NodeId) -> &mut [T] {
-        let (ptr, len) = {
-            let values = self.values::<T>(id);
-            (values.as_ptr().cast_mut(), values.len())
-        };
-        // SAFETY: the slice that `values` vouches for, now borrowed mutably with the core.
-        unsafe { std::slice::from_raw_parts_mut(ptr, len) }
-    }
-
     /// The gradient slot of a node, made when it has none.
     pub(crate) fn slot(&mut self, id: NodeId) -> Maybe<usize> {
         if self.node(id).slot == NO_SLOT {

@@ -3,6 +3,8 @@
 mod arena;
 mod buffer;
 mod dtype;
+#[cfg(test)]
+mod dual;
 mod error;
 mod exec;
 #[cfg(feature = "capi")]

@@ -367,7 +367,7 @@ impl Session {
     // ---- memory ----
 
     pub(crate) fn memory(&self) -> MemoryStats {
-        self.core.pool.stats()
+        MemoryStats { records: self.core.record_bytes(), ..self.core.pool.stats() }
     }
 }
 

@@ -97,8 +97,13 @@ impl Graph {
     /// Runs a recording on behalf of the caller's line.
     #[track_caller]
     fn record(&self, record: impl FnOnce(&mut Core) -> Maybe<NodeId>) -> Var<'_> {
+        self.offer(|session| session.record(record))
+    }
+
+    #[track_caller]
+    fn offer(&self, record: impl FnOnce(&mut Session) -> Handle) -> Var<'_> {
         let mut session = self.session();
-        let handle = session.record(record);
+        let handle = record(&mut session);
         if handle == Handle::NULL {
             session.core.error.locate(Location::caller());
         }
@@ -209,29 +214,20 @@ impl Graph {
     /// Gradient: each gets its part.
     #[track_caller]
     pub fn concat(&self, xs: &[Var<'_>], axis: isize) -> Var<'_> {
-        self.record_all("concat", xs, |core, xs| core.concat(xs, axis))
+        self.offer(|session| {
+            let xs = xs.iter().map(|x| x.handle);
+            session.record_all("concat", xs, |core, xs| core.concat(xs, axis))
+        })
     }
 
     /// The tensors, all of one shape, along a new axis at this place of the result.
     /// Gradient: each gets its part.
     #[track_caller]
     pub fn stack(&self, xs: &[Var<'_>], axis: isize) -> Var<'_> {
-        self.record_all("stack", xs, |core, xs| core.stack(xs, axis))
-    }
-
-    #[track_caller]
-    fn record_all(
-        &self,
-        what: &str,
-        xs: &[Var<'_>],
-        record: impl FnOnce(&mut Core, &[NodeId]) -> Maybe<NodeId>,
-    ) -> Var<'_> {
-        let mut session = self.session();
-        let handle = session.record_all(what, xs.iter().map(|x| x.handle), record);
-        if handle == Handle::NULL {
-            session.core.error.locate(Location::caller());
-        }
-        Var { graph: self, handle }
+        self.offer(|session| {
+            let xs = xs.iter().map(|x| x.handle);
+            session.record_all("stack", xs, |core, xs| core.stack(xs, axis))
+        })
     }
 
     // ---- gradients ----
@@ -342,7 +338,7 @@ impl Graph {
         self.len() == 0
     }
 
-    /// Bytes of tensor data; records of nodes come on top, about 100 bytes each.
+    /// What the graph's memory is used for.
     pub fn memory(&self) -> MemoryStats {
         self.session().memory()
     }
@@ -438,10 +434,7 @@ macro_rules! reduce_methods {
 impl<'g> Var<'g> {
     #[track_caller]
     fn map(self, what: &str, record: impl FnOnce(&mut Core, NodeId) -> Maybe<NodeId>) -> Self {
-        self.graph.record(|core| {
-            let x = core.resolve(what, self.handle)?;
-            record(core, x)
-        })
+        self.graph.offer(|session| session.record1(what, self.handle, record))
     }
 
     #[track_caller]
@@ -451,10 +444,7 @@ impl<'g> Var<'g> {
         other: Self,
         record: impl FnOnce(&mut Core, NodeId, NodeId) -> Maybe<NodeId>,
     ) -> Self {
-        self.graph.record(|core| {
-            let (a, b) = (core.resolve(what, self.handle)?, core.resolve(what, other.handle)?);
-            record(core, a, b)
-        })
+        self.graph.offer(|session| session.record2(what, self.handle, other.handle, record))
     }
 
     /// The graph this tensor belongs to.
@@ -771,12 +761,7 @@ impl<'g> Var<'g> {
     /// A constant with the value of now, which stays when leaves change.
     #[track_caller]
     pub fn snapshot(self) -> Self {
-        let mut session = self.graph.session();
-        let handle = session.snapshot(self.handle);
-        if handle == Handle::NULL {
-            session.core.error.locate(Location::caller());
-        }
-        Self { graph: self.graph, handle }
+        self.graph.offer(|session| session.snapshot(self.handle))
     }
 
     /// Adds the gradient of this single element to those of the leaves it depends on.

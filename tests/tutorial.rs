@@ -437,6 +437,9 @@ fn errors_name_the_operation_the_shapes_the_label_and_the_line() {
         ("i64", ErrorKind::DType, &|| a.index_select(0, b)),
         ("ranks", ErrorKind::Shape, &|| a.gather(0, i)),
         ("u8", ErrorKind::DType, &|| a.where_(a, a)),
+        ("where: cannot broadcast operand 2, [4], with [2, 3]", ErrorKind::Shape, &|| {
+            a.gt_scalar(0.0).where_(a, b)
+        }),
         ("bound", ErrorKind::Argument, &|| a.clamp(None, None)),
         ("p must", ErrorKind::Argument, &|| a.norm(-1.0, &[], false)),
         ("logits", ErrorKind::Shape, &|| a.cross_entropy(i.reshape(&[2, 1]))),

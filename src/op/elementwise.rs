@@ -193,17 +193,22 @@ impl Core {
         let mut node = NewNode::new(Op::Where, dtype);
         node.inputs[0] = mask;
         let mut dims = self.shape(mask);
-        let mut described = mask;
         for (place, operand) in [(1, yes), (2, no)] {
             match operand {
                 Operand::Constant(c) => (node.inputs[place], node.imm) = (NodeId::IMMEDIATE, c),
                 Operand::Node(x) => {
                     node.inputs[place] = x;
-                    dims = match shape::broadcast(&dims, &self.shape(x)) {
-                        Ok(dims) => dims,
-                        Err(_) => return self.broadcast(what, described, x).map(|_| x),
-                    };
-                    described = x;
+                    let shape = self.shape(x);
+                    dims = shape::broadcast(&dims, &shape).map_err(|clash| {
+                        self.fail(
+                            ErrorKind::Shape,
+                            format_args!(
+                                "{what}: cannot broadcast operand {place}, {shape:?}, with {dims:?}: \
+                                 axis {} is {} and {}",
+                                clash.axis, clash.lens.1, clash.lens.0
+                            ),
+                        )
+                    })?;
                 }
             }
         }

@@ -87,6 +87,7 @@ pub(crate) trait Elementwise<const N: usize> {
     const NAME: &str;
 
     /// Where tests draw each operand from: inside the domain, away from kinks and overflow.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the tests' loops"))]
     const DOMAIN: [(f64, f64); N];
 
     /// Whether the rule takes sin, cos or tan of operand 0: kernels then recompute elements that
@@ -109,7 +110,7 @@ pub(crate) struct Rule {
     #[cfg(test)]
     pub(crate) scalar: Scalar<f64>,
     #[cfg(test)]
-    pub(crate) dual: Scalar<crate::real::Dual>,
+    pub(crate) dual: Scalar<crate::dual::Dual>,
 }
 
 /// The rule for one number at a time, for tests.
@@ -168,7 +169,7 @@ const fn rule<O: Elementwise<N>, const N: usize>() -> Rule {
         #[cfg(test)]
         scalar: scalar::<O, f64, N>(),
         #[cfg(test)]
-        dual: scalar::<O, crate::real::Dual, N>(),
+        dual: scalar::<O, crate::dual::Dual, N>(),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::dtype::DType;
+use crate::dual::Dual;
 use crate::graph::Operand;
 use crate::random::Stream;
-use crate::real::Dual;
 use crate::session::Session;
 
 /// Operands from a rule's domain.
