@@ -169,7 +169,7 @@ mod tests {
         let mut slot = ErrorSlot::new();
         slot.set(ErrorKind::Shape, format_args!("first {}", 1));
         slot.set(ErrorKind::Index, format_args!("second"));
-        assert_eq!(slot.c_text(), b"first 1\0");
+        assert_eq!(slot.text(), "first 1");
         let error = slot.take().unwrap();
         assert_eq!((error.kind(), error.message()), (ErrorKind::Shape, "first 1"));
         assert!(slot.take().is_none());

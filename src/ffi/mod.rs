@@ -11,18 +11,18 @@
 #![allow(clippy::missing_safety_doc, reason = "the header says the rules once for all functions")]
 
 pub(crate) mod alloc;
-mod elementwise;
-mod gradient;
-mod graph;
-mod index;
-mod leaf;
+pub mod elementwise;
+pub mod gradient;
+pub mod graph;
+pub mod index;
+pub mod leaf;
 mod names;
-mod optim;
-mod print;
-mod product;
-mod read;
-mod reduce;
-mod shaping;
+pub mod optim;
+pub mod print;
+pub mod product;
+pub mod read;
+pub mod reduce;
+pub mod shaping;
 
 use std::any::Any;
 use std::cell::UnsafeCell;

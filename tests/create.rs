@@ -1,0 +1,81 @@
+//! Leaves: what the creation functions make, and what random numbers promise.
+
+use bumpgrad::{DType, Graph, Result, Var};
+
+#[test]
+fn constants_have_the_asked_values_shape_and_dtype() -> Result<()> {
+    let g = Graph::new();
+    let check = |x: Var<'_>, dtype: DType, shape: &[usize], want: &[f64]| -> Result<()> {
+        assert_eq!((x.dtype()?, &x.shape()?[..]), (dtype, shape));
+        assert_eq!(x.cast(DType::F64).to_vec::<f64>()?, want);
+        assert!(!x.requires_grad()?);
+        Ok(())
+    };
+    check(g.zeros::<f32>(&[2, 3]), DType::F32, &[2, 3], &[0.0; 6])?;
+    check(g.ones::<f64>(&[]), DType::F64, &[], &[1.0])?;
+    check(g.full::<i64>(&[3], -7), DType::I64, &[3], &[-7.0; 3])?;
+    check(g.full::<u8>(&[0, 4], 1), DType::U8, &[0, 4], &[])?;
+    check(g.eye::<f32>(2, 3), DType::F32, &[2, 3], &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0])?;
+    check(g.eye::<f32>(0, 0), DType::F32, &[0, 0], &[])?;
+    check(g.arange::<i64>(0.0, 5.0, 2.0), DType::I64, &[3], &[0.0, 2.0, 4.0])?;
+    check(g.arange::<f64>(1.0, 0.0, -0.25), DType::F64, &[4], &[1.0, 0.75, 0.5, 0.25])?;
+    check(g.arange::<f64>(1.0, 0.0, 1.0), DType::F64, &[0], &[])?;
+    check(g.linspace::<f64>(-1.0, 1.0, 5), DType::F64, &[5], &[-1.0, -0.5, 0.0, 0.5, 1.0])?;
+    check(g.linspace::<f32>(3.0, 9.0, 1), DType::F32, &[1], &[3.0])?;
+    let third = g.linspace::<f64>(0.0, 1.0, 4).to_vec::<f64>()?;
+    assert_eq!(third, [0.0, 1.0 / 3.0, 1.0 - 1.0 / 3.0, 1.0]);
+    Ok(())
+}
+
+#[test]
+fn random_leaves_follow_from_the_seed_and_their_number() -> Result<()> {
+    let draw = |seed: u64| -> Result<[Vec<f32>; 3]> {
+        let g = Graph::new();
+        g.set_seed(seed);
+        let (a, b) = (g.uniform::<f32>(&[501], -1.0, 3.0), g.uniform::<f32>(&[501], -1.0, 3.0));
+        let c = g.normal::<f32>(&[20_001], 5.0, 2.0);
+        Ok([a.to_vec()?, b.to_vec()?, c.to_vec()?])
+    };
+    let [a, b, c] = draw(1)?;
+    assert_eq!(draw(1)?, [a.clone(), b.clone(), c.clone()]);
+    assert!(draw(2)?[0] != a && a != b);
+    assert!(a.iter().all(|x| (-1.0..=3.0).contains(x)));
+    // Five standard errors.
+    let mean = c.iter().map(|&x| f64::from(x)).sum::<f64>() / c.len() as f64;
+    assert!((mean - 5.0).abs() < 5.0 * 2.0 / (c.len() as f64).sqrt(), "{mean}");
+    // The same numbers in both precisions, as far as they reach.
+    let g = Graph::new();
+    g.set_seed(1);
+    let wide = g.uniform::<f64>(&[501], -1.0, 3.0).to_vec::<f64>()?;
+    assert!(wide.iter().zip(&a).all(|(x, y)| *x as f32 == *y));
+    Ok(())
+}
+
+#[test]
+fn a_leaf_takes_exactly_its_data_and_keeps_it_when_refused() -> Result<()> {
+    let g = Graph::new();
+    let x = g.param(&[1.0f32, 2.0], &[2]);
+    assert!(x.write(&[1.0f32]).unwrap_err().message().contains("takes 2 elements"));
+    assert!(x.write(&[1.0f64, 2.0]).unwrap_err().message().contains("f32"));
+    assert!(x.exp().write(&[1.0f32, 2.0]).unwrap_err().message().contains("not a leaf"));
+    assert_eq!(x.to_vec::<f32>()?, [1.0, 2.0]);
+    assert!(x.to_vec::<f64>().unwrap_err().message().contains("holds f32"));
+    assert!(x.item().unwrap_err().message().contains("single element"));
+    Ok(())
+}
+
+#[test]
+fn memory_is_reported_limited_and_kept_by_reset() -> Result<()> {
+    let g = Graph::new();
+    let x = g.zeros::<f64>(&[1000]);
+    let used = g.memory();
+    assert!(used.live >= 8000 && used.pooled >= used.live && used.records > 0);
+    g.set_memory_limit(used.pooled);
+    let error = (0..100).map(|_| g.zeros::<f64>(&[1000])).find_map(|_| g.check().err());
+    assert!(error.expect("the limit is reached").message().contains("memory limit"));
+    assert_eq!(x.to_vec::<f64>()?, [0.0; 1000]);
+    g.reset();
+    assert_eq!((g.memory().live, g.memory().pooled), (0, g.memory().pooled));
+    assert!(g.zeros::<f64>(&[1000]).to_vec::<f64>().is_ok());
+    Ok(())
+}
