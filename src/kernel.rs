@@ -138,13 +138,20 @@ unsafe fn result<'a, T>(out: *mut u8, n: usize) -> &'a mut [T] {
     unsafe { std::slice::from_raw_parts_mut(out.cast(), n) }
 }
 
+/// What [`each`] does with its lanes. A trait and no closure: closures cannot be told to be inlined
+/// always, and one that is left outside of its `#[target_feature]` caller is compiled without the
+/// level's instructions.
+trait Lanewise<const N: usize> {
+    fn apply<L: Lanes>(&self, x: [L; N]) -> L;
+}
+
 /// out = f(operands), element by element. That `out` is a parameter of its own tells LLVM that it
 /// overlaps nothing, without which the loop would not be vectorised.
 #[inline(always)]
 fn each<L: Lanes, const N: usize>(
     out: &mut [L::Elem],
     from: [&[L::Elem]; N],
-    f: impl Fn([L; N]) -> L,
+    f: &impl Lanewise<N>,
 ) {
     let n = out.len();
     assert!(from.iter().all(|from| from.len() == n));
@@ -154,7 +161,7 @@ fn each<L: Lanes, const N: usize>(
         // SAFETY: LANES elements from i on are inside all slices, which are `n` long.
         unsafe {
             let x = std::array::from_fn(|k| L::load(from[k].as_ptr().add(i)));
-            f(x).store(out.as_mut_ptr().add(i));
+            f.apply(x).store(out.as_mut_ptr().add(i));
         }
         i += L::LANES;
     }
@@ -168,7 +175,7 @@ fn each<L: Lanes, const N: usize>(
         // SAFETY: the copies hold MAX_LANES elements, at least LANES.
         unsafe {
             let x = std::array::from_fn(|k| L::load(last[k].as_ptr()));
-            f(x).store(y.as_mut_ptr());
+            f.apply(x).store(y.as_mut_ptr());
         }
         out[whole..].copy_from_slice(&y[..n - whole]);
     }
@@ -194,13 +201,20 @@ fn repair<T: Float>(out: &mut [T], angle: &[T], exact: impl Fn(usize) -> f64) {
 /// The value of a rule.
 struct Eval<O, const N: usize>(PhantomData<O>);
 
+impl<O: Elementwise<N>, const N: usize> Lanewise<N> for Eval<O, N> {
+    #[inline(always)]
+    fn apply<L: Lanes>(&self, x: [L; N]) -> L {
+        O::eval(x)
+    }
+}
+
 impl<O: Elementwise<N>, T: Float, const N: usize> Body<T> for Eval<O, N> {
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
         // SAFETY: the caller's promise, with N operands.
         let (out, from): (&mut [T], [&[T]; N]) =
             unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
-        each::<L, N>(out, from, O::eval::<L>);
+        each::<L, N>(out, from, &Self(PhantomData));
         if O::TRIG {
             repair(out, from[0], |i| O::eval::<f64>(std::array::from_fn(|k| from[k][i].to_f64())));
         }
@@ -211,13 +225,21 @@ impl<O: Elementwise<N>, T: Float, const N: usize> Body<T> for Eval<O, N> {
 /// value's cotangent. Those that the rule does not read are given as copies of the last.
 struct Pull1<O>(PhantomData<O>);
 
+impl<O: Elementwise<1>> Lanewise<3> for Pull1<O> {
+    #[inline(always)]
+    fn apply<L: Lanes>(&self, [x, y, g]: [L; 3]) -> L {
+        let [cotangent] = O::pull([x], y, g);
+        cotangent
+    }
+}
+
 impl<O: Elementwise<1>, T: Float> Body<T> for Pull1<O> {
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
         // SAFETY: the caller's promise, with 3 operands.
         let (out, from): (&mut [T], [&[T]; 3]) =
             unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
-        each::<L, 3>(out, from, |[x, y, g]| O::pull::<L>([x], y, g)[0]);
+        each::<L, 3>(out, from, &Self(PhantomData));
         if O::TRIG {
             repair(out, from[0], |i| {
                 let [x, y, g] = from.map(|from| from[i].to_f64());
@@ -230,6 +252,13 @@ impl<O: Elementwise<1>, T: Float> Body<T> for Pull1<O> {
 /// The cotangent that a rule of two operands sends to operand `I`; otherwise as [`Pull1`].
 struct Pull2<O, const I: usize>(PhantomData<O>);
 
+impl<O: Elementwise<2>, const I: usize> Lanewise<4> for Pull2<O, I> {
+    #[inline(always)]
+    fn apply<L: Lanes>(&self, [a, b, y, g]: [L; 4]) -> L {
+        O::pull([a, b], y, g)[I]
+    }
+}
+
 impl<O: Elementwise<2>, T: Float, const I: usize> Body<T> for Pull2<O, I> {
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
@@ -237,7 +266,7 @@ impl<O: Elementwise<2>, T: Float, const I: usize> Body<T> for Pull2<O, I> {
         // SAFETY: the caller's promise, with 4 operands.
         let (out, from): (&mut [T], [&[T]; 4]) =
             unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
-        each::<L, 4>(out, from, |[a, b, y, g]| O::pull::<L>([a, b], y, g)[I]);
+        each::<L, 4>(out, from, &Self(PhantomData));
     }
 }
 
@@ -515,6 +544,16 @@ impl<T: Float, const MAX: bool> Body<T> for ExtremeRow<MAX> {
 /// Elements of a row that are taken through the exponential function at a time, on the stack.
 const EXP_BLOCK: usize = 256;
 
+/// e^(x - shift)
+struct ShiftedExp(f64);
+
+impl Lanewise<1> for ShiftedExp {
+    #[inline(always)]
+    fn apply<L: Lanes>(&self, [x]: [L; 1]) -> L {
+        (x - L::lit(self.0)).exp()
+    }
+}
+
 /// sum e^(x - shift) of a row: what log-sum-exp and its kin are made of.
 #[inline(always)]
 fn shifted_sum<L: Lanes<Elem = T>, T: Float>(row: &[T], shift: T) -> f64 {
@@ -522,7 +561,7 @@ fn shifted_sum<L: Lanes<Elem = T>, T: Float>(row: &[T], shift: T) -> f64 {
     let mut scratch = [T::default(); EXP_BLOCK];
     for block in row.chunks(EXP_BLOCK) {
         let scratch = &mut scratch[..block.len()];
-        each::<L, 1>(scratch, [block], |[x]| (x - L::lit(shift.to_f64())).exp());
+        each::<L, 1>(scratch, [block], &ShiftedExp(shift.to_f64()));
         total.add(fold_row(scratch, T::default(), |a, b| a.plus(b)).to_f64());
     }
     total.value()
@@ -557,7 +596,7 @@ impl<T: Float> Body<T> for SoftmaxRow {
         }
         // The plain maximum: a row of -inf, or with +inf, is NaN, as in PyTorch.
         let largest = extreme_of::<T, true>(row);
-        each::<L, 1>(out, [row], |[x]| (x - L::lit(largest.to_f64())).exp());
+        each::<L, 1>(out, [row], &ShiftedExp(largest.to_f64()));
         let mut total = Total::default();
         for block in out.chunks(SUM_BLOCK) {
             total.add(fold_row(block, T::default(), |a, b| a.plus(b)).to_f64());
@@ -566,6 +605,16 @@ impl<T: Float> Body<T> for SoftmaxRow {
         for y in out {
             *y = y.over(sum);
         }
+    }
+}
+
+/// (x - a) - b, in this order: the first difference is exact where it matters.
+struct ShiftedTwice(f64, f64);
+
+impl Lanewise<1> for ShiftedTwice {
+    #[inline(always)]
+    fn apply<L: Lanes>(&self, [x]: [L; 1]) -> L {
+        (x - L::lit(self.0)) - L::lit(self.1)
     }
 }
 
@@ -582,7 +631,7 @@ impl<T: Float> Body<T> for LogSoftmaxRow {
         }
         let largest = extreme_of::<T, true>(row);
         let log = Real::ln(shifted_sum::<L, T>(row, largest));
-        each::<L, 1>(out, [row], |[x]| (x - L::lit(largest.to_f64())) - L::lit(log));
+        each::<L, 1>(out, [row], &ShiftedTwice(largest.to_f64(), log));
     }
 }
 

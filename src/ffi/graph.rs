@@ -13,11 +13,11 @@ use crate::graph::Mark;
 use crate::level::Level;
 use crate::session::Session;
 
-/// The version of this header.
+/// The version of this header: rises when programs must change.
 pub const BG_VERSION_MAJOR: i32 = 0;
-/// The version of this header.
+/// The version of this header: rises when there is something new.
 pub const BG_VERSION_MINOR: i32 = 1;
-/// The version of this header.
+/// The version of this header: rises when something was mended.
 pub const BG_VERSION_PATCH: i32 = 0;
 /// The version of this header as one number: 1000000 major + 1000 minor + patch.
 pub const BG_VERSION: i32 = 1000;
