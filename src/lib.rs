@@ -1,4 +1,4 @@
-//! Reverse-mode automatic differentiation of tensor programs on the CPU.
+#![doc = include_str!("../README.md")]
 
 mod arena;
 mod buffer;
@@ -34,5 +34,4 @@ pub use dtype::{DType, Element};
 pub use error::{Error, ErrorKind, Result};
 pub use graph::Mark;
 pub use shape::MAX_RANK;
-
 pub use var::{Adam, Graph, NoGrad, Sgd, Var};

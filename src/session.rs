@@ -5,7 +5,7 @@
 
 use crate::buffer::{Buffer, MemoryStats};
 use crate::dtype::{DType, Element, with_dtype};
-use crate::error::{ErrorKind, Maybe};
+use crate::error::{ErrorKind, Fail, Maybe};
 use crate::exec::Engine;
 use crate::graph::{Core, Handle};
 use crate::id::NodeId;
@@ -59,7 +59,16 @@ impl Session {
 
     /// Runs a recording; the handle of its node, or null.
     pub(crate) fn record(&mut self, record: impl FnOnce(&mut Core) -> Maybe<NodeId>) -> Handle {
-        record(&mut self.core).map_or(Handle::NULL, |id| self.core.handle(id))
+        match self.whole(record) {
+            Ok(id) => self.core.handle(id),
+            Err(Fail) => Handle::NULL,
+        }
+    }
+
+    /// Runs a recording of several nodes: all of it or, if it fails, nothing.
+    fn whole<R>(&mut self, record: impl FnOnce(&mut Core) -> Maybe<R>) -> Maybe<R> {
+        let first = self.core.len();
+        record(&mut self.core).inspect_err(|_| self.core.truncate(first))
     }
 
     pub(crate) fn record1(
@@ -279,7 +288,10 @@ impl Session {
             return Err(self.core.out_of_memory(what));
         }
         out.resize(xs.len(), NodeId::NONE);
-        self.core.record_grad(&self.given, &xs, allow_unused, &mut out)?;
+        let given = std::mem::take(&mut self.given);
+        let recorded = self.whole(|core| core.record_grad(&given, &xs, allow_unused, &mut out));
+        self.given = given;
+        recorded?;
         for (i, id) in out.into_iter().enumerate() {
             found(i, if id.is_none() { Handle::NULL } else { self.core.handle(id) });
         }

@@ -368,6 +368,7 @@ macro_rules! unary_methods {
         ///
         /// Any float tensor; the result has its shape.
         #[track_caller]
+        #[allow(clippy::should_implement_trait)] // the operators are implemented besides
         pub fn $name(self) -> Self {
             self.map(stringify!($name), |core, x| core.map(Elem::$elem, x))
         }

@@ -451,7 +451,9 @@ fn errors_name_the_operation_the_shapes_the_label_and_the_line() {
         ("f32 or f64", ErrorKind::DType, &|| g.uniform::<u8>(&[2], 0.0, 1.0)),
     ];
     for (words, kind, run) in cases {
+        let nodes = g.len();
         assert!(run().is_null(), "{words}");
+        assert!(g.len() - nodes <= 2, "{words}: a failed operation leaves no nodes but operands");
         let error = g.check().unwrap_err();
         assert!(error.message().contains(words) && error.kind() == *kind, "{words}: {error}");
     }

@@ -20,6 +20,7 @@ const TILE: usize = 256;
 struct Tile(MaybeUninit<[u64; TILE]>);
 
 /// How an operand is brought before the kernel.
+#[expect(clippy::large_enum_variant, reason = "four of them, on the stack, for one step")]
 enum Feed {
     /// The kernel reads the buffer itself.
     Direct(*const u8),
