@@ -77,6 +77,30 @@ impl From<NodeId> for Operand {
     }
 }
 
+/// An iterator over operands.
+#[derive(Clone)]
+pub(crate) struct Operands<'a> {
+    inline: &'a [NodeId],
+    listed: &'a [u64],
+}
+
+impl Iterator for Operands<'_> {
+    type Item = NodeId;
+
+    #[inline]
+    fn next(&mut self) -> Option<NodeId> {
+        while let Some((&first, rest)) = self.inline.split_first() {
+            self.inline = rest;
+            if first.is_node() {
+                return Some(first);
+            }
+        }
+        let (&first, rest) = self.listed.split_first()?;
+        self.listed = rest;
+        Some(NodeId(first as u32))
+    }
+}
+
 /// See the module.
 pub(crate) struct Core {
     pub(crate) error: ErrorSlot,
@@ -210,14 +234,14 @@ impl Core {
     }
 
     /// The operands that are nodes.
-    pub(crate) fn operands(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+    #[inline]
+    pub(crate) fn operands(&self, id: NodeId) -> Operands<'_> {
         let node = self.node(id);
         let listed = match node.op {
             Op::Concat => &self.lists.get(node.list)[1..],
             _ => &[],
         };
-        let inline = node.inputs.iter().copied().filter(|input| input.is_node());
-        inline.chain(listed.iter().map(|&id| NodeId(id as u32)))
+        Operands { inline: &node.inputs, listed }
     }
 
     pub(crate) fn handle(&self, id: NodeId) -> Handle {

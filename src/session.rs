@@ -123,6 +123,30 @@ impl Session {
         Ok(self.core.values(id))
     }
 
+    /// Computes a value if need be.
+    pub(crate) fn eval(&mut self, x: Handle) -> Maybe<()> {
+        let id = self.core.resolve("eval", x)?;
+        self.evaluate(id)
+    }
+
+    /// Copies the elements of a tensor to `out`, which has as many.
+    pub(crate) fn read_into<T: Element>(&mut self, x: Handle, out: &mut [T]) -> Maybe<()> {
+        let what = "read";
+        let values = self.values::<T>(what, x)?;
+        if values.len() == out.len() {
+            out.copy_from_slice(values);
+            return Ok(());
+        }
+        let len = values.len();
+        Err(self.core.fail(
+            ErrorKind::Shape,
+            format_args!(
+                "{what}: the tensor has {len} elements, and there is room for {}",
+                out.len()
+            ),
+        ))
+    }
+
     /// The one element of a tensor of any dtype.
     pub(crate) fn item(&mut self, x: Handle) -> Maybe<f64> {
         let what = "item";

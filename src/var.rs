@@ -830,6 +830,18 @@ impl<'g> Var<'g> {
         self.graph.run(|session| Ok(session.values::<T>("to_vec", self.handle)?.to_vec()))
     }
 
+    /// As [`Var::to_vec`], into memory of the caller, which has as many elements.
+    #[track_caller]
+    pub fn read_into<T: Element>(self, out: &mut [T]) -> Result<()> {
+        self.graph.run(|session| session.read_into(self.handle, out))
+    }
+
+    /// Computes the value if need be, without reading it.
+    #[track_caller]
+    pub fn eval(self) -> Result<()> {
+        self.graph.run(|session| session.eval(self.handle))
+    }
+
     /// The only element, of any dtype, as f64.
     #[track_caller]
     pub fn item(self) -> Result<f64> {

@@ -59,6 +59,11 @@ fn a_leaf_takes_exactly_its_data_and_keeps_it_when_refused() -> Result<()> {
     assert!(x.write(&[1.0f64, 2.0]).unwrap_err().message().contains("f32"));
     assert!(x.exp().write(&[1.0f32, 2.0]).unwrap_err().message().contains("not a leaf"));
     assert_eq!(x.to_vec::<f32>()?, [1.0, 2.0]);
+    let mut out = [0f32; 2];
+    x.square().read_into(&mut out)?;
+    assert_eq!(out, [1.0, 4.0]);
+    let error = x.read_into(&mut [0f32; 3]).unwrap_err();
+    assert!(error.message().contains("2 elements, and there is room for 3"), "{error}");
     assert!(x.to_vec::<f64>().unwrap_err().message().contains("holds f32"));
     assert!(x.item().unwrap_err().message().contains("single element"));
     Ok(())

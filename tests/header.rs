@@ -7,7 +7,7 @@ use std::{env, fs};
 
 /// The files behind the header, in the order in which it shows them.
 const SOURCES: &str =
-    "mod graph leaf read gradient optim elementwise reduce shaping index product print";
+    "graph leaf read gradient optim elementwise reduce shaping index product print mod";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -52,10 +52,11 @@ fn declared(text: &str) -> BTreeSet<&str> {
 
 /// A text without its comments.
 fn code(text: &str) -> String {
-    let blocks = text.split("/*").enumerate();
-    let open = blocks.map(|(i, part)| if i == 0 { part } else { part.split_once("*/").unwrap().1 });
-    let lines: Vec<_> = open.collect();
-    lines.concat().lines().filter(|line| !line.trim_start().starts_with("//")).collect()
+    let mut blocks = text.split("/*");
+    let first = blocks.next().unwrap_or_default();
+    let rest = blocks.map(|block| block.split_once("*/").expect("a comment ends").1);
+    let lines: String = std::iter::once(first).chain(rest).collect();
+    lines.lines().map(|line| line.split("//").next().unwrap_or_default()).collect()
 }
 
 #[test]

@@ -13,9 +13,12 @@ const ROWS: usize = 4096;
 const COLUMNS: usize = 1024;
 const EPSILON: f64 = 1e-5;
 
+/// Makes the leaves from the matrix's numbers and checks the gradients.
+type Setup = for<'g> fn(&'g Graph, &[f32]) -> Ready<'g>;
+
 pub(crate) fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("W5");
-    let cases: [(&str, for<'g> fn(&'g Graph, &[f32]) -> Ready<'g>); 7] = [
+    let cases: [(&str, Setup); 7] = [
         ("sum", |graph, data| sum(graph, data, None)),
         ("sum axis 0", |graph, data| sum(graph, data, Some(0))),
         ("sum axis 1", |graph, data| sum(graph, data, Some(1))),

@@ -8,7 +8,7 @@ use super::{Run, buffer_start};
 use crate::dtype::{DType, Element, with_dtype};
 use crate::graph::Core;
 use crate::id::NodeId;
-use crate::kernel;
+use crate::kernel::{self, Kernel};
 use crate::node::{INLINE_OPERANDS, Node, Op};
 use crate::plan::Source;
 
@@ -32,21 +32,43 @@ enum Feed {
 
 impl Run<'_> {
     pub(super) fn elementwise(&self, core: &Core, node: &Node, sources: &[Source], out: *mut u8) {
-        let count = sources.len();
-        let dtype_of = |k: usize| operand_dtype(core, node, k);
-        let main = if node.op == Op::Where { 1 } else { 0 };
         let operand = match node.op {
             // The first operand may be one that the rule does not read.
             Op::Map(_) | Op::Pull(..) => node.dtype,
-            _ => dtype_of(main),
+            Op::Where => operand_dtype(core, node, 1),
+            _ => operand_dtype(core, node, 0),
         };
         let kernel = kernel::elementwise(node.op, operand, node.dtype, self.level);
+        let mut pointers = [std::ptr::null(); INLINE_OPERANDS];
+        for (&source, pointer) in sources.iter().zip(&mut pointers) {
+            match source {
+                // SAFETY: the planner's offsets lie inside the base's buffer.
+                Source::Dense(base, offset) => unsafe {
+                    let size = core.node(base).dtype.size();
+                    *pointer = buffer_start(core, base).add(offset * size);
+                },
+                Source::Absent => {}
+                _ => return self.tiled(core, node, sources, kernel, out),
+            }
+        }
+        point_absent(sources, &mut pointers);
+        // SAFETY: every pointer is good for `len` elements of the kernel's types, as the planner
+        // says; the result is the node's own buffer of that length, which no operand's is.
+        unsafe { kernel(node.len, out, pointers.as_ptr()) };
+    }
+
+    /// With operands that are not all dense.
+    #[inline(never)]
+    fn tiled(&self, core: &Core, node: &Node, sources: &[Source], kernel: Kernel, out: *mut u8) {
         let mut tiles = [const { Tile(MaybeUninit::uninit()) }; INLINE_OPERANDS];
         let mut feeds = [const { Feed::Fixed }; INLINE_OPERANDS];
-        let mut direct = true;
+        let sizes: [usize; INLINE_OPERANDS] = std::array::from_fn(|k| match sources.get(k) {
+            Some(_) => operand_dtype(core, node, k).size(),
+            None => 0,
+        });
+        let most = TILE.min(node.len);
         for (k, &source) in sources.iter().enumerate() {
-            let dtype = dtype_of(k);
-            let size = dtype.size();
+            let size = sizes[k];
             let tile = tiles[k].0.as_mut_ptr().cast::<u8>();
             feeds[k] = match source {
                 // SAFETY: the planner's offsets lie inside the base's buffer.
@@ -54,23 +76,22 @@ impl Run<'_> {
                     Feed::Direct(buffer_start(core, base).add(offset * size))
                 },
                 Source::Splat(base, offset) => {
-                    // SAFETY: as above; the tile has room for TILE elements of any dtype.
-                    unsafe { repeat(size, buffer_start(core, base).add(offset * size), tile) };
-                    direct = false;
+                    // SAFETY: as above; the tile has room for `most` elements of any dtype.
+                    unsafe {
+                        repeat(size, buffer_start(core, base).add(offset * size), tile, most)
+                    };
                     Feed::Fixed
                 }
                 Source::Constant(value) => {
-                    with_dtype!(dtype, T => {
+                    with_dtype!(operand_dtype(core, node, k), T => {
                         let value = T::from_f64(value);
-                        // SAFETY: the value is one element; the tile has room for TILE of them.
-                        unsafe { repeat(size, (&raw const value).cast(), tile) }
+                        // SAFETY: the value is one element; the tile has room for `most` of them.
+                        unsafe { repeat(size, (&raw const value).cast(), tile, most) }
                     });
-                    direct = false;
                     Feed::Fixed
                 }
                 Source::Strided(base, layout) => {
                     let layout = self.plan.layout(layout);
-                    direct = false;
                     // SAFETY: the planner's layouts stay inside the base's buffer.
                     let from = unsafe { buffer_start(core, base).add(layout.offset * size) };
                     Feed::Walk(Cursor::new(layout), from)
@@ -78,38 +99,37 @@ impl Run<'_> {
                 Source::Absent => Feed::Fixed,
             };
         }
-        let tile_len = if direct { node.len } else { TILE };
         let mut pointers = [std::ptr::null(); INLINE_OPERANDS];
-        let mut start = 0;
-        while start < node.len {
-            let n = tile_len.min(node.len - start);
-            for k in 0..count {
-                let size = dtype_of(k).size();
+        for start in (0..node.len).step_by(TILE) {
+            let n = TILE.min(node.len - start);
+            for k in 0..sources.len() {
                 let tile = tiles[k].0.as_mut_ptr().cast::<u8>();
                 // SAFETY: `start` is below the number of elements that every operand has.
                 pointers[k] = unsafe {
                     match &mut feeds[k] {
-                        Feed::Direct(from) => from.add(start * size),
+                        Feed::Direct(from) => from.add(start * sizes[k]),
                         Feed::Fixed => tile.cast_const(),
                         Feed::Walk(cursor, from) => {
-                            cursor.gather(size, *from, tile, n);
+                            cursor.gather(sizes[k], *from, tile, n);
                             tile.cast_const()
                         }
                     }
                 };
             }
-            // A kernel may look at operands that the rule does not read, so they must be valid;
-            // the last operand is always read.
-            for k in 0..count {
-                if sources[k] == Source::Absent {
-                    pointers[k] = pointers[count - 1];
-                }
-            }
-            // SAFETY: every pointer is good for `n` elements of the kernel's types: dense ones by
-            // their buffers' lengths, tiles because n <= TILE. The result is the node's own buffer
-            // of `len` elements, which no operand's is.
+            point_absent(sources, &mut pointers);
+            // SAFETY: as in `elementwise` for dense operands; tiles hold n <= TILE elements.
             unsafe { kernel(n, out.add(start * node.dtype.size()), pointers.as_ptr()) };
-            start += n;
+        }
+    }
+}
+
+/// A kernel may look at operands that the rule does not read, so their pointers must be valid: they
+/// are the last operand's, which is always read and has the same type.
+fn point_absent(sources: &[Source], pointers: &mut [*const u8; INLINE_OPERANDS]) {
+    let last = pointers[sources.len() - 1];
+    for (source, pointer) in sources.iter().zip(pointers) {
+        if *source == Source::Absent {
+            *pointer = last;
         }
     }
 }
@@ -123,27 +143,27 @@ fn operand_dtype(core: &Core, node: &Node, k: usize) -> DType {
     }
 }
 
-/// Fills a tile with one element.
+/// Fills the first `n` places of a tile with one element.
 ///
 /// # Safety
-/// `from` is valid for reading one element of `size` bytes, `tile` for writing TILE of them; both
+/// `from` is valid for reading one element of `size` bytes, `tile` for writing `n` of them; both
 /// are aligned for them.
-unsafe fn repeat(size: usize, from: *const u8, tile: *mut u8) {
+unsafe fn repeat(size: usize, from: *const u8, tile: *mut u8, n: usize) {
     /// # Safety
     /// As for `repeat`, with elements of T.
-    unsafe fn typed<T: Copy>(from: *const u8, tile: *mut u8) {
+    unsafe fn typed<T: Copy>(from: *const u8, tile: *mut u8, n: usize) {
         // SAFETY: the caller's promise.
         unsafe {
             let value = from.cast::<T>().read();
-            (0..TILE).for_each(|i| tile.cast::<T>().add(i).write(value));
+            (0..n).for_each(|i| tile.cast::<T>().add(i).write(value));
         }
     }
     // SAFETY: the caller's promise.
     unsafe {
         match size {
-            1 => typed::<u8>(from, tile),
-            4 => typed::<u32>(from, tile),
-            _ => typed::<u64>(from, tile),
+            1 => typed::<u8>(from, tile, n),
+            4 => typed::<u32>(from, tile, n),
+            _ => typed::<u64>(from, tile, n),
         }
     }
 }

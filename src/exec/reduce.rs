@@ -7,7 +7,7 @@ use crate::dtype::with_float;
 use crate::error::Maybe;
 use crate::graph::Core;
 use crate::kernel::Float;
-use crate::node::{Extreme, Node, Reduction};
+use crate::node::{Extreme, Node, Reduction, Ties};
 use crate::plan::Source;
 use crate::shape::{Dims, Layout};
 
@@ -180,8 +180,23 @@ impl Run<'_> {
         };
         // SAFETY: the node's own buffer, of `len` elements of i64.
         let out = unsafe { uninit::<i64>(out, node.len) };
-        with_float!(core.node(x).dtype, T => {
+        let dtype = core.node(x).dtype;
+        let extreme = self.kernels(dtype).row(Reduction::Extreme(which, Ties::First));
+        with_float!(dtype, T => {
             let values = self.dense::<T>(core, source, layout.len());
+            if inner == 1 {
+                // The extreme by the vector kernel, and then where it is.
+                for (row, out) in values.chunks_exact(reduced).zip(out) {
+                    let mut best = T::default();
+                    let from: *const u8 = row.as_ptr().cast();
+                    // SAFETY: a row of `reduced` elements, and one element of result.
+                    unsafe { extreme(reduced, (&raw mut best).cast(), &from) };
+                    #[allow(clippy::eq_op)] // a number that is not itself is NaN
+                    let is_best = |x: &T| if best == best { *x == best } else { *x != *x };
+                    out.write(row.iter().position(is_best).unwrap_or(0) as i64);
+                }
+                return;
+            }
             for o in 0..outer {
                 for i in 0..inner {
                     let at = |r: usize| values[(o * reduced + r) * inner + i];

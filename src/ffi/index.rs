@@ -2,8 +2,8 @@
 
 use super::{bg_graph, bg_node, record};
 
-/// The slices of x along an axis at the positions in `index`, a vector of BG_I64. A negative
-/// index counts from the end. Gradients of repeated positions add up.
+/// The slices of x along an axis at the positions in `index`, a vector of BG_I64. Indices
+/// are not negative. Gradients of repeated positions add up.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_index_select(
     g: *mut bg_graph,

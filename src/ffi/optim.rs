@@ -35,7 +35,7 @@ pub struct bg_adam_options {
     pub beta2: f64,
     /// Default: 1e-8.
     pub epsilon: f64,
-    /// Shrinks p by rate weight_decay p, apart from the gradient, as in AdamW. Default: 0.
+    /// Adds weight_decay p to the gradient of p. Default: 0.
     pub weight_decay: f64,
 }
 
