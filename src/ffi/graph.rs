@@ -7,7 +7,7 @@ use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{bg_graph, bg_node, bg_status, call, field, remembered, set_field, status};
+use super::{bg_graph, bg_node, bg_status, call, field, need_size, remembered, set_field, status};
 use crate::error::ErrorKind;
 use crate::graph::Mark;
 use crate::level::Level;
@@ -73,6 +73,7 @@ pub unsafe extern "C" fn bg_graph_new_with(options: *const bg_options) -> *mut b
         let start = options.cast::<u8>();
         // SAFETY: the caller gives a struct that begins with its size.
         let (limit, seed) = unsafe {
+            let _remembered_by_the_graph = need_size(&mut session.core, "graph_new_with", start);
             (
                 field(start, offset_of!(bg_options, memory_limit), 0),
                 field(start, offset_of!(bg_options, seed), 0),
@@ -247,6 +248,7 @@ pub unsafe extern "C" fn bg_memory_stats(g: *mut bg_graph, out: *mut bg_memory) 
                 return Err(super::null_pointer(&mut session.core, "memory_stats"));
             }
             let (stats, out) = (session.memory(), out.cast::<u8>());
+            need_size(&mut session.core, "memory_stats", out)?;
             set_field(out, offset_of!(bg_memory, live), stats.live);
             set_field(out, offset_of!(bg_memory, pooled), stats.pooled);
             set_field(out, offset_of!(bg_memory, peak), stats.peak);

@@ -9,6 +9,8 @@
 //! hence one short function an operation.
 #![allow(non_camel_case_types, reason = "the names are C's")]
 #![allow(clippy::missing_safety_doc, reason = "the header says the rules once for all functions")]
+#![allow(rustdoc::broken_intra_doc_links, reason = "the documentation is a C header's")]
+#![allow(rustdoc::private_intra_doc_links, reason = "as above")]
 
 pub(crate) mod alloc;
 pub mod elementwise;
@@ -297,6 +299,22 @@ fn dtype(core: &mut Core, what: &str, code: i32) -> Maybe<DType> {
             format_args!("{what}: {code} is no element type: use BG_F32, BG_F64, BG_I64 or BG_U8"),
         )
     })
+}
+
+/// The caller's struct, if there is one, says how long it is.
+///
+/// # Safety
+/// `options` is NULL or points to a struct that begins with its size.
+unsafe fn need_size(core: &mut Core, what: &str, options: *const u8) -> Maybe<()> {
+    // SAFETY: the caller's promise.
+    let has_size = |options: *const u8| unsafe { options.cast::<usize>().read_unaligned() } > 0;
+    if options.is_null() || has_size(options) {
+        return Ok(());
+    }
+    Err(core.fail(
+        ErrorKind::Argument,
+        format_args!("{what}: struct_size is not set: start from its _INIT macro"),
+    ))
 }
 
 /// One field of an options struct, if the caller's struct is long enough to have it. Its first

@@ -2,9 +2,7 @@
 
 use std::mem::offset_of;
 
-use super::{bg_graph, bg_status, field, status};
-use crate::error::{ErrorKind, Maybe};
-use crate::graph::Core;
+use super::{bg_graph, bg_status, field, need_size, status};
 use crate::session::Update;
 
 /// Options of bg_sgd_step. Start from BG_SGD_OPTIONS_INIT, which sets the defaults.
@@ -37,23 +35,6 @@ pub struct bg_adam_options {
     pub epsilon: f64,
     /// Adds weight_decay p to the gradient of p. Default: 0.
     pub weight_decay: f64,
-}
-
-/// The options struct, if there is one, says how long it is.
-///
-/// # Safety
-/// `options` is NULL or points to a struct that begins with its size.
-unsafe fn need_size(core: &mut Core, what: &str, options: *const u8) -> Maybe<()> {
-    // SAFETY: the caller's promise.
-    if options.is_null()
-        || unsafe { options.cast::<usize>().read_unaligned() } >= size_of::<usize>()
-    {
-        return Ok(());
-    }
-    Err(core.fail(
-        ErrorKind::Argument,
-        format_args!("{what}: struct_size is not set: start from the options' _INIT macro"),
-    ))
 }
 
 /// # Safety

@@ -1,0 +1,93 @@
+# The C libraries of bumpgrad, and the commands of the project. `make help` lists them.
+
+VERSION := $(shell sed -n '/^\[workspace.package\]/,/^$$/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+SONAME  := libbumpgrad.so.$(firstword $(subst ., ,$(VERSION)))
+
+PREFIX     ?= /usr/local
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+
+CARGO   ?= cargo
+CC      ?= cc
+INSTALL ?= install
+
+BUILD  := target/capi
+LIB    := $(BUILD)/lib
+STATIC := $(LIB)/libbumpgrad.a
+SHARED := $(LIB)/libbumpgrad.so.$(VERSION)
+
+# What a program that links the static library needs besides.
+SYSTEM_LIBS := -lm -lpthread -ldl
+
+# One crate type at a time: with a list of them in the manifest, cargo leaves out the link-time
+# optimisation, and the shared library exports a thousand symbols of others.
+RUSTC := $(CARGO) rustc --locked --profile capi --features capi --lib --target-dir $(BUILD)
+
+.PHONY: help lib install test demo bench header clean FORCE
+.DEFAULT_GOAL := lib
+
+help:
+	@echo 'make lib      $(STATIC) and the shared library beside it (the default)'
+	@echo 'make install  header, libraries and bumpgrad.pc, in PREFIX ($(PREFIX)); DESTDIR is heeded'
+	@echo 'make test     all tests, in Rust, C and C++'
+	@echo 'make demo     learns to read digits with examples/c/digits.c'
+	@echo 'make bench    the benchmarks: see benches/README.md'
+	@echo 'make header   writes include/bumpgrad.h anew, from src/ffi/ and cbindgen.toml'
+	@echo 'make clean    removes what was built'
+
+lib: $(STATIC) $(SHARED)
+
+# Cargo is always asked, because it alone knows what is up to date; what it leaves alone is not
+# copied again. Files appear whole, by renaming: somebody may be linking with the old ones.
+BUILT := $(BUILD)/capi/libbumpgrad
+
+$(BUILT).a: FORCE
+	$(RUSTC) --crate-type staticlib
+
+$(BUILT).so: FORCE
+	$(RUSTC) --crate-type cdylib -- -C link-arg=-Wl,-soname,$(SONAME)
+
+$(STATIC): $(BUILT).a
+	@mkdir -p $(LIB)
+	strip --strip-debug -o $@.new $<
+	mv -f $@.new $@
+
+$(SHARED): $(BUILT).so
+	@mkdir -p $(LIB)
+	strip --strip-unneeded -o $@.new $<
+	mv -f $@.new $@
+	ln -sf $(notdir $@) $(LIB)/$(SONAME)
+	ln -sf $(SONAME) $(LIB)/libbumpgrad.so
+
+install: lib
+	$(INSTALL) -d $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(LIBDIR)/pkgconfig
+	$(INSTALL) -m 644 include/bumpgrad.h $(DESTDIR)$(INCLUDEDIR)
+	$(INSTALL) -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)
+	$(INSTALL) -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
+	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libbumpgrad.so
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' '' \
+	    'Name: bumpgrad' \
+	    'Description: Reverse-mode automatic differentiation of tensor programs' \
+	    'Version: $(VERSION)' \
+	    'Cflags: -I$${includedir}' \
+	    'Libs: -L$${libdir} -lbumpgrad' \
+	    'Libs.private: $(SYSTEM_LIBS)' \
+	    > $(DESTDIR)$(LIBDIR)/pkgconfig/bumpgrad.pc
+
+test: lib
+	$(CARGO) test --locked --workspace
+
+demo: lib
+	$(CC) -std=c99 -O2 -Wall -Wextra -Iinclude examples/c/digits.c $(STATIC) $(SYSTEM_LIBS) \
+	    -o $(BUILD)/digits
+	$(BUILD)/digits data/digits.csv
+
+bench:
+	$(CARGO) bench --locked
+
+header:
+	UPDATE=1 $(CARGO) test --locked --test header
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,301 @@
+/* Everything that can be called wrongly is a status with a message that helps, and the graph goes
+ * on afterwards. */
+
+#include "check.h"
+
+static const bg_node null = {0, 0};
+
+static void without_a_graph(void) {
+    double item;
+    size_t dims[1];
+    bg_memory memory = BG_MEMORY_INIT;
+    bg_node x = bg_param_f32(NULL, (float[]){1}, 1), out;
+    CHECK(bg_is_null(x) && bg_is_null(bg_add(NULL, x, x)) && bg_is_null(bg_sum_all(NULL, x)));
+    CHECK(bg_is_null(bg_concat(NULL, &x, 1, 0)) && bg_is_null(bg_grad_tensor(NULL, x)));
+    CHECK(bg_backward(NULL, x) == BG_ERR_MEMORY && bg_item(NULL, x, &item) == BG_ERR_MEMORY);
+    CHECK(bg_read(NULL, x, &item, sizeof item) == BG_ERR_MEMORY && bg_data(NULL, x) == NULL);
+    CHECK(bg_grad(NULL, x, null, &x, 1, &out, true) == BG_ERR_MEMORY && bg_is_null(out));
+    CHECK(bg_shape(NULL, x, dims, 1) == BG_ERR_MEMORY && bg_rank(NULL, x) == -1);
+    CHECK(bg_len(NULL, x) == 0 && bg_dtype(NULL, x) == 0 && bg_op_name(NULL, x) == NULL);
+    CHECK(bg_memory_stats(NULL, &memory) == BG_ERR_MEMORY && bg_node_count(NULL) == 0);
+    CHECK(bg_rewind(NULL, bg_mark(NULL)) == BG_ERR_MEMORY && bg_sgd_step(NULL, NULL) == BG_ERR_MEMORY);
+    CHECK(!bg_has_grad(NULL, x) && !bg_requires_grad(NULL, x) && !bg_training(NULL));
+    CHECK(bg_format(NULL, x, NULL, 0) == 0 && bg_print(NULL, x) == BG_ERR_MEMORY);
+    CHECK(bg_last_status(NULL) == BG_ERR_MEMORY);
+    CHECK(strstr(bg_error_message(NULL), "the graph is NULL") != NULL);
+    bg_clear_error(NULL);
+    bg_reset(NULL);
+    bg_set_seed(NULL, 1);
+    bg_no_grad_begin(NULL);
+    bg_no_grad_end(NULL);
+    bg_graph_free(NULL);
+}
+
+static void handles(void) {
+    bg_graph *g = bg_graph_new(), *other = bg_graph_new();
+    bg_node x = bg_param_f64(g, (double[]){1, 2}, 2);
+    bg_node foreign = bg_param_f64(other, (double[]){1, 2}, 2);
+
+    bg_add(g, x, null);
+    FAILS(g, BG_ERR_HANDLE, "add: the handle is null");
+    bg_add(g, foreign, x);
+    FAILS(g, BG_ERR_HANDLE, "add: the handle n0 is not valid here: it is of another graph");
+    bg_node forged[] = {{0, 12345}, {99, x.tag}, {UINT32_MAX, x.tag}, {UINT32_MAX, UINT32_MAX}};
+    for (size_t i = 0; i < sizeof forged / sizeof *forged; i++) {
+        CHECK(bg_is_null(bg_exp(g, forged[i])));
+        FAILS(g, BG_ERR_HANDLE, "exp: the handle");
+        CHECK(bg_backward(g, forged[i]) == BG_ERR_HANDLE);
+        FAILS(g, BG_ERR_HANDLE, "backward: the handle");
+        CHECK(bg_rank(g, forged[i]) == -1);
+        FAILS(g, BG_ERR_HANDLE, "shape: the handle");
+    }
+
+    bg_place mark = bg_mark(g), foreign_mark = bg_mark(other), forged_mark = mark;
+    bg_node dropped = bg_square(g, x);
+    CHECK(bg_rewind(g, mark) == BG_OK);
+    bg_node later = bg_exp(g, x); /* has the id that `dropped` had */
+    CHECK(later.id == dropped.id && bg_is_null(bg_neg(g, dropped)));
+    FAILS(g, BG_ERR_HANDLE, "dropped by a rewind or reset");
+    CHECK(bg_rewind(g, foreign_mark) == BG_ERR_HANDLE);
+    FAILS(g, BG_ERR_HANDLE, "rewind: the mark was not made by bg_mark with this graph");
+    forged_mark.lists = 0;
+    CHECK(bg_rewind(g, forged_mark) == BG_ERR_HANDLE);
+    bg_clear_error(g);
+    bg_place newer = bg_mark(g);
+    CHECK(bg_rewind(g, mark) == BG_OK && bg_rewind(g, newer) == BG_ERR_HANDLE);
+    FAILS(g, BG_ERR_HANDLE, "rewind: ");
+    IS(g, x, 1, 2);
+    bg_graph_free(other);
+    bg_graph_free(g);
+}
+
+static void the_first_error_stays(void) {
+    bg_graph *g = bg_graph_new();
+    bg_node x = bg_param_f64(g, (double[]){1, 2}, 2), y = bg_vector_f64(g, (double[]){1, 2, 3}, 3);
+    double out[2];
+    bg_node sum = bg_add(g, x, y);
+    CHECK(bg_is_null(sum) && bg_is_null(bg_exp(g, sum)));
+    CHECK(bg_backward(g, bg_sum_all(g, sum)) == BG_ERR_SHAPE);
+    CHECK(bg_read(g, x, out, sizeof out) == BG_ERR_SHAPE && bg_data(g, x) == NULL);
+    CHECK(bg_write(g, x, (double[]){5, 5}, sizeof out) == BG_ERR_SHAPE);
+    FAILS(g, BG_ERR_SHAPE, "add: cannot broadcast [2] with [3]: axis 0 is 2 and 3");
+    IS(g, x, 1, 2);
+    CHECK(bg_set_label(g, x, "weights") == BG_OK);
+    bg_add(g, x, y);
+    FAILS(g, BG_ERR_SHAPE, "\"weights\" [2]");
+
+    bg_no_grad_begin(g);
+    bg_add(g, x, y);
+    bg_no_grad_end(g); /* acts though an error is remembered */
+    bg_clear_error(g);
+    CHECK(bg_requires_grad(g, bg_exp(g, x)));
+    bg_no_grad_end(g);
+    FAILS(g, BG_ERR_ARGUMENT, "no_grad_end: there is no no_grad_begin to end");
+    bg_graph_free(g);
+}
+
+static void sizes_and_types(void) {
+    bg_graph *g = bg_graph_new();
+    bg_node x = bg_param_f64(g, (double[]){1, 2}, 2), f = bg_vector_f32(g, (float[]){1, 2}, 2);
+    bg_node i = bg_vector_i64(g, (int64_t[]){0, 1}, 2);
+    double out[4];
+    size_t dims[BG_MAX_RANK + 1] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
+
+    CHECK(bg_read(g, x, out, sizeof(float) * 2) == BG_ERR_SHAPE);
+    FAILS(g, BG_ERR_SHAPE, "read: a tensor of shape [2] and type f64 has 16 bytes, not 8");
+    CHECK(bg_read(g, x, NULL, sizeof(double) * 2) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "read: a pointer is NULL");
+    CHECK(bg_write(g, x, out, 24) == BG_ERR_SHAPE);
+    FAILS(g, BG_ERR_SHAPE, "write: ");
+    CHECK(bg_write(g, bg_exp(g, x), out, 16) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "is the result of exp, not a leaf");
+    CHECK(bg_read_grad(g, x, out, 16) == BG_ERR_GRADIENT);
+    FAILS(g, BG_ERR_GRADIENT, "grad: n0 has no gradient");
+    CHECK(bg_is_null(bg_grad_tensor(g, x)));
+    FAILS(g, BG_ERR_GRADIENT, "has no gradient");
+    CHECK(bg_item(g, x, out) == BG_ERR_SHAPE);
+    FAILS(g, BG_ERR_SHAPE, "item: a tensor of shape [2] is not a single element");
+    CHECK(bg_item(g, x, NULL) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "NULL");
+    CHECK(bg_shape(g, x, dims, 0) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "shape: [2] does not fit in 0 places");
+    CHECK(bg_retain_grad(g, f) == BG_ERR_GRADIENT);
+    FAILS(g, BG_ERR_GRADIENT, "retain_grad");
+
+    bg_add(g, x, f);
+    FAILS(g, BG_ERR_DTYPE, "add: operands are f64 and f32: use cast");
+    bg_exp(g, i);
+    FAILS(g, BG_ERR_DTYPE, "exp: needs an operand of type f32 or f64, not i64");
+    bg_cast(g, x, 5);
+    FAILS(g, BG_ERR_ARGUMENT, "cast: 5 is no element type");
+    bg_zeros(g, -1, dims, 1);
+    FAILS(g, BG_ERR_ARGUMENT, "zeros: -1 is no element type");
+    bg_param(g, BG_I64, (int64_t[]){1}, (size_t[]){1}, 1);
+    FAILS(g, BG_ERR_GRADIENT, "only f32 and f64 tensors can require gradients, not i64");
+    CHECK(bg_set_requires_grad(g, i, true) == BG_ERR_GRADIENT);
+    FAILS(g, BG_ERR_GRADIENT, "only tensors of floating point type can require gradients");
+    bg_where(g, x, x, x);
+    FAILS(g, BG_ERR_DTYPE, "where: the mask must be u8, not f64");
+    bg_index_select(g, x, 0, bg_vector_i64(g, (int64_t[]){2}, 1));
+    CHECK(bg_last_status(g) == BG_OK); /* the data are looked at when the value is */
+    CHECK(bg_data(g, bg_index_select(g, x, 0, bg_vector_i64(g, (int64_t[]){2}, 1))) == NULL);
+    FAILS(g, BG_ERR_INDEX, "index_select: index 2");
+
+    bg_param_f64(g, NULL, 3);
+    FAILS(g, BG_ERR_ARGUMENT, "param: a pointer is NULL");
+    bg_tensor(g, BG_F32, out, NULL, 1);
+    FAILS(g, BG_ERR_ARGUMENT, "tensor: a pointer is NULL");
+    bg_sum(g, x, NULL, 1, false);
+    FAILS(g, BG_ERR_ARGUMENT, "sum: a pointer is NULL");
+    bg_concat(g, NULL, 2, 0);
+    FAILS(g, BG_ERR_ARGUMENT, "concat: a pointer is NULL");
+    bg_concat(g, &x, SIZE_MAX, 0);
+    FAILS(g, BG_ERR_ARGUMENT, "concat: a list of");
+    bg_concat(g, NULL, 0, 0);
+    FAILS(g, BG_ERR_ARGUMENT, "concat: needs an operand");
+    bg_zeros(g, BG_F32, dims, BG_MAX_RANK + 1);
+    FAILS(g, BG_ERR_LIMIT, "zeros: a list of 9 axes exceeds the largest rank, 8");
+    CHECK(!bg_is_null(bg_zeros(g, BG_F32, dims, BG_MAX_RANK)));
+    bg_sum(g, x, (int32_t[]){1}, 1, false);
+    FAILS(g, BG_ERR_ARGUMENT, "sum: axis 1 is outside of -1..=0");
+    bg_slice(g, x, 0, 0, 1, 0);
+    FAILS(g, BG_ERR_ARGUMENT, "slice: the step must be at least 1, not 0");
+    CHECK(bg_set_label(g, x, NULL) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "NULL");
+    CHECK(bg_set_label(g, x, "\xff") == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "set_label: the label is not UTF-8");
+    CHECK(bg_print_graph(g, 2) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "2 is no format");
+    bg_graph_free(g);
+}
+
+static void shapes_beyond_memory(void) {
+    bg_graph *g = bg_graph_new();
+    size_t huge[] = {SIZE_MAX, SIZE_MAX}, hidden[] = {0, SIZE_MAX, 2}, large[] = {SIZE_MAX / 64};
+    bg_zeros(g, BG_F32, huge, 2);
+    FAILS(g, BG_ERR_LIMIT, "zeros: a tensor of shape");
+    bg_zeros(g, BG_F32, hidden, 3);
+    FAILS(g, BG_ERR_LIMIT, "exceeds the address space");
+    bg_zeros(g, BG_U8, large, 1);
+    FAILS(g, BG_ERR_MEMORY, "zeros: out of memory");
+    bg_param_f64(g, (double[]){1}, SIZE_MAX);
+    FAILS(g, BG_ERR_LIMIT, "param: a tensor of shape");
+    bg_arange(g, BG_F64, 0, 1e300, 1);
+    FAILS(g, BG_ERR_LIMIT, "arange: ");
+    bg_eye(g, BG_F64, SIZE_MAX / 2, 3);
+    FAILS(g, BG_ERR_LIMIT, "eye: ");
+    bg_node one = bg_ones(g, BG_F64, (size_t[]){1}, 1);
+    bg_reshape(g, one, (int64_t[]){INT64_MIN, -1}, 2);
+    FAILS(g, BG_ERR_SHAPE, "reshape: ");
+    bg_expand(g, one, (int64_t[]){INT64_MAX, INT64_MAX}, 2);
+    FAILS(g, BG_ERR_LIMIT, "expand: ");
+    bg_expand(g, one, (int64_t[]){-2}, 1);
+    FAILS(g, BG_ERR_SHAPE, "expand: ");
+    bg_node wide = bg_expand(g, one, (int64_t[]){INT64_C(1) << 50}, 1);
+    CHECK(bg_data(g, bg_exp(g, wide)) == NULL);
+    FAILS(g, BG_ERR_MEMORY, "exp: out of memory");
+    CHECK(bg_slice(g, one, 0, INT64_MIN, INT64_MAX, INT64_MAX).tag != 0);
+    CHECK(bg_last_status(g) == BG_OK);
+    bg_graph_free(g);
+}
+
+static void nothing_at_all(void) {
+    bg_graph *g = bg_graph_new();
+    bg_node x = bg_param_f64(g, NULL, 0);
+    double nothing[1];
+    CHECK(!bg_is_null(x) && bg_len(g, x) == 0);
+    CHECK(bg_read(g, bg_exp(g, x), nothing, 0) == BG_OK && bg_read(g, x, NULL, 0) == BG_OK);
+    CHECK(bg_write(g, x, NULL, 0) == BG_OK);
+    IS(g, bg_sum_all(g, x), 0);
+    IS(g, bg_prod(g, x, NULL, 0, false), 1);
+    IS(g, bg_mean_all(g, x), NAN);
+    IS(g, bg_logsumexp(g, x, NULL, 0, false), -INFINITY);
+    CHECK(bg_backward(g, bg_sum_all(g, bg_square(g, x))) == BG_OK);
+    CHECK(bg_read_grad(g, x, NULL, 0) == BG_OK);
+    bg_max(g, x, NULL, 0, false);
+    FAILS(g, BG_ERR_SHAPE, "max: [0] has no element along the reduced axes");
+    bg_node tall = bg_zeros(g, BG_F64, (size_t[]){2, 0}, 2);
+    IS(g, bg_matmul(g, tall, bg_transpose(g, tall, 0, 1)), 0, 0, 0, 0);
+    CHECK(bg_backward_many(g, NULL, NULL, 0) == BG_OK);
+    CHECK(bg_format(g, x, NULL, 0) == strlen("[]"));
+    bg_graph_free(g);
+}
+
+static void structs_without_their_size(void) {
+    bg_options options = {0, 0, 0};
+    bg_memory memory = {0, 0, 0, 0, 0};
+    bg_graph *g = bg_graph_new_with(&options);
+    FAILS(g, BG_ERR_ARGUMENT, "graph_new_with: struct_size is not set");
+    CHECK(bg_memory_stats(g, &memory) == BG_ERR_ARGUMENT && memory.pooled == 0);
+    FAILS(g, BG_ERR_ARGUMENT, "memory_stats: struct_size is not set: start from its _INIT macro");
+    bg_graph_free(g);
+}
+
+static void memory_limit(void) {
+    bg_options options = BG_OPTIONS_INIT;
+    options.memory_limit = 1 << 20;
+    bg_graph *g = bg_graph_new_with(&options);
+    bg_node w = bg_param_f64(g, (double[]){1, 2}, 2);
+    CHECK(bg_backward(g, bg_sum_all(g, bg_square(g, w))) == BG_OK);
+    bg_place mark = bg_mark(g);
+    bg_node big = bg_zeros(g, BG_F64, (size_t[]){50000}, 1);
+    CHECK(!bg_is_null(big));
+    for (int i = 0; i < 4; i++) {
+        big = bg_exp(g, bg_add(g, big, bg_ones(g, BG_F64, (size_t[]){50000}, 1)));
+        bg_data(g, big);
+    }
+    CHECK(bg_backward(g, bg_sum_all(g, big)) == BG_ERR_MEMORY);
+    FAILS(g, BG_ERR_MEMORY, "the graph's memory limit of 1048576 bytes is reached");
+    CHECK(bg_rewind(g, mark) == BG_OK);
+    IS(g, w, 1, 2);
+    GRAD_IS(g, w, 2, 4);
+    CHECK(bg_backward(g, bg_sum_all(g, bg_square(g, w))) == BG_OK);
+    GRAD_IS(g, w, 4, 8);
+    bg_set_memory_limit(g, 0);
+    CHECK(bg_data(g, bg_zeros(g, BG_F64, (size_t[]){1000000}, 1)) != NULL);
+    bg_graph_free(g);
+}
+
+static void a_million_nodes(void) {
+    enum { LENGTH = 1000000 };
+    bg_graph *g = bg_graph_new();
+    bg_node x = bg_param_f64(g, (double[]){1}, 1), y = x;
+    for (int i = 0; i < LENGTH; i++) {
+        y = bg_add_scalar(g, y, 1);
+    }
+    CHECK(bg_backward(g, y) == BG_OK);
+    GRAD_IS(g, x, 1);
+    IS(g, y, LENGTH + 1);
+    bg_graph_free(g);
+}
+
+static void gradients_of_gradients(void) {
+    bg_graph *g = bg_graph_new();
+    bg_node x = bg_param_f64(g, (double[]){1}, 1), unused = bg_param_f64(g, (double[]){1}, 1), out[1];
+    bg_node y = bg_square(g, x), plain = bg_vector_f64(g, (double[]){1, 2}, 2);
+    CHECK(bg_grad(g, y, null, &unused, 1, out, false) == BG_ERR_GRADIENT && bg_is_null(out[0]));
+    FAILS(g, BG_ERR_GRADIENT, "grad: input 0 is not used by the outputs");
+    CHECK(bg_grad(g, y, null, &plain, 1, out, false) == BG_ERR_GRADIENT);
+    FAILS(g, BG_ERR_GRADIENT, "grad: input 0 does not require grad");
+    CHECK(bg_grad(g, y, null, &x, 1, NULL, false) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "grad: a pointer is NULL");
+    CHECK(bg_backward_with(g, y, plain) == BG_ERR_SHAPE);
+    FAILS(g, BG_ERR_SHAPE, "the head gradient must have the shape [1] of the value, not [2]");
+    CHECK(bg_backward_with(g, y, null) == BG_ERR_HANDLE);
+    FAILS(g, BG_ERR_HANDLE, "backward: the handle is null");
+    bg_graph_free(g);
+}
+
+int main(void) {
+    without_a_graph();
+    handles();
+    the_first_error_stays();
+    sizes_and_types();
+    shapes_beyond_memory();
+    nothing_at_all();
+    structs_without_their_size();
+    memory_limit();
+    a_million_nodes();
+    gradients_of_gradients();
+    return failures != 0;
+}

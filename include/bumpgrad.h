@@ -1,0 +1,1256 @@
+/*
+bumpgrad: reverse-mode automatic differentiation of tensor programs on the CPU.
+
+A graph records operations; recording computes nothing. Reading a value (bg_read, bg_item, bg_data),
+or bg_backward, computes what is needed and nothing else. A value is a function of the present data
+of the leaves: after bg_write, reading again computes again.
+
+    bg_graph *g = bg_graph_new();
+    bg_node x = bg_param_f32(g, (float[]){0, 1, 2, 3}, 4);
+    bg_node y = bg_scale(g, bg_dot(g, x, x), 2.0);
+    float dx[4];
+    bg_backward(g, y);
+    if (bg_read_grad(g, x, dx, sizeof dx) != BG_OK)
+        fprintf(stderr, "%s\n", bg_error_message(g));
+    bg_graph_free(g);
+
+These rules hold for every function; below is said only where one differs.
+
+Errors. The graph remembers the first error. An operation that fails returns a null node, and null
+in gives null out, so that expressions need no checks. A function that returns bg_status first
+reports a remembered error, and then does nothing else; otherwise it reports its own, which is
+remembered too. The error stays until bg_clear_error. Functions that return void act in any case.
+No function aborts, exits or throws; exhausted memory is BG_ERR_MEMORY.
+
+NULL. A NULL graph is allowed everywhere and does nothing: nodes are null, counts 0, pointers NULL,
+and a status is BG_ERR_MEMORY, as when bg_graph_new found no memory. NULL for an array is an error,
+unless its length is 0.
+
+Ownership. A graph owns all its nodes and data. Nodes are small values that are copied and never
+freed; they are valid until bg_rewind or bg_reset drops them. Using one later, or with another
+graph, is BG_ERR_HANDLE. Data given to the library are copied during the call. A graph is released
+by bg_graph_free.
+
+Threads. One thread at a time uses a graph, which may be another one each time; different graphs
+are independent. A call that finds its graph in use by another call is refused with BG_ERR_BUSY,
+and a null node: an aid to find mistakes, not a lock.
+
+Tensors. Row-major, of rank 0 to BG_MAX_RANK. The element types are BG_F32, BG_F64, BG_I64 and BG_U8;
+operations want float types (BG_F32, BG_F64) unless they say otherwise, and the same one for all
+operands: see bg_cast. Operands are broadcast to one another as in NumPy: axes are aligned at the
+right, and an axis of length 1 (or a missing one) is repeated. Axes count from 0, negative ones from
+the end. Reductions take n axes, and n == 0 means all; `keepdim` keeps them with length 1. Gradients
+flow through every operation unless it says otherwise, and follow PyTorch where there is a choice.
+
+Structs that begin with struct_size are to be initialised by their macro, such as BG_OPTIONS_INIT.
+*/
+
+#ifndef BUMPGRAD_H
+#define BUMPGRAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Initialisers of structs that begin with their size, with the defaults. */
+#define BG_OPTIONS_INIT { sizeof(bg_options), 0, 0 }
+#define BG_MEMORY_INIT { sizeof(bg_memory), 0, 0, 0, 0 }
+#define BG_SGD_OPTIONS_INIT { sizeof(bg_sgd_options), 0.01, 0.0, 0.0 }
+#define BG_ADAM_OPTIONS_INIT { sizeof(bg_adam_options), 0.001, 0.9, 0.999, 1e-8, 0.0 }
+
+// The version of this header: rises when programs must change.
+#define BG_VERSION_MAJOR 0
+
+// The version of this header: rises when there is something new.
+#define BG_VERSION_MINOR 1
+
+// The version of this header: rises when something was mended.
+#define BG_VERSION_PATCH 0
+
+// The version of this header as one number: 1000000 major + 1000 minor + patch.
+#define BG_VERSION 1000
+
+// bg_format_graph: one line a node.
+#define BG_TEXT 0
+
+// bg_format_graph: a drawing for Graphviz.
+#define BG_DOT 1
+
+// Element type: IEEE single precision; differentiable.
+#define BG_F32 1
+
+// Element type: IEEE double precision; differentiable.
+#define BG_F64 2
+
+// Element type: signed 64-bit integers, for indices and classes.
+#define BG_I64 3
+
+// Element type: unsigned bytes, for masks of 0 and 1.
+#define BG_U8 4
+
+// The largest rank of a tensor.
+#define BG_MAX_RANK 8
+
+// What a function reports. The numbers never change their meaning.
+typedef enum {
+  // No error.
+  BG_OK = 0,
+  // An argument is out of its allowed range.
+  BG_ERR_ARGUMENT = 1,
+  // Shapes or sizes do not fit together.
+  BG_ERR_SHAPE = 2,
+  // Element types do not fit together.
+  BG_ERR_DTYPE = 3,
+  // A node is null, of another graph, or dropped by bg_rewind or bg_reset.
+  BG_ERR_HANDLE = 4,
+  // Memory, or the graph's memory limit, is exhausted; or the graph is NULL.
+  BG_ERR_MEMORY = 5,
+  // A gradient was asked for where there is none.
+  BG_ERR_GRADIENT = 6,
+  // An index in the data is out of bounds.
+  BG_ERR_INDEX = 7,
+  // The graph is in use by another call.
+  BG_ERR_BUSY = 8,
+  // A fixed capacity is exceeded: the number of nodes, the rank of a tensor, the address space.
+  BG_ERR_LIMIT = 9,
+  // A defect of this library.
+  BG_ERR_INTERNAL = 10,
+} bg_status;
+
+// A recording of operations with all its data. Made by bg_graph_new, released by bg_graph_free.
+typedef struct bg_graph bg_graph;
+
+// Options of bg_graph_new_with. Start from BG_OPTIONS_INIT.
+typedef struct {
+  // sizeof(bg_options)
+  size_t struct_size;
+  // As for bg_set_memory_limit. Default: 0, no limit.
+  size_t memory_limit;
+  // As for bg_set_seed. Default: 0.
+  uint64_t seed;
+} bg_options;
+
+// A tensor of a graph, passed by value. It is null (see bg_is_null) when the operation that
+// should have made it failed. Its fields are the library's business.
+typedef struct {
+  uint32_t id;
+  uint32_t tag;
+} bg_node;
+
+// A place in the recording, to which bg_rewind goes back. Made by bg_mark.
+typedef struct {
+  uint32_t nodes;
+  uint32_t lists;
+  uint32_t tag;
+  uint32_t check;
+} bg_place;
+
+// Memory of a graph, in bytes. Start from BG_MEMORY_INIT.
+typedef struct {
+  // sizeof(bg_memory)
+  size_t struct_size;
+  // In tensors that hold values or gradients now.
+  size_t live;
+  // Taken from the system for tensors, in use or kept for reuse.
+  size_t pooled;
+  // The largest `live` so far.
+  size_t peak;
+  // Taken from the system for the recording.
+  size_t records;
+} bg_memory;
+
+// Options of bg_sgd_step. Start from BG_SGD_OPTIONS_INIT, which sets the defaults.
+typedef struct {
+  // sizeof(bg_sgd_options)
+  size_t struct_size;
+  // Learning rate. Default: 0.01.
+  double rate;
+  // Default: 0.
+  double momentum;
+  // Adds weight_decay p to the gradient of p. Default: 0.
+  double weight_decay;
+} bg_sgd_options;
+
+// Options of bg_adam_step. Start from BG_ADAM_OPTIONS_INIT, which sets the defaults.
+typedef struct {
+  // sizeof(bg_adam_options)
+  size_t struct_size;
+  // Learning rate. Default: 0.001.
+  double rate;
+  // Decay of the running mean of gradients. Default: 0.9.
+  double beta1;
+  // Decay of the running mean of squared gradients. Default: 0.999.
+  double beta2;
+  // Default: 1e-8.
+  double epsilon;
+  // Adds weight_decay p to the gradient of p. Default: 0.
+  double weight_decay;
+} bg_adam_options;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+// The version of the library that is linked, to be compared with BG_VERSION.
+int32_t bg_version(void);
+
+// The version of the library that is linked, as in "1.2.3".
+const char *bg_version_string(void);
+
+// The set of instructions that kernels use on this CPU: "baseline", "v3" (AVX2 and FMA) or "v4"
+// (AVX-512). The environment variable BUMPGRAD_LEVEL can lower it.
+const char *bg_simd_level(void);
+
+// A new, empty graph; NULL when there is no memory for it.
+bg_graph *bg_graph_new(void);
+
+// As bg_graph_new, with options; NULL for the defaults.
+bg_graph *bg_graph_new_with(const bg_options *options);
+
+// Releases a graph and everything in it. NULL is allowed. A graph that another call is using is
+// left alone.
+void bg_graph_free(bg_graph *g);
+
+// Whether a node is null: the result of an operation that failed.
+bool bg_is_null(bg_node x);
+
+// The remembered error: the first one since the graph was made or the error was cleared.
+bg_status bg_last_status(const bg_graph *g);
+
+// The remembered error in words: what was wrong, with shapes and labels, and what would be right.
+// One line; "" when there is no error; never NULL, not even for a NULL graph. Valid until the
+// error is cleared.
+const char *bg_error_message(const bg_graph *g);
+
+// Forgets the remembered error, so that the graph can be used again.
+void bg_clear_error(bg_graph *g);
+
+// The present end of the recording.
+bg_place bg_mark(const bg_graph *g);
+
+// Drops every node recorded after the mark, and keeps the memory for those to come: what a loop
+// does at the end of each iteration. Nodes from before the mark keep data and gradients. Works
+// while an error is remembered, too.
+bg_status bg_rewind(bg_graph *g, bg_place mark);
+
+// Drops all nodes, and keeps the memory for those to come.
+void bg_reset(bg_graph *g);
+
+// The number of nodes in the recording.
+size_t bg_node_count(const bg_graph *g);
+
+// Fills in the fields of `out` that its struct_size covers.
+bg_status bg_memory_stats(bg_graph *g, bg_memory *out);
+
+// Limits the memory a graph takes from the system, in bytes each for tensors and for the
+// recording; 0 for no limit. What needs more fails with BG_ERR_MEMORY, and nothing is lost.
+void bg_set_memory_limit(bg_graph *g, size_t bytes);
+
+// Restarts the random numbers: the same seed and the same recording give the same numbers.
+void bg_set_seed(bg_graph *g, uint64_t seed);
+
+// Gives random nodes (dropout) new numbers, as writing to a leaf does.
+void bg_resample(bg_graph *g);
+
+// Sets training mode, in which a new graph is, or evaluation mode, in which dropout does nothing.
+// Values already recorded follow.
+void bg_set_training(bg_graph *g, bool training);
+
+// Whether the graph is in training mode.
+bool bg_training(const bg_graph *g);
+
+// From here to the matching bg_no_grad_end, results do not require gradients. May be nested.
+// Parameters made inside still do.
+void bg_no_grad_begin(bg_graph *g);
+
+// Ends what bg_no_grad_begin began; an error to be remembered when nothing did.
+void bg_no_grad_end(bg_graph *g);
+
+// A parameter: a vector that requires a gradient, with a copy of n floats.
+bg_node bg_param_f32(bg_graph *g, const float *data, size_t n);
+
+// A parameter: a vector that requires a gradient, with a copy of n doubles.
+bg_node bg_param_f64(bg_graph *g, const double *data, size_t n);
+
+// A parameter of any float type and shape: a leaf that requires a gradient, with a copy of the
+// data, row-major.
+bg_node bg_param(bg_graph *g, int32_t dtype, const void *data, const size_t *dims, size_t rank);
+
+// A constant vector with a copy of n floats.
+bg_node bg_vector_f32(bg_graph *g, const float *data, size_t n);
+
+// A constant vector with a copy of n doubles.
+bg_node bg_vector_f64(bg_graph *g, const double *data, size_t n);
+
+// A constant vector with a copy of n integers: indices or classes.
+bg_node bg_vector_i64(bg_graph *g, const int64_t *data, size_t n);
+
+// A constant vector with a copy of n bytes: a mask.
+bg_node bg_vector_u8(bg_graph *g, const uint8_t *data, size_t n);
+
+// A constant of any type and shape, with a copy of the data, row-major.
+bg_node bg_tensor(bg_graph *g, int32_t dtype, const void *data, const size_t *dims, size_t rank);
+
+// A 0-d constant of type BG_F32.
+bg_node bg_scalar_f32(bg_graph *g, float value);
+
+// A 0-d constant of type BG_F64.
+bg_node bg_scalar_f64(bg_graph *g, double value);
+
+// A constant of zeros.
+bg_node bg_zeros(bg_graph *g, int32_t dtype, const size_t *dims, size_t rank);
+
+// A constant of ones.
+bg_node bg_ones(bg_graph *g, int32_t dtype, const size_t *dims, size_t rank);
+
+// A constant with one value everywhere.
+bg_node bg_full(bg_graph *g, int32_t dtype, const size_t *dims, size_t rank, double value);
+
+// A constant vector: start, start + step, ... up to but without stop.
+bg_node bg_arange(bg_graph *g, int32_t dtype, double start, double stop, double step);
+
+// A constant vector: n numbers at equal distances from start to stop, both included.
+bg_node bg_linspace(bg_graph *g, int32_t dtype, double start, double stop, size_t n);
+
+// A constant matrix with 1 on the main diagonal and 0 elsewhere.
+bg_node bg_eye(bg_graph *g, int32_t dtype, size_t rows, size_t columns);
+
+// A constant of equally likely random numbers from low up to high; float types only.
+bg_node bg_uniform(bg_graph *g,
+                   int32_t dtype,
+                   const size_t *dims,
+                   size_t rank,
+                   double low,
+                   double high);
+
+// A constant of normal random numbers of this mean and standard deviation; float types only.
+bg_node bg_normal(bg_graph *g,
+                  int32_t dtype,
+                  const size_t *dims,
+                  size_t rank,
+                  double mean,
+                  double deviation);
+
+// Replaces the data of a leaf; `bytes` must be exactly their size. Everything that depends on the
+// leaf follows: the next read or backward computes it anew.
+bg_status bg_write(bg_graph *g, bg_node x, const void *data, size_t bytes);
+
+// A constant with the value that x has now, which later writes do not change.
+bg_node bg_snapshot(bg_graph *g, bg_node x);
+
+// The value of x, through which no gradient flows.
+bg_node bg_detach(bg_graph *g, bg_node x);
+
+// Computes x, if need be, and copies its elements, row-major, to `out`, which has exactly their
+// size in bytes.
+bg_status bg_read(bg_graph *g, bg_node x, void *out, size_t bytes);
+
+// The one element of a tensor of any type and of any shape with one element.
+bg_status bg_item(bg_graph *g, bg_node x, double *out);
+
+// Computes x, if need be, and shows its elements, row-major, without copying them: valid until
+// the next call that changes the graph. NULL when there is an error.
+const void *bg_data(bg_graph *g, bg_node x);
+
+// The number of axes; -1 when x is not valid.
+int32_t bg_rank(bg_graph *g, bg_node x);
+
+// Writes the length of each axis to dims, which has room for `capacity` of them.
+bg_status bg_shape(bg_graph *g, bg_node x, size_t *dims, size_t capacity);
+
+// The number of elements; 0 when x is not valid.
+size_t bg_len(bg_graph *g, bg_node x);
+
+// The element type, BG_F32 to BG_U8; 0 when x is not valid.
+int32_t bg_dtype(bg_graph *g, bg_node x);
+
+// The name of the operation that made x, such as "mul", for ever valid; NULL for a leaf, and when
+// x is not valid.
+const char *bg_op_name(bg_graph *g, bg_node x);
+
+// Whether gradients flow to x.
+bool bg_requires_grad(bg_graph *g, bg_node x);
+
+// Sets whether gradients flow to x, a leaf. What is recorded from now on follows.
+bg_status bg_set_requires_grad(bg_graph *g, bg_node x, bool on);
+
+// Names a node, for messages and prints: UTF-8, copied.
+bg_status bg_set_label(bg_graph *g, bg_node x, const char *label);
+
+// Adds the gradient of y, a single element, to the gradient of every leaf that requires one. It
+// adds: see bg_zero_grads. When it fails, no gradient has changed.
+bg_status bg_backward(bg_graph *g, bg_node y);
+
+// As bg_backward, for y of any shape with a head gradient of the same shape: the gradient of
+// sum(head y).
+bg_status bg_backward_with(bg_graph *g, bg_node y, bg_node head);
+
+// As bg_backward, for the sum of n roots in one pass. `heads` may be NULL, and each of its nodes
+// may be null, for a root with a single element.
+bg_status bg_backward_many(bg_graph *g, const bg_node *ys, const bg_node *heads, size_t n);
+
+// The gradients of y with respect to n nodes, as nodes that can be computed with and
+// differentiated again; no leaf's gradient changes. `head` may be null when y is a single element.
+// An x that y does not depend on is an error or, with allow_unused, has a null gradient. All are
+// null when there is an error.
+bg_status bg_grad(bg_graph *g,
+                  bg_node y,
+                  bg_node head_or_null,
+                  const bg_node *xs,
+                  size_t n,
+                  bg_node *out,
+                  bool allow_unused);
+
+// Copies the gradient of x, row-major, to `out`, which has exactly its size in bytes: that of x.
+// BG_ERR_GRADIENT while there is none.
+bg_status bg_read_grad(bg_graph *g, bg_node x, void *out, size_t bytes);
+
+// Whether x has a gradient.
+bool bg_has_grad(bg_graph *g, bg_node x);
+
+// A constant with the present gradient of x.
+bg_node bg_grad_tensor(bg_graph *g, bg_node x);
+
+// Unsets the gradient of x.
+bg_status bg_zero_grad(bg_graph *g, bg_node x);
+
+// Unsets all gradients of the graph.
+void bg_zero_grads(bg_graph *g);
+
+// Lets x, which is no leaf, keep its gradient from backward, too.
+bg_status bg_retain_grad(bg_graph *g, bg_node x);
+
+// One step of gradient descent for every leaf that requires a gradient and has one; NULL for the
+// default options. Set the gradients to zero before the next backward.
+bg_status bg_sgd_step(bg_graph *g, const bg_sgd_options *options);
+
+// One step of Adam for every leaf that requires a gradient and has one; NULL for the default
+// options. Set the gradients to zero before the next backward.
+bg_status bg_adam_step(bg_graph *g, const bg_adam_options *options);
+
+// -x.
+bg_node bg_neg(bg_graph *g, bg_node x);
+
+// |x|; the gradient at 0 is 0.
+bg_node bg_abs(bg_graph *g, bg_node x);
+
+// -1, 0 or 1; the gradient is 0.
+bg_node bg_sign(bg_graph *g, bg_node x);
+
+// e^x.
+bg_node bg_exp(bg_graph *g, bg_node x);
+
+// e^x - 1, exact near 0.
+bg_node bg_expm1(bg_graph *g, bg_node x);
+
+// The natural logarithm.
+bg_node bg_log(bg_graph *g, bg_node x);
+
+// log(1 + x), exact near 0.
+bg_node bg_log1p(bg_graph *g, bg_node x);
+
+// The square root.
+bg_node bg_sqrt(bg_graph *g, bg_node x);
+
+// 1 / sqrt(x).
+bg_node bg_rsqrt(bg_graph *g, bg_node x);
+
+// x^2.
+bg_node bg_square(bg_graph *g, bg_node x);
+
+// 1 / x.
+bg_node bg_reciprocal(bg_graph *g, bg_node x);
+
+// The sine of x, in radians.
+bg_node bg_sin(bg_graph *g, bg_node x);
+
+// The cosine of x, in radians.
+bg_node bg_cos(bg_graph *g, bg_node x);
+
+// The tangent of x, in radians.
+bg_node bg_tan(bg_graph *g, bg_node x);
+
+// The hyperbolic tangent.
+bg_node bg_tanh(bg_graph *g, bg_node x);
+
+// 1 / (1 + e^-x).
+bg_node bg_sigmoid(bg_graph *g, bg_node x);
+
+// The error function.
+bg_node bg_erf(bg_graph *g, bg_node x);
+
+// max(x, 0); the gradient at 0 is 0.
+bg_node bg_relu(bg_graph *g, bg_node x);
+
+// log(1 + e^x); x itself above 20.
+bg_node bg_softplus(bg_graph *g, bg_node x);
+
+// x times the normal distribution function of x.
+bg_node bg_gelu(bg_graph *g, bg_node x);
+
+// The approximation of gelu by tanh.
+bg_node bg_gelu_tanh(bg_graph *g, bg_node x);
+
+// x sigmoid(x).
+bg_node bg_silu(bg_graph *g, bg_node x);
+
+// The next integer below; the gradient is 0.
+bg_node bg_floor(bg_graph *g, bg_node x);
+
+// The next integer above; the gradient is 0.
+bg_node bg_ceil(bg_graph *g, bg_node x);
+
+// The nearest integer, halves to even; the gradient is 0.
+bg_node bg_round(bg_graph *g, bg_node x);
+
+// a + b.
+bg_node bg_add(bg_graph *g, bg_node a, bg_node b);
+
+// a - b.
+bg_node bg_sub(bg_graph *g, bg_node a, bg_node b);
+
+// a b, element by element.
+bg_node bg_mul(bg_graph *g, bg_node a, bg_node b);
+
+// a / b.
+bg_node bg_div(bg_graph *g, bg_node a, bg_node b);
+
+// a^b.
+bg_node bg_pow(bg_graph *g, bg_node a, bg_node b);
+
+// The larger one; at a tie each gets half of the gradient.
+bg_node bg_maximum(bg_graph *g, bg_node a, bg_node b);
+
+// The smaller one; at a tie each gets half of the gradient.
+bg_node bg_minimum(bg_graph *g, bg_node a, bg_node b);
+
+// The angle of the point (b, a), in radians: atan2(a, b).
+bg_node bg_atan2(bg_graph *g, bg_node a, bg_node b);
+
+// factor x.
+bg_node bg_scale(bg_graph *g, bg_node x, double factor);
+
+// x + c.
+bg_node bg_add_scalar(bg_graph *g, bg_node x, double c);
+
+// x^exponent.
+bg_node bg_pow_scalar(bg_graph *g, bg_node x, double exponent);
+
+// x within min and max; the gradient is 0 outside and at the bounds. An infinite or NaN bound is
+// none; one of them must be a bound.
+bg_node bg_clamp(bg_graph *g, bg_node x, double min, double max);
+
+// A mask (BG_U8): 1 where a == b, else 0. Any type, the same for both; no gradient.
+bg_node bg_eq(bg_graph *g, bg_node a, bg_node b);
+
+// A mask (BG_U8): 1 where a != b, else 0. Any type, the same for both; no gradient.
+bg_node bg_ne(bg_graph *g, bg_node a, bg_node b);
+
+// A mask (BG_U8): 1 where a < b, else 0. Any type, the same for both; no gradient.
+bg_node bg_lt(bg_graph *g, bg_node a, bg_node b);
+
+// A mask (BG_U8): 1 where a <= b, else 0. Any type, the same for both; no gradient.
+bg_node bg_le(bg_graph *g, bg_node a, bg_node b);
+
+// A mask (BG_U8): 1 where a > b, else 0. Any type, the same for both; no gradient.
+bg_node bg_gt(bg_graph *g, bg_node a, bg_node b);
+
+// A mask (BG_U8): 1 where a >= b, else 0. Any type, the same for both; no gradient.
+bg_node bg_ge(bg_graph *g, bg_node a, bg_node b);
+
+// A mask (BG_U8): 1 where x == c, else 0. Any type; no gradient.
+bg_node bg_eq_scalar(bg_graph *g, bg_node x, double c);
+
+// A mask (BG_U8): 1 where x != c, else 0. Any type; no gradient.
+bg_node bg_ne_scalar(bg_graph *g, bg_node x, double c);
+
+// A mask (BG_U8): 1 where x < c, else 0. Any type; no gradient.
+bg_node bg_lt_scalar(bg_graph *g, bg_node x, double c);
+
+// A mask (BG_U8): 1 where x <= c, else 0. Any type; no gradient.
+bg_node bg_le_scalar(bg_graph *g, bg_node x, double c);
+
+// A mask (BG_U8): 1 where x > c, else 0. Any type; no gradient.
+bg_node bg_gt_scalar(bg_graph *g, bg_node x, double c);
+
+// A mask (BG_U8): 1 where x >= c, else 0. Any type; no gradient.
+bg_node bg_ge_scalar(bg_graph *g, bg_node x, double c);
+
+// `yes` where the mask (BG_U8) is set, else `no`; all three broadcast. The gradient goes to the
+// one that was taken.
+bg_node bg_where(bg_graph *g, bg_node mask, bg_node yes, bg_node no);
+
+// The same numbers as another element type: floats to integers towards zero. The gradient flows
+// between float types.
+bg_node bg_cast(bg_graph *g, bg_node x, int32_t dtype);
+
+// Sum of the elements over the axes.
+bg_node bg_sum(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// Sum of the elements: a 0-d tensor.
+bg_node bg_sum_all(bg_graph *g, bg_node x);
+
+// Mean of the elements over the axes.
+bg_node bg_mean(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// Mean of the elements: a 0-d tensor.
+bg_node bg_mean_all(bg_graph *g, bg_node x);
+
+// Largest element over the axes. Gradient at ties: along a single axis the first gets all,
+// over all axes they share it evenly.
+bg_node bg_max(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// Smallest element over the axes. Gradient at ties: as for bg_max.
+bg_node bg_min(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// Largest element over the axes; ties share the gradient evenly.
+bg_node bg_amax(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// Smallest element over the axes; ties share the gradient evenly.
+bg_node bg_amin(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// Product of the elements over the axes; its gradient is right at zeros, too.
+bg_node bg_prod(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// log(sum(e^x)) over the axes, without overflow.
+bg_node bg_logsumexp(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// Variance over the axes: the sum of squared distances from the mean, divided by count -
+// correction (1 for the unbiased estimate).
+bg_node bg_var(bg_graph *g,
+               bg_node x,
+               const int32_t *axes,
+               size_t n,
+               double correction,
+               bool keepdim);
+
+// Norm over the axes: (sum |x|^p)^(1/p), for any p above 0 and INFINITY. The gradient at 0 is 0.
+bg_node bg_norm(bg_graph *g, bg_node x, double p, const int32_t *axes, size_t n, bool keepdim);
+
+// Index (BG_I64) of the first largest element along an axis. No gradient.
+bg_node bg_argmax(bg_graph *g, bg_node x, int32_t axis, bool keepdim);
+
+// Index (BG_I64, 0-d) of the first largest of all elements, counted row-major. No gradient.
+bg_node bg_argmax_all(bg_graph *g, bg_node x);
+
+// Index (BG_I64) of the first smallest element along an axis. No gradient.
+bg_node bg_argmin(bg_graph *g, bg_node x, int32_t axis, bool keepdim);
+
+// Index (BG_I64, 0-d) of the first smallest of all elements, counted row-major. No gradient.
+bg_node bg_argmin_all(bg_graph *g, bg_node x);
+
+// The same elements in row-major order in another shape; one length may be -1: what is left.
+bg_node bg_reshape(bg_graph *g, bg_node x, const int64_t *dims, size_t rank);
+
+// Two axes exchanged.
+bg_node bg_transpose(bg_graph *g, bg_node x, int32_t a, int32_t b);
+
+// Axis i of the result is axis order[i] of x; `order` names each axis once.
+bg_node bg_permute(bg_graph *g, bg_node x, const int32_t *order, size_t n);
+
+// Axes of length 1, and missing ones at the left, repeated up to these lengths; -1 keeps one.
+bg_node bg_expand(bg_graph *g, bg_node x, const int64_t *dims, size_t rank);
+
+// Without this axis if its length is 1, else x itself.
+bg_node bg_squeeze(bg_graph *g, bg_node x, int32_t axis);
+
+// Without all axes of length 1.
+bg_node bg_squeeze_all(bg_graph *g, bg_node x);
+
+// With a new axis of length 1 at this place of the result.
+bg_node bg_unsqueeze(bg_graph *g, bg_node x, int32_t axis);
+
+// The elements from start up to but without stop along an axis, every step-th (at least 1).
+// Negative bounds count from the end, and bounds outside are cut, as in Python.
+bg_node bg_slice(bg_graph *g, bg_node x, int32_t axis, int64_t start, int64_t stop, int64_t step);
+
+// The n tensors one after the other along an axis they all have; other axes must agree.
+bg_node bg_concat(bg_graph *g, const bg_node *xs, size_t n, int32_t axis);
+
+// The n tensors, all of one shape, along a new axis at this place of the result.
+bg_node bg_stack(bg_graph *g, const bg_node *xs, size_t n, int32_t axis);
+
+// The slices of x along an axis at the positions in `index`, a vector of BG_I64. Indices
+// are not negative. Gradients of repeated positions add up.
+bg_node bg_index_select(bg_graph *g, bg_node x, int32_t axis, bg_node index);
+
+// The elements of x at the positions in `index` (BG_I64) along an axis: for axis 1 of a matrix,
+// y[i][j] = x[i][index[i][j]]. The result has the shape of `index`, whose other axes are no longer
+// than those of x. Indices are not negative. Gradients of repeated positions add up.
+bg_node bg_gather(bg_graph *g, bg_node x, int32_t axis, bg_node index);
+
+// Sum of a[i] b[i] of two vectors of one length: a 0-d tensor.
+bg_node bg_dot(bg_graph *g, bg_node a, bg_node b);
+
+// Matrix product over the last two axes; the others broadcast. A vector on the left is a row and
+// on the right a column, and that axis is gone from the result.
+bg_node bg_matmul(bg_graph *g, bg_node a, bg_node b);
+
+// e^x / sum(e^x) along an axis, without overflow.
+bg_node bg_softmax(bg_graph *g, bg_node x, int32_t axis);
+
+// x - log(sum(e^x)) along an axis, without overflow.
+bg_node bg_log_softmax(bg_graph *g, bg_node x, int32_t axis);
+
+// Mean over the rows of -log softmax(logits)[class]: logits of shape [rows, classes] and a vector
+// of one class (BG_I64) a row. Rows of class -100 are left out.
+bg_node bg_cross_entropy(bg_graph *g, bg_node logits, bg_node classes);
+
+// Mean of (a - b)^2 over all elements.
+bg_node bg_mse(bg_graph *g, bg_node a, bg_node b);
+
+// In training mode each element is 0 with probability p, else scaled by 1 / (1 - p); in evaluation
+// mode x. New random numbers after every write to a leaf, and after bg_resample.
+bg_node bg_dropout(bg_graph *g, bg_node x, double p);
+
+// Computes x, if need be, and writes it as nested brackets; more than 1000 elements are
+// abbreviated. As snprintf: at most `capacity` bytes are written, a final NUL among them, and the
+// length of the whole text is returned; 0 when x is not valid.
+size_t bg_format(bg_graph *g, bg_node x, char *buffer, size_t capacity);
+
+// As bg_format, to standard output, with a final newline.
+bg_status bg_print(bg_graph *g, bg_node x);
+
+// Writes the recording: BG_TEXT or BG_DOT. Buffer and result as for bg_format.
+size_t bg_format_graph(bg_graph *g, char *buffer, size_t capacity, int32_t format_code);
+
+// As bg_format_graph, to standard output.
+bg_status bg_print_graph(bg_graph *g, int32_t format_code);
+
+// The label of x, or "" if it has none. Buffer and result as for bg_format.
+size_t bg_label(bg_graph *g, bg_node x, char *buffer, size_t capacity);
+
+// -x.
+bg_node bg_neg(bg_graph *g, bg_node x);
+
+// |x|; the gradient at 0 is 0.
+bg_node bg_abs(bg_graph *g, bg_node x);
+
+// -1, 0 or 1; the gradient is 0.
+bg_node bg_sign(bg_graph *g, bg_node x);
+
+// e^x.
+bg_node bg_exp(bg_graph *g, bg_node x);
+
+// e^x - 1, exact near 0.
+bg_node bg_expm1(bg_graph *g, bg_node x);
+
+// The natural logarithm.
+bg_node bg_log(bg_graph *g, bg_node x);
+
+// log(1 + x), exact near 0.
+bg_node bg_log1p(bg_graph *g, bg_node x);
+
+// The square root.
+bg_node bg_sqrt(bg_graph *g, bg_node x);
+
+// 1 / sqrt(x).
+bg_node bg_rsqrt(bg_graph *g, bg_node x);
+
+// x^2.
+bg_node bg_square(bg_graph *g, bg_node x);
+
+// 1 / x.
+bg_node bg_reciprocal(bg_graph *g, bg_node x);
+
+// The sine of x, in radians.
+bg_node bg_sin(bg_graph *g, bg_node x);
+
+// The cosine of x, in radians.
+bg_node bg_cos(bg_graph *g, bg_node x);
+
+// The tangent of x, in radians.
+bg_node bg_tan(bg_graph *g, bg_node x);
+
+// The hyperbolic tangent.
+bg_node bg_tanh(bg_graph *g, bg_node x);
+
+// 1 / (1 + e^-x).
+bg_node bg_sigmoid(bg_graph *g, bg_node x);
+
+// The error function.
+bg_node bg_erf(bg_graph *g, bg_node x);
+
+// max(x, 0); the gradient at 0 is 0.
+bg_node bg_relu(bg_graph *g, bg_node x);
+
+// log(1 + e^x); x itself above 20.
+bg_node bg_softplus(bg_graph *g, bg_node x);
+
+// x times the normal distribution function of x.
+bg_node bg_gelu(bg_graph *g, bg_node x);
+
+// The approximation of gelu by tanh.
+bg_node bg_gelu_tanh(bg_graph *g, bg_node x);
+
+// x sigmoid(x).
+bg_node bg_silu(bg_graph *g, bg_node x);
+
+// The next integer below; the gradient is 0.
+bg_node bg_floor(bg_graph *g, bg_node x);
+
+// The next integer above; the gradient is 0.
+bg_node bg_ceil(bg_graph *g, bg_node x);
+
+// The nearest integer, halves to even; the gradient is 0.
+bg_node bg_round(bg_graph *g, bg_node x);
+
+// a + b.
+bg_node bg_add(bg_graph *g, bg_node a, bg_node b);
+
+// a - b.
+bg_node bg_sub(bg_graph *g, bg_node a, bg_node b);
+
+// a b, element by element.
+bg_node bg_mul(bg_graph *g, bg_node a, bg_node b);
+
+// a / b.
+bg_node bg_div(bg_graph *g, bg_node a, bg_node b);
+
+// a^b.
+bg_node bg_pow(bg_graph *g, bg_node a, bg_node b);
+
+// The larger one; at a tie each gets half of the gradient.
+bg_node bg_maximum(bg_graph *g, bg_node a, bg_node b);
+
+// The smaller one; at a tie each gets half of the gradient.
+bg_node bg_minimum(bg_graph *g, bg_node a, bg_node b);
+
+// The angle of the point (b, a), in radians: atan2(a, b).
+bg_node bg_atan2(bg_graph *g, bg_node a, bg_node b);
+
+// factor x.
+bg_node bg_scale(bg_graph *g, bg_node x, double factor);
+
+// x + c.
+bg_node bg_add_scalar(bg_graph *g, bg_node x, double c);
+
+// x^exponent.
+bg_node bg_pow_scalar(bg_graph *g, bg_node x, double exponent);
+
+// x within min and max; the gradient is 0 outside and at the bounds. An infinite or NaN bound is
+// none; one of them must be a bound.
+bg_node bg_clamp(bg_graph *g, bg_node x, double min, double max);
+
+// A mask (BG_U8): 1 where a == b, else 0. Any type, the same for both; no gradient.
+bg_node bg_eq(bg_graph *g, bg_node a, bg_node b);
+
+// A mask (BG_U8): 1 where a != b, else 0. Any type, the same for both; no gradient.
+bg_node bg_ne(bg_graph *g, bg_node a, bg_node b);
+
+// A mask (BG_U8): 1 where a < b, else 0. Any type, the same for both; no gradient.
+bg_node bg_lt(bg_graph *g, bg_node a, bg_node b);
+
+// A mask (BG_U8): 1 where a <= b, else 0. Any type, the same for both; no gradient.
+bg_node bg_le(bg_graph *g, bg_node a, bg_node b);
+
+// A mask (BG_U8): 1 where a > b, else 0. Any type, the same for both; no gradient.
+bg_node bg_gt(bg_graph *g, bg_node a, bg_node b);
+
+// A mask (BG_U8): 1 where a >= b, else 0. Any type, the same for both; no gradient.
+bg_node bg_ge(bg_graph *g, bg_node a, bg_node b);
+
+// A mask (BG_U8): 1 where x == c, else 0. Any type; no gradient.
+bg_node bg_eq_scalar(bg_graph *g, bg_node x, double c);
+
+// A mask (BG_U8): 1 where x != c, else 0. Any type; no gradient.
+bg_node bg_ne_scalar(bg_graph *g, bg_node x, double c);
+
+// A mask (BG_U8): 1 where x < c, else 0. Any type; no gradient.
+bg_node bg_lt_scalar(bg_graph *g, bg_node x, double c);
+
+// A mask (BG_U8): 1 where x <= c, else 0. Any type; no gradient.
+bg_node bg_le_scalar(bg_graph *g, bg_node x, double c);
+
+// A mask (BG_U8): 1 where x > c, else 0. Any type; no gradient.
+bg_node bg_gt_scalar(bg_graph *g, bg_node x, double c);
+
+// A mask (BG_U8): 1 where x >= c, else 0. Any type; no gradient.
+bg_node bg_ge_scalar(bg_graph *g, bg_node x, double c);
+
+// `yes` where the mask (BG_U8) is set, else `no`; all three broadcast. The gradient goes to the
+// one that was taken.
+bg_node bg_where(bg_graph *g, bg_node mask, bg_node yes, bg_node no);
+
+// The same numbers as another element type: floats to integers towards zero. The gradient flows
+// between float types.
+bg_node bg_cast(bg_graph *g, bg_node x, int32_t dtype);
+
+// Adds the gradient of y, a single element, to the gradient of every leaf that requires one. It
+// adds: see bg_zero_grads. When it fails, no gradient has changed.
+bg_status bg_backward(bg_graph *g, bg_node y);
+
+// As bg_backward, for y of any shape with a head gradient of the same shape: the gradient of
+// sum(head y).
+bg_status bg_backward_with(bg_graph *g, bg_node y, bg_node head);
+
+// As bg_backward, for the sum of n roots in one pass. `heads` may be NULL, and each of its nodes
+// may be null, for a root with a single element.
+bg_status bg_backward_many(bg_graph *g, const bg_node *ys, const bg_node *heads, size_t n);
+
+// The gradients of y with respect to n nodes, as nodes that can be computed with and
+// differentiated again; no leaf's gradient changes. `head` may be null when y is a single element.
+// An x that y does not depend on is an error or, with allow_unused, has a null gradient. All are
+// null when there is an error.
+bg_status bg_grad(bg_graph *g,
+                  bg_node y,
+                  bg_node head_or_null,
+                  const bg_node *xs,
+                  size_t n,
+                  bg_node *out,
+                  bool allow_unused);
+
+// Copies the gradient of x, row-major, to `out`, which has exactly its size in bytes: that of x.
+// BG_ERR_GRADIENT while there is none.
+bg_status bg_read_grad(bg_graph *g, bg_node x, void *out, size_t bytes);
+
+// Whether x has a gradient.
+bool bg_has_grad(bg_graph *g, bg_node x);
+
+// A constant with the present gradient of x.
+bg_node bg_grad_tensor(bg_graph *g, bg_node x);
+
+// Unsets the gradient of x.
+bg_status bg_zero_grad(bg_graph *g, bg_node x);
+
+// Unsets all gradients of the graph.
+void bg_zero_grads(bg_graph *g);
+
+// Lets x, which is no leaf, keep its gradient from backward, too.
+bg_status bg_retain_grad(bg_graph *g, bg_node x);
+
+// The version of the library that is linked, to be compared with BG_VERSION.
+int32_t bg_version(void);
+
+// The version of the library that is linked, as in "1.2.3".
+const char *bg_version_string(void);
+
+// The set of instructions that kernels use on this CPU: "baseline", "v3" (AVX2 and FMA) or "v4"
+// (AVX-512). The environment variable BUMPGRAD_LEVEL can lower it.
+const char *bg_simd_level(void);
+
+// A new, empty graph; NULL when there is no memory for it.
+bg_graph *bg_graph_new(void);
+
+// As bg_graph_new, with options; NULL for the defaults.
+bg_graph *bg_graph_new_with(const bg_options *options);
+
+// Releases a graph and everything in it. NULL is allowed. A graph that another call is using is
+// left alone.
+void bg_graph_free(bg_graph *g);
+
+// Whether a node is null: the result of an operation that failed.
+bool bg_is_null(bg_node x);
+
+// The remembered error: the first one since the graph was made or the error was cleared.
+bg_status bg_last_status(const bg_graph *g);
+
+// The remembered error in words: what was wrong, with shapes and labels, and what would be right.
+// One line; "" when there is no error; never NULL, not even for a NULL graph. Valid until the
+// error is cleared.
+const char *bg_error_message(const bg_graph *g);
+
+// Forgets the remembered error, so that the graph can be used again.
+void bg_clear_error(bg_graph *g);
+
+// The present end of the recording.
+bg_place bg_mark(const bg_graph *g);
+
+// Drops every node recorded after the mark, and keeps the memory for those to come: what a loop
+// does at the end of each iteration. Nodes from before the mark keep data and gradients. Works
+// while an error is remembered, too.
+bg_status bg_rewind(bg_graph *g, bg_place mark);
+
+// Drops all nodes, and keeps the memory for those to come.
+void bg_reset(bg_graph *g);
+
+// The number of nodes in the recording.
+size_t bg_node_count(const bg_graph *g);
+
+// Fills in the fields of `out` that its struct_size covers.
+bg_status bg_memory_stats(bg_graph *g, bg_memory *out);
+
+// Limits the memory a graph takes from the system, in bytes each for tensors and for the
+// recording; 0 for no limit. What needs more fails with BG_ERR_MEMORY, and nothing is lost.
+void bg_set_memory_limit(bg_graph *g, size_t bytes);
+
+// Restarts the random numbers: the same seed and the same recording give the same numbers.
+void bg_set_seed(bg_graph *g, uint64_t seed);
+
+// Gives random nodes (dropout) new numbers, as writing to a leaf does.
+void bg_resample(bg_graph *g);
+
+// Sets training mode, in which a new graph is, or evaluation mode, in which dropout does nothing.
+// Values already recorded follow.
+void bg_set_training(bg_graph *g, bool training);
+
+// Whether the graph is in training mode.
+bool bg_training(const bg_graph *g);
+
+// From here to the matching bg_no_grad_end, results do not require gradients. May be nested.
+// Parameters made inside still do.
+void bg_no_grad_begin(bg_graph *g);
+
+// Ends what bg_no_grad_begin began; an error to be remembered when nothing did.
+void bg_no_grad_end(bg_graph *g);
+
+// The slices of x along an axis at the positions in `index`, a vector of BG_I64. Indices
+// are not negative. Gradients of repeated positions add up.
+bg_node bg_index_select(bg_graph *g, bg_node x, int32_t axis, bg_node index);
+
+// The elements of x at the positions in `index` (BG_I64) along an axis: for axis 1 of a matrix,
+// y[i][j] = x[i][index[i][j]]. The result has the shape of `index`, whose other axes are no longer
+// than those of x. Indices are not negative. Gradients of repeated positions add up.
+bg_node bg_gather(bg_graph *g, bg_node x, int32_t axis, bg_node index);
+
+// A parameter: a vector that requires a gradient, with a copy of n floats.
+bg_node bg_param_f32(bg_graph *g, const float *data, size_t n);
+
+// A parameter: a vector that requires a gradient, with a copy of n doubles.
+bg_node bg_param_f64(bg_graph *g, const double *data, size_t n);
+
+// A parameter of any float type and shape: a leaf that requires a gradient, with a copy of the
+// data, row-major.
+bg_node bg_param(bg_graph *g, int32_t dtype, const void *data, const size_t *dims, size_t rank);
+
+// A constant vector with a copy of n floats.
+bg_node bg_vector_f32(bg_graph *g, const float *data, size_t n);
+
+// A constant vector with a copy of n doubles.
+bg_node bg_vector_f64(bg_graph *g, const double *data, size_t n);
+
+// A constant vector with a copy of n integers: indices or classes.
+bg_node bg_vector_i64(bg_graph *g, const int64_t *data, size_t n);
+
+// A constant vector with a copy of n bytes: a mask.
+bg_node bg_vector_u8(bg_graph *g, const uint8_t *data, size_t n);
+
+// A constant of any type and shape, with a copy of the data, row-major.
+bg_node bg_tensor(bg_graph *g, int32_t dtype, const void *data, const size_t *dims, size_t rank);
+
+// A 0-d constant of type BG_F32.
+bg_node bg_scalar_f32(bg_graph *g, float value);
+
+// A 0-d constant of type BG_F64.
+bg_node bg_scalar_f64(bg_graph *g, double value);
+
+// A constant of zeros.
+bg_node bg_zeros(bg_graph *g, int32_t dtype, const size_t *dims, size_t rank);
+
+// A constant of ones.
+bg_node bg_ones(bg_graph *g, int32_t dtype, const size_t *dims, size_t rank);
+
+// A constant with one value everywhere.
+bg_node bg_full(bg_graph *g, int32_t dtype, const size_t *dims, size_t rank, double value);
+
+// A constant vector: start, start + step, ... up to but without stop.
+bg_node bg_arange(bg_graph *g, int32_t dtype, double start, double stop, double step);
+
+// A constant vector: n numbers at equal distances from start to stop, both included.
+bg_node bg_linspace(bg_graph *g, int32_t dtype, double start, double stop, size_t n);
+
+// A constant matrix with 1 on the main diagonal and 0 elsewhere.
+bg_node bg_eye(bg_graph *g, int32_t dtype, size_t rows, size_t columns);
+
+// A constant of equally likely random numbers from low up to high; float types only.
+bg_node bg_uniform(bg_graph *g,
+                   int32_t dtype,
+                   const size_t *dims,
+                   size_t rank,
+                   double low,
+                   double high);
+
+// A constant of normal random numbers of this mean and standard deviation; float types only.
+bg_node bg_normal(bg_graph *g,
+                  int32_t dtype,
+                  const size_t *dims,
+                  size_t rank,
+                  double mean,
+                  double deviation);
+
+// Replaces the data of a leaf; `bytes` must be exactly their size. Everything that depends on the
+// leaf follows: the next read or backward computes it anew.
+bg_status bg_write(bg_graph *g, bg_node x, const void *data, size_t bytes);
+
+// A constant with the value that x has now, which later writes do not change.
+bg_node bg_snapshot(bg_graph *g, bg_node x);
+
+// The value of x, through which no gradient flows.
+bg_node bg_detach(bg_graph *g, bg_node x);
+
+// One step of gradient descent for every leaf that requires a gradient and has one; NULL for the
+// default options. Set the gradients to zero before the next backward.
+bg_status bg_sgd_step(bg_graph *g, const bg_sgd_options *options);
+
+// One step of Adam for every leaf that requires a gradient and has one; NULL for the default
+// options. Set the gradients to zero before the next backward.
+bg_status bg_adam_step(bg_graph *g, const bg_adam_options *options);
+
+// Computes x, if need be, and writes it as nested brackets; more than 1000 elements are
+// abbreviated. As snprintf: at most `capacity` bytes are written, a final NUL among them, and the
+// length of the whole text is returned; 0 when x is not valid.
+size_t bg_format(bg_graph *g, bg_node x, char *buffer, size_t capacity);
+
+// As bg_format, to standard output, with a final newline.
+bg_status bg_print(bg_graph *g, bg_node x);
+
+// Writes the recording: BG_TEXT or BG_DOT. Buffer and result as for bg_format.
+size_t bg_format_graph(bg_graph *g, char *buffer, size_t capacity, int32_t format_code);
+
+// As bg_format_graph, to standard output.
+bg_status bg_print_graph(bg_graph *g, int32_t format_code);
+
+// The label of x, or "" if it has none. Buffer and result as for bg_format.
+size_t bg_label(bg_graph *g, bg_node x, char *buffer, size_t capacity);
+
+// Sum of a[i] b[i] of two vectors of one length: a 0-d tensor.
+bg_node bg_dot(bg_graph *g, bg_node a, bg_node b);
+
+// Matrix product over the last two axes; the others broadcast. A vector on the left is a row and
+// on the right a column, and that axis is gone from the result.
+bg_node bg_matmul(bg_graph *g, bg_node a, bg_node b);
+
+// e^x / sum(e^x) along an axis, without overflow.
+bg_node bg_softmax(bg_graph *g, bg_node x, int32_t axis);
+
+// x - log(sum(e^x)) along an axis, without overflow.
+bg_node bg_log_softmax(bg_graph *g, bg_node x, int32_t axis);
+
+// Mean over the rows of -log softmax(logits)[class]: logits of shape [rows, classes] and a vector
+// of one class (BG_I64) a row. Rows of class -100 are left out.
+bg_node bg_cross_entropy(bg_graph *g, bg_node logits, bg_node classes);
+
+// Mean of (a - b)^2 over all elements.
+bg_node bg_mse(bg_graph *g, bg_node a, bg_node b);
+
+// In training mode each element is 0 with probability p, else scaled by 1 / (1 - p); in evaluation
+// mode x. New random numbers after every write to a leaf, and after bg_resample.
+bg_node bg_dropout(bg_graph *g, bg_node x, double p);
+
+// Computes x, if need be, and copies its elements, row-major, to `out`, which has exactly their
+// size in bytes.
+bg_status bg_read(bg_graph *g, bg_node x, void *out, size_t bytes);
+
+// The one element of a tensor of any type and of any shape with one element.
+bg_status bg_item(bg_graph *g, bg_node x, double *out);
+
+// Computes x, if need be, and shows its elements, row-major, without copying them: valid until
+// the next call that changes the graph. NULL when there is an error.
+const void *bg_data(bg_graph *g, bg_node x);
+
+// The number of axes; -1 when x is not valid.
+int32_t bg_rank(bg_graph *g, bg_node x);
+
+// Writes the length of each axis to dims, which has room for `capacity` of them.
+bg_status bg_shape(bg_graph *g, bg_node x, size_t *dims, size_t capacity);
+
+// The number of elements; 0 when x is not valid.
+size_t bg_len(bg_graph *g, bg_node x);
+
+// The element type, BG_F32 to BG_U8; 0 when x is not valid.
+int32_t bg_dtype(bg_graph *g, bg_node x);
+
+// The name of the operation that made x, such as "mul", for ever valid; NULL for a leaf, and when
+// x is not valid.
+const char *bg_op_name(bg_graph *g, bg_node x);
+
+// Whether gradients flow to x.
+bool bg_requires_grad(bg_graph *g, bg_node x);
+
+// Sets whether gradients flow to x, a leaf. What is recorded from now on follows.
+bg_status bg_set_requires_grad(bg_graph *g, bg_node x, bool on);
+
+// Names a node, for messages and prints: UTF-8, copied.
+bg_status bg_set_label(bg_graph *g, bg_node x, const char *label);
+
+// Sum of the elements over the axes.
+bg_node bg_sum(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// Sum of the elements: a 0-d tensor.
+bg_node bg_sum_all(bg_graph *g, bg_node x);
+
+// Mean of the elements over the axes.
+bg_node bg_mean(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// Mean of the elements: a 0-d tensor.
+bg_node bg_mean_all(bg_graph *g, bg_node x);
+
+// Largest element over the axes. Gradient at ties: along a single axis the first gets all,
+// over all axes they share it evenly.
+bg_node bg_max(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// Smallest element over the axes. Gradient at ties: as for bg_max.
+bg_node bg_min(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// Largest element over the axes; ties share the gradient evenly.
+bg_node bg_amax(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// Smallest element over the axes; ties share the gradient evenly.
+bg_node bg_amin(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// Product of the elements over the axes; its gradient is right at zeros, too.
+bg_node bg_prod(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// log(sum(e^x)) over the axes, without overflow.
+bg_node bg_logsumexp(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// Variance over the axes: the sum of squared distances from the mean, divided by count -
+// correction (1 for the unbiased estimate).
+bg_node bg_var(bg_graph *g,
+               bg_node x,
+               const int32_t *axes,
+               size_t n,
+               double correction,
+               bool keepdim);
+
+// Norm over the axes: (sum |x|^p)^(1/p), for any p above 0 and INFINITY. The gradient at 0 is 0.
+bg_node bg_norm(bg_graph *g, bg_node x, double p, const int32_t *axes, size_t n, bool keepdim);
+
+// Index (BG_I64) of the first largest element along an axis. No gradient.
+bg_node bg_argmax(bg_graph *g, bg_node x, int32_t axis, bool keepdim);
+
+// Index (BG_I64, 0-d) of the first largest of all elements, counted row-major. No gradient.
+bg_node bg_argmax_all(bg_graph *g, bg_node x);
+
+// Index (BG_I64) of the first smallest element along an axis. No gradient.
+bg_node bg_argmin(bg_graph *g, bg_node x, int32_t axis, bool keepdim);
+
+// Index (BG_I64, 0-d) of the first smallest of all elements, counted row-major. No gradient.
+bg_node bg_argmin_all(bg_graph *g, bg_node x);
+
+// The same elements in row-major order in another shape; one length may be -1: what is left.
+bg_node bg_reshape(bg_graph *g, bg_node x, const int64_t *dims, size_t rank);
+
+// Two axes exchanged.
+bg_node bg_transpose(bg_graph *g, bg_node x, int32_t a, int32_t b);
+
+// Axis i of the result is axis order[i] of x; `order` names each axis once.
+bg_node bg_permute(bg_graph *g, bg_node x, const int32_t *order, size_t n);
+
+// Axes of length 1, and missing ones at the left, repeated up to these lengths; -1 keeps one.
+bg_node bg_expand(bg_graph *g, bg_node x, const int64_t *dims, size_t rank);
+
+// Without this axis if its length is 1, else x itself.
+bg_node bg_squeeze(bg_graph *g, bg_node x, int32_t axis);
+
+// Without all axes of length 1.
+bg_node bg_squeeze_all(bg_graph *g, bg_node x);
+
+// With a new axis of length 1 at this place of the result.
+bg_node bg_unsqueeze(bg_graph *g, bg_node x, int32_t axis);
+
+// The elements from start up to but without stop along an axis, every step-th (at least 1).
+// Negative bounds count from the end, and bounds outside are cut, as in Python.
+bg_node bg_slice(bg_graph *g, bg_node x, int32_t axis, int64_t start, int64_t stop, int64_t step);
+
+// The n tensors one after the other along an axis they all have; other axes must agree.
+bg_node bg_concat(bg_graph *g, const bg_node *xs, size_t n, int32_t axis);
+
+// The n tensors, all of one shape, along a new axis at this place of the result.
+bg_node bg_stack(bg_graph *g, const bg_node *xs, size_t n, int32_t axis);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* BUMPGRAD_H */
