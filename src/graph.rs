@@ -30,12 +30,14 @@ impl Handle {
     pub(crate) const NULL: Self = Self { id: 0, tag: 0 };
 }
 
-/// A place to which [`Core::rewind`] goes back.
+/// A place in a recording to which [`Graph::rewind`](crate::Graph::rewind) goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
     pub(crate) nodes: u32,
     pub(crate) lists: u32,
     pub(crate) tag: u32,
+    /// The first tag of the graph it was made with.
+    pub(crate) graph: u32,
 }
 
 /// The mutable side of a node: its value, if there is one, and how old it is.
@@ -117,6 +119,8 @@ pub(crate) struct Core {
     /// Lists that the reverse walk fills anew each time.
     pub(crate) walk_scratch: WalkScratch,
     tag: u32,
+    /// Tells this graph from all others.
+    first_tag: u32,
     nodes: Stack<Node>,
     states: Stack<State>,
     lists: Lists,
@@ -137,6 +141,7 @@ fn new_tag() -> u32 {
 
 impl Core {
     pub(crate) fn new() -> Self {
+        let tag = new_tag();
         Self {
             error: ErrorSlot::new(),
             pool: Pool::new(),
@@ -148,7 +153,8 @@ impl Core {
             streams: 0,
             labels: Vec::new(),
             walk_scratch: WalkScratch::default(),
-            tag: new_tag(),
+            tag,
+            first_tag: tag,
             nodes: Stack::new(),
             states: Stack::new(),
             lists: Lists::new(),
@@ -440,7 +446,12 @@ impl Core {
     // ---- going back ----
 
     pub(crate) fn mark(&self) -> Mark {
-        Mark { nodes: self.nodes.len() as u32, lists: self.lists.len() as u32, tag: self.tag }
+        Mark {
+            nodes: self.nodes.len() as u32,
+            lists: self.lists.len() as u32,
+            tag: self.tag,
+            graph: self.first_tag,
+        }
     }
 
     /// Drops every node recorded after the mark.
@@ -449,7 +460,7 @@ impl Core {
         // The mark is of this graph, and of before all later rewinds to an earlier place, exactly
         // when the last node that it keeps is still there with a tag no newer than the mark's.
         let kept = len == 0 || (len <= self.len() && self.nodes.get(len - 1).tag <= mark.tag);
-        if !kept || mark.tag > self.tag {
+        if !kept || mark.graph != self.first_tag {
             return Err(self.fail(
                 ErrorKind::Handle,
                 format_args!("rewind: the mark is of another graph or of nodes already dropped"),

@@ -20,10 +20,11 @@ mod math;
 mod node;
 mod op;
 mod plan;
-#[cfg(feature = "capi")]
 mod print;
 mod random;
 mod real;
+#[cfg(feature = "capi")]
+mod reserve;
 mod roll_call;
 mod session;
 mod shape;

@@ -379,6 +379,20 @@ impl Session {
     /// One step for every leaf that requires a gradient and has one.
     pub(crate) fn step(&mut self, update: Update) -> Maybe<()> {
         let core = &mut self.core;
+        let (numbers, betas) = match update {
+            Update::Sgd { rate, momentum, decay } => ([rate, momentum, decay], [0.0; 2]),
+            Update::Adam { rate, betas, epsilon, decay } => ([rate, epsilon, decay], betas),
+        };
+        let valid = numbers.iter().all(|x| x.is_finite() && *x >= 0.0)
+            && betas.iter().all(|beta| (0.0..1.0).contains(beta));
+        if !valid {
+            return Err(core.fail(
+                ErrorKind::Argument,
+                format_args!(
+                    "optimiser: a number is negative, not finite, or a beta not below 1: {update:?}"
+                ),
+            ));
+        }
         let moments = match update {
             Update::Sgd { .. } => 1,
             Update::Adam { .. } => 2,

@@ -11,6 +11,7 @@ use crate::error::{Error, Fail, Maybe, Result};
 use crate::graph::{Core, Handle, Mark, Operand};
 use crate::id::NodeId;
 use crate::node::{Comparison, Extreme, Ties};
+use crate::print;
 use crate::roll_call::Elem;
 use crate::session::{Session, Update};
 
@@ -80,6 +81,20 @@ impl fmt::Debug for Var<'_> {
             f.write_str("Var(null)")
         } else {
             write!(f, "Var(n{})", self.handle.id)
+        }
+    }
+}
+
+/// The value as nested brackets, abbreviated if it is long; computed if need be. An error is
+/// written in place of the value.
+impl fmt::Display for Var<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.eval() {
+            Ok(()) => {
+                let session = self.graph.session();
+                print::tensor(&session.core, NodeId(self.handle.id), f)
+            }
+            Err(error) => write!(f, "({error})"),
         }
     }
 }
@@ -349,11 +364,28 @@ impl Graph {
         self.session().core.set_memory_limit(bytes);
     }
 
+    /// The recording as text, a node a line.
+    pub fn to_text(&self) -> String {
+        text(|out| print::graph(&self.session().core, out))
+    }
+
+    /// The recording as a graph in the DOT language of Graphviz.
+    pub fn to_dot(&self) -> String {
+        text(|out| print::dot(&self.session().core, out))
+    }
+
     /// The instructions that kernels use: `baseline`, `v3` (AVX2) or `v4` (AVX-512). The
     /// environment variable `BUMPGRAD_LEVEL` can lower it.
     pub fn simd_level(&self) -> &'static str {
         self.session().level_name()
     }
+}
+
+fn text(write: impl FnOnce(&mut String) -> fmt::Result) -> String {
+    let mut out = String::new();
+    // A String takes everything.
+    let _ = write(&mut out);
+    out
 }
 
 fn heads<'a>(
@@ -731,7 +763,7 @@ impl<'g> Var<'g> {
         self.map("log_softmax", |core, x| core.log_softmax(x, axis))
     }
 
-    /// The mean over the rows of -log softmax(logits)[class]. Logits are `[rows, classes]`, classes
+    /// The mean over the rows of -log softmax(logits) at the row's class. Logits are `[rows, classes]`, classes
     /// i64 of shape `[rows]`; rows of class -100 are left out.
     #[track_caller]
     pub fn cross_entropy(self, classes: Self) -> Self {

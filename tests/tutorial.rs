@@ -332,6 +332,9 @@ fn optimisers_take_the_known_steps() -> Result<()> {
     let got = after_two(&|g| sgd.step(g))?;
     assert!((got[0] - 0.46).abs() < 1e-15 && (got[1] - 0.92).abs() < 1e-15, "{got:?}");
     let got = after_two(&|g| bumpgrad::Adam::new(0.1).step(g))?;
+    let bad = bumpgrad::Adam { betas: [0.9, 1.0], ..bumpgrad::Adam::new(0.1) };
+    assert_eq!(bad.step(&Graph::new()).unwrap_err().kind(), ErrorKind::Argument);
+    assert!(bumpgrad::Sgd::new(f64::NAN).step(&Graph::new()).is_err());
     assert!((got[0] - 0.8004122).abs() < 5e-8 && (got[1] - 1.8001665).abs() < 5e-8, "{got:?}");
     Ok(())
 }
@@ -480,11 +483,30 @@ fn handles_are_of_their_graph_and_end_with_a_rewind() -> Result<()> {
     let error = (w + foreign).to_vec::<f64>().unwrap_err();
     assert!(error.message().contains("another graph"), "{error}");
     assert!(other.rewind(mark).is_err());
+    // A mark of another graph is refused even if its numbers would fit.
+    let (a, b) = (Graph::new(), Graph::new());
+    let x = a.tensor(&[1f32; 1000], &[1000]);
+    b.tensor(&[1f32; 3], &[3]);
+    let foreign = b.mark();
+    a.rewind(a.mark())?;
+    assert!(a.rewind(foreign).is_err());
+    assert_eq!(x.shape()?, [1000]);
     let late = g.mark();
     g.reset();
     assert!(g.is_empty() && w.to_vec::<f64>().is_err());
     assert!(g.rewind(late).is_err());
     Ok(())
+}
+
+#[test]
+fn tensors_and_recordings_can_be_printed() {
+    let g = Graph::new();
+    let x = g.param(&[1.0, 2.5, -3.0, 4.0], &[2, 2]).label("x");
+    assert_eq!((x * 2.0).to_string(), "[[ 2,  5],\n [-6,  8]]");
+    assert_eq!(g.scalar(7i64).to_string(), "7");
+    let bad = x.matmul(g.zeros::<f64>(&[3]));
+    assert!(bad.to_string().starts_with("(matmul: cannot multiply"), "{bad}");
+    assert!(g.to_text().contains("mul") && g.to_dot().starts_with("digraph"), "{}", g.to_text());
 }
 
 #[test]

@@ -37,7 +37,7 @@ impl Run<'_> {
             self.matmul(core, node, sources, out);
             return Ok(());
         }
-        crate::ffi::alloc::with_room_for_gemm(core, (m, k, n), node.dtype.size(), |core| {
+        crate::reserve::with_room_for_gemm(core, (m, k, n), node.dtype.size(), |core| {
             self.matmul(core, node, sources, out);
         })
     }

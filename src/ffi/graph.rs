@@ -176,7 +176,7 @@ pub unsafe extern "C" fn bg_mark(g: *const bg_graph) -> bg_place {
     unsafe {
         call(g, |session| {
             let mark = session.core.mark();
-            let Mark { nodes, lists, tag } = mark;
+            let Mark { nodes, lists, tag, .. } = mark;
             place = bg_place { nodes, lists, tag, check: check(mark, (*g).serial) };
         });
     }
@@ -189,11 +189,11 @@ pub unsafe extern "C" fn bg_mark(g: *const bg_graph) -> bg_place {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_rewind(g: *mut bg_graph, mark: bg_place) -> bg_status {
     let bg_place { nodes, lists, tag, check: told } = mark;
-    let mark = Mark { nodes, lists, tag };
     // SAFETY: the header's rules for `g`, which is not NULL where the closure runs.
     unsafe {
         call(g, |session| {
-            if check(mark, (*g).serial) == told {
+            let mark = Mark { nodes, lists, tag, graph: (*g).serial };
+            if check(mark, mark.graph) == told {
                 let _told_below = session.core.rewind(mark);
             } else {
                 session.core.fail(

@@ -12,7 +12,6 @@
 #![allow(rustdoc::broken_intra_doc_links, reason = "the documentation is a C header's")]
 #![allow(rustdoc::private_intra_doc_links, reason = "as above")]
 
-pub(crate) mod alloc;
 pub mod elementwise;
 pub mod gradient;
 pub mod graph;
