@@ -321,3 +321,17 @@ fn f32_agrees_within_its_precision() {
         case.op() == "cast" || case.json["note"].as_str().unwrap().contains("special")
     });
 }
+
+/// The level is found out once a process, so each lower one takes a process of its own.
+#[test]
+fn lower_simd_levels_agree_too() {
+    for level in ["baseline", "v3"] {
+        let run = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["f64_values", "f32_agrees"])
+            .env("BUMPGRAD_LEVEL", level)
+            .output()
+            .unwrap();
+        let output = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success() && output.contains("2 passed"), "{level}: {output}");
+    }
+}

@@ -15,15 +15,8 @@ fn check(source: &str) {
 }
 
 #[test]
-fn the_readme_example_works_literally() {
+fn shortest() {
     check("c/readme.c");
-    let readme = std::fs::read_to_string(ffi_tests::root().join("README.md")).unwrap();
-    let program = std::fs::read_to_string(ffi_tests::root().join("ffi-tests/c/readme.c")).unwrap();
-    let (_, body) = program.split_once("int main(void) {\n").unwrap();
-    let (body, _) = body.split_once("    return").unwrap();
-    for line in body.lines() {
-        assert!(readme.contains(line.trim()), "README.md has not {line:?}");
-    }
 }
 
 #[test]
@@ -110,7 +103,7 @@ fn valgrind() {
         println!("skipped: valgrind is not installed");
         return;
     }
-    for name in ["tutorial", "misuse"] {
+    for name in ["tutorial", "operations", "optimisers", "misuse"] {
         let program = build(&format!("c/{name}.c"), &format!("{name}-memcheck"), Link::Static, &[]);
         pass(
             Command::new("valgrind")
