@@ -1,5 +1,5 @@
-//! Reductions: over rows where the reduced axes are the inner ones, by joining rows where they
-//! are the outer ones, and over a rearranged copy where they are mixed.
+//! Reductions: over rows where the reduced axes are the last ones, by joining rows where others
+//! follow them, and over a rearranged copy where they are mixed or the operand is a view.
 
 use super::copy::Cursor;
 use super::{Run, fill, uninit, zero};
@@ -15,7 +15,7 @@ use crate::shape::{Dims, Layout};
 /// that the error of a long column grows with its square root.
 const JOIN_BLOCK: usize = 64;
 
-/// How the elements of an operand are grouped in memory.
+/// How the elements of an operand are grouped, in the order of its axes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Groups {
     /// Kept positions outside, reduced ones, kept positions inside.
@@ -24,14 +24,11 @@ struct Groups {
     inner: usize,
 }
 
-/// The groups of a dense operand, if the reduced axes are neighbours.
-fn groups(layout: &Layout, kept: &[usize]) -> Option<Groups> {
-    if !layout.is_dense() {
-        return None;
-    }
+/// The groups of a shape, if its reduced axes are neighbours.
+fn groups(dims: &[usize], kept: &[usize]) -> Option<Groups> {
     let mut groups = Groups { outer: 1, reduced: 1, inner: 1 };
     let mut seen = false;
-    for (axis, &len) in layout.dims().iter().enumerate() {
+    for (axis, &len) in dims.iter().enumerate() {
         if len != kept[axis] {
             if groups.inner != 1 {
                 return None;
@@ -47,19 +44,17 @@ fn groups(layout: &Layout, kept: &[usize]) -> Option<Groups> {
     Some(groups)
 }
 
-/// The layout with the reduced axes last (or first).
-fn gathered(layout: &Layout, kept: &[usize], last: bool) -> (Layout, Dims) {
+/// The layout with the reduced axes last.
+fn reduced_last(layout: &Layout, kept: &[usize]) -> Layout {
     let mut order = Dims::SCALAR;
-    for reduced in if last { [false, true] } else { [true, false] } {
+    for reduced in [false, true] {
         for axis in 0..kept.len() {
             if (layout.dims()[axis] != kept[axis]) == reduced {
                 order.push(axis);
             }
         }
     }
-    let mut kept_dims = order;
-    order.iter().enumerate().for_each(|(to, &axis)| kept_dims[to] = kept[axis]);
-    (layout.permute(&order), kept_dims)
+    layout.permute(&order)
 }
 
 impl Run<'_> {
@@ -79,15 +74,18 @@ impl Run<'_> {
             fill(node.dtype, node.len, out, nothing);
             return Ok(());
         }
+        // In which order elements are added follows from the shape alone, never from where they
+        // lie, so that a view and its copy have the same sum to the last bit.
         let by_join = self.kernels(node.dtype).join(reduction).is_some();
-        let fits = |groups: &Groups| groups.inner == 1 || by_join;
-        let (last, last_kept) = gathered(&layout, &kept, true);
-        let (first, first_kept) = gathered(&layout, &kept, false);
-        let found = groups(&layout, &kept)
-            .filter(fits)
-            .or_else(|| groups(&last, &last_kept))
-            .or_else(|| groups(&first, &first_kept).filter(fits));
-        if let Some(groups) = found {
+        let grouped = groups(layout.dims(), &kept).filter(|g| g.inner == 1 || by_join);
+        let (layout, groups) = match grouped {
+            Some(groups) => (layout, groups),
+            None => {
+                let reduced = layout.len() / node.len;
+                (reduced_last(&layout, &kept), Groups { outer: node.len, reduced, inner: 1 })
+            }
+        };
+        if layout.is_dense() {
             return self.reduce_groups(core, node, reduction, groups, from, out);
         }
         let len = layout.len();
@@ -96,8 +94,7 @@ impl Run<'_> {
             return Err(core.out_of_memory(node.op.name()));
         };
         // SAFETY: the copy has room for the operand's elements.
-        unsafe { Cursor::new(&last).gather(size, from, copy.as_ptr(), len) };
-        let groups = Groups { outer: node.len, reduced: len / node.len, inner: 1 };
+        unsafe { Cursor::new(&layout).gather(size, from, copy.as_ptr(), len) };
         let reduced = self.reduce_groups(core, node, reduction, groups, copy.as_ptr(), out);
         core.pool.give(copy);
         reduced
@@ -175,7 +172,7 @@ impl Run<'_> {
         let kept = core.dims(node.list);
         let x = node.inputs[0];
         let (_, layout) = self.strided(core, source, x);
-        let Some(Groups { outer, reduced, inner }) = groups(&layout, &kept) else {
+        let Some(Groups { outer, reduced, inner }) = groups(layout.dims(), &kept) else {
             unreachable!("one axis or all of a dense operand")
         };
         // SAFETY: the node's own buffer, of `len` elements of i64.

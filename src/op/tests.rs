@@ -202,3 +202,16 @@ fn every_binary_rule_broadcasts_and_sums_its_cotangents_back() {
         assert_eq!(session.dtype(z), Ok(DType::F64));
     }
 }
+
+#[test]
+fn every_rule_has_golden_values() {
+    let golden = [
+        include_str!("../../tests/golden/unary.json"),
+        include_str!("../../tests/golden/binary.json"),
+        include_str!("../../tests/golden/reduce.json"),
+    ];
+    for &elem in Elem::ALL {
+        let case = format!("\"op\":\"{}\"", Rule::of(elem).name);
+        assert!(golden.iter().any(|file| file.contains(&case)), "no case of {case}");
+    }
+}
