@@ -7,7 +7,7 @@ use std::{env, fs};
 
 /// The files behind the header, in the order in which it shows them.
 const SOURCES: &str =
-    "graph leaf read gradient optim elementwise reduce shaping index product print mod";
+    "types graph leaf read gradient optim elementwise reduce shaping index product print";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -70,6 +70,10 @@ fn the_header_declares_every_exported_function() {
         }
     }
     let header = code(&fs::read_to_string(header()).unwrap());
+    for function in &exported {
+        let count = header.matches(&format!("{function}(")).count();
+        assert_eq!(count, 1, "{function} is declared {count} times");
+    }
     assert_eq!(declared(&header), exported.iter().map(String::as_str).collect());
     assert!(exported.len() > 100, "{exported:?}");
 }
