@@ -392,7 +392,7 @@ bg_status bg_backward_many(bg_graph *g, const bg_node *ys, const bg_node *heads,
 // The gradients of y with respect to n nodes, as nodes that can be computed with and
 // differentiated again; no leaf's gradient changes. `head` may be null when y is a single element.
 // An x that y does not depend on is an error or, with allow_unused, has a null gradient. All are
-// null when there is an error.
+// null when there is an error. `out` must not overlap `xs`.
 bg_status bg_grad(bg_graph *g,
                   bg_node y,
                   bg_node head_or_null,

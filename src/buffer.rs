@@ -150,7 +150,32 @@ impl Pool {
         NonNull::new(start).ok_or(OutOfMemory)
     }
 
+    /// New memory; when there is none, what lies free in other classes is given back for it.
     fn system(&mut self, bytes: usize) -> Result<NonNull<u8>, OutOfMemory> {
+        self.try_system(bytes).or_else(|_| {
+            self.release_free();
+            self.try_system(bytes)
+        })
+    }
+
+    /// Gives free buffers back to the system, except those cut from slabs.
+    #[cold]
+    fn release_free(&mut self) {
+        for class in class_of(SLAB_LIMIT + 1)..CLASSES {
+            while let Some(start) = NonNull::new(self.free[class]) {
+                // SAFETY: a free buffer's first bytes hold the next one (written by `give`).
+                self.free[class] = unsafe { start.cast::<*mut u8>().read() };
+                let found = self.taken.iter().position(|&(taken, _)| taken == start);
+                let Some(place) = found else { unreachable!("a large buffer is taken as such") };
+                let (_, layout) = self.taken.swap_remove(place);
+                self.stats.pooled -= layout.size();
+                // SAFETY: allocated by `try_system` with this layout, and in nobody's use.
+                unsafe { dealloc(start.as_ptr(), layout) };
+            }
+        }
+    }
+
+    fn try_system(&mut self, bytes: usize) -> Result<NonNull<u8>, OutOfMemory> {
         if bytes > self.limit.saturating_sub(self.stats.pooled) {
             return Err(OutOfMemory);
         }
@@ -167,7 +192,7 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         for (start, layout) in self.taken.drain(..) {
-            // SAFETY: allocated by `system` with this layout, and given back only here.
+            // SAFETY: allocated by `try_system` with this layout, and still ours.
             unsafe { dealloc(start.as_ptr(), layout) };
         }
     }
@@ -213,7 +238,15 @@ mod tests {
         let half = pool.take(1 << 19).unwrap();
         assert_eq!(pool.take(1 << 20).unwrap_err(), OutOfMemory);
         pool.give(half);
-        assert!(pool.take(1 << 19).is_ok());
+        let half = pool.take(1 << 19).unwrap();
         assert!(pool.take(usize::MAX).is_err());
+        // Free buffers of another size do not stand in the way.
+        pool.give(half);
+        let most = pool.take(900_000).unwrap();
+        pool.give(most);
+        let third = pool.take(300_000).unwrap();
+        assert!(pool.take(900_000).is_err());
+        pool.give(third);
+        assert!(pool.take(900_000).is_ok() && pool.stats().pooled <= 1 << 20);
     }
 }

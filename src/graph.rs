@@ -467,6 +467,8 @@ impl Core {
             ));
         }
         self.truncate(len);
+        // Ids are used again, so random nodes must not be in the same replay as their predecessors.
+        self.clock += 1;
         self.lists.truncate(mark.lists as usize);
         self.tag = new_tag();
         Ok(())
@@ -475,6 +477,7 @@ impl Core {
     /// Drops everything and keeps the memory for the next recording.
     pub(crate) fn reset(&mut self) {
         self.truncate(0);
+        self.clock += 1;
         self.lists.truncate(0);
         self.tag = new_tag();
     }

@@ -167,11 +167,12 @@ fn each<L: Lanes, const N: usize>(
     }
     if whole < n {
         // The tail runs the same code as the body, on copies filled up to whole lanes.
-        let mut last = [[out[whole]; MAX_LANES]; N];
+        // (The result must not be read: it may never have been written.)
+        let mut last = from.map(|from| [from[whole]; MAX_LANES]);
         for k in 0..N {
             last[k][..n - whole].copy_from_slice(&from[k][whole..]);
         }
-        let mut y = [out[whole]; MAX_LANES];
+        let mut y = [from[0][whole]; MAX_LANES];
         // SAFETY: the copies hold MAX_LANES elements, at least LANES.
         unsafe {
             let x = std::array::from_fn(|k| L::load(last[k].as_ptr()));

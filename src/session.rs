@@ -397,11 +397,27 @@ impl Session {
             Update::Sgd { .. } => 1,
             Update::Adam { .. } => 2,
         };
-        // Memory first, so that running out of it leaves all parameters as they were.
+        // Memory first, so that running out of it leaves all parameters and averages as they were.
+        let mut fresh = Vec::new();
         for slot in 0..core.slots.len() {
-            if core.is_parameter(slot) {
-                core.take_moments(slot, moments)?;
+            let present = core.slots[slot].moments.iter().flatten().count();
+            if !core.is_parameter(slot) || present == moments {
+                continue;
             }
+            let room = fresh.try_reserve(1).is_ok();
+            match if room { core.new_moments(slot, moments) } else { None } {
+                Some(buffers) => fresh.push((slot, buffers)),
+                None => {
+                    let all = fresh.into_iter().flat_map(|(_, buffers)| buffers).flatten();
+                    all.for_each(|buffer| core.pool.give(buffer));
+                    return Err(core.out_of_memory("optimiser"));
+                }
+            }
+        }
+        for (slot, buffers) in fresh {
+            let old = std::mem::replace(&mut core.slots[slot].moments, buffers);
+            old.into_iter().flatten().for_each(|buffer| core.pool.give(buffer));
+            core.slots[slot].steps = 0;
         }
         for slot in 0..core.slots.len() {
             if core.is_parameter(slot) {
@@ -471,32 +487,22 @@ impl Core {
         slot.grad.is_some() && node.op == Op::Leaf && node.requires_grad
     }
 
-    /// Makes sure that a slot has exactly this many running averages: new ones are zero, and an
-    /// optimiser that needs another number of them starts afresh.
-    fn take_moments(&mut self, slot: usize, count: usize) -> Maybe<()> {
+    /// New running averages for a slot, all zero; an optimiser that needs another number of them
+    /// than the last one starts afresh.
+    fn new_moments(&mut self, slot: usize, count: usize) -> Option<[Option<Buffer>; 2]> {
         let node = *self.node(self.slots[slot].node);
         let bytes = node.len * node.dtype.size();
-        if self.slots[slot].moments.iter().flatten().count() == count {
-            return Ok(());
-        }
         let mut fresh = [None; 2];
         for i in 0..count {
-            match self.pool.take(bytes) {
-                Ok(buffer) => {
-                    // SAFETY: the buffer has that many bytes; zero bytes are float zeros.
-                    unsafe { buffer.as_ptr().write_bytes(0, bytes) };
-                    fresh[i] = Some(buffer);
-                }
-                Err(_) => {
-                    fresh.into_iter().flatten().for_each(|buffer| self.pool.give(buffer));
-                    return Err(self.out_of_memory("optimiser"));
-                }
-            }
+            let Ok(buffer) = self.pool.take(bytes) else {
+                fresh.into_iter().flatten().for_each(|buffer| self.pool.give(buffer));
+                return None;
+            };
+            // SAFETY: the buffer has that many bytes; zero bytes are float zeros.
+            unsafe { buffer.as_ptr().write_bytes(0, bytes) };
+            fresh[i] = Some(buffer);
         }
-        let old = std::mem::replace(&mut self.slots[slot].moments, fresh);
-        old.into_iter().flatten().for_each(|buffer| self.pool.give(buffer));
-        self.slots[slot].steps = 0;
-        Ok(())
+        Some(fresh)
     }
 }
 

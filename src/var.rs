@@ -188,7 +188,7 @@ impl Graph {
     /// A leaf with one value everywhere.
     #[track_caller]
     pub fn full<T: Element>(&self, shape: &[usize], value: T) -> Var<'_> {
-        self.record(|core| core.full("full", T::DTYPE, shape, value.to_f64()))
+        self.record(|core| core.full_of("full", shape, value))
     }
 
     /// A leaf of `start`, `start + step`, ... up to but without `stop`.
@@ -332,10 +332,16 @@ impl Graph {
     }
 
     /// Drops every node recorded after the mark, keeping their memory for the next ones. Nodes
-    /// before the mark keep data and gradients; handles of dropped nodes become invalid.
+    /// before the mark keep data and gradients; handles of dropped nodes become invalid. A new
+    /// replay begins: [`Var::dropout`] draws anew. Works while an error is remembered, and then
+    /// reports it.
     #[track_caller]
     pub fn rewind(&self, mark: Mark) -> Result<()> {
-        self.run(|session| session.core.rewind(mark))
+        let done = self.session().core.rewind(mark);
+        if done.is_err() {
+            self.session().core.error.locate(Location::caller());
+        }
+        self.check()
     }
 
     /// Drops all nodes and keeps the memory.
@@ -777,7 +783,8 @@ impl<'g> Var<'g> {
     }
 
     /// While the graph is in training mode: each element 0 with probability `p`, else scaled by
-    /// 1 / (1 - p). Otherwise the tensor itself. The choice is new after each write to any leaf.
+    /// 1 / (1 - p). Otherwise the tensor itself. The choice is new after each write to any leaf
+    /// and each rewind.
     #[track_caller]
     pub fn dropout(self, p: f64) -> Self {
         self.map("dropout", |core, x| core.dropout(x, p))

@@ -84,3 +84,36 @@ fn memory_is_reported_limited_and_kept_by_reset() -> Result<()> {
     assert!(g.zeros::<f64>(&[1000]).to_vec::<f64>().is_ok());
     Ok(())
 }
+
+#[test]
+fn integers_keep_all_their_digits_and_compare_only_with_integers() -> Result<()> {
+    let g = Graph::new();
+    let large = (1i64 << 53) + 1;
+    assert_eq!(g.full(&[1], large).to_vec::<i64>()?, [large]);
+    let x = g.tensor(&[0i64, 2, 3], &[3]);
+    assert_eq!(x.ge_scalar(2.0).to_vec::<u8>()?, [0, 1, 1]);
+    for wrong in [2.5, f64::NAN, f64::INFINITY, 9.3e18] {
+        assert!(x.eq_scalar(wrong).is_null());
+        assert!(g.check().unwrap_err().message().contains("cast the tensor to f64"));
+    }
+    assert!(g.zeros::<u8>(&[1]).lt_scalar(300.0).is_null());
+    assert!(g.check().is_err());
+    assert_eq!(x.cast(DType::F64).lt_scalar(2.5).to_vec::<u8>()?, [1, 1, 0]);
+    Ok(())
+}
+
+#[test]
+fn a_failed_step_of_another_optimiser_loses_nothing() -> Result<()> {
+    let g = Graph::new();
+    let (a, b) = (g.param(&[0f32; 100_000], &[100_000]), g.param(&[0f32; 100_000], &[100_000]));
+    (a + b).sum().backward()?;
+    let sgd = bumpgrad::Sgd { momentum: 1.0, ..bumpgrad::Sgd::new(1.0) };
+    sgd.step(&g)?;
+    g.set_memory_limit(g.memory().pooled + 920_000);
+    assert!(bumpgrad::Adam::new(1.0).step(&g).is_err());
+    g.set_memory_limit(usize::MAX);
+    sgd.step(&g)?;
+    // Two steps with full momentum: 1 and then 2.
+    assert_eq!((a.to_vec::<f32>()?[0], b.to_vec::<f32>()?[0]), (-3.0, -3.0));
+    Ok(())
+}

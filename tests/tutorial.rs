@@ -229,6 +229,14 @@ fn training_and_evaluation_mode() -> Result<()> {
     g.set_training(false);
     assert!(!g.is_training());
     assert_eq!(dropped.to_vec::<f64>()?, [1.0; 200]);
+    g.set_training(true);
+    let mark = g.mark();
+    let mut masks = Vec::new();
+    for _ in 0..3 {
+        masks.push(x.dropout(0.5).to_vec::<f64>()?);
+        g.rewind(mark)?;
+    }
+    assert!(masks[0] != masks[1] && masks[1] != masks[2], "a recording has its own numbers");
     assert!(x.dropout(1.5).item().unwrap_err().message().contains("0..=1"));
     Ok(())
 }
@@ -253,6 +261,18 @@ fn derivatives_of_derivatives() -> Result<()> {
     let slope = g.grad(&[(v.norm(2.0, &[], false), None)], &[v])?[0];
     let row = g.grad(&[(slope.slice(0, 0, 1, 1).sum(), None)], &[v])?[0].to_vec::<f64>()?;
     assert!((row[0] - 0.128).abs() < 1e-15 && (row[1] + 0.096).abs() < 1e-15, "{row:?}");
+    Ok(())
+}
+
+#[test]
+fn norms_below_one_have_no_slope_at_zero() -> Result<()> {
+    let g = Graph::new();
+    let x = vector(&g, &[0.0, 1.0, -4.0]);
+    let norm = x.norm(0.5, &[], false);
+    assert!((norm.item()? - 9.0).abs() < 1e-14);
+    norm.backward()?;
+    let want = [0.0, 3.0, -1.5];
+    assert!(grad(x).iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-14), "{:?}", grad(x));
     Ok(())
 }
 

@@ -59,7 +59,7 @@ pub unsafe extern "C" fn bg_backward_many(
 /// The gradients of y with respect to n nodes, as nodes that can be computed with and
 /// differentiated again; no leaf's gradient changes. `head` may be null when y is a single element.
 /// An x that y does not depend on is an error or, with allow_unused, has a null gradient. All are
-/// null when there is an error.
+/// null when there is an error. `out` must not overlap `xs`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_grad(
     g: *mut bg_graph,

@@ -105,8 +105,18 @@ impl Core {
         dims: &[usize],
         value: f64,
     ) -> Maybe<NodeId> {
-        let id = self.new_leaf(what, dtype, dims)?;
-        with_dtype!(dtype, T => self.fill_leaf(id, |_| T::from_f64(value)));
+        with_dtype!(dtype, T => self.full_of(what, dims, T::from_f64(value)))
+    }
+
+    /// As `full`, for a value that f64 may not hold.
+    pub(crate) fn full_of<T: Element>(
+        &mut self,
+        what: &str,
+        dims: &[usize],
+        value: T,
+    ) -> Maybe<NodeId> {
+        let id = self.new_leaf(what, T::DTYPE, dims)?;
+        self.fill_leaf(id, |_| value);
         Ok(id)
     }
 

@@ -162,6 +162,21 @@ impl Core {
                 node.inputs[1] = b;
             }
             Operand::Constant(c) => {
+                let dtype = self.node(a).dtype;
+                let exact = match dtype {
+                    DType::F32 | DType::F64 => true,
+                    // 2^63 itself is no i64, although it is what i64::MAX rounds to.
+                    DType::I64 => c as i64 as f64 == c && c < i64::MAX as f64,
+                    DType::U8 => f64::from(c as u8) == c,
+                };
+                if !exact {
+                    return Err(self.fail(
+                        ErrorKind::Argument,
+                        format_args!(
+                            "{what}: {c} is no {dtype}: cast the tensor to f64 to compare"
+                        ),
+                    ));
+                }
                 (node.shape, node.len, node.imm) = (self.node(a).shape, self.node(a).len, c);
                 node.inputs[1] = NodeId::IMMEDIATE;
             }

@@ -279,7 +279,15 @@ impl Core {
         if p == f64::INFINITY {
             return self.extreme_with(Extreme::Max, Ties::Even, size, axes, keepdim);
         }
-        let power = self.map2(Elem::Pow, size, Operand::Constant(p))?;
+        let power = if p > 1.0 {
+            self.map2(Elem::Pow, size, Operand::Constant(p))?
+        } else {
+            // The slope of |x|^p at 0 is infinite, and counts as 0: zeros take no part.
+            let some = self.compare(Comparison::Ne, size, Operand::Constant(0.0))?;
+            let safe = self.where_(some, size, Operand::Constant(1.0))?;
+            let power = self.map2(Elem::Pow, safe, Operand::Constant(p))?;
+            self.where_(some, power, Operand::Constant(0.0))?
+        };
         let sum = self.sum(power, axes, keepdim)?;
         self.map2(Elem::NormRoot, sum, Operand::Constant(p))
     }
