@@ -17,20 +17,38 @@ use crate::op::{Elementwise, binary, unary};
 use crate::real::Real;
 use crate::roll_call::{Elem, roll_call};
 
-/// `kernel(n, out, operands)`: the pointers' types are those of the operation.
+/// `kernel(n, out, a, b, c, d)`: the pointers' types are those of the operation. Four operands
+/// are arguments of their own, since these travel in registers: a kernel may be called for a
+/// single element.
 ///
 /// # Safety
 /// - `out` is valid for writing, and every operand the operation reads for reading, `n` elements
 ///   of the dtype that the kernel was looked up for (row kernels write one element instead).
+///   Other operands of the operation are valid too, whatever they hold; pointers beyond the
+///   operation's operands are not looked at.
 /// - They are aligned for that type, and `out` overlaps none of the operands.
 /// - The CPU can run the level that the kernel was looked up for.
-pub(crate) type Kernel = unsafe fn(n: usize, out: *mut u8, operands: *const *const u8);
+pub(crate) type Kernel =
+    unsafe fn(n: usize, out: *mut u8, a: *const u8, b: *const u8, c: *const u8, d: *const u8);
+
+/// Calls a kernel of one operand.
+///
+/// # Safety
+/// As for [`Kernel`].
+#[inline(always)]
+pub(crate) unsafe fn call1(kernel: Kernel, n: usize, out: *mut u8, x: *const u8) {
+    // SAFETY: the caller's promise; the other operands are not looked at.
+    unsafe { kernel(n, out, x, x, x, x) }
+}
+
+/// The operands of a kernel.
+type Operands = [*const u8; 4];
 
 /// A loop body, for elements of type `T`.
 pub(crate) trait Body<T> {
     /// # Safety
     /// As for [`Kernel`].
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8);
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands);
 }
 
 /// A float type with lanes at every level.
@@ -82,27 +100,48 @@ float!(f64, W64, TRIG_LIMIT_F64);
 
 /// # Safety
 /// As for [`Kernel`].
-unsafe fn baseline<B: Body<T>, T: Float>(n: usize, out: *mut u8, operands: *const *const u8) {
+unsafe fn baseline<B: Body<T>, T: Float>(
+    n: usize,
+    out: *mut u8,
+    a: *const u8,
+    b: *const u8,
+    c: *const u8,
+    d: *const u8,
+) {
     // SAFETY: the caller's promise.
-    unsafe { B::run::<T::Wide>(n, out, operands) }
+    unsafe { B::run::<T::Wide>(n, out, &[a, b, c, d]) }
 }
 
 /// # Safety
 /// As for [`Kernel`].
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn v3<B: Body<T>, T: Float>(n: usize, out: *mut u8, operands: *const *const u8) {
+unsafe fn v3<B: Body<T>, T: Float>(
+    n: usize,
+    out: *mut u8,
+    a: *const u8,
+    b: *const u8,
+    c: *const u8,
+    d: *const u8,
+) {
     // SAFETY: the caller's promise.
-    unsafe { B::run::<T::Scalar>(n, out, operands) }
+    unsafe { B::run::<T::Scalar>(n, out, &[a, b, c, d]) }
 }
 
 /// # Safety
 /// As for [`Kernel`].
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
-unsafe fn v4<B: Body<T>, T: Float>(n: usize, out: *mut u8, operands: *const *const u8) {
+unsafe fn v4<B: Body<T>, T: Float>(
+    n: usize,
+    out: *mut u8,
+    a: *const u8,
+    b: *const u8,
+    c: *const u8,
+    d: *const u8,
+) {
     // SAFETY: the caller's promise.
-    unsafe { B::run::<T::Scalar>(n, out, operands) }
+    unsafe { B::run::<T::Scalar>(n, out, &[a, b, c, d]) }
 }
 
 /// The function for a level.
@@ -125,9 +164,9 @@ const fn at<B: Body<T>, T: Float>(level: Level) -> Kernel {
 /// # Safety
 /// As for [`Kernel`]; the operand must hold elements of type `T`.
 #[inline(always)]
-unsafe fn operand<'a, T>(operands: *const *const u8, k: usize, n: usize) -> &'a [T] {
+unsafe fn operand<'a, T>(operands: &Operands, k: usize, n: usize) -> &'a [T] {
     // SAFETY: the caller's promise.
-    unsafe { std::slice::from_raw_parts((*operands.add(k)).cast(), n) }
+    unsafe { std::slice::from_raw_parts(operands[k].cast(), n) }
 }
 
 /// # Safety
@@ -211,7 +250,7 @@ impl<O: Elementwise<N>, const N: usize> Lanewise<N> for Eval<O, N> {
 
 impl<O: Elementwise<N>, T: Float, const N: usize> Body<T> for Eval<O, N> {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with N operands.
         let (out, from): (&mut [T], [&[T]; N]) =
             unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
@@ -236,7 +275,7 @@ impl<O: Elementwise<1>> Lanewise<3> for Pull1<O> {
 
 impl<O: Elementwise<1>, T: Float> Body<T> for Pull1<O> {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with 3 operands.
         let (out, from): (&mut [T], [&[T]; 3]) =
             unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
@@ -262,7 +301,7 @@ impl<O: Elementwise<2>, const I: usize> Lanewise<4> for Pull2<O, I> {
 
 impl<O: Elementwise<2>, T: Float, const I: usize> Body<T> for Pull2<O, I> {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         const { assert!(!O::TRIG, "only rules of one operand are repaired") };
         // SAFETY: the caller's promise, with 4 operands.
         let (out, from): (&mut [T], [&[T]; 4]) =
@@ -300,7 +339,7 @@ struct Compare<const C: u8>;
 
 impl<T: Element + PartialOrd, const C: u8> Plain<T> for Compare<C> {
     #[inline(always)]
-    unsafe fn run(n: usize, out: *mut u8, operands: *const *const u8) {
+    unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with 2 operands and a result of u8.
         let (out, a, b): (&mut [u8], &[T], &[T]) =
             unsafe { (result(out, n), operand(operands, 0, n), operand(operands, 1, n)) };
@@ -331,7 +370,7 @@ struct Where;
 
 impl<T: Element> Plain<T> for Where {
     #[inline(always)]
-    unsafe fn run(n: usize, out: *mut u8, operands: *const *const u8) {
+    unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with 3 operands, the first of u8.
         let (out, mask, yes, no): (&mut [T], &[u8], &[T], &[T]) = unsafe {
             (
@@ -352,7 +391,7 @@ struct Cast<U>(PhantomData<U>);
 
 impl<T: Element + As<U>, U: Element> Plain<T> for Cast<U> {
     #[inline(always)]
-    unsafe fn run(n: usize, out: *mut u8, operands: *const *const u8) {
+    unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with one operand of T and a result of U.
         let (out, from): (&mut [U], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
         for (out, &x) in out.iter_mut().zip(from) {
@@ -388,18 +427,32 @@ casts! {
 trait Plain<T> {
     /// # Safety
     /// As for [`Kernel`].
-    unsafe fn run(n: usize, out: *mut u8, operands: *const *const u8);
+    unsafe fn run(n: usize, out: *mut u8, operands: &Operands);
+}
+
+/// # Safety
+/// As for [`Kernel`].
+unsafe fn plain<P: Plain<T>, T>(
+    n: usize,
+    out: *mut u8,
+    a: *const u8,
+    b: *const u8,
+    c: *const u8,
+    d: *const u8,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { P::run(n, out, &[a, b, c, d]) }
 }
 
 const fn comparisons<T: Element + PartialOrd>() -> [Kernel; Comparison::ALL.len()] {
     [
-        <Compare<0> as Plain<T>>::run,
-        <Compare<1> as Plain<T>>::run,
-        <Compare<2> as Plain<T>>::run,
-        <Compare<3> as Plain<T>>::run,
-        <Compare<4> as Plain<T>>::run,
-        <Compare<5> as Plain<T>>::run,
-        <Compare<6> as Plain<T>>::run,
+        plain::<Compare<0>, T>,
+        plain::<Compare<1>, T>,
+        plain::<Compare<2>, T>,
+        plain::<Compare<3>, T>,
+        plain::<Compare<4>, T>,
+        plain::<Compare<5>, T>,
+        plain::<Compare<6>, T>,
     ]
 }
 
@@ -408,10 +461,10 @@ where
     T: Element + As<f32> + As<f64> + As<i64> + As<u8>,
 {
     match to {
-        DType::F32 => <Cast<f32> as Plain<T>>::run,
-        DType::F64 => <Cast<f64> as Plain<T>>::run,
-        DType::I64 => <Cast<i64> as Plain<T>>::run,
-        DType::U8 => <Cast<u8> as Plain<T>>::run,
+        DType::F32 => plain::<Cast<f32>, T>,
+        DType::F64 => plain::<Cast<f64>, T>,
+        DType::I64 => plain::<Cast<i64>, T>,
+        DType::U8 => plain::<Cast<u8>, T>,
     }
 }
 
@@ -430,10 +483,10 @@ pub(crate) fn elementwise(op: Op, operand: DType, result: DType, level: Level) -
             table[comparison as usize]
         }
         Op::Where => match result {
-            DType::F32 => <Where as Plain<f32>>::run,
-            DType::F64 => <Where as Plain<f64>>::run,
-            DType::I64 => <Where as Plain<i64>>::run,
-            DType::U8 => <Where as Plain<u8>>::run,
+            DType::F32 => plain::<Where, f32>,
+            DType::F64 => plain::<Where, f64>,
+            DType::I64 => plain::<Where, i64>,
+            DType::U8 => plain::<Where, u8>,
         },
         Op::Cast => match operand {
             DType::F32 => cast_from::<f32>(result),
@@ -485,7 +538,7 @@ struct SumRow;
 
 impl<T: Float> Body<T> for SumRow {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with one operand and one element of result.
         let (out, row): (&mut [T], &[T]) = unsafe { (result(out, 1), operand(operands, 0, n)) };
         let zero = T::default();
@@ -535,7 +588,7 @@ fn extreme_of<T: Float, const MAX: bool>(row: &[T]) -> T {
 
 impl<T: Float, const MAX: bool> Body<T> for ExtremeRow<MAX> {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with one operand and one element of result.
         let (out, row): (&mut [T], &[T]) = unsafe { (result(out, 1), operand(operands, 0, n)) };
         out[0] = extreme_of::<T, MAX>(row);
@@ -573,7 +626,7 @@ struct LogSumExpRow;
 
 impl<T: Float> Body<T> for LogSumExpRow {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with one operand and one element of result.
         let (out, row): (&mut [T], &[T]) = unsafe { (result(out, 1), operand(operands, 0, n)) };
         let largest = extreme_of::<T, true>(row);
@@ -589,7 +642,7 @@ struct SoftmaxRow;
 
 impl<T: Float> Body<T> for SoftmaxRow {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with one operand.
         let (out, row): (&mut [T], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
         if row.is_empty() {
@@ -624,7 +677,7 @@ struct LogSoftmaxRow;
 
 impl<T: Float> Body<T> for LogSoftmaxRow {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with one operand.
         let (out, row): (&mut [T], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
         if row.is_empty() {
@@ -643,7 +696,7 @@ struct Accumulate;
 
 impl<T: Float> Body<T> for Accumulate {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with one operand.
         let (out, x): (&mut [T], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
         for (out, &x) in out.iter_mut().zip(x) {
@@ -657,7 +710,7 @@ struct AccumulateExtreme<const MAX: bool>;
 
 impl<T: Float, const MAX: bool> Body<T> for AccumulateExtreme<MAX> {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with one operand.
         let (out, x): (&mut [T], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
         for (out, &x) in out.iter_mut().zip(x) {
@@ -680,15 +733,15 @@ struct SgdStep;
 
 impl<T: Float> Body<T> for SgdStep {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise: operands as the struct says, the velocity being its
         // alone, so that writing through that operand is allowed.
         let (p, g, v, c): (&mut [T], &[T], &mut [T], Coefficients) = unsafe {
             (
                 result(out, n),
                 operand(operands, 0, n),
-                result((*operands.add(1)).cast_mut(), n),
-                (*operands.add(2)).cast::<Coefficients>().read_unaligned(),
+                result(operands[1].cast_mut(), n),
+                operands[2].cast::<Coefficients>().read_unaligned(),
             )
         };
         let [rate, momentum, decay, ..] = c.map(T::from_f64);
@@ -706,16 +759,16 @@ struct AdamStep;
 
 impl<T: Float> Body<T> for AdamStep {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: *const *const u8) {
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise: operands as the struct says, the moments being its alone,
         // so that writing through those operands is allowed.
         let (p, g, m, v, c): (&mut [T], &[T], &mut [T], &mut [T], Coefficients) = unsafe {
             (
                 result(out, n),
                 operand(operands, 0, n),
-                result((*operands.add(1)).cast_mut(), n),
-                result((*operands.add(2)).cast_mut(), n),
-                (*operands.add(3)).cast::<Coefficients>().read_unaligned(),
+                result(operands[1].cast_mut(), n),
+                result(operands[2].cast_mut(), n),
+                operands[3].cast::<Coefficients>().read_unaligned(),
             )
         };
         let [rate, b1, b2, epsilon, scale, decay] = c.map(T::from_f64);

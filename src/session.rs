@@ -547,8 +547,9 @@ impl Engine {
             Update::Sgd { .. } => [operands[0], operands[1], last, std::ptr::null()],
             Update::Adam { .. } => [operands[0], operands[1], operands[2], last],
         };
+        let [a, b, c, d] = all;
         // SAFETY: value, gradient and moments are different buffers of `len` elements of the
         // dtype, and the coefficients follow them where the kernel expects them.
-        unsafe { kernel(node.len, value.as_ptr(), all.as_ptr()) };
+        unsafe { kernel(node.len, value.as_ptr(), a, b, c, d) };
     }
 }

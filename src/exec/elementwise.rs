@@ -52,9 +52,10 @@ impl Run<'_> {
             }
         }
         point_absent(sources, &mut pointers);
+        let [a, b, c, d] = pointers;
         // SAFETY: every pointer is good for `len` elements of the kernel's types, as the planner
         // says; the result is the node's own buffer of that length, which no operand's is.
-        unsafe { kernel(node.len, out, pointers.as_ptr()) };
+        unsafe { kernel(node.len, out, a, b, c, d) };
     }
 
     /// With operands that are not all dense.
@@ -117,8 +118,9 @@ impl Run<'_> {
                 };
             }
             point_absent(sources, &mut pointers);
+            let [a, b, c, d] = pointers;
             // SAFETY: as in `elementwise` for dense operands; tiles hold n <= TILE elements.
-            unsafe { kernel(n, out.add(start * node.dtype.size()), pointers.as_ptr()) };
+            unsafe { kernel(n, out.add(start * node.dtype.size()), a, b, c, d) };
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::dtype::{DType, Element, with_dtype};
 use crate::error::Maybe;
 use crate::graph::Core;
 use crate::id::NodeId;
-use crate::kernel::{FloatKernels, Kernel, float_kernels};
+use crate::kernel::{FloatKernels, Kernel, call1, float_kernels};
 use crate::level::Level;
 use crate::node::Op;
 use crate::plan::{Plan, Planner, Source, Step};
@@ -78,7 +78,7 @@ impl Engine {
         let from = buffer_start(core, from).cast_const();
         // SAFETY: both buffers hold `len` elements of the dtype, and are different.
         unsafe {
-            (float_kernels(node.dtype, self.level).accumulate)(node.len, into.as_ptr(), &from);
+            call1(float_kernels(node.dtype, self.level).accumulate, node.len, into.as_ptr(), from);
         }
     }
 
@@ -222,7 +222,7 @@ impl Run<'_> {
         let bytes = n * node.dtype.size();
         for row in 0..node.len.checked_div(n).unwrap_or(0) {
             // SAFETY: row by row over two dense buffers of `len` elements; out is the node's own.
-            unsafe { kernel(n, out.add(row * bytes), &from.add(row * bytes)) };
+            unsafe { call1(kernel, n, out.add(row * bytes), from.add(row * bytes)) };
         }
     }
 

@@ -6,7 +6,7 @@ use super::{Run, fill, uninit, zero};
 use crate::dtype::with_float;
 use crate::error::Maybe;
 use crate::graph::Core;
-use crate::kernel::Float;
+use crate::kernel::{Float, call1};
 use crate::node::{Extreme, Node, Reduction, Ties};
 use crate::plan::Source;
 use crate::shape::{Dims, Layout};
@@ -115,7 +115,9 @@ impl Run<'_> {
             let kernel = kernels.row(reduction);
             for row in 0..outer {
                 // SAFETY: `outer` rows of `reduced` elements each, and `outer` results.
-                unsafe { kernel(reduced, out.add(row * size), &from.add(row * reduced * size)) };
+                unsafe {
+                    call1(kernel, reduced, out.add(row * size), from.add(row * reduced * size))
+                };
             }
             return Ok(());
         }
@@ -140,15 +142,16 @@ impl Run<'_> {
                 match partial {
                     None => {
                         std::ptr::copy_nonoverlapping(row(0), out, row_bytes);
-                        (1..reduced).for_each(|r| join(inner, out, &row(r)));
+                        (1..reduced).for_each(|r| call1(join, inner, out, row(r)));
                     }
                     Some(partial) => {
                         zero(node.dtype, inner, out);
                         for start in (0..reduced).step_by(JOIN_BLOCK) {
                             let end = reduced.min(start + JOIN_BLOCK);
                             std::ptr::copy_nonoverlapping(row(start), partial.as_ptr(), row_bytes);
-                            (start + 1..end).for_each(|r| join(inner, partial.as_ptr(), &row(r)));
-                            join(inner, out, &partial.as_ptr().cast_const());
+                            (start + 1..end)
+                                .for_each(|r| call1(join, inner, partial.as_ptr(), row(r)));
+                            call1(join, inner, out, partial.as_ptr());
                         }
                     }
                 }
@@ -187,7 +190,7 @@ impl Run<'_> {
                     let mut best = T::default();
                     let from: *const u8 = row.as_ptr().cast();
                     // SAFETY: a row of `reduced` elements, and one element of result.
-                    unsafe { extreme(reduced, (&raw mut best).cast(), &from) };
+                    unsafe { call1(extreme, reduced, (&raw mut best).cast(), from) };
                     #[allow(clippy::eq_op)] // a number that is not itself is NaN
                     let is_best = |x: &T| if best == best { *x == best } else { *x != *x };
                     out.write(row.iter().position(is_best).unwrap_or(0) as i64);

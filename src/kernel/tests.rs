@@ -15,10 +15,10 @@ fn run<T: Float>(kernel: Kernel, operands: &[&[T]]) -> Vec<T> {
     // One element more on each side, to see that nothing else is written.
     let guard = T::from_f64(12345.0);
     let mut out = vec![guard; n + 2];
-    let pointers: Vec<*const u8> = operands.iter().map(|operand| operand.as_ptr().cast()).collect();
+    let [a, b, c, d] = std::array::from_fn(|k| operands[k.min(operands.len() - 1)].as_ptr().cast());
     // SAFETY: as many operands as the callers below give the kernels, all of length n; `out` has
     // n + 2 elements; the level was detected.
-    unsafe { kernel(n, out.as_mut_ptr().add(1).cast(), pointers.as_ptr()) };
+    unsafe { kernel(n, out.as_mut_ptr().add(1).cast(), a, b, c, d) };
     assert!(out[0] == guard && out[n + 1] == guard);
     out[1..=n].to_vec()
 }
@@ -243,15 +243,9 @@ fn rows_are_reduced_alike_at_every_level() {
     let sums: Vec<Vec<f32>> = levels()
         .map(|level| {
             let mut out = [0f32];
-            let operand: *const u8 = row.as_ptr().cast();
+            let sum = float_kernels(DType::F32, level).row(Reduction::Sum);
             // SAFETY: a row of 5000 elements and one element of result.
-            unsafe {
-                float_kernels(DType::F32, level).row(Reduction::Sum)(
-                    row.len(),
-                    out.as_mut_ptr().cast(),
-                    &operand,
-                );
-            }
+            unsafe { call1(sum, row.len(), out.as_mut_ptr().cast(), row.as_ptr().cast()) };
             out.to_vec()
         })
         .collect();
