@@ -22,6 +22,33 @@ use crate::id::ListId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OutOfMemory;
 
+/// Pushing that reports exhausted memory, where `Vec::push` would abort the process.
+pub(crate) trait TryPush<T> {
+    /// Appends; the place of the new element.
+    fn try_push(&mut self, value: T) -> Result<u32, OutOfMemory>;
+    /// Makes the list at least this long.
+    fn try_extend_to(&mut self, len: usize, value: T) -> Result<(), OutOfMemory>;
+}
+
+impl<T: Clone> TryPush<T> for Vec<T> {
+    #[inline]
+    fn try_push(&mut self, value: T) -> Result<u32, OutOfMemory> {
+        if self.len() == self.capacity() {
+            self.try_reserve(1).map_err(|_| OutOfMemory)?;
+        }
+        self.push(value);
+        Ok(self.len() as u32 - 1)
+    }
+
+    fn try_extend_to(&mut self, len: usize, value: T) -> Result<(), OutOfMemory> {
+        if self.len() < len {
+            self.try_reserve(len - self.len()).map_err(|_| OutOfMemory)?;
+            self.resize(len, value);
+        }
+        Ok(())
+    }
+}
+
 const PAGE_BITS: usize = 9;
 const PAGE: usize = 1 << PAGE_BITS;
 
@@ -95,6 +122,8 @@ struct Entry {
     words: NonNull<u64>,
     len: u32,
     hash: u32,
+    /// All bits of the hash, of which `hash` is one half.
+    whole: u64,
 }
 
 /// Where the next list goes: pages of words, filled one after the other.
@@ -149,6 +178,12 @@ impl Lists {
         unsafe { std::slice::from_raw_parts(entry.words.as_ptr(), entry.len as usize) }
     }
 
+    /// Sums up the content of a list.
+    #[inline(always)]
+    pub(crate) fn hash(&self, id: ListId) -> u64 {
+        self.entries.get(id.index()).whole
+    }
+
     /// The id of this list, an old one when the list is known.
     pub(crate) fn intern(
         &mut self,
@@ -158,6 +193,7 @@ impl Lists {
         let hash = words.clone().fold(0xcbf2_9ce4_8422_2325_u64, |hash, word| {
             (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95)
         });
+        let whole = hash ^ words.len() as u64;
         let hash = (hash >> 32) as u32;
         let same = |&id: &u32| {
             let known = self.get(ListId(id));
@@ -176,7 +212,7 @@ impl Lists {
             // SAFETY: `place` gave room for this many words.
             unsafe { place.add(i).write(word) };
         }
-        let entry = Entry { words: place, len: words.len() as u32, hash };
+        let entry = Entry { words: place, len: words.len() as u32, hash, whole };
         let id = self.entries.push(bump, entry)?;
         if self.starts.push(bump, start).is_err() {
             self.entries.truncate(id);

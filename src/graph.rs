@@ -115,6 +115,8 @@ pub(crate) struct Core {
     pub(crate) seed: u64,
     /// Counts the random tensors made by creation functions, each with a stream of its own.
     pub(crate) streams: u64,
+    /// Changes when something that decides what backward does is changed after it was recorded.
+    pub(crate) mutations: u64,
     labels: Vec<(NodeId, String)>,
     /// Lists that the reverse walk fills anew each time.
     pub(crate) walk_scratch: WalkScratch,
@@ -151,6 +153,7 @@ impl Core {
             training: true,
             seed: 0,
             streams: 0,
+            mutations: 0,
             labels: Vec::new(),
             walk_scratch: WalkScratch::default(),
             tag,
@@ -351,6 +354,7 @@ impl Core {
             ));
         }
         let mut record = Node {
+            hash: 0,
             op: node.op,
             dtype: node.dtype,
             requires_grad: false,
@@ -371,6 +375,7 @@ impl Core {
                 _ => node.inputs.iter().any(|&id| id.is_node() && self.node(id).requires_grad),
             };
         }
+        record.hash = self.hash(&record, id);
         let state = State { value: None, changed: 0, checked: 0, ready: false };
         let pushed = self.nodes.push(&self.bump, record).and_then(|_| {
             self.states.push(&self.bump, state).inspect_err(|_| self.nodes.truncate(id))
@@ -378,6 +383,39 @@ impl Core {
         match pushed {
             Ok(_) => Ok(NodeId(id as u32)),
             Err(OutOfMemory) => Err(self.out_of_memory("record")),
+        }
+    }
+
+    /// The structure of everything up to a node, mixed with a number.
+    pub(crate) fn structure(&self, id: NodeId, with: u64) -> u64 {
+        mix(self.node(id).hash, with ^ 0x2545_f491_4f6c_dd1d)
+    }
+
+    /// Sums up a node and all before it: what they do, not which data they hold. Two recordings
+    /// with the same hash are taken for the same one.
+    fn hash(&self, node: &Node, id: usize) -> u64 {
+        let before = id.checked_sub(1).map_or(0, |last| self.nodes.get(last).hash);
+        let [a, b, c, d] = node.inputs.map(|input| u64::from(input.0));
+        let list = |id: ListId| if id.is_none() { 1 } else { self.lists.hash(id) };
+        let kind = node.op.code() << 16
+            | u64::from(node.dtype as u8) << 8
+            | u64::from(node.has_slot() && node.op != Op::Leaf) << 1
+            | u64::from(node.requires_grad);
+        let operands = mix(a << 32 | b, (c << 32 | d) ^ 0x9fb2_1c65_1e98_df25);
+        let lists = mix(list(node.shape) ^ 0x94d0_49bb_1331_11eb, list(node.list).rotate_left(32));
+        let own = mix(kind ^ 0xd6e8_feb8_6659_fd93, node.imm.to_bits() ^ 0xbf58_476d_1ce4_e5b9);
+        mix(before ^ operands, lists ^ own.rotate_left(17))
+    }
+
+    /// Notes that a node is not what it was recorded as: whether it requires a gradient, or
+    /// retains it.
+    pub(crate) fn mutated(&mut self, id: NodeId) {
+        if id.index() + 1 == self.nodes.len() {
+            // Nothing follows yet, so it counts as recorded like that.
+            let hash = self.hash(self.nodes.get(id.index()), id.index());
+            self.nodes.get_mut(id.index()).hash = hash;
+        } else {
+            self.mutations += 1;
         }
     }
 
@@ -517,6 +555,13 @@ impl Core {
         self.pool.set_limit(bytes);
         self.bump.set_allocation_limit((bytes != usize::MAX).then_some(bytes));
     }
+}
+
+/// Both halves of a product: every bit of either factor reaches every bit of the result.
+#[inline(always)]
+fn mix(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
 }
 
 /// The reverse walk's lists, kept so that a repeated backward allocates nothing.

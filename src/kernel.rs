@@ -502,13 +502,11 @@ pub(crate) fn elementwise(op: Op, operand: DType, result: DType, level: Level) -
 
 /// Elements that are reduced side by side. The same at every level, so that a sum is the same
 /// bit for bit wherever it is made.
-const STRIDE: usize = 16;
+pub(crate) const STRIDE: usize = 16;
 
-/// Reduces a row with `STRIDE` accumulators; `join` must be associative up to rounding, and
-/// `first` neutral.
+/// Joins a stretch of a row into `STRIDE` accumulators.
 #[inline(always)]
-fn fold_row<T: Copy>(row: &[T], first: T, join: impl Fn(T, T) -> T) -> T {
-    let mut acc = [first; STRIDE];
+fn fold_into<T: Copy>(acc: &mut [T; STRIDE], row: &[T], join: impl Fn(T, T) -> T) {
     let (whole, rest) = row.as_chunks::<STRIDE>();
     for chunk in whole {
         for k in 0..STRIDE {
@@ -518,6 +516,11 @@ fn fold_row<T: Copy>(row: &[T], first: T, join: impl Fn(T, T) -> T) -> T {
     for (k, &x) in rest.iter().enumerate() {
         acc[k] = join(acc[k], x);
     }
+}
+
+/// Joins the accumulators.
+#[inline(always)]
+fn close<T: Copy>(mut acc: [T; STRIDE], join: impl Fn(T, T) -> T) -> T {
     let mut width = STRIDE;
     while width > 1 {
         width /= 2;
@@ -528,8 +531,17 @@ fn fold_row<T: Copy>(row: &[T], first: T, join: impl Fn(T, T) -> T) -> T {
     acc[0]
 }
 
+/// Reduces a row with `STRIDE` accumulators; `join` must be associative up to rounding, and
+/// `first` neutral.
+#[inline(always)]
+fn fold_row<T: Copy>(row: &[T], first: T, join: impl Fn(T, T) -> T + Copy) -> T {
+    let mut acc = [first; STRIDE];
+    fold_into(&mut acc, row, join);
+    close(acc, join)
+}
+
 /// Elements of a row that are summed in its own precision before the sum goes on in f64.
-const SUM_BLOCK: usize = 1024;
+pub(crate) const SUM_BLOCK: usize = 1024;
 
 /// The sum of a row, one element. Blocks are summed in the element's precision and added up in
 /// f64 with the lost low part carried along (A. Neumaier, 1974), so the error does not grow with
@@ -574,16 +586,105 @@ impl Total {
     }
 }
 
+/// The sum of the sums of a row's blocks, as [`SumRow`] makes it.
+pub(crate) fn combine_sums<T: Float>(sums: &[T]) -> T {
+    let mut total = Total::default();
+    sums.iter().for_each(|&sum| total.add(sum.to_f64()));
+    T::from_f64(total.value())
+}
+
+/// What the lanes of a sum begin with, what goes into them, and what comes out.
+struct OpenSum;
+struct IntoSum;
+struct CloseSum;
+
+impl<T: Float> Body<T> for OpenSum {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(_: usize, out: *mut u8, _: &Operands) {
+        // SAFETY: the caller's promise: the result is STRIDE elements.
+        unsafe { result(out, STRIDE) }.fill(T::default());
+    }
+}
+
+impl<T: Float> Body<T> for IntoSum {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise, with one operand and lanes as the result.
+        let (lanes, row): (&mut [T; STRIDE], &[T]) =
+            unsafe { (&mut *out.cast(), operand(operands, 0, n)) };
+        fold_into(lanes, row, |a, b| a.plus(b));
+    }
+}
+
+impl<T: Float> Body<T> for CloseSum {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(_: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise: lanes as the operand, one element of result.
+        let lanes: [T; STRIDE] = unsafe { operands[0].cast::<[T; STRIDE]>().read() };
+        // SAFETY: as above.
+        unsafe { out.cast::<T>().write(close(lanes, |a, b| a.plus(b))) };
+    }
+}
+
 /// The largest (`MAX`) or smallest element of a row; NaN if there is one.
 struct ExtremeRow<const MAX: bool>;
 
+/// The better one of two; NaN wins.
+#[inline(always)]
+fn better<T: Float, const MAX: bool>(a: T, b: T) -> T {
+    let better = if MAX { b > a } else { b < a };
+    #[allow(clippy::eq_op)] // a number that is not itself is NaN
+    if better || b != b { b } else { a }
+}
+
+/// What every number is better than, or equal to.
+#[inline(always)]
+fn worst<T: Float, const MAX: bool>() -> T {
+    T::from_f64(if MAX { f64::NEG_INFINITY } else { f64::INFINITY })
+}
+
 #[inline(always)]
 fn extreme_of<T: Float, const MAX: bool>(row: &[T]) -> T {
-    fold_row(row, row[0], |a, b| {
-        let better = if MAX { b > a } else { b < a };
-        #[allow(clippy::eq_op)] // a number that is not itself is NaN, and wins
-        if better || b != b { b } else { a }
-    })
+    // By blocks, as sums are, so that a row which comes in pieces has the same zero among equals.
+    let mut best = worst::<T, MAX>();
+    for (k, block) in row.chunks(SUM_BLOCK).enumerate() {
+        let one = fold_row(block, worst::<T, MAX>(), better::<T, MAX>);
+        best = if k == 0 { one } else { better::<T, MAX>(best, one) };
+    }
+    best
+}
+
+/// As the parts of a sum.
+struct OpenExtreme<const MAX: bool>;
+struct IntoExtreme<const MAX: bool>;
+struct CloseExtreme<const MAX: bool>;
+
+impl<T: Float, const MAX: bool> Body<T> for OpenExtreme<MAX> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(_: usize, out: *mut u8, _: &Operands) {
+        // SAFETY: the caller's promise: the result is STRIDE elements.
+        unsafe { result(out, STRIDE) }.fill(worst::<T, MAX>());
+    }
+}
+
+impl<T: Float, const MAX: bool> Body<T> for IntoExtreme<MAX> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise, with one operand and lanes as the result.
+        let (lanes, row): (&mut [T; STRIDE], &[T]) =
+            unsafe { (&mut *out.cast(), operand(operands, 0, n)) };
+        fold_into(lanes, row, better::<T, MAX>);
+    }
+}
+
+impl<T: Float, const MAX: bool> Body<T> for CloseExtreme<MAX> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(_: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise: lanes as the operand, one element of result.
+        let lanes: [T; STRIDE] = unsafe { operands[0].cast::<[T; STRIDE]>().read() };
+        // SAFETY: as above.
+        unsafe { out.cast::<T>().write(close(lanes, better::<T, MAX>)) };
+    }
 }
 
 impl<T: Float, const MAX: bool> Body<T> for ExtremeRow<MAX> {
@@ -787,6 +888,10 @@ impl<T: Float> Body<T> for AdamStep {
 pub(crate) struct FloatKernels {
     eval: [Kernel; Elem::ALL.len()],
     pull: [[Kernel; 2]; Elem::ALL.len()],
+    /// By reduction: sum, maximum, minimum. Begins, feeds and reads lanes.
+    open: [Kernel; 3],
+    fold_into: [Kernel; 3],
+    close: [Kernel; 3],
     sum_row: Kernel,
     extreme_row: [Kernel; 2],
     logsumexp_row: Kernel,
@@ -802,6 +907,21 @@ const fn table<T: Float>(level: Level) -> FloatKernels {
     FloatKernels {
         eval: evals::<T>(level),
         pull: pulls::<T>(level),
+        open: [
+            at::<OpenSum, T>(level),
+            at::<OpenExtreme<true>, T>(level),
+            at::<OpenExtreme<false>, T>(level),
+        ],
+        fold_into: [
+            at::<IntoSum, T>(level),
+            at::<IntoExtreme<true>, T>(level),
+            at::<IntoExtreme<false>, T>(level),
+        ],
+        close: [
+            at::<CloseSum, T>(level),
+            at::<CloseExtreme<true>, T>(level),
+            at::<CloseExtreme<false>, T>(level),
+        ],
         sum_row: at::<SumRow, T>(level),
         extreme_row: [at::<ExtremeRow<true>, T>(level), at::<ExtremeRow<false>, T>(level)],
         logsumexp_row: at::<LogSumExpRow, T>(level),
@@ -842,6 +962,21 @@ impl FloatKernels {
         }
     }
 
+    /// Sets `STRIDE` lanes to what a reduction begins with.
+    pub(crate) fn open(&self, reduction: Reduction) -> Kernel {
+        self.open[part(reduction)]
+    }
+
+    /// Joins a stretch of a row into `STRIDE` lanes, its first element into the first lane.
+    pub(crate) fn fold_into(&self, reduction: Reduction) -> Kernel {
+        self.fold_into[part(reduction)]
+    }
+
+    /// Reduces `STRIDE` lanes to one element.
+    pub(crate) fn close(&self, reduction: Reduction) -> Kernel {
+        self.close[part(reduction)]
+    }
+
     /// Joins a row into a row of results, where a reduction can be made like that.
     pub(crate) fn join(&self, reduction: Reduction) -> Option<Kernel> {
         match reduction {
@@ -850,6 +985,16 @@ impl FloatKernels {
             Reduction::Extreme(Extreme::Min, _) => Some(self.accumulate_extreme[1]),
             Reduction::LogSumExp => None,
         }
+    }
+}
+
+/// The place of a reduction that is made from parts.
+fn part(reduction: Reduction) -> usize {
+    match reduction {
+        Reduction::Sum => 0,
+        Reduction::Extreme(Extreme::Max, _) => 1,
+        Reduction::Extreme(Extreme::Min, _) => 2,
+        Reduction::LogSumExp => unreachable!("made of whole rows"),
     }
 }
 

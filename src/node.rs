@@ -1,5 +1,7 @@
 //! One recorded operation: a small Copy record.
 
+use std::hash::{Hash, Hasher};
+
 use crate::dtype::DType;
 use crate::id::{ListId, NodeId};
 use crate::roll_call::Elem;
@@ -107,6 +109,26 @@ pub(crate) enum Ties {
 }
 
 impl Op {
+    /// A number that tells operations apart.
+    pub(crate) fn code(self) -> u64 {
+        /// Puts what is hashed side by side: a variant, and at most three small parameters.
+        struct Digits(u64);
+        impl Hasher for Digits {
+            fn write(&mut self, bytes: &[u8]) {
+                bytes.iter().for_each(|&byte| self.0 = self.0 << 8 | u64::from(byte));
+            }
+            fn write_isize(&mut self, variant: isize) {
+                self.0 = self.0 << 8 | variant as u64;
+            }
+            fn finish(&self) -> u64 {
+                self.0
+            }
+        }
+        let mut digits = Digits(1);
+        self.hash(&mut digits);
+        digits.finish()
+    }
+
     /// Whether the node's data are another node's, seen through another layout.
     pub(crate) fn is_view(self) -> bool {
         matches!(self, Self::Detach | Self::Reshape | Self::Permute | Self::Expand | Self::Slice)
@@ -132,6 +154,8 @@ pub(crate) const INLINE_OPERANDS: usize = 4;
 /// A recorded operation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node {
+    /// Sums up the structure of the graph up to here: see `Core::hash`.
+    pub(crate) hash: u64,
     pub(crate) op: Op,
     pub(crate) dtype: DType,
     pub(crate) requires_grad: bool,

@@ -20,7 +20,6 @@ pub(crate) struct Session {
     given: Vec<(NodeId, Option<NodeId>)>,
     targets: Vec<(NodeId, NodeId)>,
     roots: Vec<NodeId>,
-    copies: Vec<(NodeId, Buffer)>,
 }
 
 // SAFETY: a session owns everything it points to (pages of its bump, buffers of its pool), and
@@ -42,7 +41,6 @@ impl Session {
             given: Vec::new(),
             targets: Vec::new(),
             roots: Vec::new(),
-            copies: Vec::new(),
         }
     }
 
@@ -51,8 +49,8 @@ impl Session {
     }
 
     #[cfg(test)]
-    pub(crate) fn steps_run(&self) -> usize {
-        self.engine.steps_run
+    pub(crate) fn nodes_run(&self) -> usize {
+        self.engine.nodes_run
     }
 
     // ---- recording ----
@@ -112,7 +110,7 @@ impl Session {
     // ---- reading ----
 
     pub(crate) fn evaluate(&mut self, id: NodeId) -> Maybe<()> {
-        self.engine.evaluate(&mut self.core, &[id], usize::MAX)
+        self.engine.evaluate(&mut self.core, id)
     }
 
     /// The elements of a tensor, computed if need be.
@@ -207,74 +205,31 @@ impl Session {
     // ---- gradients ----
 
     /// Adds the gradients of the roots to those of the leaves. Nothing has changed if it fails.
+    ///
+    /// A first gradient is not copied: the slot takes over the buffer it was computed in. All that
+    /// can fail is done before any gradient changes.
     pub(crate) fn backward(
         &mut self,
         roots: impl ExactSizeIterator<Item = (Handle, Option<Handle>)>,
     ) -> Maybe<()> {
-        let what = "backward";
-        self.resolve_roots(what, roots)?;
-        let first = self.core.len();
-        self.targets.clear();
-        let done = self
-            .core
-            .record_backward(&self.given, &mut self.targets)
-            .and_then(|()| self.accumulate(what, first));
-        self.core.truncate(first);
-        done
-    }
-
-    /// Computes the recorded gradients (nodes from `first` on) and adds them to the slots'.
-    ///
-    /// A first gradient is not copied: the slot takes over the buffer it was computed in. All that
-    /// can fail is done before any gradient changes.
-    fn accumulate(&mut self, what: &str, first: usize) -> Maybe<()> {
-        let (core, targets) = (&mut self.core, &self.targets);
-        self.roots.clear();
-        self.copies.clear();
-        let room = self.roots.try_reserve(targets.len()).is_ok()
-            && self.copies.try_reserve(targets.len()).is_ok();
-        if !room {
-            return Err(core.out_of_memory(what));
+        self.resolve_roots("backward", roots)?;
+        let Self { core, engine, given, targets, roots } = self;
+        engine.backward(core, given, targets, roots)?;
+        for k in 0..engine.results().len() {
+            let target = engine.results()[k].0;
+            core.slot(target).inspect_err(|_| engine.drop_results(core))?;
         }
-        for &(target, cotangent) in targets {
-            core.slot(target)?;
-            self.roots.push(cotangent);
-        }
-        self.engine.evaluate(core, &self.roots, first)?;
-        for &(target, cotangent) in targets {
-            let slot = core.node(target).slot;
-            if core.slots[slot as usize].grad.is_some() {
-                continue;
-            }
-            if cotangent.index() >= first && !core.node(cotangent).has_slot() {
-                core.node_mut(cotangent).slot = slot; // claimed: this slot takes the buffer over
-                continue;
-            }
-            let bytes = core.node(target).len * core.node(target).dtype.size();
-            let Ok(buffer) = core.pool.take(bytes) else {
-                self.copies.drain(..).for_each(|(_, buffer)| core.pool.give(buffer));
-                return Err(core.out_of_memory(what));
-            };
-            self.copies.push((target, buffer));
-        }
-        let mut copies = self.copies.drain(..).peekable();
-        for &(target, cotangent) in targets {
-            let (slot, own) = (core.node(target).slot, core.node(cotangent).slot);
-            if let Some(grad) = core.slots[slot as usize].grad {
-                self.engine.accumulate(core, grad, cotangent);
-            } else if let Some((_, buffer)) = copies.next_if(|(copy, _)| *copy == target) {
-                core.copy_value(cotangent, buffer);
-                core.slots[slot as usize].grad = Some(buffer);
-            } else {
-                debug_assert_eq!(slot, own, "the slot has claimed the buffer");
+        for &(target, buffer) in engine.results() {
+            let slot = core.node(target).slot as usize;
+            match core.slots[slot].grad {
+                None => core.slots[slot].grad = Some(buffer),
+                Some(grad) => {
+                    engine.accumulate(core, target, grad, buffer);
+                    core.pool.give(buffer);
+                }
             }
         }
-        for &(target, cotangent) in targets {
-            let slot = core.node(target).slot;
-            if core.slots[slot as usize].grad.is_none() {
-                core.slots[slot as usize].grad = core.state_mut(cotangent).value.take();
-            }
-        }
+        engine.forget_results();
         Ok(())
     }
 
@@ -371,7 +326,11 @@ impl Session {
                 ),
             ));
         }
-        self.core.slot(id).map(|_| ())
+        if !self.core.node(id).has_slot() {
+            self.core.slot(id)?;
+            self.core.mutated(id);
+        }
+        Ok(())
     }
 
     // ---- optimisers ----
@@ -463,15 +422,6 @@ impl Core {
             unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.as_ptr(), bytes) };
         }
         Ok(leaf)
-    }
-
-    /// Copies a computed value into a buffer of the same size.
-    fn copy_value(&self, from: NodeId, to: Buffer) {
-        let bytes = self.node(from).len * self.node(from).dtype.size();
-        if let Some(from) = self.state(from).value {
-            // SAFETY: both buffers hold that many bytes, and are different.
-            unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.as_ptr(), bytes) };
-        }
     }
 
     fn clear_grad(&mut self, slot: usize) {

@@ -1,14 +1,11 @@
 //! Moving elements between layouts.
 
-use super::{Run, buffer_start, fill, zero};
-use crate::dtype::DType;
-use crate::graph::Core;
-use crate::id::NodeId;
-use crate::node::Node;
-use crate::plan::Source;
+use super::{Run, zero};
+use crate::plan::Single;
 use crate::shape::{Layout, MAX_RANK};
 
 /// A walk over the elements of a layout in row-major order, a run of the last axis at a time.
+#[derive(Clone)]
 pub(super) struct Cursor {
     layout: Layout,
     index: [usize; MAX_RANK],
@@ -19,6 +16,18 @@ pub(super) struct Cursor {
 impl Cursor {
     pub(super) fn new(layout: &Layout) -> Self {
         Self { layout: layout.merged(), index: [0; MAX_RANK], at: 0 }
+    }
+
+    /// Goes to the element of this number.
+    pub(super) fn seek(&mut self, mut element: usize) {
+        let (dims, strides) = (self.layout.dims(), self.layout.strides());
+        self.at = 0;
+        for axis in (0..dims.len()).rev() {
+            // The first axis takes what is left: behind the last element, too.
+            self.index[axis] = if axis == 0 { element } else { element % dims[axis] };
+            self.at += self.index[axis] as isize * strides[axis];
+            element /= dims[axis].max(1);
+        }
     }
 
     /// The next elements on one line: (offset, stride, count), at most `most` of them.
@@ -136,51 +145,33 @@ unsafe fn copy_between(
 }
 
 impl Run<'_> {
-    /// Dense data of its own for a view.
-    pub(super) fn copy(&self, core: &Core, source: Source, dtype: DType, len: usize, out: *mut u8) {
-        let size = dtype.size();
-        // SAFETY: the planner's sources lie inside their bases' buffers, have `len` elements, and
-        // `out` is another node's buffer of that many.
-        unsafe {
-            match source {
-                Source::Dense(base, offset) => {
-                    let from = buffer_start(core, base).add(offset * size);
-                    std::ptr::copy_nonoverlapping(from, out, len * size);
-                }
-                Source::Strided(base, layout) => {
-                    let layout = self.plan.layout(layout);
-                    let from = buffer_start(core, base).add(layout.offset * size);
-                    Cursor::new(layout).gather(size, from, out, len);
-                }
-                Source::Constant(value) => fill(dtype, len, out, value),
-                Source::Splat(..) | Source::Absent => unreachable!("{source:?} of a view"),
-            }
-        }
-    }
-
-    pub(super) fn embed(&self, core: &Core, node: &Node, source: Source, out: *mut u8) {
-        zero(node.dtype, node.len, out);
-        let [axis, start, step] = core.slice_of(node.list);
-        let (from, layout) = self.strided(core, source, node.inputs[0]);
-        let whole = Layout::dense(&core.dims(node.shape));
-        let part = whole.slice(axis, start, layout.dims()[axis], step);
-        let size = node.dtype.size();
+    pub(super) fn embed(&self, single: &Single) {
+        let out = self.base(single.out);
+        zero(single.dtype, single.dims.iter().product(), out);
+        let &[axis, start, step] = single.list.of(&self.plan.words) else {
+            unreachable!("the list of a slice")
+        };
+        let view = &single.operands.of(&self.plan.views)[0];
+        let (from, layout) = self.start(view);
+        let (axis, start, step) = (axis as usize, start as usize, step as usize);
+        let part = Layout::dense(&single.dims).slice(axis, start, layout.dims()[axis], step);
+        let size = single.dtype.size();
         // SAFETY: the slice was checked against the shape when it was recorded; the operand and
         // the result are different buffers.
-        unsafe { copy_between(size, from, &layout, out.add(part.offset * size), &part) };
+        unsafe { copy_between(size, from, layout, out.add(part.offset * size), &part) };
     }
 
-    pub(super) fn concat(&self, core: &Core, id: NodeId, sources: &[Source], out: *mut u8) {
-        let node = core.node(id);
-        let axis = core.list(node.list)[0] as usize;
-        let whole = Layout::dense(&core.dims(node.shape));
-        let (size, mut start) = (node.dtype.size(), 0);
-        for (operand, &source) in core.operands(id).zip(sources) {
-            let (from, layout) = self.strided(core, source, operand);
+    pub(super) fn concat(&self, single: &Single) {
+        let out = self.base(single.out);
+        let axis = single.list.of(&self.plan.words)[0] as usize;
+        let whole = Layout::dense(&single.dims);
+        let (size, mut start) = (single.dtype.size(), 0);
+        for view in single.operands.of(&self.plan.views) {
+            let (from, layout) = self.start(view);
             let count = layout.dims()[axis];
             let part = whole.slice(axis, start, count, 1);
             // SAFETY: the parts fill the result one after the other, which recording checked.
-            unsafe { copy_between(size, from, &layout, out.add(part.offset * size), &part) };
+            unsafe { copy_between(size, from, layout, out.add(part.offset * size), &part) };
             start += count;
         }
     }

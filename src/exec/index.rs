@@ -5,15 +5,15 @@ use std::mem::MaybeUninit;
 
 use super::{Run, uninit, zero};
 use crate::dtype::{Element, with_dtype};
-use crate::error::{ErrorKind, Maybe};
-use crate::graph::Core;
-use crate::node::{Node, Op};
+use crate::node::Op;
 use crate::op::loss::IGNORED_CLASS;
-use crate::plan::Source;
-use crate::shape::{Dims, Layout};
+use crate::plan::Single;
+use crate::shape::Layout;
 
 /// An index that is none.
-struct Outside {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outside {
+    op: Op,
     position: usize,
     index: i64,
     len: usize,
@@ -21,20 +21,71 @@ struct Outside {
 
 impl fmt::Display for Outside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { position, index, len } = self;
-        write!(f, "{index} at position {position} is outside of 0..{len}")
+        let Self { op, position, index, len } = self;
+        let (what, noun) = match op {
+            Op::Pick | Op::Unpick => (Op::Pick.name(), "class"),
+            Op::IndexAdd => (Op::IndexSelect.name(), "index"),
+            Op::ScatterAdd => (Op::Gather.name(), "index"),
+            op => (op.name(), "index"),
+        };
+        write!(f, "{what}: {noun} {index} at position {position} is outside of 0..{len}")
     }
 }
 
-fn checked(position: usize, index: i64, len: usize) -> Result<usize, Outside> {
+fn checked(op: Op, position: usize, index: i64, len: usize) -> Result<usize, Outside> {
     match usize::try_from(index) {
         Ok(at) if at < len => Ok(at),
-        _ => Err(Outside { position, index, len }),
+        _ => Err(Outside { op, position, index, len }),
     }
+}
+
+/// The element of a row whose class is told; 0 for an ignored row.
+///
+/// # Safety
+/// `row` is valid for reading `classes` elements of `size` bytes, `out` for writing one.
+pub(super) unsafe fn pick_row(
+    size: usize,
+    position: usize,
+    class: i64,
+    classes: usize,
+    row: *const u8,
+    out: *mut u8,
+) -> Result<(), Outside> {
+    // SAFETY: the caller's promise, and a checked class.
+    unsafe {
+        match class {
+            IGNORED_CLASS => out.write_bytes(0, size),
+            class => {
+                let at = checked(Op::Pick, position, class, classes)?;
+                std::ptr::copy_nonoverlapping(row.add(at * size), out, size);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Puts an element where the class of a row of zeros tells.
+///
+/// # Safety
+/// `out` is valid for writing `classes` elements of `size` bytes, `from` for reading one.
+pub(super) unsafe fn unpick_row(
+    size: usize,
+    position: usize,
+    class: i64,
+    classes: usize,
+    from: *const u8,
+    out: *mut u8,
+) -> Result<(), Outside> {
+    if class != IGNORED_CLASS {
+        let at = checked(Op::Unpick, position, class, classes)?;
+        // SAFETY: the caller's promise, and a checked class.
+        unsafe { std::ptr::copy_nonoverlapping(from, out.add(at * size), size) };
+    }
+    Ok(())
 }
 
 /// A shape seen from one axis: positions before it, along it, after it.
-fn around(dims: &Dims, axis: usize) -> (usize, usize, usize) {
+fn around(dims: &[usize], axis: usize) -> (usize, usize, usize) {
     if dims.is_empty() {
         return (1, 1, 1);
     }
@@ -42,45 +93,28 @@ fn around(dims: &Dims, axis: usize) -> (usize, usize, usize) {
 }
 
 impl Run<'_> {
-    pub(super) fn index(
-        &self,
-        core: &mut Core,
-        node: &Node,
-        sources: &[Source],
-        out: *mut u8,
-    ) -> Maybe<()> {
-        let indexed = with_dtype!(node.dtype, T => self.index_as::<T>(core, node, sources, out));
-        indexed.map_err(|outside| {
-            let (what, noun) = match node.op {
-                Op::Pick | Op::Unpick => (Op::Pick.name(), "class"),
-                Op::IndexAdd => (Op::IndexSelect.name(), "index"),
-                Op::ScatterAdd => (Op::Gather.name(), "index"),
-                op => (op.name(), "index"),
-            };
-            core.fail(ErrorKind::Index, format_args!("{what}: {noun} {outside}"))
-        })
+    pub(super) fn index(&self, single: &Single) -> Result<(), Outside> {
+        with_dtype!(single.dtype, T => self.index_as::<T>(single))
     }
 
-    fn index_as<T: Element>(
-        &self,
-        core: &Core,
-        node: &Node,
-        sources: &[Source],
-        out: *mut u8,
-    ) -> Result<(), Outside> {
-        let [x, at, ..] = node.inputs;
-        let from = self.dense::<T>(core, sources[0], core.node(x).len);
-        let index = self.dense::<i64>(core, sources[1], core.node(at).len);
-        let (inside, outside) = (core.shape(x), core.dims(node.shape));
-        let axis = if node.list.is_none() { 0 } else { core.list(node.list)[0] as usize };
-        if matches!(node.op, Op::IndexAdd | Op::ScatterAdd | Op::Unpick) {
-            zero(node.dtype, node.len, out);
+    fn index_as<T: Element>(&self, single: &Single) -> Result<(), Outside> {
+        let views = single.operands.of(&self.plan.views);
+        let op = single.op;
+        let checked = |position, index, len| checked(op, position, index, len);
+        let (inside, outside) = (views[0].layout.dims(), &*single.dims);
+        let (len, count) = (outside.iter().product::<usize>(), views[1].layout.len());
+        let (from, index) = (self.dense::<T>(&views[0]), self.dense::<i64>(&views[1]));
+        debug_assert_eq!(count, index.len());
+        let axis = single.list.of(&self.plan.words).first().map_or(0, |&axis| axis as usize);
+        let out = self.base(single.out);
+        if matches!(op, Op::IndexAdd | Op::ScatterAdd | Op::Unpick) {
+            zero(single.dtype, len, out);
         }
-        // SAFETY: the node's own buffer, of `len` elements of T.
-        let out = unsafe { uninit::<T>(out, node.len) };
-        match node.op {
+        // SAFETY: the step's own result, of `len` elements of T.
+        let out = unsafe { uninit::<T>(out, len) };
+        match op {
             Op::IndexSelect => {
-                let (outer, len, inner) = around(&inside, axis);
+                let (outer, len, inner) = around(inside, axis);
                 for o in 0..outer {
                     for (k, &i) in index.iter().enumerate() {
                         let start = (o * len + checked(k, i, len)?) * inner;
@@ -90,7 +124,7 @@ impl Run<'_> {
                 }
             }
             Op::IndexAdd => {
-                let (outer, len, inner) = around(&outside, axis);
+                let (outer, len, inner) = around(outside, axis);
                 for o in 0..outer {
                     for (k, &i) in index.iter().enumerate() {
                         let to = (o * len + checked(k, i, len)?) * inner;
@@ -101,12 +135,12 @@ impl Run<'_> {
                 }
             }
             Op::Gather => {
-                each_position(&outside, &inside, axis, index, |k, at| {
+                each_position(op, outside, inside, axis, index, |k, at| {
                     out[k].write(from[at]);
                 })?;
             }
             Op::ScatterAdd => {
-                each_position(&inside, &outside, axis, index, |k, at| add(&mut out[at], from[k]))?;
+                each_position(op, inside, outside, axis, index, |k, at| add(&mut out[at], from[k]))?;
             }
             Op::Pick => {
                 let classes = inside[1];
@@ -140,15 +174,16 @@ fn add<T: Element>(out: &mut MaybeUninit<T>, x: T) {
 /// For each position `k` of an index of shape `small`: where it points to in a tensor of shape
 /// `large` along `axis`.
 fn each_position(
-    small: &Dims,
-    large: &Dims,
+    op: Op,
+    small: &[usize],
+    large: &[usize],
     axis: usize,
     index: &[i64],
     mut visit: impl FnMut(usize, usize),
 ) -> Result<(), Outside> {
     let strides = Layout::dense(large);
     for (k, &i) in index.iter().enumerate() {
-        let at = checked(k, i, large.get(axis).copied().unwrap_or(1))?;
+        let at = checked(op, k, i, large.get(axis).copied().unwrap_or(1))?;
         let (mut rest, mut place) = (k, 0);
         for other in (0..small.len()).rev() {
             let coordinate = if other == axis { at } else { rest % small[other] };

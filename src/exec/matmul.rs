@@ -3,11 +3,9 @@
 
 use super::{Run, zero};
 use crate::dtype::with_float;
-use crate::graph::Core;
 use crate::kernel::Float;
-use crate::node::Node;
 use crate::op::matmul::last_two;
-use crate::plan::Source;
+use crate::plan::Single;
 use crate::shape::{Dims, Layout};
 
 /// Multiplications below which the plain loop is used.
@@ -21,46 +19,40 @@ struct Matrix<T> {
     column_stride: isize,
 }
 
-impl Run<'_> {
-    /// As `matmul`, prepared for `gemm` running out of memory.
-    #[cfg(feature = "capi")]
-    pub(super) fn matmul_with_reserve(
-        &self,
-        core: &mut Core,
-        node: &Node,
-        sources: &[Source],
-        out: *mut u8,
-    ) -> crate::error::Maybe<()> {
-        let (m, n) = last_two(&core.dims(node.shape));
-        let (_, k) = last_two(&core.shape(node.inputs[0]));
-        if m.saturating_mul(k).saturating_mul(n) <= SMALL {
-            self.matmul(core, node, sources, out);
-            return Ok(());
-        }
-        crate::reserve::with_room_for_gemm(core, (m, k, n), node.dtype.size(), |core| {
-            self.matmul(core, node, sources, out);
-        })
-    }
+/// The sizes of a product: rows, inner axis, columns.
+pub(super) fn sizes(single: &Single, plan: &crate::plan::Plan) -> (usize, usize, usize) {
+    let views = single.operands.of(&plan.views);
+    let ((m, n), (_, k)) = (last_two(&single.dims), last_two(views[0].layout.dims()));
+    (m, k, n)
+}
 
-    pub(super) fn matmul(&self, core: &Core, node: &Node, sources: &[Source], out: *mut u8) {
-        let [a, b, ..] = node.inputs;
-        let (dims, left) = (core.dims(node.shape), core.shape(a));
-        let ((m, n), (_, k)) = (last_two(&dims), last_two(&left));
-        if node.len == 0 || k == 0 {
-            return zero(node.dtype, node.len, out);
+/// Whether a product is left to `gemm`, which allocates memory.
+#[cfg(feature = "capi")]
+pub(super) fn is_large((m, k, n): (usize, usize, usize)) -> bool {
+    m.saturating_mul(k).saturating_mul(n) > SMALL
+}
+
+impl Run<'_> {
+    pub(super) fn matmul(&self, single: &Single) {
+        let dims = single.dims;
+        let (m, k, n) = sizes(single, self.plan);
+        let out = self.base(single.out);
+        let len = dims.iter().product::<usize>();
+        if len == 0 || k == 0 {
+            return zero(single.dtype, len, out);
         }
         let batch = Dims::new(&dims[..dims.len() - 2]);
-        let (a, a_layout) = self.strided(core, sources[0], a);
-        let (b, b_layout) = self.strided(core, sources[1], b);
+        let views = single.operands.of(&self.plan.views);
+        let ((a, a_layout), (b, b_layout)) = (self.start(&views[0]), self.start(&views[1]));
         let a_steps = a_layout.batch().expand(&batch);
         let b_steps = b_layout.batch().expand(&batch);
         let count = batch.iter().product::<usize>();
-        with_float!(node.dtype, T => {
+        with_float!(single.dtype, T => {
             for i in 0..count {
                 // SAFETY: batch entry `i` of each operand and of the result lies inside its buffer.
                 unsafe {
-                    let a = matrix::<T>(a.cast::<T>().offset(offset(&a_steps, i)), &a_layout);
-                    let b = matrix::<T>(b.cast::<T>().offset(offset(&b_steps, i)), &b_layout);
+                    let a = matrix::<T>(a.cast::<T>().offset(offset(&a_steps, i)), a_layout);
+                    let b = matrix::<T>(b.cast::<T>().offset(offset(&b_steps, i)), b_layout);
                     multiply::<T>((m, k, n), a, b, out.cast::<T>().add(i * m * n));
                 }
             }

@@ -1,41 +1,83 @@
-//! Doing: runs the steps of a plan on buffers of the graph's pool.
+//! Doing: finds the plan of a read or a backward, and runs its steps.
+//!
+//! Plans are kept. A plan names nodes by their ids, and a graph's structure up to a node is summed
+//! up in that node's hash; so whether the graph was left unchanged, or rewound and recorded in the
+//! same way again, the plan made for it is found by comparing a few numbers, and run.
 
 mod copy;
-mod elementwise;
 mod index;
 mod matmul;
-mod reduce;
+mod tile;
 
+use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::Buffer;
-use crate::dtype::{DType, Element, with_dtype};
-use crate::error::Maybe;
+use crate::dtype::{DType, Element, with_float};
+use crate::error::{ErrorKind, Maybe};
 use crate::graph::Core;
 use crate::id::NodeId;
-use crate::kernel::{FloatKernels, Kernel, call1, float_kernels};
+use crate::kernel::{FloatKernels, Float, call1, float_kernels};
 use crate::level::Level;
-use crate::node::Op;
-use crate::plan::{Plan, Planner, Source, Step};
-use crate::random::Stream;
+use crate::node::{Op, Reduction, Extreme, Ties};
+use crate::plan::{DatumId, Place, Plan, Planner, Single, Step, Viewed, Work, is_fresh};
 use crate::shape::Layout;
+use index::Outside;
+use tile::Workspace;
+
+/// Plans that are kept. A program reads few different things over and over.
+const PLANS: usize = 24;
+
+/// What a plan was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    /// Of the roots, their heads, and the structure of all that they depend on.
+    hash: u64,
+    is_backward: bool,
+    mutations: u64,
+}
+
+struct Kept {
+    key: Key,
+    plan: Plan,
+    /// Nodes other than leaves whose values the plan takes as they are.
+    sources: Vec<NodeId>,
+    /// When it was last used.
+    used: u64,
+}
 
 /// Plans and runs; keeps its memory from run to run.
 pub(crate) struct Engine {
     planner: Planner,
-    plan: Plan,
+    kept: Vec<Kept>,
+    uses: u64,
     level: Level,
-    /// How much was computed, for tests of what was not.
+    workspace: Workspace,
+    bases: Vec<*mut u8>,
+    versions: Vec<u64>,
+    /// What the last backward computed: nodes and their gradients.
+    results: Vec<(NodeId, Buffer)>,
+    /// How many nodes were computed, and plans made, for tests of what was not.
     #[cfg(test)]
-    pub(crate) steps_run: usize,
+    pub(crate) nodes_run: usize,
+    #[cfg(test)]
+    pub(crate) plans_made: usize,
 }
 
 impl Engine {
     pub(crate) fn new() -> Self {
+        let level = Level::current();
         Self {
-            planner: Planner::default(),
-            plan: Plan::default(),
-            level: Level::current(),
+            planner: Planner::new(level),
+            kept: Vec::new(),
+            uses: 0,
+            level,
+            workspace: Workspace::default(),
+            bases: Vec::new(),
+            versions: Vec::new(),
+            results: Vec::new(),
             #[cfg(test)]
-            steps_run: 0,
+            nodes_run: 0,
+            #[cfg(test)]
+            plans_made: 0,
         }
     }
 
@@ -43,43 +85,265 @@ impl Engine {
         self.level
     }
 
-    /// Makes the values of the roots right and present, as dense data of their own. Nodes from
-    /// `temporaries` on give their buffers back after their last reader, unless they are roots.
-    pub(crate) fn evaluate(
+    #[cfg(test)]
+    pub(crate) fn set_single(&mut self, single: bool) {
+        self.planner.set_single(single);
+        self.kept.clear();
+    }
+
+    /// The plan that was used last, as text.
+    pub(crate) fn last_plan(&self) -> Option<&Plan> {
+        self.kept.iter().max_by_key(|kept| kept.used).map(|kept| &kept.plan)
+    }
+
+    /// Makes the value of a node right and present, as dense data of its own.
+    pub(crate) fn evaluate(&mut self, core: &mut Core, root: NodeId) -> Maybe<()> {
+        if is_fresh(core, root) {
+            return Ok(());
+        }
+        let hash = core.structure(root, u64::from(root.0));
+        let key = Key { hash, is_backward: false, mutations: core.mutations };
+        if let Some(place) = self.find(core, key)? {
+            return self.run(core, place);
+        }
+        let (place, mut plan) = self.room(core)?;
+        let planned = self.planner.plan(core, &[root], &[], usize::MAX, &mut plan);
+        self.keep(core, place, key, plan, planned)?;
+        self.run(core, place)
+    }
+
+    /// Computes gradients: `record` records them, if no plan is known, and fills `targets` with
+    /// nodes and their gradients. Calls `found` with each of these nodes and a buffer that holds
+    /// its gradient; nothing has changed if it fails before. The values of the roots are computed
+    /// on the way.
+    pub(crate) fn backward(
         &mut self,
         core: &mut Core,
-        roots: &[NodeId],
-        temporaries: usize,
+        given: &[(NodeId, Option<NodeId>)],
+        targets: &mut Vec<(NodeId, NodeId)>,
+        roots: &mut Vec<NodeId>,
     ) -> Maybe<()> {
-        self.planner.plan(core, roots, temporaries, &mut self.plan)?;
-        let run = Run { plan: &self.plan, level: self.level };
-        let mut releases = self.plan.releases().iter().rev().peekable();
-        for (number, &step) in self.plan.steps().iter().enumerate() {
-            run.step(core, step)?;
-            core.state_mut(step.node).ready = true;
-            #[cfg(test)]
-            {
-                self.steps_run += 1;
+        let hash = given.iter().fold(0x9e37_79b9_7f4a_7c15, |hash, &(root, head)| {
+            let hash = core.structure(root, hash ^ u64::from(root.0));
+            head.map_or(hash, |head| core.structure(head, hash ^ u64::from(head.0) << 32))
+        });
+        let key = Key { hash, is_backward: true, mutations: core.mutations };
+        if let Some(place) = self.find(core, key)? {
+            return self.run(core, place);
+        }
+        let first = core.len();
+        targets.clear();
+        roots.clear();
+        let (place, mut plan) = self.room(core)?;
+        let planned = core.record_backward(given, targets).and_then(|()| {
+            for &(root, _) in given {
+                roots.try_push(root).map_err(|_| core.out_of_memory("backward"))?;
             }
-            while let Some(&(_, id)) = releases.next_if(|(last, _)| *last as usize == number) {
-                let state = core.state_mut(id);
-                state.ready = false;
-                if let Some(buffer) = state.value.take() {
-                    core.pool.give(buffer);
+            self.planner.plan(core, roots, targets, first, &mut plan)
+        });
+        core.truncate(first);
+        self.keep(core, place, key, plan, planned)?;
+        self.run(core, place)
+    }
+
+    /// The nodes and the gradients that the last backward computed, for the caller to take over.
+    pub(crate) fn results(&self) -> &[(NodeId, Buffer)] {
+        &self.results
+    }
+
+    /// The caller has taken the results over.
+    pub(crate) fn forget_results(&mut self) {
+        self.results.clear();
+    }
+
+    /// Gives the results back.
+    pub(crate) fn drop_results(&mut self, core: &mut Core) {
+        self.results.drain(..).for_each(|(_, buffer)| core.pool.give(buffer));
+    }
+
+    /// The plan that was made for this key, if what it takes for granted is so.
+    fn find(&mut self, core: &mut Core, key: Key) -> Maybe<Option<usize>> {
+        for place in 0..self.kept.len() {
+            if self.kept[place].key != key {
+                continue;
+            }
+            let kept = &self.kept[place];
+            if !kept.sources.iter().all(|&id| is_fresh(core, id)) {
+                self.planner.refresh(core, &kept.sources)?;
+            }
+            if kept.sources.iter().all(|&id| is_fresh(core, id)) {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A place for another plan, and the memory of the plan that was there.
+    fn room(&mut self, core: &mut Core) -> Maybe<(usize, Plan)> {
+        if self.kept.len() < PLANS {
+            let key = Key { hash: 0, is_backward: false, mutations: u64::MAX };
+            let kept = Kept { key, plan: Plan::default(), sources: Vec::new(), used: 0 };
+            let room = self.kept.try_reserve(1);
+            if room.is_err() {
+                return Err(core.out_of_memory("plan"));
+            }
+            self.kept.push(kept);
+            return Ok((self.kept.len() - 1, Plan::default()));
+        }
+        let oldest = (0..self.kept.len()).min_by_key(|&place| self.kept[place].used).unwrap_or(0);
+        let kept = &mut self.kept[oldest];
+        kept.key.mutations = u64::MAX; // no key's
+        Ok((oldest, std::mem::take(&mut kept.plan)))
+    }
+
+    fn keep(
+        &mut self,
+        core: &mut Core,
+        place: usize,
+        key: Key,
+        plan: Plan,
+        planned: Maybe<()>,
+    ) -> Maybe<()> {
+        #[cfg(test)]
+        {
+            self.plans_made += 1;
+        }
+        let kept = &mut self.kept[place];
+        kept.plan = plan;
+        kept.sources.clear();
+        planned?;
+        for step in kept.plan.steps() {
+            for &read in kept.plan.reads(step) {
+                let Place::Node(id) = kept.plan.data[read as usize].place else { continue };
+                let is_source = core.state(id).ready && core.node(id).op != Op::Leaf;
+                if is_source && kept.sources.try_push(id).is_err() {
+                    return Err(core.out_of_memory("plan"));
                 }
             }
         }
+        kept.key = key;
         Ok(())
     }
 
-    /// Adds `from`, a computed node, to the gradient buffer of the same length.
-    pub(crate) fn accumulate(&self, core: &Core, into: Buffer, from: NodeId) {
-        let node = core.node(from);
-        let from = buffer_start(core, from).cast_const();
-        // SAFETY: both buffers hold `len` elements of the dtype, and are different.
-        unsafe {
-            call1(float_kernels(node.dtype, self.level).accumulate, node.len, into.as_ptr(), from);
+    fn run(&mut self, core: &mut Core, place: usize) -> Maybe<()> {
+        self.uses += 1;
+        self.kept[place].used = self.uses;
+        let plan = std::mem::take(&mut self.kept[place].plan);
+        let ran = self.run_plan(core, &plan);
+        self.kept[place].plan = plan;
+        if ran.is_err() {
+            self.drop_results(core);
         }
+        ran
+    }
+
+    fn run_plan(&mut self, core: &mut Core, plan: &Plan) -> Maybe<()> {
+        debug_assert!(self.results.is_empty());
+        let prepared = self.prepare(core, plan).or_else(|OutOfMemory| {
+            self.drop_results(core);
+            core.evict(plan)?;
+            self.prepare(core, plan)
+        });
+        let Ok(scratch) = prepared else { return Err(core.out_of_memory("evaluation")) };
+        let run = Run {
+            plan,
+            bases: &self.bases,
+            level: self.level,
+            seed: core.seed,
+            clock: core.clock,
+            training: core.training,
+        };
+        let mut ran = Ok(());
+        for step in plan.steps() {
+            let mut version = if step.random { core.clock } else { 0 };
+            for &read in plan.reads(step) {
+                version = version.max(match plan.data[read as usize].place {
+                    Place::Node(id) => core.state(id).changed,
+                    _ => self.versions[read as usize],
+                });
+            }
+            let is_done = plan.writes(step).iter().all(|&write| {
+                match plan.data[write as usize].place {
+                    Place::Node(id) => core.state(id).ready && core.state(id).changed == version,
+                    _ => false,
+                }
+            });
+            if !is_done {
+                #[cfg(test)]
+                {
+                    self.nodes_run += step.nodes as usize;
+                }
+                ran = run.step(core, step, &mut self.workspace);
+                if ran.is_err() {
+                    break;
+                }
+            }
+            for &write in plan.writes(step) {
+                match plan.data[write as usize].place {
+                    Place::Node(id) => {
+                        let clock = core.clock;
+                        let state = core.state_mut(id);
+                        (state.changed, state.checked, state.ready) = (version, clock, true);
+                    }
+                    _ => self.versions[write as usize] = version,
+                }
+            }
+        }
+        if let Some(scratch) = scratch {
+            core.pool.give(scratch);
+        }
+        ran
+    }
+
+    /// Takes the buffers that a plan needs and has not got.
+    fn prepare(&mut self, core: &mut Core, plan: &Plan) -> Result<Option<Buffer>, OutOfMemory> {
+        self.workspace.prepare(plan)?;
+        self.bases.clear();
+        self.versions.clear();
+        self.results.clear();
+        // What has no bytes lies nowhere, aligned.
+        let nowhere = std::ptr::without_provenance_mut(crate::buffer::ALIGN);
+        self.bases.try_extend_to(plan.data.len(), nowhere)?;
+        self.versions.try_extend_to(plan.data.len(), 0)?;
+        self.results.try_reserve(plan.targets.len()).map_err(|_| OutOfMemory)?;
+        for target in &plan.targets {
+            let node = core.node(*target);
+            let buffer = core.pool.take(node.len * node.dtype.size())?;
+            self.results.push((*target, buffer));
+        }
+        for (datum, base) in plan.data.iter().zip(&mut self.bases) {
+            *base = match datum.place {
+                Place::Node(id) => match core.state(id).value {
+                    Some(buffer) => buffer.as_ptr(),
+                    None => {
+                        let buffer = core.pool.take(datum.bytes())?;
+                        core.state_mut(id).value = Some(buffer);
+                        buffer.as_ptr()
+                    }
+                },
+                Place::Result(k) => self.results[k as usize].1.as_ptr(),
+                Place::Scratch(_) => continue,
+            };
+        }
+        if plan.scratch == 0 {
+            return Ok(None);
+        }
+        let scratch = core.pool.take(plan.scratch)?;
+        for (datum, base) in plan.data.iter().zip(&mut self.bases) {
+            if let Place::Scratch(at) = datum.place {
+                // SAFETY: the plan's scratch memory holds all of its scratch data.
+                *base = unsafe { scratch.as_ptr().add(at) };
+            }
+        }
+        Ok(Some(scratch))
+    }
+
+    /// Adds `from` to the gradient buffer of a node.
+    pub(crate) fn accumulate(&self, core: &Core, target: NodeId, into: Buffer, from: Buffer) {
+        let node = core.node(target);
+        let kernel = float_kernels(node.dtype, self.level).accumulate;
+        // SAFETY: both buffers hold `len` elements of the dtype, and are different.
+        unsafe { call1(kernel, node.len, into.as_ptr(), from.as_ptr()) };
     }
 
     pub(crate) fn kernels(&self, dtype: DType) -> &'static FloatKernels {
@@ -87,169 +351,205 @@ impl Engine {
     }
 }
 
-/// The first byte of a node's buffer.
-fn buffer_start(core: &Core, id: NodeId) -> *mut u8 {
-    match core.state(id).value {
-        Some(buffer) => buffer.as_ptr(),
-        None => unreachable!("{id} is read before it is computed"),
+impl Core {
+    /// Gives back the buffers of values that can be computed again and that a plan does not need.
+    #[cold]
+    fn evict(&mut self, plan: &Plan) -> Result<(), OutOfMemory> {
+        let mut used = Vec::new();
+        for datum in &plan.data {
+            if let Place::Node(id) = datum.place {
+                used.try_push(id)?;
+            }
+        }
+        used.sort_unstable();
+        for id in (0..self.len() as u32).map(NodeId) {
+            if self.node(id).op == Op::Leaf || used.binary_search(&id).is_ok() {
+                continue;
+            }
+            let state = self.state_mut(id);
+            state.ready = false;
+            if let Some(buffer) = state.value.take() {
+                self.pool.give(buffer);
+            }
+        }
+        Ok(())
     }
 }
+
+// SAFETY: the pointers are those of buffers of the graph that owns the engine, and are only looked
+// at while a plan runs.
+unsafe impl Send for Engine {}
 
 /// One run of a plan.
 struct Run<'a> {
     plan: &'a Plan,
+    bases: &'a [*mut u8],
     level: Level,
+    seed: u64,
+    clock: u64,
+    training: bool,
 }
 
 impl Run<'_> {
-    fn step(&self, core: &mut Core, step: Step) -> Maybe<()> {
-        let node = *core.node(step.node);
-        let out = match core.state(step.node).value {
-            Some(buffer) => buffer.as_ptr(),
-            None => {
-                let bytes = node.len * node.dtype.size();
-                let Ok(buffer) = core.pool.take(bytes) else {
-                    return Err(core.out_of_memory(node.op.name()));
-                };
-                core.state_mut(step.node).value = Some(buffer);
-                buffer.as_ptr()
+    fn step(&self, core: &mut Core, step: &Step, workspace: &mut Workspace) -> Maybe<()> {
+        let done = match step.work {
+            Work::Fused(number) => {
+                let program = &self.plan.programs[number as usize];
+                // SAFETY: `prepare` set the bases and the workspace; steps run one after the
+                // other, in the plan's order.
+                unsafe {
+                    let done = self.program(program, 0, program.len, workspace);
+                    if done.is_ok() {
+                        let sinks = program.sinks.of(&self.plan.sinks);
+                        sinks.iter().for_each(|sink| self.combine(sink));
+                    }
+                    done
+                }
+            }
+            Work::Single(number) => {
+                let single = &self.plan.singles[number as usize];
+                #[cfg(feature = "capi")]
+                if single.op == Op::MatMul {
+                    let sizes = matmul::sizes(single, self.plan);
+                    if matmul::is_large(sizes) {
+                        let size = single.dtype.size();
+                        return crate::reserve::with_room_for_gemm(core, sizes, size, |_| {
+                            self.matmul(single);
+                        });
+                    }
+                }
+                self.single(single)
             }
         };
-        let sources = self.plan.sources(step);
-        if step.is_copy {
-            self.copy(core, sources[0], node.dtype, node.len, out);
-            return Ok(());
-        }
-        match node.op {
-            Op::Map(_) | Op::Pull(..) | Op::Compare(_) | Op::Where | Op::Cast => {
-                self.elementwise(core, &node, sources, out);
-                Ok(())
-            }
-            Op::Fill => {
-                fill(node.dtype, node.len, out, node.imm);
-                Ok(())
-            }
-            Op::DropoutMask => {
-                self.dropout_mask(core, step.node, out);
-                Ok(())
-            }
-            Op::Reduce(reduction) => self.reduce(core, &node, reduction, sources[0], out),
-            Op::ArgReduce(which) => {
-                self.arg_reduce(core, &node, which, sources[0], out);
-                Ok(())
-            }
-            Op::Softmax => {
-                self.rows(core, &node, sources[0], out, self.kernels(node.dtype).softmax_row);
-                Ok(())
-            }
-            Op::LogSoftmax => {
-                self.rows(core, &node, sources[0], out, self.kernels(node.dtype).log_softmax_row);
-                Ok(())
-            }
-            Op::Embed => {
-                self.embed(core, &node, sources[0], out);
-                Ok(())
-            }
-            Op::Concat => {
-                self.concat(core, step.node, sources, out);
-                Ok(())
-            }
+        done.map_err(|outside| core.fail(ErrorKind::Index, format_args!("{outside}")))
+    }
+
+    fn single(&self, single: &Single) -> Result<(), Outside> {
+        match single.op {
+            Op::ArgReduce(which) => self.arg_reduce(single, which),
+            Op::Softmax => self.rows(single, self.kernels(single.dtype).softmax_row, true),
+            Op::LogSoftmax => self.rows(single, self.kernels(single.dtype).log_softmax_row, true),
+            Op::Reduce(reduction) => self.rows(single, self.kernels(single.dtype).row(reduction), false),
+            Op::Embed => self.embed(single),
+            Op::Concat => self.concat(single),
             Op::IndexSelect
             | Op::IndexAdd
             | Op::Gather
             | Op::ScatterAdd
             | Op::Pick
-            | Op::Unpick => self.index(core, &node, sources, out),
-            #[cfg(feature = "capi")]
-            Op::MatMul => self.matmul_with_reserve(core, &node, sources, out),
-            #[cfg(not(feature = "capi"))]
-            Op::MatMul => {
-                self.matmul(core, &node, sources, out);
-                Ok(())
-            }
-            Op::Leaf | Op::Detach | Op::Reshape | Op::Permute | Op::Expand | Op::Slice => {
-                unreachable!("{:?} has nothing to run", node.op)
-            }
+            | Op::Unpick => return self.index(single),
+            Op::MatMul => self.matmul(single),
+            op => unreachable!("{op:?} is fused"),
         }
+        Ok(())
     }
 
     fn kernels(&self, dtype: DType) -> &'static FloatKernels {
         float_kernels(dtype, self.level)
     }
 
-    /// The first element of an operand and its layout, for operands with data in their own shape.
-    fn strided(&self, core: &Core, source: Source, operand: NodeId) -> (*const u8, Layout) {
-        let size = core.node(operand).dtype.size();
-        let (base, layout) = match source {
-            Source::Dense(base, offset) => {
-                let mut layout = Layout::dense(&core.shape(operand));
-                layout.offset = offset;
-                (base, layout)
-            }
-            Source::Strided(base, layout) => (base, *self.plan.layout(layout)),
-            other => unreachable!("{other:?} was made dense by the planner"),
-        };
-        // SAFETY: the planner's layouts stay inside the base's buffer; the first element of an
-        // empty one is not read.
-        (unsafe { buffer_start(core, base).add(layout.offset * size) }, layout)
+    /// The first byte of a datum.
+    #[inline(always)]
+    fn base(&self, datum: DatumId) -> *mut u8 {
+        self.bases[datum as usize]
+    }
+
+    /// The first element of an operand, and its layout.
+    fn start<'v>(&self, view: &'v Viewed) -> (*const u8, &'v Layout) {
+        let size = self.plan.data[view.datum as usize].dtype.size();
+        // SAFETY: the planner's layouts stay inside the datum; the first element of an empty one
+        // is not read.
+        let from = unsafe { self.base(view.datum).add(view.layout.offset * size) };
+        (from, &view.layout)
     }
 
     /// The elements of an operand that the planner made dense.
-    fn dense<'c, T: Element>(&self, core: &'c Core, source: Source, len: usize) -> &'c [T] {
-        match source {
-            Source::Dense(base, offset) => {
-                let start = buffer_start(core, base).cast::<T>();
-                assert!(core.node(base).dtype == T::DTYPE && offset + len <= core.node(base).len);
-                // SAFETY: in bounds of the base's buffer, which has elements of T (both checked),
-                // has been computed, and is borrowed with the core.
-                unsafe { std::slice::from_raw_parts(start.add(offset), len) }
+    fn dense<T: Element>(&self, view: &Viewed) -> &[T] {
+        let datum = &self.plan.data[view.datum as usize];
+        let len = view.layout.len();
+        assert!(datum.dtype == T::DTYPE && view.layout.offset + len <= datum.len);
+        assert!(view.layout.is_dense());
+        // SAFETY: in bounds of a datum with elements of T (both checked), which is complete, and
+        // which nobody writes while the step runs.
+        unsafe { std::slice::from_raw_parts(self.start(view).0.cast(), len) }
+    }
+
+    /// A kernel on each row that does not fit in the cache: to a row, or to one element.
+    fn rows(&self, single: &Single, kernel: crate::kernel::Kernel, to_row: bool) {
+        let view = &single.operands.of(&self.plan.views)[0];
+        let (from, layout) = self.start(view);
+        let count = single.dims.iter().product::<usize>();
+        let size = single.dtype.size();
+        let (rows, n) = if to_row {
+            let n = layout.dims().last().copied().unwrap_or(1);
+            (count.checked_div(n).unwrap_or(0), n)
+        } else {
+            (count, layout.len().checked_div(count).unwrap_or(0))
+        };
+        let out = self.base(single.out);
+        for row in 0..rows {
+            let at = row * n * size;
+            // SAFETY: row by row over a dense operand; the result is the step's own.
+            unsafe {
+                let out = if to_row { out.add(at) } else { out.add(row * size) };
+                call1(kernel, n, out, from.add(at));
             }
-            other => unreachable!("{other:?} was made dense by the planner"),
         }
     }
 
-    /// A kernel on each row of the last axis.
-    fn rows(
-        &self,
-        core: &Core,
-        node: &crate::node::Node,
-        source: Source,
-        out: *mut u8,
-        kernel: Kernel,
-    ) {
-        let (from, layout) = self.strided(core, source, node.inputs[0]);
-        let n = layout.dims().last().copied().unwrap_or(1);
-        let bytes = n * node.dtype.size();
-        for row in 0..node.len.checked_div(n).unwrap_or(0) {
-            // SAFETY: row by row over two dense buffers of `len` elements; out is the node's own.
-            unsafe { call1(kernel, n, out.add(row * bytes), from.add(row * bytes)) };
-        }
-    }
-
-    fn dropout_mask(&self, core: &Core, id: NodeId, out: *mut u8) {
-        let node = core.node(id);
-        let (p, training) = (node.imm, core.training);
-        // A stream that no creation function has, new for each node and each replay.
-        let stream = Stream::new(core.seed ^ core.clock.rotate_left(32), !u64::from(id.0));
-        crate::dtype::with_float!(node.dtype, T => {
-            // SAFETY: the node's own buffer, of `len` elements of T.
-            let out = unsafe { uninit::<T>(out, node.len) };
-            let kept = T::from_f64(1.0 / (1.0 - p));
-            for (pair, out) in out.chunks_mut(2).enumerate() {
-                let draws = if training { stream.uniform(pair as u64) } else { [1.0; 2] };
-                for (out, u) in out.iter_mut().zip(draws) {
-                    out.write(match (training, u < p) {
-                        (false, _) => T::from_f64(1.0),
-                        (true, true) => T::from_f64(0.0),
-                        (true, false) => kept,
+    /// The index of the first extreme, counted along the reduced axes; a NaN is the most extreme.
+    fn arg_reduce(&self, single: &Single, which: Extreme) {
+        let view = &single.operands.of(&self.plan.views)[0];
+        let kept = single.list.of(&self.plan.words);
+        let dims = view.layout.dims();
+        let mut kept_dims = crate::shape::Dims::SCALAR;
+        kept.iter().for_each(|&len| kept_dims.push(len as usize));
+        let Some(groups) = crate::plan::Groups::of(dims, &kept_dims) else {
+            unreachable!("one axis or all")
+        };
+        let (outer, reduced, inner) = (groups.outer, groups.reduced, groups.inner);
+        // SAFETY: the step's own result, of as many elements of i64.
+        let out = unsafe { uninit::<i64>(self.base(single.out), outer * inner) };
+        let dtype = self.plan.data[view.datum as usize].dtype;
+        let extreme = self.kernels(dtype).row(Reduction::Extreme(which, Ties::First));
+        with_float!(dtype, T => {
+            let values = self.dense::<T>(view);
+            if inner == 1 {
+                // The extreme by the vector kernel, and then where it is.
+                for (row, out) in values.chunks_exact(reduced).zip(out) {
+                    let mut best = T::default();
+                    let from: *const u8 = row.as_ptr().cast();
+                    // SAFETY: a row of `reduced` elements, and one element of result.
+                    unsafe { call1(extreme, reduced, (&raw mut best).cast(), from) };
+                    #[allow(clippy::eq_op)] // a number that is not itself is NaN
+                    let is_best = |x: &T| if best == best { *x == best } else { *x != *x };
+                    out.write(row.iter().position(is_best).unwrap_or(0) as i64);
+                }
+                return;
+            }
+            for o in 0..outer {
+                for i in 0..inner {
+                    let at = |r: usize| values[(o * reduced + r) * inner + i];
+                    let best = (1..reduced).fold(0, |best, r| {
+                        if beats(which, at(r), at(best)) { r } else { best }
                     });
+                    out[o * inner + i].write(best as i64);
                 }
             }
         });
     }
 }
 
-/// A node's own buffer, to be written.
+fn beats<T: Float>(which: Extreme, challenger: T, best: T) -> bool {
+    let is_nan = |x: T| x.to_f64().is_nan();
+    let beyond = match which {
+        Extreme::Max => challenger > best,
+        Extreme::Min => challenger < best,
+    };
+    !is_nan(best) && (beyond || is_nan(challenger))
+}
+
+/// Memory to be written.
 ///
 /// # Safety
 /// `out` is valid for writing `len` elements of `T`, aligned, and nobody else's for `'a`.
@@ -258,16 +558,9 @@ unsafe fn uninit<'a, T>(out: *mut u8, len: usize) -> &'a mut [std::mem::MaybeUni
     unsafe { std::slice::from_raw_parts_mut(out.cast(), len) }
 }
 
-fn fill(dtype: DType, len: usize, out: *mut u8, value: f64) {
-    with_dtype!(dtype, T => {
-        // SAFETY: the node's own buffer, of `len` elements of T.
-        unsafe { uninit::<T>(out, len) }.fill(std::mem::MaybeUninit::new(T::from_f64(value)));
-    });
-}
-
 /// Zeros as floats and integers alike are zero bytes.
 fn zero(dtype: DType, len: usize, out: *mut u8) {
-    // SAFETY: the node's own buffer, of `len` elements of the dtype.
+    // SAFETY: the step's own result, of `len` elements of the dtype.
     unsafe { out.write_bytes(0, len * dtype.size()) };
 }
 

@@ -269,7 +269,10 @@ impl Core {
                 ),
             ));
         }
-        self.node_mut(id).requires_grad = on;
+        if node.requires_grad != on {
+            self.node_mut(id).requires_grad = on;
+            self.mutated(id);
+        }
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, NewNode};
 use crate::id::NodeId;
 use crate::node::Op;
-use crate::shape::{self, Dims};
+use crate::shape;
 
 impl Core {
     /// sum_i a_i b_i of two vectors of one length.
@@ -99,6 +99,6 @@ impl Core {
     }
 }
 
-pub(crate) fn last_two(dims: &Dims) -> (usize, usize) {
+pub(crate) fn last_two(dims: &[usize]) -> (usize, usize) {
     (dims[dims.len() - 2], dims[dims.len() - 1])
 }

@@ -1,0 +1,472 @@
+//! Fused steps: a small program, run tile by tile, so that everything in between stays in the
+//! first-level cache.
+
+use std::mem::MaybeUninit;
+
+use super::copy::Cursor;
+use super::index::{Outside, pick_row, unpick_row};
+use super::{Run, uninit};
+use crate::arena::{OutOfMemory, TryPush};
+use crate::buffer::ALIGN;
+use crate::dtype::{Element, with_dtype, with_float};
+use crate::kernel::{FloatKernels, STRIDE, call1, combine_sums, float_kernels};
+use crate::node::{Reduction, Ties};
+use crate::plan::{
+    Code, FillFrom, Grain, Instr, JOIN_BLOCK, Mask, Plan, Program, SUM_BLOCK, Sink, SinkKind, Slot,
+};
+use crate::random::Stream;
+use crate::shape::Layout;
+
+/// What one thread needs to run programs; kept from run to run.
+#[derive(Default)]
+pub(crate) struct Workspace {
+    registers: Vec<Line>,
+    slots: Vec<*mut u8>,
+    cursors: Vec<(u32, Cursor)>,
+    lanes: Vec<Line2>,
+}
+
+// SAFETY: the pointers are only looked at while a program runs, by the thread that set them.
+unsafe impl Send for Workspace {}
+
+/// A cache line of registers.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Line(#[expect(dead_code, reason = "only its address matters")] MaybeUninit<[u8; ALIGN]>);
+
+/// The accumulators of a sink: `STRIDE` elements of any float type.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Line2([u64; STRIDE]);
+
+impl Workspace {
+    /// Makes room for every program of a plan.
+    pub(super) fn prepare(&mut self, plan: &Plan) -> Result<(), OutOfMemory> {
+        let (mut bytes, mut slots, mut sinks) = (0, 0, 0);
+        for program in &plan.programs {
+            bytes = bytes.max(program.register_bytes);
+            slots = slots.max(program.slots.count as usize);
+            sinks = sinks.max(program.sinks.count as usize);
+        }
+        self.registers.try_extend_to(bytes.div_ceil(ALIGN), Line(MaybeUninit::uninit()))?;
+        self.slots.try_extend_to(slots, std::ptr::null_mut())?;
+        self.lanes.try_extend_to(sinks, Line2([0; STRIDE]))?;
+        self.cursors.try_extend_to(plan.gathers.len(), (0, Cursor::new(&Layout::dense(&[]))))
+    }
+}
+
+/// The tile at hand.
+#[derive(Clone, Copy)]
+struct Tile {
+    /// The first element, and how many there are.
+    start: usize,
+    n: usize,
+    /// The same for rows, where there are any.
+    row_start: usize,
+    rows: usize,
+}
+
+impl Tile {
+    fn span(&self, grain: Grain) -> (usize, usize) {
+        match grain {
+            Grain::Element => (self.start, self.n),
+            Grain::Row => (self.row_start, self.rows),
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Runs a program on the elements from `from` to `to`, which are whole units.
+    ///
+    /// # Safety
+    /// The run's bases hold the data of its plan: those that the program reads are complete, and
+    /// nobody else writes those that it reads, or the units from `from` to `to` of those that it
+    /// writes. The workspace was prepared for the plan.
+    pub(super) unsafe fn program(
+        &self,
+        program: &Program,
+        from: usize,
+        to: usize,
+        workspace: &mut Workspace,
+    ) -> Result<(), Outside> {
+        let slots = program.slots.of(&self.plan.slots);
+        let streams = program.streams as usize;
+        let registers: *mut u8 = workspace.registers.as_mut_ptr().cast();
+        for (slot, place) in slots.iter().zip(&mut workspace.slots) {
+            *place = match *slot {
+                // SAFETY: prepared for so many bytes of registers.
+                Slot::Register(at) => unsafe { registers.add(at) },
+                Slot::Stream { .. } => std::ptr::null_mut(),
+            };
+        }
+        let rows_of = |n: usize| n.checked_div(program.row).unwrap_or(0);
+        for fill in program.fills.of(&self.plan.fills) {
+            let n = match fill.grain {
+                Grain::Element => program.tile,
+                Grain::Row => rows_of(program.tile),
+            };
+            let out = workspace.slots[fill.slot as usize];
+            with_dtype!(fill.dtype, T => {
+                let value = match fill.from {
+                    FillFrom::Constant(value) => T::from_f64(value),
+                    // SAFETY: the plan says that the datum has that element.
+                    FillFrom::Element(datum, at) => unsafe {
+                        self.base(datum).cast::<T>().add(at).read()
+                    },
+                };
+                // SAFETY: the register has room for a tile of its grain.
+                unsafe { uninit::<T>(out, n) }.fill(MaybeUninit::new(value));
+            });
+        }
+        let instrs = program.instrs.of(&self.plan.instrs);
+        let has_gathers = instrs.iter().any(|instr| instr.code == Code::Gather);
+        if has_gathers {
+            for instr in instrs.iter().filter(|instr| instr.code == Code::Gather) {
+                let gather = &self.plan.gathers[instr.arg as usize];
+                let mut cursor = Cursor::new(&gather.layout);
+                cursor.seek(if instr.grain == Grain::Row { rows_of(from) } else { from });
+                workspace.cursors[instr.arg as usize] = (instr.out, cursor);
+            }
+        }
+        let mut start = from;
+        while start < to {
+            let n = program.tile.min(to - start);
+            let tile = Tile { start, n, row_start: rows_of(start), rows: rows_of(n) };
+            for (slot, place) in slots[..streams].iter().zip(&mut workspace.slots) {
+                if let Slot::Stream { datum, offset, size, grain } = *slot {
+                    let (start, _) = tile.span(grain);
+                    // SAFETY: the tile lies inside the datum, as `Plan::check` states it.
+                    *place = unsafe { self.base(datum).add((offset + start) * size as usize) };
+                }
+            }
+            for instr in instrs {
+                // SAFETY: the caller's promise, and slots as the plan states them.
+                unsafe { self.instr(program, instr, &tile, workspace)? };
+            }
+            start += n;
+        }
+        #[cfg(target_arch = "x86_64")]
+        if instrs.iter().any(|instr| instr.code == Code::Flush) {
+            // Stores past the cache are ordered by nothing else.
+            // SAFETY: SSE is part of x86-64.
+            unsafe {
+                std::arch::x86_64::_mm_sfence();
+            }
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// As for `program`.
+    #[inline(always)]
+    unsafe fn instr(
+        &self,
+        program: &Program,
+        instr: &Instr,
+        tile: &Tile,
+        workspace: &mut Workspace,
+    ) -> Result<(), Outside> {
+        // SAFETY: the plan's slots are below the number that the workspace was prepared for.
+        let slot = |k: u32| unsafe { *workspace.slots.get_unchecked(k as usize) };
+        let out = slot(instr.out);
+        if instr.code == Code::Map {
+            let n = match instr.grain {
+                Grain::Element => tile.n,
+                Grain::Row => tile.rows,
+            };
+            let [a, b, c, d] = instr.ops;
+            // SAFETY: every slot holds a tile of the kernel's type, and the result's is another
+            // one than the operands'.
+            unsafe {
+                (instr.kernel)(n, out, slot(a), slot(b), slot(c), slot(d));
+            }
+            return Ok(());
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.other_instr(program, instr, tile, out, workspace) }
+    }
+
+    /// # Safety
+    /// As for `program`.
+    #[inline(never)]
+    unsafe fn other_instr(
+        &self,
+        program: &Program,
+        instr: &Instr,
+        tile: &Tile,
+        out: *mut u8,
+        workspace: &mut Workspace,
+    ) -> Result<(), Outside> {
+        let (start, n) = tile.span(instr.grain);
+        let size = instr.size as usize;
+        let op = workspace.slots[instr.ops[0] as usize].cast_const();
+        let row = program.row;
+        // SAFETY: every slot holds a tile of its grain, and the result's is another one than the
+        // operands'; the rest is said where it differs.
+        unsafe {
+            match instr.code {
+                Code::Map => unreachable!("run by `instr`"),
+                Code::Rows => {
+                    for r in 0..tile.rows {
+                        let at = r * row * size;
+                        call1(instr.kernel, row, out.add(at), op.add(at));
+                    }
+                }
+                Code::Fold => {
+                    for r in 0..tile.rows {
+                        call1(instr.kernel, row, out.add(r * size), op.add(r * row * size));
+                    }
+                }
+                Code::Spread => match size {
+                    1 => spread::<u8>(out, op, tile.rows, row),
+                    4 => spread::<u32>(out, op, tile.rows, row),
+                    _ => spread::<u64>(out, op, tile.rows, row),
+                },
+                Code::Copy => std::ptr::copy_nonoverlapping(op, out, n * size),
+                Code::Flush => flush(op, out, n * size),
+                Code::Gather => {
+                    let gather = &self.plan.gathers[instr.arg as usize];
+                    let from = self.base(gather.datum).add(gather.layout.offset * size);
+                    let (_, cursor) = &mut workspace.cursors[instr.arg as usize];
+                    cursor.gather(size, from, out, n);
+                }
+                Code::Pick => {
+                    let classes = workspace.slots[instr.ops[1] as usize].cast::<i64>();
+                    for r in 0..n {
+                        let class = classes.add(r).read();
+                        pick_row(size, start + r, class, row, op.add(r * row * size), out.add(r * size))?;
+                    }
+                }
+                Code::Unpick => {
+                    let classes = workspace.slots[instr.ops[1] as usize].cast::<i64>();
+                    out.write_bytes(0, n * size);
+                    for r in 0..tile.rows {
+                        let (class, place) = (classes.add(r).read(), tile.row_start + r);
+                        unpick_row(size, place, class, row, op.add(r * size), out.add(r * row * size))?;
+                    }
+                }
+                Code::Mask => {
+                    let mask = self.plan.masks[instr.arg as usize];
+                    match size {
+                        4 => self.mask::<f32>(mask, start, n, out),
+                        _ => self.mask::<f64>(mask, start, n, out),
+                    }
+                }
+                Code::Sink => {
+                    let sink = &self.plan.sinks[instr.arg as usize];
+                    let lanes = &mut workspace.lanes[(instr.arg - program.sinks.first) as usize];
+                    let lanes = (&raw mut lanes.0).cast::<u8>();
+                    self.sink(sink, start, n, op, lanes);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Elements `start` and on of a random mask.
+    ///
+    /// # Safety
+    /// `out` is valid for writing `n` elements of T.
+    unsafe fn mask<T: Element>(&self, mask: Mask, start: usize, n: usize, out: *mut u8) {
+        let Mask { node, p } = mask;
+        // A stream that no creation function has, new for each node and each replay.
+        let stream = Stream::new(self.seed ^ self.clock.rotate_left(32), !u64::from(node.0));
+        // SAFETY: the caller's promise.
+        let out = unsafe { uninit::<T>(out, n) };
+        let kept = T::from_f64(1.0 / (1.0 - p));
+        let mut draws = [1.0; 2];
+        for (k, out) in out.iter_mut().enumerate() {
+            let at = start + k;
+            if self.training && (k == 0 || at.is_multiple_of(2)) {
+                draws = stream.uniform(at as u64 / 2);
+            }
+            out.write(match (self.training, draws[at % 2] < p) {
+                (false, _) => T::from_f64(1.0),
+                (true, true) => T::from_f64(0.0),
+                (true, false) => kept,
+            });
+        }
+    }
+
+    // ---- sinks ----
+
+    /// Takes the elements `start` to `start + n` of a reduced operand in.
+    ///
+    /// # Safety
+    /// `from` is valid for reading `n` elements, `lanes` for `STRIDE` of them, and the sink's
+    /// partial results are this thread's for the blocks that these elements lie in.
+    unsafe fn sink(&self, sink: &Sink, start: usize, n: usize, from: *const u8, lanes: *mut u8) {
+        let kernels = float_kernels(sink.dtype, self.level);
+        let size = sink.dtype.size();
+        let reduction = sink.reduction();
+        let partial = self.base(sink.partial);
+        let groups = sink.groups;
+        let blocks = groups.blocks();
+        let mut done = 0;
+        if groups.inner == 1 {
+            while done < n {
+                let at = start + done;
+                let (row, place) = (at / groups.reduced, at % groups.reduced);
+                let (block, inside) = (place / SUM_BLOCK, place % SUM_BLOCK);
+                let block_len = SUM_BLOCK.min(groups.reduced - block * SUM_BLOCK);
+                let count = (block_len - inside).min(n - done);
+                // SAFETY: the caller's promise; the block's result is inside the partial results.
+                unsafe {
+                    let from = from.add(done * size);
+                    let out = partial.add((row * blocks + block) * size);
+                    if count == block_len {
+                        call1(kernels.row(reduction), count, out, from);
+                    } else {
+                        if inside == 0 {
+                            call1(kernels.open(reduction), STRIDE, lanes, lanes);
+                        }
+                        lanes_in(kernels, reduction, size, inside, count, from, lanes);
+                        if inside + count == block_len {
+                            call1(kernels.close(reduction), STRIDE, out, lanes);
+                        }
+                    }
+                }
+                done += count;
+            }
+            return;
+        }
+        let Some(join) = kernels.join(reduction) else {
+            unreachable!("{reduction:?} is not made from parts")
+        };
+        while done < n {
+            let at = start + done;
+            let (line, column) = (at / groups.inner, at % groups.inner);
+            let (outer, place) = (line / groups.reduced, line % groups.reduced);
+            let count = (groups.inner - column).min(n - done);
+            // SAFETY: as above.
+            unsafe {
+                let from = from.add(done * size);
+                let line = (outer * blocks + place / JOIN_BLOCK) * groups.inner + column;
+                let out = partial.add(line * size);
+                if place.is_multiple_of(JOIN_BLOCK) {
+                    std::ptr::copy_nonoverlapping(from, out, count * size);
+                } else {
+                    call1(join, count, out, from);
+                }
+            }
+            done += count;
+        }
+    }
+
+    /// Makes the result of a sink from its partial results.
+    ///
+    /// # Safety
+    /// The partial results are complete, and the result is this thread's to write.
+    pub(super) unsafe fn combine(&self, sink: &Sink) {
+        let groups = sink.groups;
+        let blocks = groups.blocks();
+        if blocks == 1 {
+            return;
+        }
+        let size = sink.dtype.size();
+        let kernels = float_kernels(sink.dtype, self.level);
+        let (partial, out) = (self.base(sink.partial), self.base(sink.result));
+        let reduction = sink.reduction();
+        let Some(join) = kernels.join(reduction) else {
+            unreachable!("{reduction:?} is not made from parts")
+        };
+        for outer in 0..groups.outer {
+            // SAFETY: the caller's promise; both hold `outer` groups.
+            unsafe {
+                let from = partial.add(outer * blocks * groups.inner * size);
+                let out = out.add(outer * groups.inner * size);
+                if groups.inner == 1 && sink.kind == SinkKind::Sum {
+                    with_float!(sink.dtype, T => {
+                        let sums = std::slice::from_raw_parts(from.cast::<T>(), blocks);
+                        out.cast::<T>().write(combine_sums(sums));
+                    });
+                    continue;
+                }
+                std::ptr::copy_nonoverlapping(from, out, groups.inner * size);
+                for block in 1..blocks {
+                    call1(join, groups.inner, out, from.add(block * groups.inner * size));
+                }
+            }
+        }
+    }
+}
+
+impl Sink {
+    fn reduction(&self) -> Reduction {
+        match self.kind {
+            SinkKind::Sum => Reduction::Sum,
+            SinkKind::Extreme(which) => Reduction::Extreme(which, Ties::First),
+        }
+    }
+}
+
+/// Joins elements into the lanes of a block: the element at place `i` of the block into lane
+/// `i % STRIDE`.
+///
+/// # Safety
+/// `from` is valid for reading `n` elements of `size` bytes, `lanes` for `STRIDE` of them.
+unsafe fn lanes_in(
+    kernels: &FloatKernels,
+    reduction: Reduction,
+    size: usize,
+    place: usize,
+    n: usize,
+    from: *const u8,
+    lanes: *mut u8,
+) {
+    let Some(join) = kernels.join(reduction) else {
+        unreachable!("{reduction:?} is not made from parts")
+    };
+    let lane = place % STRIDE;
+    let head = if lane == 0 { 0 } else { n.min(STRIDE - lane) };
+    // SAFETY: the caller's promise.
+    unsafe {
+        if head > 0 {
+            call1(join, head, lanes.add(lane * size), from);
+        }
+        if n > head {
+            call1(kernels.fold_into(reduction), n - head, lanes, from.add(head * size));
+        }
+    }
+}
+
+/// Repeats each of `rows` elements `row` times.
+///
+/// # Safety
+/// `from` is valid for reading `rows` elements of T, `out` for writing `rows * row`.
+unsafe fn spread<T: Copy>(out: *mut u8, from: *const u8, rows: usize, row: usize) {
+    for r in 0..rows {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let value = from.cast::<T>().add(r).read();
+            uninit::<T>(out.add(r * row * size_of::<T>()), row).fill(MaybeUninit::new(value));
+        }
+    }
+}
+
+/// Copies bytes past the cache where the CPU can.
+///
+/// # Safety
+/// `from` is valid for reading `bytes`, `out` for writing them; they do not overlap.
+unsafe fn flush(from: *const u8, out: *mut u8, bytes: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if (out as usize).is_multiple_of(16) {
+        use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
+        let whole = bytes / 64 * 64;
+        // SAFETY: the caller's promise; SSE2 is part of x86-64, and the target is aligned.
+        unsafe {
+            let mut at = 0;
+            while at < whole {
+                let (from, out) = (from.add(at).cast::<__m128i>(), out.add(at).cast::<__m128i>());
+                for k in 0..4 {
+                    _mm_stream_si128(out.add(k), _mm_loadu_si128(from.add(k)));
+                }
+                at += 64;
+            }
+            std::ptr::copy_nonoverlapping(from.add(whole), out.add(whole), bytes - whole);
+        }
+        return;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { std::ptr::copy_nonoverlapping(from, out, bytes) };
+}

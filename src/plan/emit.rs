@@ -1,0 +1,758 @@
+//! Writing the programs of fused steps, and finding room for what they leave in memory.
+//!
+//! Instructions are first written over *values*, one a definition; when a step is complete, values
+//! that do not lie in memory get registers, each used again after its value was last read. A value
+//! that others need is written where it belongs at once, and is read from there by the rest of the
+//! step: it is still in the cache.
+
+use super::group::{Draft, Home, Member, NONE, Planner, Seen, What, elementwise_operand, operand_dtype};
+use super::{
+    Code, Datum, DatumId, Fill, FillFrom, Gather, Grain, Groups, Instr, Mask, Place, Plan, Program,
+    Single, Sink, SinkKind, Slot, Span, Step, TILE, Viewed, Work,
+};
+use crate::arena::{OutOfMemory, TryPush};
+use crate::buffer::ALIGN;
+use crate::dtype::DType;
+use crate::graph::Core;
+use crate::id::NodeId;
+use crate::kernel::{self, Kernel, float_kernels};
+use crate::node::{Op, Reduction};
+use crate::roll_call::Elem;
+use crate::shape::Layout;
+
+/// Results from this size on are written past the cache: they would only push out what is still
+/// needed, and would be read from memory first.
+const FLUSH_BYTES: usize = 4 << 20;
+
+/// Something that instructions of the step read or write.
+#[derive(Clone, Copy)]
+struct Value {
+    kind: Kind,
+    /// The last instruction that reads it.
+    last: u32,
+    /// Its slot in the finished program.
+    slot: u32,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Stream { datum: DatumId, offset: usize, size: u32, grain: Grain },
+    /// A register that keeps its content from tile to tile.
+    Fixed(Grain),
+    Register(Grain),
+}
+
+/// What was already brought into registers.
+#[derive(Clone, Copy, PartialEq)]
+enum Brought {
+    Constant(u64, DType, Grain),
+    Element(DatumId, usize, Grain),
+    Spread(NodeId),
+    Gather(DatumId, u32),
+}
+
+/// The emitter's own memory, kept from plan to plan.
+#[derive(Default)]
+pub(super) struct Emitter {
+    /// By node, with the round in which it was noted.
+    datum_of: Vec<(u32, DatumId)>,
+    round: u32,
+    /// By datum, with the step in which it was noted.
+    stream_of: Vec<(u32, u32)>,
+    value_of: Vec<u32>,
+    values: Vec<Value>,
+    brought: Vec<(Brought, u32)>,
+    instrs: Vec<Instr>,
+    free: [Vec<u32>; 2],
+    /// By datum: the first and the last step that use it.
+    lives: Vec<(u32, u32)>,
+    by_end: Vec<DatumId>,
+    holes: Vec<(usize, usize)>,
+    reads: Vec<DatumId>,
+    writes: Vec<DatumId>,
+    step: u32,
+    cost: u32,
+    width: usize,
+}
+
+impl Emitter {
+    pub(super) fn start(&mut self, nodes: usize) -> Result<(), OutOfMemory> {
+        self.round = self.round.wrapping_add(1);
+        if self.round == 0 {
+            self.datum_of.clear();
+            self.round = 1;
+        }
+        self.datum_of.try_extend_to(nodes, (0, 0))?;
+        self.value_of.try_extend_to(nodes, 0)?;
+        self.stream_of.clear();
+        self.lives.clear();
+        self.step = 0;
+        Ok(())
+    }
+
+    /// Lets a node's value be the result `k`, if it is not one already.
+    pub(super) fn claim(
+        &mut self,
+        core: &Core,
+        id: NodeId,
+        k: u32,
+        plan: &mut Plan,
+    ) -> Result<bool, OutOfMemory> {
+        if self.datum_of[id.index()].0 == self.round {
+            return Ok(false);
+        }
+        let node = core.node(id);
+        let datum = Datum { place: Place::Result(k), dtype: node.dtype, len: node.len };
+        self.datum_of[id.index()] = (self.round, self.add(datum, plan)?);
+        Ok(true)
+    }
+
+    fn add(&mut self, datum: Datum, plan: &mut Plan) -> Result<DatumId, OutOfMemory> {
+        self.stream_of.try_push((NONE, 0))?;
+        self.lives.try_push((NONE, 0))?;
+        plan.data.try_push(datum)
+    }
+
+    /// The memory of a node that has or gets its value there.
+    fn datum(
+        &mut self,
+        core: &Core,
+        id: NodeId,
+        temporaries: usize,
+        plan: &mut Plan,
+    ) -> Result<DatumId, OutOfMemory> {
+        let (round, datum) = self.datum_of[id.index()];
+        if round == self.round {
+            return Ok(datum);
+        }
+        let node = core.node(id);
+        let place = if id.index() < temporaries { Place::Node(id) } else { Place::Scratch(0) };
+        let datum = self.add(Datum { place, dtype: node.dtype, len: node.len }, plan)?;
+        self.datum_of[id.index()] = (self.round, datum);
+        Ok(datum)
+    }
+
+    fn touch(&mut self, datum: DatumId) {
+        let life = &mut self.lives[datum as usize];
+        if life.0 == NONE {
+            life.0 = self.step;
+        }
+        life.1 = self.step;
+    }
+
+    fn reads(&mut self, datum: DatumId) -> Result<(), OutOfMemory> {
+        self.touch(datum);
+        if !self.reads.contains(&datum) && !self.writes.contains(&datum) {
+            self.reads.try_push(datum)?;
+        }
+        Ok(())
+    }
+
+    fn writes(&mut self, datum: DatumId) -> Result<(), OutOfMemory> {
+        self.touch(datum);
+        self.writes.try_push(datum)?;
+        Ok(())
+    }
+
+    /// Writes one step.
+    pub(super) fn step(
+        &mut self,
+        planner: &Planner,
+        core: &Core,
+        number: u32,
+        temporaries: usize,
+        plan: &mut Plan,
+    ) -> Result<(), OutOfMemory> {
+        let draft = planner.drafts[number as usize];
+        self.reads.clear();
+        self.writes.clear();
+        let (mut nodes, mut random) = (0, false);
+        let work = if draft.single.is_none() {
+            self.values.clear();
+            self.brought.clear();
+            self.instrs.clear();
+            self.cost = 0;
+            self.width = 1;
+            let sinks = plan.sinks.len();
+            let fills = plan.fills.len();
+            let mut at = draft.first;
+            while at != NONE {
+                let member = planner.members[at as usize];
+                let context = Context { planner, core, draft: &draft, number, temporaries };
+                self.member(&context, &member, plan)?;
+                nodes += u32::from(member.result == NONE);
+                random |= member.what == What::Mask;
+                at = member.next;
+            }
+            let sinks = Span::since(sinks, plan.sinks.len());
+            let fills = Span::since(fills, plan.fills.len());
+            Work::Fused(self.program(&draft, sinks, fills, plan)?)
+        } else {
+            nodes = 1;
+            Work::Single(self.single(planner, core, &draft, temporaries, plan)?)
+        };
+        let first = plan.links.len();
+        for &datum in self.reads.iter().chain(&self.writes) {
+            plan.links.try_push(datum)?;
+        }
+        let links = Span::since(first, plan.links.len());
+        plan.steps.try_push(Step { work, links, reads: self.reads.len() as u32, nodes, random })?;
+        self.step += 1;
+        Ok(())
+    }
+
+    fn single(
+        &mut self,
+        planner: &Planner,
+        core: &Core,
+        draft: &Draft,
+        temporaries: usize,
+        plan: &mut Plan,
+    ) -> Result<u32, OutOfMemory> {
+        let node = *core.node(draft.single);
+        let first = plan.views.len();
+        for (operand, seen) in core.operands(draft.single).zip(draft.operands.of(&planner.seen)) {
+            let datum = self.datum(core, seen.base, temporaries, plan)?;
+            self.reads(datum)?;
+            let layout = match seen.layout {
+                NONE => Layout::dense(&core.shape(operand)),
+                layout => planner.layouts[layout as usize],
+            };
+            plan.views.try_push(Viewed { datum, layout })?;
+        }
+        let operands = Span::since(first, plan.views.len());
+        let first = plan.words.len();
+        if !node.list.is_none() {
+            for &word in core.list(node.list) {
+                plan.words.try_push(word)?;
+            }
+        }
+        let list = Span::since(first, plan.words.len());
+        let out = self.datum(core, draft.single, temporaries, plan)?;
+        self.writes(out)?;
+        let dims = core.dims(node.shape);
+        plan.singles.try_push(Single { op: node.op, dtype: node.dtype, dims, out, operands, list })
+    }
+
+    // ---- values ----
+
+    fn value(&mut self, kind: Kind) -> Result<u32, OutOfMemory> {
+        self.values.try_push(Value { kind, last: 0, slot: NONE })
+    }
+
+    /// What lies in memory, one element after the other.
+    fn stream(
+        &mut self,
+        datum: DatumId,
+        offset: usize,
+        grain: Grain,
+        plan: &Plan,
+    ) -> Result<u32, OutOfMemory> {
+        let size = plan.data[datum as usize].dtype.size() as u32;
+        let kind = Kind::Stream { datum, offset, size, grain };
+        let (step, known) = self.stream_of[datum as usize];
+        if step == self.step && self.values[known as usize].kind == kind {
+            return Ok(known);
+        }
+        let value = self.value(kind)?;
+        self.stream_of[datum as usize] = (self.step, value);
+        Ok(value)
+    }
+
+    /// The value of `what` if it was brought before.
+    fn known(&self, what: Brought) -> Option<u32> {
+        // The newest are the likeliest, and an old one is only made twice.
+        let recent = self.brought.iter().rev().take(24);
+        recent.into_iter().find(|(known, _)| *known == what).map(|&(_, value)| value)
+    }
+
+    fn fill(
+        &mut self,
+        what: Brought,
+        from: FillFrom,
+        dtype: DType,
+        grain: Grain,
+        plan: &mut Plan,
+    ) -> Result<u32, OutOfMemory> {
+        if let Some(value) = self.known(what) {
+            return Ok(value);
+        }
+        let slot = self.value(Kind::Fixed(grain))?;
+        self.width = self.width.max(dtype.size());
+        plan.fills.try_push(Fill { slot, dtype, grain, from })?;
+        self.brought.try_push((what, slot))?;
+        Ok(slot)
+    }
+
+    fn push(&mut self, instr: Instr) -> Result<(), OutOfMemory> {
+        let number = self.instrs.try_push(instr)?;
+        for op in instr.ops {
+            if op != NONE {
+                self.values[op as usize].last = number;
+            }
+        }
+        self.values[instr.out as usize].last = number;
+        Ok(())
+    }
+
+    /// Brings an operand before the instructions of this step.
+    fn operand(
+        &mut self,
+        context: &Context<'_>,
+        seen: &Seen,
+        dtype: DType,
+        grain: Grain,
+        plan: &mut Plan,
+    ) -> Result<u32, OutOfMemory> {
+        let &Context { planner, core, draft, number, temporaries } = context;
+        if seen.base.is_none() {
+            if seen.layout == NONE {
+                return Ok(NONE);
+            }
+            let what = Brought::Constant(seen.constant.to_bits(), dtype, grain);
+            return self.fill(what, FillFrom::Constant(seen.constant), dtype, grain, plan);
+        }
+        if let Home::In(at, inner) = planner.home(core, seen.base)
+            && at == number
+        {
+            let value = self.value_of[seen.base.index()];
+            if inner == grain {
+                return Ok(value);
+            }
+            let what = Brought::Spread(seen.base);
+            if let Some(value) = self.known(what) {
+                return Ok(value);
+            }
+            let out = self.value(Kind::Register(Grain::Element))?;
+            self.width = self.width.max(dtype.size());
+            self.push(Instr {
+                ops: [value, NONE, NONE, NONE],
+                ..instr(Code::Spread, Op::Expand, dtype, out)
+            })?;
+            self.brought.try_push((what, out))?;
+            return Ok(out);
+        }
+        let datum = self.datum(core, seen.base, temporaries, plan)?;
+        self.reads(datum)?;
+        if seen.layout == NONE {
+            return self.stream(datum, 0, grain, plan);
+        }
+        let layout = planner.layouts[seen.layout as usize];
+        if layout.is_dense() {
+            return self.stream(datum, layout.offset, grain, plan);
+        }
+        if layout.is_splat() {
+            let what = Brought::Element(datum, layout.offset, grain);
+            return self.fill(what, FillFrom::Element(datum, layout.offset), dtype, grain, plan);
+        }
+        debug_assert_eq!(layout.len(), if grain == Grain::Row { draft.len / draft.row } else { draft.len });
+        let same = plan.gathers.iter().rev().take(8).position(|gather| {
+            gather.datum == datum && gather.layout == layout
+        });
+        let arg = match same {
+            Some(back) => (plan.gathers.len() - 1 - back) as u32,
+            None => plan.gathers.try_push(Gather { datum, layout })?,
+        };
+        let what = Brought::Gather(datum, arg);
+        if let Some(value) = self.known(what) {
+            return Ok(value);
+        }
+        let out = self.value(Kind::Register(grain))?;
+        self.width = self.width.max(dtype.size());
+        self.cost += 200;
+        self.push(Instr { grain, arg, ..instr(Code::Gather, Op::Expand, dtype, out) })?;
+        self.brought.try_push((what, out))?;
+        Ok(out)
+    }
+
+    /// The value that a member makes: in memory if others need it there. The second one is the
+    /// stream to flush it to, if that is worth while.
+    fn target(
+        &mut self,
+        context: &Context<'_>,
+        member: &Member,
+        grain: Grain,
+        plan: &mut Plan,
+    ) -> Result<(u32, u32), OutOfMemory> {
+        let &Context { planner, core, temporaries, .. } = context;
+        let node = core.node(member.node);
+        self.width = self.width.max(node.dtype.size());
+        let datum = if member.result != NONE {
+            let place = Place::Result(member.result);
+            self.add(Datum { place, dtype: node.dtype, len: node.len }, plan)?
+        } else if planner.fates[member.node.index()].stored {
+            self.datum(core, member.node, temporaries, plan)?
+        } else {
+            let value = self.value(Kind::Register(grain))?;
+            self.value_of[member.node.index()] = value;
+            return Ok((value, NONE));
+        };
+        self.writes(datum)?;
+        let stream = self.stream(datum, 0, grain, plan)?;
+        let large = grain == Grain::Element && plan.data[datum as usize].bytes() >= FLUSH_BYTES;
+        let value = if large { self.value(Kind::Register(grain))? } else { stream };
+        if member.result == NONE {
+            self.value_of[member.node.index()] = value;
+        }
+        Ok((value, if large { stream } else { NONE }))
+    }
+
+    fn flush(&mut self, dtype: DType, value: u32, stream: u32) -> Result<(), OutOfMemory> {
+        if stream == NONE {
+            return Ok(());
+        }
+        self.push(Instr {
+            ops: [value, NONE, NONE, NONE],
+            ..instr(Code::Flush, Op::Detach, dtype, stream)
+        })
+    }
+
+    // ---- members ----
+
+    fn member(
+        &mut self,
+        context: &Context<'_>,
+        member: &Member,
+        plan: &mut Plan,
+    ) -> Result<(), OutOfMemory> {
+        let &Context { planner, core, draft, .. } = context;
+        let node = *core.node(member.node);
+        let seen = member.seen.of(&planner.seen);
+        let level = planner.level();
+        let grain = member.grain;
+        let input = node.inputs[0];
+        let input_dtype = if input.is_node() { core.node(input).dtype } else { node.dtype };
+        match member.what {
+            What::Map => {
+                let mut ops = [NONE; 4];
+                for (k, seen) in seen.iter().enumerate() {
+                    let dtype = operand_dtype(core, &node, k);
+                    ops[k] = self.operand(context, seen, dtype, grain, plan)?;
+                }
+                let kernel =
+                    kernel::elementwise(node.op, elementwise_operand(core, &node), node.dtype, level);
+                self.cost += cost(node.op) / if grain == Grain::Row { draft.row as u32 } else { 1 };
+                let (out, stream) = self.target(context, member, grain, plan)?;
+                let instr = instr(Code::Map, node.op, node.dtype, out);
+                self.push(Instr { grain, kernel, ops, ..instr })?;
+                self.flush(node.dtype, out, stream)
+            }
+            What::Copy => {
+                let op = self.operand(context, &seen[0], node.dtype, grain, plan)?;
+                let (out, stream) = self.target(context, member, grain, plan)?;
+                self.cost += 50;
+                if stream != NONE {
+                    // The register is not needed.
+                    if member.result == NONE {
+                        self.value_of[member.node.index()] = op;
+                    }
+                    return self.flush(node.dtype, op, stream);
+                }
+                let ops = [op, NONE, NONE, NONE];
+                self.push(Instr { grain, ops, ..instr(Code::Copy, Op::Detach, node.dtype, out) })
+            }
+            What::Mask => {
+                let arg = plan.masks.try_push(Mask { node: member.node, p: node.imm })?;
+                let (out, stream) = self.target(context, member, grain, plan)?;
+                self.cost += 2000;
+                self.push(Instr { grain, arg, ..instr(Code::Mask, node.op, node.dtype, out) })?;
+                self.flush(node.dtype, out, stream)
+            }
+            What::Rows | What::Fold | What::MovedFold => {
+                let kernels = float_kernels(node.dtype, level);
+                let (code, kernel, out_grain) = match node.op {
+                    Op::Softmax => (Code::Rows, kernels.softmax_row, Grain::Element),
+                    Op::LogSoftmax => (Code::Rows, kernels.log_softmax_row, Grain::Element),
+                    Op::Reduce(reduction) if draft.row == 1 => {
+                        (Code::Fold, kernels.row(reduction), Grain::Element)
+                    }
+                    Op::Reduce(reduction) => (Code::Fold, kernels.row(reduction), Grain::Row),
+                    op => unreachable!("{op:?} is not made of rows"),
+                };
+                self.cost += match node.op {
+                    Op::Reduce(Reduction::LogSumExp) => 600,
+                    Op::Reduce(_) => 60,
+                    _ => 900,
+                };
+                let op = self.operand(context, &seen[0], node.dtype, Grain::Element, plan)?;
+                let (out, stream) = self.target(context, member, out_grain, plan)?;
+                let ops = [op, NONE, NONE, NONE];
+                let instr = instr(code, node.op, node.dtype, out);
+                self.push(Instr { kernel, ops, grain: out_grain, ..instr })?;
+                self.flush(node.dtype, out, stream)
+            }
+            What::Pick => {
+                let x = self.operand(context, &seen[0], node.dtype, Grain::Element, plan)?;
+                let classes = self.operand(context, &seen[1], DType::I64, Grain::Row, plan)?;
+                let (out, _) = self.target(context, member, Grain::Row, plan)?;
+                let ops = [x, classes, NONE, NONE];
+                let instr = instr(Code::Pick, node.op, node.dtype, out);
+                self.push(Instr { ops, grain: Grain::Row, ..instr })
+            }
+            What::Unpick => {
+                let g = self.operand(context, &seen[0], node.dtype, Grain::Row, plan)?;
+                let classes = self.operand(context, &seen[1], DType::I64, Grain::Row, plan)?;
+                let (out, stream) = self.target(context, member, Grain::Element, plan)?;
+                self.cost += 30;
+                let ops = [g, classes, NONE, NONE];
+                self.push(Instr { ops, ..instr(Code::Unpick, node.op, node.dtype, out) })?;
+                self.flush(node.dtype, out, stream)
+            }
+            What::Sink | What::MovedSink => {
+                let Op::Reduce(reduction) = node.op else {
+                    unreachable!("{:?} is no reduction", node.op)
+                };
+                let (dims, kept) = (core.shape(input), core.dims(node.list));
+                let groups = match Groups::of(&dims, &kept) {
+                    Some(groups) if member.what == What::Sink => groups,
+                    _ => {
+                        let reduced = core.node(input).len / node.len;
+                        Groups { outer: node.len, reduced, inner: 1 }
+                    }
+                };
+                let op = self.operand(context, &seen[0], input_dtype, grain, plan)?;
+                let result = self.datum(core, member.node, context.temporaries, plan)?;
+                self.writes(result)?;
+                let blocks = groups.blocks();
+                let partial = if blocks == 1 {
+                    result
+                } else {
+                    let len = groups.outer * blocks * groups.inner;
+                    let place = Place::Scratch(0);
+                    let partial = self.add(Datum { place, dtype: node.dtype, len }, plan)?;
+                    self.touch(partial);
+                    partial
+                };
+                let kind = match reduction {
+                    Reduction::Sum => SinkKind::Sum,
+                    Reduction::Extreme(which, _) => SinkKind::Extreme(which),
+                    Reduction::LogSumExp => unreachable!("not made from parts"),
+                };
+                self.cost += 60;
+                let sink = Sink { kind, dtype: node.dtype, grain, groups, partial, result };
+                let arg = plan.sinks.try_push(sink)?;
+                let ops = [op, NONE, NONE, NONE];
+                self.push(Instr { grain, arg, ops, ..instr(Code::Sink, node.op, node.dtype, op) })
+            }
+        }
+    }
+
+    // ---- the finished program ----
+
+    fn program(
+        &mut self,
+        draft: &Draft,
+        sinks: Span,
+        fills: Span,
+        plan: &mut Plan,
+    ) -> Result<u32, OutOfMemory> {
+        let tile = match draft.row {
+            0 => TILE.min(draft.len).max(1),
+            row => (TILE / row).min(draft.len / row).max(1) * row,
+        };
+        let rows = if draft.row == 0 { 0 } else { tile / draft.row };
+        let bytes = |count: usize| match count * self.width {
+            small @ 0..=15 => small.next_multiple_of(16).max(16),
+            small @ 16..ALIGN => small.next_multiple_of(16),
+            large => large.next_multiple_of(ALIGN),
+        };
+        let register = [bytes(tile), bytes(rows)];
+        let first = plan.slots.len();
+        for value in &mut self.values {
+            if let Kind::Stream { datum, offset, size, grain } = value.kind {
+                let slot = plan.slots.try_push(Slot::Stream { datum, offset, size, grain })?;
+                value.slot = slot - first as u32;
+            }
+        }
+        let streams = (plan.slots.len() - first) as u32;
+        let mut register_bytes = 0;
+        let mut new_register = |grain: Grain, plan: &mut Plan| -> Result<u32, OutOfMemory> {
+            let slot = plan.slots.try_push(Slot::Register(register_bytes))? - first as u32;
+            register_bytes += register[grain as usize];
+            Ok(slot)
+        };
+        for value in &mut self.values {
+            if let Kind::Fixed(grain) = value.kind {
+                value.slot = new_register(grain, plan)?;
+            }
+        }
+        for fill in &mut plan.fills[fills.first as usize..] {
+            fill.slot = self.values[fill.slot as usize].slot;
+        }
+        self.free.iter_mut().for_each(Vec::clear);
+        let first_instr = plan.instrs.len();
+        for (number, &instr) in self.instrs.iter().enumerate() {
+            let mut instr = instr;
+            let out = instr.out;
+            if let Value { kind: Kind::Register(grain), slot: NONE, .. } = self.values[out as usize] {
+                let slot = match self.free[grain as usize].pop() {
+                    Some(slot) => slot,
+                    None => new_register(grain, plan)?,
+                };
+                self.values[out as usize].slot = slot;
+            }
+            instr.out = self.values[out as usize].slot;
+            let mut any = NONE;
+            for k in 0..4 {
+                let op = instr.ops[k];
+                if op == NONE {
+                    continue;
+                }
+                let value = self.values[op as usize];
+                instr.ops[k] = value.slot;
+                any = value.slot;
+                if let Kind::Register(grain) = value.kind
+                    && value.last == number as u32
+                    && !self.instrs[number].ops[..k].contains(&op)
+                {
+                    self.free[grain as usize].try_push(value.slot)?;
+                }
+            }
+            // A kernel may look at operands that its rule does not read, so their pointers must be
+            // valid: they are another operand's, of the same type.
+            instr.ops.iter_mut().filter(|op| **op == NONE).for_each(|op| *op = any);
+            if any == NONE {
+                instr.ops = [instr.out; 4];
+            }
+            // A value that nobody reads.
+            let value = self.values[out as usize];
+            if let Kind::Register(grain) = value.kind
+                && value.last == number as u32
+                && instr.code != Code::Sink
+            {
+                self.free[grain as usize].try_push(value.slot)?;
+            }
+            plan.instrs.try_push(instr)?;
+        }
+        plan.programs.try_push(Program {
+            len: draft.len,
+            row: draft.row,
+            tile,
+            unit: draft.unit,
+            slots: Span::since(first, plan.slots.len()),
+            streams,
+            fills,
+            instrs: Span::since(first_instr, plan.instrs.len()),
+            sinks,
+            register_bytes: register_bytes.next_multiple_of(ALIGN),
+            cost: self.cost,
+        })
+    }
+
+    /// Finds room for what lies in scratch memory: first fit, in the order of the steps.
+    pub(super) fn finish(&mut self, plan: &mut Plan) -> Result<(), OutOfMemory> {
+        self.by_end.clear();
+        for (number, datum) in plan.data.iter().enumerate() {
+            if matches!(datum.place, Place::Scratch(_)) {
+                self.by_end.try_push(number as u32)?;
+            }
+        }
+        let lives = &self.lives;
+        let mut by_start = std::mem::take(&mut self.reads);
+        by_start.clear();
+        for &datum in &self.by_end {
+            by_start.try_push(datum)?;
+        }
+        by_start.sort_unstable_by_key(|&datum| (lives[datum as usize].0, datum));
+        self.by_end.sort_unstable_by_key(|&datum| (lives[datum as usize].1, datum));
+        self.holes.clear();
+        let (mut top, mut ended) = (0usize, 0);
+        for &datum in &by_start {
+            while ended < self.by_end.len()
+                && lives[self.by_end[ended] as usize].1 < lives[datum as usize].0
+            {
+                let gone = plan.data[self.by_end[ended] as usize];
+                let Place::Scratch(at) = gone.place else { unreachable!("only those are listed") };
+                give_back(&mut self.holes, at, room(&gone))?;
+                ended += 1;
+            }
+            let need = room(&plan.data[datum as usize]);
+            let hole = self.holes.iter().position(|&(_, bytes)| bytes >= need);
+            let at = match hole {
+                Some(hole) => {
+                    let (at, bytes) = self.holes[hole];
+                    if bytes == need {
+                        self.holes.remove(hole);
+                    } else {
+                        self.holes[hole] = (at + need, bytes - need);
+                    }
+                    at
+                }
+                None => {
+                    top += need;
+                    top - need
+                }
+            };
+            plan.data[datum as usize].place = Place::Scratch(at);
+        }
+        plan.scratch = top;
+        self.reads = by_start;
+        Ok(())
+    }
+}
+
+fn room(datum: &Datum) -> usize {
+    datum.bytes().next_multiple_of(ALIGN)
+}
+
+/// Adds a hole to a list in order of place, joined with its neighbours.
+fn give_back(holes: &mut Vec<(usize, usize)>, at: usize, bytes: usize) -> Result<(), OutOfMemory> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    let place = holes.partition_point(|&(start, _)| start < at);
+    holes.try_push((0, 0))?;
+    holes.insert(place, (at, bytes));
+    holes.pop();
+    if place + 1 < holes.len() && holes[place].0 + holes[place].1 == holes[place + 1].0 {
+        holes[place].1 += holes[place + 1].1;
+        holes.remove(place + 1);
+    }
+    if place > 0 && holes[place - 1].0 + holes[place - 1].1 == holes[place].0 {
+        holes[place - 1].1 += holes[place].1;
+        holes.remove(place);
+    }
+    Ok(())
+}
+
+/// What members are emitted in.
+struct Context<'a> {
+    planner: &'a Planner,
+    core: &'a Core,
+    draft: &'a Draft,
+    number: u32,
+    temporaries: usize,
+}
+
+fn instr(code: Code, name: Op, dtype: DType, out: u32) -> Instr {
+    Instr {
+        code,
+        name,
+        grain: Grain::Element,
+        size: dtype.size() as u8,
+        kernel: no_kernel as Kernel,
+        out,
+        ops: [NONE; 4],
+        arg: 0,
+    }
+}
+
+/// Stands where an instruction has no kernel.
+///
+/// # Safety
+/// None: it does nothing.
+unsafe fn no_kernel(_: usize, _: *mut u8, _: *const u8, _: *const u8, _: *const u8, _: *const u8) {}
+
+/// What an operation costs, in thousandths of a nanosecond an element in L1: rough, for deciding
+/// whether threads pay.
+fn cost(op: Op) -> u32 {
+    match op {
+        Op::Map(elem) | Op::Pull(elem, _) => match elem {
+            Elem::Exp | Elem::Log | Elem::Sigmoid | Elem::Tanh | Elem::Silu | Elem::Sin
+            | Elem::Cos | Elem::Expm1 | Elem::Log1p | Elem::Softplus | Elem::GeluTanh => 500,
+            Elem::Tan | Elem::Erf | Elem::Gelu | Elem::Pow | Elem::Atan2 | Elem::NormRoot => 2000,
+            _ => 60,
+        },
+        _ => 60,
+    }
+}

@@ -1,0 +1,1020 @@
+//! Which step computes what.
+//!
+//! Nodes are taken in order of ids. An elementwise node joins the step of a producer in the same
+//! iteration space, else the latest step of that space, as long as everything that it reads is
+//! complete before that step or is made inside of it; else it opens a new one. "Before" is a
+//! matter of the graph of steps, not of the order in which they were opened: so the gradient of a
+//! loss joins the pass of its forward whenever it does not need the loss itself.
+//!
+//! Reductions along the last axes, of rows that fit in the cache, are part of a step that keeps
+//! rows whole, and what follows from them can be used in the same step again. All other reductions
+//! are sinks: their results are complete when the step is. That is the one place where a step must
+//! be split.
+
+use super::emit::Emitter;
+use super::walk::Walk;
+use super::{Grain, Groups, Plan, ROW_MAX, Span};
+use crate::arena::{OutOfMemory, TryPush};
+use crate::dtype::{DType, with_dtype};
+use crate::error::Maybe;
+use crate::graph::Core;
+use crate::id::NodeId;
+use crate::kernel;
+use crate::level::Level;
+use crate::node::{INLINE_OPERANDS, Node, Op, Reduction};
+use crate::shape::{Dims, Layout};
+
+/// Sinks whose units have a common multiple beyond this do not share a step: threads would get
+/// too little to share.
+const UNIT_MAX: usize = 1 << 22;
+
+/// Streams of a step beyond which unrelated work is not added to it: more than the hardware
+/// prefetches well.
+const STREAMS_MAX: u32 = 24;
+
+/// Steps that a search for a path looks at before it gives up and says that there is one.
+const SEARCH_MAX: usize = 200;
+
+pub(super) const NONE: u32 = u32::MAX;
+
+/// What a node without data of its own (a view, a constant) shows.
+#[derive(Clone, Copy)]
+struct Shown {
+    base: NodeId,
+    layout: Layout,
+    constant: Option<f64>,
+}
+
+/// How an operand looks from the node that reads it.
+#[derive(Clone, Copy)]
+pub(super) enum View {
+    /// There is no such operand.
+    Absent,
+    Constant(f64),
+    /// The data of this node, one after the other, as many as the reader has elements.
+    Same(NodeId),
+    /// The data of this node in another layout.
+    Other(NodeId, Layout),
+}
+
+impl View {
+    pub(super) fn base(&self) -> Option<NodeId> {
+        match *self {
+            View::Same(base) | View::Other(base, _) => Some(base),
+            View::Absent | View::Constant(_) => None,
+        }
+    }
+}
+
+/// A [`View`] as it is remembered from the choice of a step to the writing of its program: by then
+/// an operand may have got data of its own, in a later step.
+#[derive(Clone, Copy)]
+pub(super) struct Seen {
+    /// `NONE` for a constant; then `layout` is `NONE` for an absent operand.
+    pub(super) base: NodeId,
+    /// The planner's layout of this number; `NONE` for the same elements.
+    pub(super) layout: u32,
+    pub(super) constant: f64,
+}
+
+/// Where a node is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Home {
+    /// Nowhere: its value is there.
+    Ready,
+    /// By a member of this step.
+    In(u32, Grain),
+    /// It is complete when this step is.
+    After(u32),
+}
+
+/// What a step does for a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// An elementwise operation.
+    Map,
+    /// A view or constant that somebody needs as dense data.
+    Copy,
+    /// A reduction of each row.
+    Fold,
+    /// A function of each row.
+    Rows,
+    Sink,
+    /// A sink over an operand whose reduced axes were moved to the end.
+    MovedSink,
+    /// As `MovedSink`, for a reduction that only works on whole rows.
+    MovedFold,
+    Pick,
+    Unpick,
+    Mask,
+}
+
+/// Something that a step does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    pub(super) node: NodeId,
+    pub(super) what: What,
+    pub(super) grain: Grain,
+    /// Its operands, among those seen.
+    pub(super) seen: Span,
+    /// The result that a copy is for, or `NONE` when it is for the node itself.
+    pub(super) result: u32,
+    pub(super) next: u32,
+}
+
+/// A step in the making.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Draft {
+    pub(super) len: usize,
+    pub(super) row: usize,
+    pub(super) unit: usize,
+    /// Of a single step, the node; else `NONE`.
+    pub(super) single: NodeId,
+    /// The operands of a single step.
+    pub(super) operands: Span,
+    pub(super) first: u32,
+    last: u32,
+    streams: u32,
+    /// Longer than that of any step it depends on.
+    pub(super) depth: u32,
+    /// Lists of edges.
+    deps: u32,
+    users: u32,
+    seen: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Edge {
+    to: u32,
+    next: u32,
+}
+
+/// What is known about a node while a plan is made. Valid for nodes that are computed.
+#[derive(Clone, Copy)]
+pub(super) struct Fate {
+    pub(super) home: Home,
+    /// The number of what it shows, or `NONE` for one with data of its own.
+    shown: u32,
+    /// Whether its value must be in memory.
+    pub(super) stored: bool,
+}
+
+/// The planner's own memory, kept from plan to plan.
+pub(crate) struct Planner {
+    walk: Walk,
+    level: Level,
+    /// One node a step and every value stored, for tests that compare with it.
+    single: bool,
+    pub(super) fates: Vec<Fate>,
+    shown: Vec<Shown>,
+    pub(super) drafts: Vec<Draft>,
+    pub(super) members: Vec<Member>,
+    pub(super) seen: Vec<Seen>,
+    pub(super) layouts: Vec<Layout>,
+    edges: Vec<Edge>,
+    /// The newest fused step of a length, newest last.
+    latest: Vec<(usize, u32)>,
+    stack: Vec<u32>,
+    search: u32,
+    views: [View; INLINE_OPERANDS],
+    order: Vec<NodeId>,
+    emitter: Emitter,
+}
+
+impl Planner {
+    pub(crate) fn new(level: Level) -> Self {
+        Self {
+            walk: Walk::default(),
+            level,
+            single: false,
+            fates: Vec::new(),
+            shown: Vec::new(),
+            drafts: Vec::new(),
+            members: Vec::new(),
+            seen: Vec::new(),
+            layouts: Vec::new(),
+            edges: Vec::new(),
+            latest: Vec::new(),
+            stack: Vec::new(),
+            search: 0,
+            views: [View::Absent; INLINE_OPERANDS],
+            order: Vec::new(),
+            emitter: Emitter::default(),
+        }
+    }
+
+    /// Whether to fuse nothing.
+    #[cfg(test)]
+    pub(crate) fn set_single(&mut self, single: bool) {
+        self.single = single;
+    }
+
+    /// Brings the versions of everything below these nodes up to date.
+    pub(crate) fn refresh(&mut self, core: &mut Core, roots: &[NodeId]) -> Maybe<()> {
+        self.walk.find(core, roots).map_err(|_| core.out_of_memory("plan"))
+    }
+
+    /// Plans the computation of the roots, and of the results: the values of their second nodes,
+    /// in fresh buffers. Nodes from `temporaries` on are needed only inside of this plan.
+    pub(crate) fn plan(
+        &mut self,
+        core: &mut Core,
+        roots: &[NodeId],
+        results: &[(NodeId, NodeId)],
+        temporaries: usize,
+        plan: &mut Plan,
+    ) -> Maybe<()> {
+        self.make(core, roots, results, temporaries, plan).map_err(|OutOfMemory| {
+            plan.clear();
+            core.out_of_memory("plan")
+        })?;
+        #[cfg(debug_assertions)]
+        plan.check();
+        Ok(())
+    }
+
+    fn make(
+        &mut self,
+        core: &mut Core,
+        roots: &[NodeId],
+        results: &[(NodeId, NodeId)],
+        temporaries: usize,
+        plan: &mut Plan,
+    ) -> Result<(), OutOfMemory> {
+        plan.clear();
+        self.shown.clear();
+        self.drafts.clear();
+        self.members.clear();
+        self.seen.clear();
+        self.layouts.clear();
+        self.edges.clear();
+        self.latest.clear();
+        self.order.clear();
+        for root in roots.iter().copied().chain(results.iter().map(|&(_, from)| from)) {
+            self.order.try_push(root)?;
+        }
+        let all = std::mem::take(&mut self.order);
+        let found = self.walk.find(core, &all);
+        self.order = all;
+        found?;
+        let blank = Fate { home: Home::Ready, shown: NONE, stored: false };
+        self.fates.try_extend_to(core.len(), blank)?;
+        self.order.clear();
+        for id in self.walk.needed() {
+            self.order.try_push(id)?;
+        }
+        for i in 0..self.order.len() {
+            let id = self.order[i];
+            self.fates[id.index()] = blank;
+            self.assign(core, id)?;
+        }
+        for &root in roots {
+            if self.walk.is_needed(root) {
+                self.materialise(core, root)?;
+            }
+        }
+        self.emitter.start(core.len())?;
+        for (k, &(target, from)) in results.iter().enumerate() {
+            plan.targets.try_push(target)?;
+            let own = from.index() >= temporaries && self.has_own(core, from);
+            if own && self.emitter.claim(core, from, k as u32, plan)? {
+                self.fates[from.index()].stored = true;
+            } else {
+                self.set_view(core, 0, from, core.node(from).shape);
+                self.join(core, from, What::Copy, core.node(from).len, 0, 1, k as u32)?;
+            }
+        }
+        self.emit(core, temporaries, plan)
+    }
+
+    fn emit(
+        &mut self,
+        core: &Core,
+        temporaries: usize,
+        plan: &mut Plan,
+    ) -> Result<(), OutOfMemory> {
+        // Depth first from the oldest step on: what is computed is used soon.
+        self.search += 1;
+        self.stack.clear();
+        for step in 0..self.drafts.len() as u32 {
+            self.stack.try_push(step)?;
+            while let Some(&top) = self.stack.last() {
+                let mut edge = self.drafts[top as usize].deps;
+                if self.drafts[top as usize].seen == self.search {
+                    self.stack.pop();
+                    continue;
+                }
+                let before = self.stack.len();
+                while edge != NONE {
+                    let Edge { to, next } = self.edges[edge as usize];
+                    if self.drafts[to as usize].seen != self.search {
+                        self.stack.try_push(to)?;
+                    }
+                    edge = next;
+                }
+                if self.stack.len() == before {
+                    self.drafts[top as usize].seen = self.search;
+                    self.stack.pop();
+                    let mut emitter = std::mem::take(&mut self.emitter);
+                    let emitted = emitter.step(self, core, top, temporaries, plan);
+                    self.emitter = emitter;
+                    emitted?;
+                }
+            }
+        }
+        self.emitter.finish(plan)
+    }
+
+    pub(super) fn level(&self) -> Level {
+        self.level
+    }
+
+    // ---- how operands look ----
+
+    pub(super) fn home(&self, core: &Core, id: NodeId) -> Home {
+        if self.walk.is_needed(id) && !core.state(id).ready {
+            self.fates[id.index()].home
+        } else {
+            Home::Ready
+        }
+    }
+
+    fn has_own(&self, core: &Core, id: NodeId) -> bool {
+        core.state(id).ready || self.fates[id.index()].shown == NONE
+    }
+
+    /// How `operand` looks from a space of this shape, to which it broadcasts.
+    pub(super) fn view(&self, core: &Core, operand: NodeId, shape: crate::id::ListId) -> View {
+        let node = core.node(operand);
+        let own = self.has_own(core, operand);
+        if own && node.shape == shape {
+            return View::Same(operand); // the common case, without a layout
+        }
+        let target = core.dims(shape);
+        let (base, layout) = if own {
+            (operand, Layout::dense(&core.dims(node.shape)))
+        } else {
+            let shown = &self.shown[self.fates[operand.index()].shown as usize];
+            if let Some(constant) = shown.constant {
+                return View::Constant(constant);
+            }
+            (shown.base, shown.layout)
+        };
+        let layout = layout.expand(&target);
+        if layout.offset == 0 && layout.is_dense() && core.node(base).len == layout.len() {
+            return View::Same(base);
+        }
+        View::Other(base, layout)
+    }
+
+    fn set_view(&mut self, core: &Core, k: usize, operand: NodeId, shape: crate::id::ListId) {
+        self.views[k] = self.view(core, operand, shape);
+    }
+
+    /// How the operands of an elementwise node look; how many there are.
+    pub(super) fn views_of(&self, core: &Core, node: &Node) -> ([View; INLINE_OPERANDS], usize) {
+        let mut views = [View::Absent; INLINE_OPERANDS];
+        let mut count = 0;
+        for (k, &input) in node.inputs.iter().enumerate() {
+            views[k] = match input {
+                NodeId::NONE => continue,
+                NodeId::IMMEDIATE => View::Constant(node.imm),
+                input => self.view(core, input, node.shape),
+            };
+            count = k + 1;
+        }
+        (views, count)
+    }
+
+    /// What a view or a constant shows.
+    fn show(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
+        let (node, dims) = (core.node(id), core.shape(id));
+        let shown = if node.op == Op::Fill {
+            Shown { base: id, layout: Layout::dense(&dims), constant: Some(node.imm) }
+        } else {
+            let below = node.inputs[0];
+            let below = if self.has_own(core, below) {
+                let layout = Layout::dense(&core.shape(below));
+                Shown { base: below, layout, constant: None }
+            } else {
+                self.shown[self.fates[below.index()].shown as usize]
+            };
+            if below.constant.is_some() {
+                Shown { layout: Layout::dense(&dims), ..below }
+            } else {
+                let layout = match node.op {
+                    Op::Detach => Some(below.layout),
+                    Op::Expand => Some(below.layout.expand(&dims)),
+                    Op::Permute => {
+                        let mut order = dims;
+                        let list = core.list(node.list);
+                        list.iter().enumerate().for_each(|(i, &axis)| order[i] = axis as usize);
+                        Some(below.layout.permute(&order))
+                    }
+                    Op::Slice => {
+                        let [axis, start, step] = core.slice_of(node.list);
+                        Some(below.layout.slice(axis, start, dims[axis], step))
+                    }
+                    _ => below.layout.reshape(&dims),
+                };
+                match layout {
+                    Some(layout) => Shown { layout, ..below },
+                    None => {
+                        // Strides cannot express it: the view below gets data of its own first.
+                        let base = node.inputs[0];
+                        self.materialise(core, base)?;
+                        Shown { base, layout: Layout::dense(&dims), constant: None }
+                    }
+                }
+            }
+        };
+        self.fates[id.index()].shown = self.shown.try_push(shown)?;
+        Ok(())
+    }
+
+    /// Sees to it that a node that is computed has dense data of its own in memory.
+    fn materialise(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
+        if !self.has_own(core, id) {
+            self.set_view(core, 0, id, core.node(id).shape);
+            self.fates[id.index()].shown = NONE;
+            self.join(core, id, What::Copy, core.node(id).len, 0, 1, NONE)?;
+        }
+        if !core.state(id).ready {
+            self.fates[id.index()].stored = true;
+        }
+        Ok(())
+    }
+
+    // ---- joining steps ----
+
+    fn assign(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
+        let node = *core.node(id);
+        match node.op {
+            op if op.is_view() || op == Op::Fill => self.show(core, id),
+            Op::Map(_) | Op::Pull(..) | Op::Compare(_) | Op::Where | Op::Cast => {
+                let (views, count) = self.views_of(core, &node);
+                self.views = views;
+                let is_constant =
+                    views[..count].iter().all(|v| matches!(v, View::Constant(_) | View::Absent));
+                if is_constant {
+                    return self.fold_constant(core, id, &node);
+                }
+                self.join(core, id, What::Map, node.len, 0, count, NONE)
+            }
+            Op::DropoutMask => self.join(core, id, What::Mask, node.len, 0, 0, NONE),
+            Op::Reduce(reduction) => self.assign_reduction(core, id, &node, reduction),
+            Op::Softmax | Op::LogSoftmax => {
+                let row = core.shape(id).last().copied().unwrap_or(1);
+                if (1..=ROW_MAX).contains(&row) {
+                    self.set_view(core, 0, node.inputs[0], node.shape);
+                    self.join(core, id, What::Rows, node.len, row, 1, NONE)
+                } else {
+                    self.single_step(core, id, &node)
+                }
+            }
+            Op::Pick => {
+                let [x, classes, ..] = node.inputs;
+                self.set_view(core, 0, x, core.node(x).shape);
+                self.set_view(core, 1, classes, node.shape);
+                let row = core.shape(x)[1];
+                let inside = match self.views[0] {
+                    View::Same(base) => match self.home(core, base) {
+                        Home::In(step, Grain::Element) => {
+                            let draft = self.drafts[step as usize];
+                            draft.len == core.node(x).len && draft.row == row && row > 1
+                        }
+                        _ => false,
+                    },
+                    _ => false,
+                };
+                if inside && !self.single {
+                    self.join(core, id, What::Pick, node.len, 0, 2, NONE)
+                } else {
+                    self.single_step(core, id, &node)
+                }
+            }
+            Op::Unpick => {
+                let [g, classes, ..] = node.inputs;
+                let row = core.dims(node.shape)[1];
+                self.set_view(core, 0, g, core.node(g).shape);
+                self.set_view(core, 1, classes, core.node(g).shape);
+                if (2..=ROW_MAX).contains(&row) {
+                    self.join(core, id, What::Unpick, node.len, row, 2, NONE)
+                } else {
+                    self.single_step(core, id, &node)
+                }
+            }
+            _ => self.single_step(core, id, &node),
+        }
+    }
+
+    /// An operation on constants alone is one: its kernel says which.
+    fn fold_constant(&mut self, core: &Core, id: NodeId, node: &Node) -> Result<(), OutOfMemory> {
+        let operand = elementwise_operand(core, node);
+        let mut cells = [[0u64; 1]; INLINE_OPERANDS];
+        for k in 0..INLINE_OPERANDS {
+            let value = match self.views[k] {
+                View::Constant(value) => value,
+                _ => 0.0,
+            };
+            with_dtype!(operand_dtype(core, node, k), T => {
+                let value = <T as crate::dtype::Element>::from_f64(value);
+                // SAFETY: a cell has room for one element of any dtype.
+                unsafe { cells[k].as_mut_ptr().cast::<T>().write(value) };
+            });
+        }
+        let kernel = kernel::elementwise(node.op, operand, node.dtype, self.level);
+        let mut out = [0u64; 1];
+        let [a, b, c, d] = [0, 1, 2, 3].map(|k: usize| cells[k].as_ptr().cast::<u8>());
+        // SAFETY: one element of each operand's dtype, and room for one of the result's.
+        unsafe { kernel(1, out.as_mut_ptr().cast(), a, b, c, d) };
+        let value = with_dtype!(node.dtype, T => {
+            // SAFETY: the kernel wrote one element.
+            let value = unsafe { out.as_ptr().cast::<T>().read() };
+            crate::dtype::Element::to_f64(value)
+        });
+        let layout = Layout::dense(&core.dims(node.shape));
+        let shown = Shown { base: id, layout, constant: Some(value) };
+        self.fates[id.index()].shown = self.shown.try_push(shown)?;
+        Ok(())
+    }
+
+    fn assign_reduction(
+        &mut self,
+        core: &Core,
+        id: NodeId,
+        node: &Node,
+        reduction: Reduction,
+    ) -> Result<(), OutOfMemory> {
+        let x = node.inputs[0];
+        let (dims, kept) = (core.shape(x), core.dims(node.list));
+        let len = core.node(x).len;
+        if len == 0 {
+            // Extremes of nothing were refused when they were recorded.
+            let nothing = if reduction == Reduction::LogSumExp { f64::NEG_INFINITY } else { 0.0 };
+            let layout = Layout::dense(&core.dims(node.shape));
+            let shown = Shown { base: id, layout, constant: Some(nothing) };
+            self.fates[id.index()].shown = self.shown.try_push(shown)?;
+            return Ok(());
+        }
+        let whole_rows = reduction == Reduction::LogSumExp;
+        let groups = Groups::of(&dims, &kept).filter(|groups| groups.inner == 1 || !whole_rows);
+        self.set_view(core, 0, x, core.node(x).shape);
+        let Some(groups) = groups else {
+            // In which order elements are added follows from the shape alone, never from where
+            // they lie: the reduced axes are moved to the end.
+            let layout = match self.views[0] {
+                View::Constant(_) | View::Absent => None,
+                View::Same(base) => Some((base, Layout::dense(&dims))),
+                View::Other(base, layout) => Some((base, layout)),
+            };
+            if let Some((base, layout)) = layout {
+                self.views[0] = View::Other(base, reduced_last(&layout, &kept));
+            }
+            let reduced = len / node.len;
+            if whole_rows && reduced > ROW_MAX {
+                return self.single_step(core, id, node);
+            }
+            if whole_rows {
+                return self.join(core, id, What::MovedFold, len, reduced, 1, NONE);
+            }
+            return self.join(core, id, What::MovedSink, len, 0, 1, NONE);
+        };
+        let is_row = groups.inner == 1 && groups.reduced <= ROW_MAX;
+        if is_row {
+            return self.join(core, id, What::Fold, len, groups.reduced, 1, NONE);
+        }
+        if whole_rows {
+            return self.single_step(core, id, node);
+        }
+        self.join(core, id, What::Sink, len, 0, 1, NONE)
+    }
+
+    /// Puts a node whose operands are in `views` into a step over `len` elements: one that exists
+    /// if possible. `row` is the length that rows of the step must have, 0 for any.
+    fn join(
+        &mut self,
+        core: &Core,
+        id: NodeId,
+        what: What,
+        len: usize,
+        row: usize,
+        count: usize,
+        result: u32,
+    ) -> Result<(), OutOfMemory> {
+        let mut best: Option<(u32, Grain, What)> = None;
+        if !self.single {
+            let leading = if what == What::Pick { 1 } else { count };
+            for k in 0..leading {
+                let Some(base) = self.views[k].base() else { continue };
+                let Home::In(step, _) = self.home(core, base) else { continue };
+                if best.is_some_and(|(other, ..)| other >= step) {
+                    continue;
+                }
+                best = self.try_step(core, step, what, id, len, row, count).or(best);
+            }
+            if best.is_none() && what != What::Pick {
+                let mut last = self.latest.iter().rev().take(16);
+                if let Some(&(_, step)) = last.find(|&&(other, _)| other == len) {
+                    best = self.try_step(core, step, what, id, len, row, count);
+                }
+            }
+        }
+        let (step, grain, what) = match best {
+            Some(found) => found,
+            None if what == What::Pick => return self.single_step(core, id, core.node(id)),
+            None => {
+                let step = self.drafts.try_push(Draft {
+                    len,
+                    row: 0,
+                    unit: 1,
+                    single: NodeId::NONE,
+                    operands: Span::default(),
+                    first: NONE,
+                    last: NONE,
+                    streams: 0,
+                    depth: 0,
+                    deps: NONE,
+                    users: NONE,
+                    seen: 0,
+                })?;
+                self.latest.retain(|&(other, _)| other != len);
+                self.latest.try_push((len, step))?;
+                (step, Grain::Element, what)
+            }
+        };
+        self.enter(core, step, grain, what, id, row, count, result)
+    }
+
+    /// Whether a step can take a node on: with which grain, and as what.
+    fn try_step(
+        &self,
+        core: &Core,
+        step: u32,
+        what: What,
+        id: NodeId,
+        len: usize,
+        row: usize,
+        count: usize,
+    ) -> Option<(u32, Grain, What)> {
+        let draft = self.drafts[step as usize];
+        if draft.single != NodeId::NONE {
+            return None;
+        }
+        let grain = match what {
+            What::Pick => Grain::Row,
+            _ if draft.len == len => Grain::Element,
+            // A row is one element of its own only in a step of several elements a row.
+            What::Map | What::Copy | What::Sink | What::Fold
+                if draft.row > 1 && draft.len / draft.row == len =>
+            {
+                Grain::Row
+            }
+            _ => return None,
+        };
+        let mut what = what;
+        if grain == Grain::Element && row != 0 && draft.row != 0 && draft.row != row {
+            // Rows of another length: the reduction becomes a sink, if it can.
+            what = match what {
+                What::Fold if can_join(core, id) => What::Sink,
+                _ => return None,
+            };
+        }
+        if grain == Grain::Row && what == What::Fold {
+            what = if can_join(core, id) { What::Sink } else { return None };
+        }
+        for k in 0..count {
+            if !self.fits(core, step, &draft, what, grain, row, k) {
+                return None;
+            }
+        }
+        let unit = lcm(draft.unit, self.unit_of(core, id, what, grain, &draft, row));
+        if unit > UNIT_MAX && draft.first != NONE && unit != draft.unit {
+            return None;
+        }
+        Some((step, grain, what))
+    }
+
+    /// Whether a member of this grain can have operand `k` in a step.
+    fn fits(
+        &self,
+        core: &Core,
+        step: u32,
+        draft: &Draft,
+        what: What,
+        grain: Grain,
+        row: usize,
+        k: usize,
+    ) -> bool {
+        let view = &self.views[k];
+        let Some(base) = view.base() else { return true };
+        // Classes, and what is put at them, are one a row.
+        let by_row = grain == Grain::Row && !(what == What::Pick && k == 0) || what == What::Unpick;
+        let home = self.home(core, base);
+        if let Home::In(at, inner) = home
+            && at == step
+        {
+            return match (by_row, inner, view) {
+                (false, Grain::Element, View::Same(_)) => true,
+                (true, Grain::Row, View::Same(_)) => true,
+                (false, Grain::Row, View::Other(_, layout)) => {
+                    let row = if draft.row == 0 { row } else { draft.row };
+                    is_spread(layout, draft.len, row)
+                }
+                _ => false,
+            };
+        }
+        if draft.streams >= STREAMS_MAX && !matches!(home, Home::In(..)) {
+            return false;
+        }
+        match home {
+            Home::Ready => true,
+            Home::After(at) => at != step && !self.reaches(step, at),
+            Home::In(at, _) => !self.reaches(step, at),
+        }
+    }
+
+    fn unit_of(
+        &self,
+        core: &Core,
+        id: NodeId,
+        what: What,
+        grain: Grain,
+        draft: &Draft,
+        row: usize,
+    ) -> usize {
+        match what {
+            What::Sink => {
+                let node = core.node(id);
+                let dims = core.shape(node.inputs[0]);
+                let groups = Groups::of(&dims, &core.dims(node.list));
+                let unit = groups.map_or(1, |groups| groups.unit());
+                if grain == Grain::Row { unit * draft.row } else { unit }
+            }
+            What::MovedSink => {
+                let node = core.node(id);
+                let reduced = core.node(node.inputs[0]).len / node.len.max(1);
+                Groups { outer: node.len, reduced, inner: 1 }.unit()
+            }
+            What::Fold | What::Rows | What::Unpick | What::MovedFold => row.max(1),
+            What::Map | What::Copy | What::Pick | What::Mask => 1,
+        }
+    }
+
+    fn enter(
+        &mut self,
+        core: &Core,
+        step: u32,
+        grain: Grain,
+        what: What,
+        id: NodeId,
+        row: usize,
+        count: usize,
+        result: u32,
+    ) -> Result<(), OutOfMemory> {
+        for k in 0..count {
+            let Some(base) = self.views[k].base() else { continue };
+            match self.home(core, base) {
+                Home::Ready => self.drafts[step as usize].streams += 1,
+                Home::In(at, _) if at == step => {}
+                Home::In(at, _) | Home::After(at) => {
+                    self.fates[base.index()].stored = true;
+                    self.drafts[step as usize].streams += 1;
+                    self.depend(step, at)?;
+                }
+            }
+        }
+        let draft = self.drafts[step as usize];
+        let unit = lcm(draft.unit, self.unit_of(core, id, what, grain, &draft, row));
+        let seen = self.remember(count)?;
+        let member = Member { node: id, what, grain, seen, result, next: NONE };
+        let member = self.members.try_push(member)?;
+        let draft = &mut self.drafts[step as usize];
+        draft.unit = unit;
+        if matches!(what, What::Fold | What::Rows | What::Unpick | What::MovedFold) {
+            draft.row = row;
+        }
+        match draft.last {
+            NONE => draft.first = member,
+            last => self.members[last as usize].next = member,
+        }
+        draft.last = member;
+        if result != NONE {
+            return Ok(());
+        }
+        // The reduction of rows of one element has as many results.
+        let is_wide = draft.row == 1;
+        let home = match what {
+            What::Map | What::Copy | What::Rows | What::Unpick | What::Mask => {
+                Home::In(step, grain)
+            }
+            What::Fold | What::MovedFold if is_wide => Home::In(step, Grain::Element),
+            What::Fold | What::MovedFold | What::Pick => Home::In(step, Grain::Row),
+            What::Sink | What::MovedSink => Home::After(step),
+        };
+        let fate = &mut self.fates[id.index()];
+        fate.home = home;
+        // A sink's result is in memory, wherever else it goes.
+        fate.stored |= matches!(home, Home::After(_)) || self.single;
+        Ok(())
+    }
+
+    /// Writes down how the first operands look.
+    fn remember(&mut self, count: usize) -> Result<Span, OutOfMemory> {
+        let first = self.seen.len();
+        for k in 0..count {
+            let seen = match self.views[k] {
+                View::Absent => Seen { base: NodeId::NONE, layout: NONE, constant: 0.0 },
+                View::Constant(constant) => Seen { base: NodeId::NONE, layout: 0, constant },
+                View::Same(base) => Seen { base, layout: NONE, constant: 0.0 },
+                View::Other(base, layout) => {
+                    Seen { base, layout: self.layouts.try_push(layout)?, constant: 0.0 }
+                }
+            };
+            self.seen.try_push(seen)?;
+        }
+        Ok(Span::since(first, self.seen.len()))
+    }
+
+    /// A step of its own for a node that cannot be fused.
+    fn single_step(
+        &mut self,
+        core: &Core,
+        id: NodeId,
+        node: &Node,
+    ) -> Result<(), OutOfMemory> {
+        for operand in core.operands(id) {
+            let fits = match self.view(core, operand, core.node(operand).shape) {
+                View::Same(_) => true,
+                View::Other(_, layout) => match node.op {
+                    Op::MatMul => {
+                        // A product kernel must not meet a repeated row or column.
+                        let axes = layout.dims().iter().zip(layout.strides()).rev().take(2);
+                        axes.into_iter().all(|(&len, &stride)| len == 1 || stride != 0)
+                    }
+                    Op::Embed | Op::Concat => true,
+                    _ => layout.is_dense(),
+                },
+                View::Constant(_) | View::Absent => false,
+            };
+            if !fits {
+                self.materialise(core, operand)?;
+            }
+        }
+        let step = self.drafts.try_push(Draft {
+            len: node.len,
+            row: 0,
+            unit: 1,
+            single: id,
+            operands: Span::default(),
+            first: NONE,
+            last: NONE,
+            streams: 0,
+            depth: 0,
+            deps: NONE,
+            users: NONE,
+            seen: 0,
+        })?;
+        let first = self.seen.len();
+        for operand in core.operands(id) {
+            self.set_view(core, 0, operand, core.node(operand).shape);
+            self.remember(1)?;
+            let Some(base) = self.views[0].base() else {
+                unreachable!("constants were given data")
+            };
+            if let Home::In(at, _) | Home::After(at) = self.home(core, base) {
+                self.fates[base.index()].stored = true;
+                self.depend(step, at)?;
+            }
+        }
+        self.drafts[step as usize].operands = Span::since(first, self.seen.len());
+        self.fates[id.index()].home = Home::After(step);
+        self.fates[id.index()].stored = true;
+        Ok(())
+    }
+
+    // ---- the graph of steps ----
+
+    /// Notes that `step` needs what `on` makes.
+    fn depend(&mut self, step: u32, on: u32) -> Result<(), OutOfMemory> {
+        let mut edge = self.drafts[step as usize].deps;
+        while edge != NONE {
+            if self.edges[edge as usize].to == on {
+                return Ok(());
+            }
+            edge = self.edges[edge as usize].next;
+        }
+        let next = self.drafts[step as usize].deps;
+        self.drafts[step as usize].deps = self.edges.try_push(Edge { to: on, next })?;
+        let next = self.drafts[on as usize].users;
+        self.drafts[on as usize].users = self.edges.try_push(Edge { to: step, next })?;
+        // Depths of everything that follows.
+        self.stack.clear();
+        self.stack.try_push(on)?;
+        while let Some(at) = self.stack.pop() {
+            let depth = self.drafts[at as usize].depth + 1;
+            let mut edge = self.drafts[at as usize].users;
+            while edge != NONE {
+                let Edge { to, next } = self.edges[edge as usize];
+                if self.drafts[to as usize].depth < depth {
+                    self.drafts[to as usize].depth = depth;
+                    self.stack.try_push(to)?;
+                }
+                edge = next;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether `to` needs, directly or not, what `from` makes. May say so when it does not.
+    fn reaches(&self, from: u32, to: u32) -> bool {
+        let depth = self.drafts[from as usize].depth;
+        if from == to {
+            return true;
+        }
+        if self.drafts[to as usize].depth <= depth {
+            return false;
+        }
+        // A small search without memory of its own: paths are short, or the answer is "maybe".
+        let mut pending = [0u32; 32];
+        let (mut count, mut looked) = (1, 0);
+        pending[0] = to;
+        while count > 0 {
+            count -= 1;
+            let mut edge = self.drafts[pending[count] as usize].deps;
+            while edge != NONE {
+                let Edge { to, next } = self.edges[edge as usize];
+                looked += 1;
+                if to == from || looked > SEARCH_MAX {
+                    return true;
+                }
+                if self.drafts[to as usize].depth > depth {
+                    if count == pending.len() {
+                        return true;
+                    }
+                    pending[count] = to;
+                    count += 1;
+                }
+                edge = next;
+            }
+        }
+        false
+    }
+}
+
+/// Whether a reduction can be made from parts.
+fn can_join(core: &Core, id: NodeId) -> bool {
+    !matches!(core.node(id).op, Op::Reduce(Reduction::LogSumExp))
+}
+
+/// Whether a layout repeats each element of a list along a row.
+pub(super) fn is_spread(layout: &Layout, len: usize, row: usize) -> bool {
+    if row <= 1 || layout.offset != 0 {
+        return false;
+    }
+    if row == len {
+        return layout.is_splat();
+    }
+    let merged = layout.merged();
+    merged.dims() == [len / row, row] && merged.strides() == [1, 0]
+}
+
+/// The layout with the reduced axes last.
+pub(super) fn reduced_last(layout: &Layout, kept: &[usize]) -> Layout {
+    let mut order = Dims::SCALAR;
+    for reduced in [false, true] {
+        for axis in 0..kept.len() {
+            if (layout.dims()[axis] != kept[axis]) == reduced {
+                order.push(axis);
+            }
+        }
+    }
+    layout.permute(&order)
+}
+
+/// The dtype by which an elementwise node's kernel is looked up.
+pub(super) fn elementwise_operand(core: &Core, node: &Node) -> DType {
+    match node.op {
+        // The first operand may be one that the rule does not read.
+        Op::Map(_) | Op::Pull(..) => node.dtype,
+        Op::Where => operand_dtype(core, node, 1),
+        _ => operand_dtype(core, node, 0),
+    }
+}
+
+/// The dtype in which operand `k` is read.
+pub(super) fn operand_dtype(core: &Core, node: &Node, k: usize) -> DType {
+    match (node.op, node.inputs[k]) {
+        (_, id) if id.is_node() => core.node(id).dtype,
+        (Op::Compare(_), NodeId::IMMEDIATE) => core.node(node.inputs[0]).dtype,
+        _ => node.dtype,
+    }
+}
+
+fn lcm(a: usize, b: usize) -> usize {
+    let (mut x, mut y) = (a, b);
+    while y != 0 {
+        (x, y) = (y, x % y);
+    }
+    (a / x.max(1)).saturating_mul(b)
+}

@@ -1,0 +1,408 @@
+//! Deciding what a read must compute: nothing more than that, in an order that works, in as few
+//! passes over memory as dependencies allow.
+//!
+//! A [`Plan`] is plain data without buffers. Its steps are of two kinds. A *fused* step runs a
+//! small [`Program`] over tiles: stretches of one iteration space that are short enough for all
+//! values in between to stay in the first-level cache. A *single* step is one operation that is
+//! not elementwise (a matrix product, an index, a concatenation), on data in memory. Views cost
+//! nothing here: a step reads through them from the tensor below.
+//!
+//! `walk` finds what must be computed, `group` decides which step computes it, `emit` writes the
+//! programs. A plan does not refer to gradient nodes, so it outlives them: backward records them
+//! once, and as long as the graph has the same structure the plan is only run again.
+
+mod emit;
+mod group;
+mod text;
+mod walk;
+
+pub(crate) use group::Planner;
+pub(crate) use walk::is_fresh;
+
+use crate::dtype::DType;
+use crate::id::NodeId;
+use crate::kernel::Kernel;
+pub(crate) use crate::kernel::SUM_BLOCK;
+use crate::node::{Extreme, Op};
+use crate::shape::{Dims, Layout};
+
+/// Elements of a tile in a step without rows. (Measured: 256 is as good as 128 and 512 for few
+/// operands, and better for many.)
+pub(crate) const TILE: usize = 256;
+
+/// Elements of the longest row that a step keeps whole: 32 KiB of f32, so that a few registers of
+/// such rows stay in the second-level cache.
+pub(crate) const ROW_MAX: usize = 8192;
+
+/// A stretch of a plan's list.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Span {
+    pub(crate) first: u32,
+    pub(crate) count: u32,
+}
+
+impl Span {
+    fn since(first: usize, list_len: usize) -> Self {
+        Self { first: first as u32, count: (list_len - first) as u32 }
+    }
+
+    pub(crate) fn of<T>(self, list: &[T]) -> &[T] {
+        &list[self.first as usize..(self.first + self.count) as usize]
+    }
+}
+
+/// The number of a [`Datum`] in its plan.
+pub(crate) type DatumId = u32;
+
+/// A tensor in memory that steps read or write.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Datum {
+    pub(crate) place: Place,
+    pub(crate) dtype: DType,
+    pub(crate) len: usize,
+}
+
+impl Datum {
+    pub(crate) fn bytes(&self) -> usize {
+        self.len * self.dtype.size()
+    }
+}
+
+/// Where a datum lies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Place {
+    /// In the node's own buffer, where it stays.
+    Node(NodeId),
+    /// This many bytes into the plan's scratch memory, which later data use again.
+    Scratch(usize),
+    /// In a fresh buffer, for the caller: the gradient of the target of this number.
+    Result(u32),
+}
+
+/// How fine a value is, in a step that keeps rows whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grain {
+    /// One for each element of the iteration space.
+    Element,
+    /// One for each row.
+    Row,
+}
+
+/// One entry in the list of what to do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Step {
+    pub(crate) work: Work,
+    /// Data that it reads, and then data that it writes.
+    links: Span,
+    reads: u32,
+    /// How many nodes it computes.
+    pub(crate) nodes: u32,
+    /// Whether it draws random numbers, new ones in each replay.
+    pub(crate) random: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Work {
+    /// The plan's program of this number.
+    Fused(u32),
+    /// The plan's single of this number.
+    Single(u32),
+}
+
+/// What a fused step does with each tile.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Program {
+    /// Elements of the iteration space.
+    pub(crate) len: usize,
+    /// Elements of a row; 0 where rows mean nothing.
+    pub(crate) row: usize,
+    /// Elements of a tile: whole rows where there are any.
+    pub(crate) tile: usize,
+    /// Chunks for threads are multiples of this many elements, so that no sum is cut in two.
+    pub(crate) unit: usize,
+    /// Streams first, `streams` of them, then registers.
+    pub(crate) slots: Span,
+    pub(crate) streams: u32,
+    pub(crate) fills: Span,
+    pub(crate) instrs: Span,
+    pub(crate) sinks: Span,
+    /// Bytes of registers that a thread needs.
+    pub(crate) register_bytes: usize,
+    /// An estimate, in thousandths of a nanosecond an element.
+    pub(crate) cost: u32,
+}
+
+/// Where an instruction reads or writes a tile.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Slot {
+    /// The tile's part of a datum: dense from element `offset` on.
+    Stream { datum: DatumId, offset: usize, size: u32, grain: Grain },
+    /// This many bytes into the thread's registers.
+    Register(usize),
+}
+
+/// A register that is filled before the first tile: one value everywhere.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Fill {
+    pub(crate) slot: u32,
+    pub(crate) dtype: DType,
+    pub(crate) grain: Grain,
+    pub(crate) from: FillFrom,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum FillFrom {
+    Constant(f64),
+    /// An element of a datum.
+    Element(DatumId, usize),
+}
+
+/// One instruction: it makes `out` from the slots `ops`, tile by tile.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Instr {
+    pub(crate) code: Code,
+    /// What it is called in the plan's text.
+    pub(crate) name: Op,
+    pub(crate) grain: Grain,
+    /// Bytes of an element of the result (of the operand, for a sink).
+    pub(crate) size: u8,
+    pub(crate) kernel: Kernel,
+    pub(crate) out: u32,
+    pub(crate) ops: [u32; 4],
+    pub(crate) arg: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// The kernel on the whole tile.
+    Map,
+    /// The kernel on each row: a row of the result.
+    Rows,
+    /// The kernel on each row: one element of the result.
+    Fold,
+    /// Each row's element, repeated along the row.
+    Spread,
+    /// The tile's elements of a datum that are not dense: the plan's gather of number `arg`.
+    Gather,
+    Copy,
+    /// To a stream, past the cache.
+    Flush,
+    /// From each row of operand 0 the element that operand 1 tells; 0 for ignored rows.
+    Pick,
+    /// Zeros, with operand 0 where operand 1 tells.
+    Unpick,
+    /// The random mask of node `arg`.
+    Mask,
+    /// Into the program's sink of number `arg`.
+    Sink,
+}
+
+/// A strided operand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Gather {
+    pub(crate) datum: DatumId,
+    pub(crate) layout: Layout,
+}
+
+/// A random mask.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Mask {
+    pub(crate) node: NodeId,
+    pub(crate) p: f64,
+}
+
+/// Rows that a sink adds up at a time, in their own precision.
+pub(crate) const JOIN_BLOCK: usize = 64;
+
+/// How the elements of a reduced operand are grouped, in the order of its axes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Groups {
+    /// Kept positions outside, reduced ones, kept positions inside.
+    pub(crate) outer: usize,
+    pub(crate) reduced: usize,
+    pub(crate) inner: usize,
+}
+
+impl Groups {
+    /// The groups of a shape, if its reduced axes are neighbours.
+    pub(crate) fn of(dims: &[usize], kept: &[usize]) -> Option<Self> {
+        let mut groups = Self { outer: 1, reduced: 1, inner: 1 };
+        let mut seen = false;
+        for (axis, &len) in dims.iter().enumerate() {
+            if len != kept[axis] {
+                if groups.inner != 1 {
+                    return None;
+                }
+                seen = true;
+                groups.reduced *= len;
+            } else if seen {
+                groups.inner *= len;
+            } else {
+                groups.outer *= len;
+            }
+        }
+        Some(groups)
+    }
+
+    /// Partial results a group: each is of a fixed stretch of elements, so that neither tiles nor
+    /// threads decide in which order a sum is made.
+    pub(crate) fn blocks(&self) -> usize {
+        self.reduced.div_ceil(if self.inner == 1 { SUM_BLOCK } else { JOIN_BLOCK })
+    }
+
+    /// Elements that must be reduced by one thread: whole blocks.
+    fn unit(&self) -> usize {
+        match (self.outer, self.inner) {
+            (1, 1) => SUM_BLOCK,
+            (1, inner) => JOIN_BLOCK * inner,
+            (_, inner) => self.reduced * inner,
+        }
+    }
+}
+
+/// A reduction whose result is complete when the step is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Sink {
+    pub(crate) kind: SinkKind,
+    pub(crate) dtype: DType,
+    pub(crate) grain: Grain,
+    pub(crate) groups: Groups,
+    /// `outer * blocks * inner` elements; the result itself where there is one block.
+    pub(crate) partial: DatumId,
+    pub(crate) result: DatumId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SinkKind {
+    Sum,
+    Extreme(Extreme),
+}
+
+/// An operation of its own, on data in memory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Single {
+    pub(crate) op: Op,
+    pub(crate) dtype: DType,
+    pub(crate) dims: Dims,
+    pub(crate) out: DatumId,
+    /// In the plan's list of views.
+    pub(crate) operands: Span,
+    /// The node's list, in the plan's words.
+    pub(crate) list: Span,
+}
+
+/// An operand of a single step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Viewed {
+    pub(crate) datum: DatumId,
+    pub(crate) layout: Layout,
+}
+
+/// What to run, in order. See the module.
+#[derive(Default)]
+pub(crate) struct Plan {
+    pub(crate) data: Vec<Datum>,
+    steps: Vec<Step>,
+    links: Vec<DatumId>,
+    pub(crate) programs: Vec<Program>,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) fills: Vec<Fill>,
+    pub(crate) instrs: Vec<Instr>,
+    pub(crate) sinks: Vec<Sink>,
+    pub(crate) gathers: Vec<Gather>,
+    pub(crate) masks: Vec<Mask>,
+    pub(crate) singles: Vec<Single>,
+    pub(crate) views: Vec<Viewed>,
+    pub(crate) words: Vec<u64>,
+    /// Bytes of scratch memory.
+    pub(crate) scratch: usize,
+    /// Whose gradients the results are.
+    pub(crate) targets: Vec<NodeId>,
+}
+
+impl Plan {
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    pub(crate) fn reads(&self, step: &Step) -> &[DatumId] {
+        &step.links.of(&self.links)[..step.reads as usize]
+    }
+
+    pub(crate) fn writes(&self, step: &Step) -> &[DatumId] {
+        &step.links.of(&self.links)[step.reads as usize..]
+    }
+
+    fn clear(&mut self) {
+        self.data.clear();
+        self.steps.clear();
+        self.links.clear();
+        self.programs.clear();
+        self.slots.clear();
+        self.fills.clear();
+        self.instrs.clear();
+        self.sinks.clear();
+        self.gathers.clear();
+        self.masks.clear();
+        self.singles.clear();
+        self.views.clear();
+        self.words.clear();
+        self.scratch = 0;
+        self.targets.clear();
+    }
+
+    /// Says what is wrong with a plan: for debug builds.
+    #[cfg(debug_assertions)]
+    pub(crate) fn check(&self) {
+        let mut written = vec![false; self.data.len()];
+        for step in &self.steps {
+            for &read in self.reads(step) {
+                let datum = self.data[read as usize];
+                let is_source = matches!(datum.place, Place::Node(_));
+                assert!(written[read as usize] || is_source, "{datum:?} is read before it is made");
+            }
+            for &write in self.writes(step) {
+                assert!(!written[write as usize], "{:?} is written twice", self.data[write as usize]);
+                written[write as usize] = true;
+            }
+            let Work::Fused(number) = step.work else { continue };
+            let program = &self.programs[number as usize];
+            let slots = program.slots.of(&self.slots);
+            assert!(program.row == 0 || program.tile.is_multiple_of(program.row));
+            assert!(program.unit > 0 && program.tile > 0);
+            for (k, slot) in slots.iter().enumerate() {
+                match *slot {
+                    Slot::Stream { datum, offset, size, grain } => {
+                        assert!(k < program.streams as usize);
+                        let datum = self.data[datum as usize];
+                        let count = match grain {
+                            Grain::Element => program.len,
+                            Grain::Row => program.len / program.row.max(1),
+                        };
+                        assert!(offset + count <= datum.len, "{slot:?} of {datum:?}");
+                        assert_eq!(size as usize, datum.dtype.size());
+                    }
+                    Slot::Register(at) => {
+                        assert!(k >= program.streams as usize && at < program.register_bytes);
+                    }
+                }
+            }
+            let mut set = vec![false; slots.len()];
+            (0..program.streams as usize).for_each(|k| set[k] = true);
+            program.fills.of(&self.fills).iter().for_each(|fill| set[fill.slot as usize] = true);
+            for instr in program.instrs.of(&self.instrs) {
+                if !matches!(instr.code, Code::Gather | Code::Mask) {
+                    for &op in &instr.ops {
+                        assert!(set[op as usize], "{instr:?} reads slot {op} before it is set");
+                    }
+                }
+                if instr.code != Code::Sink {
+                    let apart = matches!(instr.code, Code::Gather | Code::Mask)
+                        || !instr.ops.contains(&instr.out);
+                    assert!(apart, "{instr:?} writes over its operand");
+                    set[instr.out as usize] = true;
+                }
+            }
+        }
+    }
+}

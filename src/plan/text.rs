@@ -1,0 +1,136 @@
+//! A plan as text, to be read and to be compared.
+
+use std::fmt;
+
+use super::{Code, Fill, FillFrom, Grain, Place, Plan, Slot, Work};
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let steps = self.steps.len();
+        let plural = if steps == 1 { "" } else { "s" };
+        writeln!(f, "{steps} step{plural}, {} bytes of scratch memory", self.scratch)?;
+        for (number, step) in self.steps.iter().enumerate() {
+            match step.work {
+                Work::Fused(program) => {
+                    let program = &self.programs[program as usize];
+                    write!(f, "{number}: {} elements", program.len)?;
+                    if program.row != 0 {
+                        write!(f, " in rows of {}", program.row)?;
+                    }
+                    write!(f, ", reads")?;
+                    for &datum in self.reads(step) {
+                        write!(f, " {}", self.datum_name(datum))?;
+                    }
+                    write!(f, ", writes")?;
+                    for &datum in self.writes(step) {
+                        write!(f, " {}", self.datum_name(datum))?;
+                    }
+                    writeln!(f)?;
+                    let slots = program.slots.of(&self.slots);
+                    let fills = program.fills.of(&self.fills);
+                    let slot_name = |slot: u32| SlotName { plan: self, slots, fills, slot };
+                    for instr in program.instrs.of(&self.instrs) {
+                        let indent = if instr.grain == Grain::Row { "     " } else { "   " };
+                        let name = instr.name.name();
+                        match instr.code {
+                            Code::Sink => {
+                                let sink = &program.sinks.of(&self.sinks)
+                                    [(instr.arg - program.sinks.first) as usize];
+                                let result = self.datum_name(sink.result);
+                                writeln!(f, "{indent}{result} <- {name} {}", slot_name(instr.ops[0]))?;
+                                continue;
+                            }
+                            Code::Gather => {
+                                let gather = &self.gathers[instr.arg as usize];
+                                let datum = self.datum_name(gather.datum);
+                                let out = slot_name(instr.out);
+                                writeln!(f, "{indent}{out} = {datum} as {:?}", gather.layout.merged())?;
+                                continue;
+                            }
+                            _ => {}
+                        }
+                        write!(f, "{indent}{} = ", slot_name(instr.out))?;
+                        match instr.code {
+                            Code::Spread => write!(f, "along rows")?,
+                            Code::Copy => write!(f, "copy")?,
+                            Code::Flush => write!(f, "flush")?,
+                            _ => write!(f, "{name}")?,
+                        }
+                        if let crate::node::Op::Pull(_, operand) = instr.name {
+                            write!(f, "'{operand}")?;
+                        }
+                        let mut count = 4;
+                        while count > 1 && instr.ops[count - 1] == instr.ops[count - 2] {
+                            count -= 1;
+                        }
+                        if instr.code != Code::Mask {
+                            for &op in &instr.ops[..count] {
+                                write!(f, " {}", slot_name(op))?;
+                            }
+                        }
+                        writeln!(f)?;
+                    }
+                }
+                Work::Single(single) => {
+                    let single = &self.singles[single as usize];
+                    write!(f, "{number}: {} = {}", self.datum_name(single.out), single.op.name())?;
+                    for view in single.operands.of(&self.views) {
+                        write!(f, " {}", self.datum_name(view.datum))?;
+                        if view.layout.offset != 0 || !view.layout.is_dense() {
+                            write!(f, " as {:?}", view.layout)?;
+                        }
+                    }
+                    writeln!(f)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    fn datum_name(&self, datum: u32) -> DatumName<'_> {
+        DatumName { plan: self, datum }
+    }
+}
+
+/// A node by its id, a temporary by its number, a gradient by the node it belongs to.
+struct DatumName<'a> {
+    plan: &'a Plan,
+    datum: u32,
+}
+
+impl fmt::Display for DatumName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.plan.data[self.datum as usize].place {
+            Place::Node(id) => write!(f, "{id}"),
+            Place::Scratch(_) => write!(f, "t{}", self.datum),
+            Place::Result(k) => write!(f, "d{}", self.plan.targets[k as usize]),
+        }
+    }
+}
+
+struct SlotName<'a> {
+    plan: &'a Plan,
+    slots: &'a [Slot],
+    fills: &'a [Fill],
+    slot: u32,
+}
+
+impl fmt::Display for SlotName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.slots[self.slot as usize] {
+            Slot::Stream { datum, offset: 0, .. } => write!(f, "{}", self.plan.datum_name(datum)),
+            Slot::Stream { datum, offset, .. } => {
+                write!(f, "{}[{offset}..]", self.plan.datum_name(datum))
+            }
+            Slot::Register(_) => match self.fills.iter().find(|fill| fill.slot == self.slot) {
+                Some(Fill { from: FillFrom::Constant(value), .. }) => write!(f, "{value}"),
+                Some(Fill { from: FillFrom::Element(datum, at), .. }) => {
+                    write!(f, "{}[{at}]", self.plan.datum_name(*datum))
+                }
+                None => write!(f, "r{}", self.slot),
+            },
+        }
+    }
+}
