@@ -27,10 +27,12 @@ pub(crate) trait TryPush<T> {
     /// Appends; the place of the new element.
     fn try_push(&mut self, value: T) -> Result<u32, OutOfMemory>;
     /// Makes the list at least this long.
-    fn try_extend_to(&mut self, len: usize, value: T) -> Result<(), OutOfMemory>;
+    fn try_extend_to(&mut self, len: usize, value: T) -> Result<(), OutOfMemory>
+    where
+        T: Clone;
 }
 
-impl<T: Clone> TryPush<T> for Vec<T> {
+impl<T> TryPush<T> for Vec<T> {
     #[inline]
     fn try_push(&mut self, value: T) -> Result<u32, OutOfMemory> {
         if self.len() == self.capacity() {
@@ -40,7 +42,10 @@ impl<T: Clone> TryPush<T> for Vec<T> {
         Ok(self.len() as u32 - 1)
     }
 
-    fn try_extend_to(&mut self, len: usize, value: T) -> Result<(), OutOfMemory> {
+    fn try_extend_to(&mut self, len: usize, value: T) -> Result<(), OutOfMemory>
+    where
+        T: Clone,
+    {
         if self.len() < len {
             self.try_reserve(len - self.len()).map_err(|_| OutOfMemory)?;
             self.resize(len, value);

@@ -36,3 +36,10 @@ pub use error::{Error, ErrorKind, Result};
 pub use graph::Mark;
 pub use shape::MAX_RANK;
 pub use var::{Adam, Graph, NoGrad, Sgd, Var};
+
+/// Ends the worker threads, which the first evaluation that is worth it starts, and waits for them.
+/// An evaluation that comes later starts them again. For programs that must leave no thread behind,
+/// for example before they unload the library.
+pub fn shutdown() {
+    exec::shutdown();
+}

@@ -53,6 +53,10 @@ impl Session {
         self.engine.nodes_run
     }
 
+    pub(crate) fn engine(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
     // ---- recording ----
 
     /// Runs a recording; the handle of its node, or null.

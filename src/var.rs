@@ -324,6 +324,27 @@ impl Graph {
         self.session().core.resample();
     }
 
+    // ---- how things are computed ----
+
+    /// How many threads may work on one evaluation of this graph; 0, the default, for as many as
+    /// the machine has cores. Has no influence on any number: results are the same bit for bit.
+    /// Small evaluations stay on the thread that asks for them.
+    pub fn set_num_threads(&self, threads: usize) {
+        self.session().engine().set_threads(threads);
+    }
+
+    /// How many threads may work on one evaluation of this graph.
+    pub fn num_threads(&self) -> usize {
+        self.session().engine().threads()
+    }
+
+    /// Whether operations are fused into passes over memory (the default), or computed one by one,
+    /// keeping every value: slower, and the same bit for bit. For finding out where a value comes
+    /// from, and for tests.
+    pub fn set_fusion(&self, on: bool) {
+        self.session().engine().set_fusion(on);
+    }
+
     // ---- going back, and memory ----
 
     /// A place in the recording to come back to.

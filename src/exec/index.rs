@@ -19,6 +19,13 @@ pub(super) struct Outside {
     len: usize,
 }
 
+impl Outside {
+    /// The one of two that comes first in the data.
+    pub(super) fn first(one: Option<Self>, other: Self) -> Option<Self> {
+        Some(one.filter(|one| one.position <= other.position).unwrap_or(other))
+    }
+}
+
 impl fmt::Display for Outside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { op, position, index, len } = self;
@@ -140,7 +147,9 @@ impl Run<'_> {
                 })?;
             }
             Op::ScatterAdd => {
-                each_position(op, inside, outside, axis, index, |k, at| add(&mut out[at], from[k]))?;
+                each_position(op, inside, outside, axis, index, |k, at| {
+                    add(&mut out[at], from[k])
+                })?;
             }
             Op::Pick => {
                 let classes = inside[1];

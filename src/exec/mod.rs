@@ -7,7 +7,10 @@
 mod copy;
 mod index;
 mod matmul;
+mod team;
 mod tile;
+
+use std::sync::{Mutex, PoisonError};
 
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::Buffer;
@@ -15,12 +18,14 @@ use crate::dtype::{DType, Element, with_float};
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::Core;
 use crate::id::NodeId;
-use crate::kernel::{FloatKernels, Float, call1, float_kernels};
+use crate::kernel::{Float, FloatKernels, call1, float_kernels};
 use crate::level::Level;
-use crate::node::{Op, Reduction, Extreme, Ties};
-use crate::plan::{DatumId, Place, Plan, Planner, Single, Step, Viewed, Work, is_fresh};
+use crate::node::{Extreme, Op, Reduction, Ties};
+use crate::plan::{DatumId, Place, Plan, Planner, Program, Single, Step, Viewed, Work, is_fresh};
 use crate::shape::Layout;
 use index::Outside;
+use team::{PLAN_COST, STEP_COST, Team};
+pub(crate) use team::{THREADS_MAX, shutdown};
 use tile::Workspace;
 
 /// Plans that are kept. A program reads few different things over and over.
@@ -50,7 +55,10 @@ pub(crate) struct Engine {
     kept: Vec<Kept>,
     uses: u64,
     level: Level,
-    workspace: Workspace,
+    /// How many threads may work; 0 for as many as there are cores.
+    threads: usize,
+    /// One a thread.
+    workspaces: Vec<Workspace>,
     bases: Vec<*mut u8>,
     versions: Vec<u64>,
     /// What the last backward computed: nodes and their gradients.
@@ -70,7 +78,8 @@ impl Engine {
             kept: Vec::new(),
             uses: 0,
             level,
-            workspace: Workspace::default(),
+            threads: 0,
+            workspaces: Vec::new(),
             bases: Vec::new(),
             versions: Vec::new(),
             results: Vec::new(),
@@ -85,10 +94,19 @@ impl Engine {
         self.level
     }
 
-    #[cfg(test)]
-    pub(crate) fn set_single(&mut self, single: bool) {
-        self.planner.set_single(single);
+    /// Whether to fuse operations, which changes no number.
+    pub(crate) fn set_fusion(&mut self, on: bool) {
+        self.planner.set_single(!on);
         self.kept.clear();
+    }
+
+    pub(crate) fn set_threads(&mut self, threads: usize) {
+        self.threads = threads.min(THREADS_MAX);
+    }
+
+    /// How many threads may work on a plan.
+    pub(crate) fn threads(&self) -> usize {
+        if self.threads == 0 { team::cores().min(THREADS_MAX) } else { self.threads }
     }
 
     /// The plan that was used last, as text.
@@ -239,21 +257,31 @@ impl Engine {
 
     fn run_plan(&mut self, core: &mut Core, plan: &Plan) -> Maybe<()> {
         debug_assert!(self.results.is_empty());
-        let prepared = self.prepare(core, plan).or_else(|OutOfMemory| {
+        let threads = if plan.cost < PLAN_COST { 1 } else { self.threads() };
+        let prepared = self.prepare(core, plan, threads).or_else(|OutOfMemory| {
             self.drop_results(core);
             core.evict(plan)?;
-            self.prepare(core, plan)
+            self.prepare(core, plan, threads)
         });
         let Ok(scratch) = prepared else { return Err(core.out_of_memory("evaluation")) };
+        let ran = Team::enter(threads, |team| self.run_steps(core, plan, team));
+        if let Some(scratch) = scratch {
+            core.pool.give(scratch);
+        }
+        ran
+    }
+
+    fn run_steps(&mut self, core: &mut Core, plan: &Plan, team: Team) -> Maybe<()> {
         let run = Run {
             plan,
             bases: &self.bases,
+            team,
+            workspaces: self.workspaces.as_mut_ptr(),
             level: self.level,
             seed: core.seed,
             clock: core.clock,
             training: core.training,
         };
-        let mut ran = Ok(());
         for step in plan.steps() {
             let mut version = if step.random { core.clock } else { 0 };
             for &read in plan.reads(step) {
@@ -262,21 +290,17 @@ impl Engine {
                     _ => self.versions[read as usize],
                 });
             }
-            let is_done = plan.writes(step).iter().all(|&write| {
-                match plan.data[write as usize].place {
+            let is_done =
+                plan.writes(step).iter().all(|&write| match plan.data[write as usize].place {
                     Place::Node(id) => core.state(id).ready && core.state(id).changed == version,
                     _ => false,
-                }
-            });
+                });
             if !is_done {
                 #[cfg(test)]
                 {
                     self.nodes_run += step.nodes as usize;
                 }
-                ran = run.step(core, step, &mut self.workspace);
-                if ran.is_err() {
-                    break;
-                }
+                run.step(core, step)?;
             }
             for &write in plan.writes(step) {
                 match plan.data[write as usize].place {
@@ -289,15 +313,22 @@ impl Engine {
                 }
             }
         }
-        if let Some(scratch) = scratch {
-            core.pool.give(scratch);
-        }
-        ran
+        Ok(())
     }
 
     /// Takes the buffers that a plan needs and has not got.
-    fn prepare(&mut self, core: &mut Core, plan: &Plan) -> Result<Option<Buffer>, OutOfMemory> {
-        self.workspace.prepare(plan)?;
+    fn prepare(
+        &mut self,
+        core: &mut Core,
+        plan: &Plan,
+        threads: usize,
+    ) -> Result<Option<Buffer>, OutOfMemory> {
+        while self.workspaces.len() < threads {
+            self.workspaces.try_push(Workspace::default())?;
+        }
+        for workspace in &mut self.workspaces[..threads] {
+            workspace.prepare(plan)?;
+        }
         self.bases.clear();
         self.versions.clear();
         self.results.clear();
@@ -384,28 +415,23 @@ unsafe impl Send for Engine {}
 struct Run<'a> {
     plan: &'a Plan,
     bases: &'a [*mut u8],
+    team: Team,
+    /// As many as the team has threads.
+    workspaces: *mut Workspace,
     level: Level,
     seed: u64,
     clock: u64,
     training: bool,
 }
 
+// SAFETY: steps are run one after the other, and the threads of one step write different parts of
+// its data, as `program` and the single steps promise.
+unsafe impl Sync for Run<'_> {}
+
 impl Run<'_> {
-    fn step(&self, core: &mut Core, step: &Step, workspace: &mut Workspace) -> Maybe<()> {
+    fn step(&self, core: &mut Core, step: &Step) -> Maybe<()> {
         let done = match step.work {
-            Work::Fused(number) => {
-                let program = &self.plan.programs[number as usize];
-                // SAFETY: `prepare` set the bases and the workspace; steps run one after the
-                // other, in the plan's order.
-                unsafe {
-                    let done = self.program(program, 0, program.len, workspace);
-                    if done.is_ok() {
-                        let sinks = program.sinks.of(&self.plan.sinks);
-                        sinks.iter().for_each(|sink| self.combine(sink));
-                    }
-                    done
-                }
-            }
+            Work::Fused(number) => self.fused(&self.plan.programs[number as usize], step.cost),
             Work::Single(number) => {
                 let single = &self.plan.singles[number as usize];
                 #[cfg(feature = "capi")]
@@ -424,12 +450,45 @@ impl Run<'_> {
         done.map_err(|outside| core.fail(ErrorKind::Index, format_args!("{outside}")))
     }
 
+    fn fused(&self, program: &Program, cost: u64) -> Result<(), Outside> {
+        let chunks = program.len.div_ceil(program.chunk);
+        if cost < STEP_COST || chunks < 2 || self.team == Team::ALONE {
+            // SAFETY: `prepare` set the bases and the workspaces; steps run one after the other,
+            // in the plan's order.
+            unsafe { self.program(program, 0, program.len, &mut *self.workspaces)? };
+        } else {
+            let failed = Mutex::new(None);
+            self.team.share(chunks, &|worker, chunk| {
+                let from = chunk * program.chunk;
+                let to = program.len.min(from + program.chunk);
+                // SAFETY: as above; each worker is on one thread at a time and has a workspace of
+                // its own, and chunks are whole units.
+                let done =
+                    unsafe { self.program(program, from, to, &mut *self.workspaces.add(worker)) };
+                if let Err(outside) = done {
+                    let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                    // The first in the order of the data is told, whoever found one first.
+                    *failed = Outside::first(failed.take(), outside);
+                }
+            });
+            let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+            failed.map_or(Ok(()), Err)?;
+        }
+        for sink in program.sinks.of(&self.plan.sinks) {
+            // SAFETY: all chunks are done.
+            unsafe { self.combine(sink) };
+        }
+        Ok(())
+    }
+
     fn single(&self, single: &Single) -> Result<(), Outside> {
         match single.op {
             Op::ArgReduce(which) => self.arg_reduce(single, which),
             Op::Softmax => self.rows(single, self.kernels(single.dtype).softmax_row, true),
             Op::LogSoftmax => self.rows(single, self.kernels(single.dtype).log_softmax_row, true),
-            Op::Reduce(reduction) => self.rows(single, self.kernels(single.dtype).row(reduction), false),
+            Op::Reduce(reduction) => {
+                self.rows(single, self.kernels(single.dtype).row(reduction), false)
+            }
             Op::Embed => self.embed(single),
             Op::Concat => self.concat(single),
             Op::IndexSelect

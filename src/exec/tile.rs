@@ -234,7 +234,14 @@ impl Run<'_> {
                     let classes = workspace.slots[instr.ops[1] as usize].cast::<i64>();
                     for r in 0..n {
                         let class = classes.add(r).read();
-                        pick_row(size, start + r, class, row, op.add(r * row * size), out.add(r * size))?;
+                        pick_row(
+                            size,
+                            start + r,
+                            class,
+                            row,
+                            op.add(r * row * size),
+                            out.add(r * size),
+                        )?;
                     }
                 }
                 Code::Unpick => {
@@ -242,7 +249,14 @@ impl Run<'_> {
                     out.write_bytes(0, n * size);
                     for r in 0..tile.rows {
                         let (class, place) = (classes.add(r).read(), tile.row_start + r);
-                        unpick_row(size, place, class, row, op.add(r * size), out.add(r * row * size))?;
+                        unpick_row(
+                            size,
+                            place,
+                            class,
+                            row,
+                            op.add(r * size),
+                            out.add(r * row * size),
+                        )?;
                     }
                 }
                 Code::Mask => {

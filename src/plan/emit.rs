@@ -5,7 +5,9 @@
 //! that others need is written where it belongs at once, and is read from there by the rest of the
 //! step: it is still in the cache.
 
-use super::group::{Draft, Home, Member, NONE, Planner, Seen, What, elementwise_operand, operand_dtype};
+use super::group::{
+    Draft, Home, Member, NONE, Planner, Seen, What, elementwise_operand, operand_dtype,
+};
 use super::{
     Code, Datum, DatumId, Fill, FillFrom, Gather, Grain, Groups, Instr, Mask, Place, Plan, Program,
     Single, Sink, SinkKind, Slot, Span, Step, TILE, Viewed, Work,
@@ -36,7 +38,12 @@ struct Value {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
-    Stream { datum: DatumId, offset: usize, size: u32, grain: Grain },
+    Stream {
+        datum: DatumId,
+        offset: usize,
+        size: u32,
+        grain: Grain,
+    },
     /// A register that keeps its content from tile to tile.
     Fixed(Grain),
     Register(Grain),
@@ -196,7 +203,13 @@ impl Emitter {
             plan.links.try_push(datum)?;
         }
         let links = Span::since(first, plan.links.len());
-        plan.steps.try_push(Step { work, links, reads: self.reads.len() as u32, nodes, random })?;
+        let cost = match work {
+            Work::Fused(_) => u64::from(self.cost) * draft.len as u64 / 1000,
+            Work::Single(number) => plan.single_cost(&plan.singles[number as usize]),
+        };
+        plan.cost += cost;
+        let reads = self.reads.len() as u32;
+        plan.steps.try_push(Step { work, links, reads, nodes, cost, random })?;
         self.step += 1;
         Ok(())
     }
@@ -345,10 +358,16 @@ impl Emitter {
             let what = Brought::Element(datum, layout.offset, grain);
             return self.fill(what, FillFrom::Element(datum, layout.offset), dtype, grain, plan);
         }
-        debug_assert_eq!(layout.len(), if grain == Grain::Row { draft.len / draft.row } else { draft.len });
-        let same = plan.gathers.iter().rev().take(8).position(|gather| {
-            gather.datum == datum && gather.layout == layout
-        });
+        debug_assert_eq!(
+            layout.len(),
+            if grain == Grain::Row { draft.len / draft.row } else { draft.len }
+        );
+        let same = plan
+            .gathers
+            .iter()
+            .rev()
+            .take(8)
+            .position(|gather| gather.datum == datum && gather.layout == layout);
         let arg = match same {
             Some(back) => (plan.gathers.len() - 1 - back) as u32,
             None => plan.gathers.try_push(Gather { datum, layout })?,
@@ -429,8 +448,12 @@ impl Emitter {
                     let dtype = operand_dtype(core, &node, k);
                     ops[k] = self.operand(context, seen, dtype, grain, plan)?;
                 }
-                let kernel =
-                    kernel::elementwise(node.op, elementwise_operand(core, &node), node.dtype, level);
+                let kernel = kernel::elementwise(
+                    node.op,
+                    elementwise_operand(core, &node),
+                    node.dtype,
+                    level,
+                );
                 self.cost += cost(node.op) / if grain == Grain::Row { draft.row as u32 } else { 1 };
                 let (out, stream) = self.target(context, member, grain, plan)?;
                 let instr = instr(Code::Map, node.op, node.dtype, out);
@@ -550,6 +573,9 @@ impl Emitter {
             0 => TILE.min(draft.len).max(1),
             row => (TILE / row).min(draft.len / row).max(1) * row,
         };
+        // About 50 microseconds of work, but not so little data that streams begin all the time.
+        let chunk = (50_000_000 / u64::from(self.cost.max(1))).clamp(1 << 12, 1 << 16) as usize;
+        let chunk = draft.unit * chunk.div_ceil(draft.unit);
         let rows = if draft.row == 0 { 0 } else { tile / draft.row };
         let bytes = |count: usize| match count * self.width {
             small @ 0..=15 => small.next_multiple_of(16).max(16),
@@ -584,7 +610,8 @@ impl Emitter {
         for (number, &instr) in self.instrs.iter().enumerate() {
             let mut instr = instr;
             let out = instr.out;
-            if let Value { kind: Kind::Register(grain), slot: NONE, .. } = self.values[out as usize] {
+            if let Value { kind: Kind::Register(grain), slot: NONE, .. } = self.values[out as usize]
+            {
                 let slot = match self.free[grain as usize].pop() {
                     Some(slot) => slot,
                     None => new_register(grain, plan)?,
@@ -635,7 +662,7 @@ impl Emitter {
             instrs: Span::since(first_instr, plan.instrs.len()),
             sinks,
             register_bytes: register_bytes.next_multiple_of(ALIGN),
-            cost: self.cost,
+            chunk,
         })
     }
 
@@ -748,8 +775,17 @@ unsafe fn no_kernel(_: usize, _: *mut u8, _: *const u8, _: *const u8, _: *const 
 fn cost(op: Op) -> u32 {
     match op {
         Op::Map(elem) | Op::Pull(elem, _) => match elem {
-            Elem::Exp | Elem::Log | Elem::Sigmoid | Elem::Tanh | Elem::Silu | Elem::Sin
-            | Elem::Cos | Elem::Expm1 | Elem::Log1p | Elem::Softplus | Elem::GeluTanh => 500,
+            Elem::Exp
+            | Elem::Log
+            | Elem::Sigmoid
+            | Elem::Tanh
+            | Elem::Silu
+            | Elem::Sin
+            | Elem::Cos
+            | Elem::Expm1
+            | Elem::Log1p
+            | Elem::Softplus
+            | Elem::GeluTanh => 500,
             Elem::Tan | Elem::Erf | Elem::Gelu | Elem::Pow | Elem::Atan2 | Elem::NormRoot => 2000,
             _ => 60,
         },

@@ -163,7 +163,7 @@ pub(super) struct Fate {
 pub(crate) struct Planner {
     walk: Walk,
     level: Level,
-    /// One node a step and every value stored, for tests that compare with it.
+    /// One node a step, and every value stored.
     single: bool,
     pub(super) fates: Vec<Fate>,
     shown: Vec<Shown>,
@@ -204,7 +204,6 @@ impl Planner {
     }
 
     /// Whether to fuse nothing.
-    #[cfg(test)]
     pub(crate) fn set_single(&mut self, single: bool) {
         self.single = single;
     }
@@ -837,12 +836,7 @@ impl Planner {
     }
 
     /// A step of its own for a node that cannot be fused.
-    fn single_step(
-        &mut self,
-        core: &Core,
-        id: NodeId,
-        node: &Node,
-    ) -> Result<(), OutOfMemory> {
+    fn single_step(&mut self, core: &Core, id: NodeId, node: &Node) -> Result<(), OutOfMemory> {
         for operand in core.operands(id) {
             let fits = match self.view(core, operand, core.node(operand).shape) {
                 View::Same(_) => true,

@@ -97,6 +97,8 @@ pub(crate) struct Step {
     reads: u32,
     /// How many nodes it computes.
     pub(crate) nodes: u32,
+    /// How long it takes on one thread, roughly, in nanoseconds.
+    pub(crate) cost: u64,
     /// Whether it draws random numbers, new ones in each replay.
     pub(crate) random: bool,
 }
@@ -128,8 +130,8 @@ pub(crate) struct Program {
     pub(crate) sinks: Span,
     /// Bytes of registers that a thread needs.
     pub(crate) register_bytes: usize,
-    /// An estimate, in thousandths of a nanosecond an element.
-    pub(crate) cost: u32,
+    /// What a thread takes at a time.
+    pub(crate) chunk: usize,
 }
 
 /// Where an instruction reads or writes a tile.
@@ -316,6 +318,8 @@ pub(crate) struct Plan {
     pub(crate) words: Vec<u64>,
     /// Bytes of scratch memory.
     pub(crate) scratch: usize,
+    /// How long all steps take on one thread, roughly, in nanoseconds.
+    pub(crate) cost: u64,
     /// Whose gradients the results are.
     pub(crate) targets: Vec<NodeId>,
 }
@@ -333,6 +337,17 @@ impl Plan {
         &step.links.of(&self.links)[step.reads as usize..]
     }
 
+    /// A rough estimate, in nanoseconds.
+    fn single_cost(&self, single: &Single) -> u64 {
+        let len = single.dims.iter().product::<usize>() as u64;
+        let views = single.operands.of(&self.views);
+        match single.op {
+            // 60 floating-point operations a nanosecond.
+            Op::MatMul => len * *views[0].layout.dims().last().unwrap_or(&1) as u64 / 30,
+            _ => views.iter().map(|view| view.layout.len() as u64).sum::<u64>().max(len),
+        }
+    }
+
     fn clear(&mut self) {
         self.data.clear();
         self.steps.clear();
@@ -348,6 +363,7 @@ impl Plan {
         self.views.clear();
         self.words.clear();
         self.scratch = 0;
+        self.cost = 0;
         self.targets.clear();
     }
 
@@ -362,7 +378,11 @@ impl Plan {
                 assert!(written[read as usize] || is_source, "{datum:?} is read before it is made");
             }
             for &write in self.writes(step) {
-                assert!(!written[write as usize], "{:?} is written twice", self.data[write as usize]);
+                assert!(
+                    !written[write as usize],
+                    "{:?} is written twice",
+                    self.data[write as usize]
+                );
                 written[write as usize] = true;
             }
             let Work::Fused(number) = step.work else { continue };
@@ -370,6 +390,7 @@ impl Plan {
             let slots = program.slots.of(&self.slots);
             assert!(program.row == 0 || program.tile.is_multiple_of(program.row));
             assert!(program.unit > 0 && program.tile > 0);
+            assert!(program.chunk > 0 && program.chunk.is_multiple_of(program.unit));
             for (k, slot) in slots.iter().enumerate() {
                 match *slot {
                     Slot::Stream { datum, offset, size, grain } => {

@@ -37,14 +37,22 @@ impl fmt::Display for Plan {
                                 let sink = &program.sinks.of(&self.sinks)
                                     [(instr.arg - program.sinks.first) as usize];
                                 let result = self.datum_name(sink.result);
-                                writeln!(f, "{indent}{result} <- {name} {}", slot_name(instr.ops[0]))?;
+                                writeln!(
+                                    f,
+                                    "{indent}{result} <- {name} {}",
+                                    slot_name(instr.ops[0])
+                                )?;
                                 continue;
                             }
                             Code::Gather => {
                                 let gather = &self.gathers[instr.arg as usize];
                                 let datum = self.datum_name(gather.datum);
                                 let out = slot_name(instr.out);
-                                writeln!(f, "{indent}{out} = {datum} as {:?}", gather.layout.merged())?;
+                                writeln!(
+                                    f,
+                                    "{indent}{out} = {datum} as {:?}",
+                                    gather.layout.merged()
+                                )?;
                                 continue;
                             }
                             _ => {}

@@ -1,0 +1,168 @@
+//! The threads that share the work of a plan. Only this file names `rayon`.
+//!
+//! One pool serves the whole process. It is started when a plan is first worth it, entered once a
+//! plan, and joined by [`shutdown`]. What is shared out are *chunks* of fixed size: which thread
+//! runs a chunk, and when, has no influence on any number.
+//!
+//! A process that forks leaves its threads behind. Its child finds out by the process id, and runs
+//! everything on the thread at hand.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// Estimated nanoseconds of a plan from which on the pool is entered, and of a step from which on
+/// its chunks are shared. Entering costs 4 to 12 microseconds, waking a thread for a step about 5:
+/// see the `threads` benchmark.
+pub(super) const PLAN_COST: u64 = 60_000;
+pub(super) const STEP_COST: u64 = 20_000;
+
+/// More threads than anybody has cores would only take memory.
+pub(crate) const THREADS_MAX: usize = 256;
+
+struct Shared {
+    pool: Arc<ThreadPool>,
+    handles: Vec<JoinHandle<()>>,
+    threads: usize,
+    process: u32,
+}
+
+static SHARED: Mutex<Option<Shared>> = Mutex::new(None);
+
+/// How many threads the machine runs at once.
+pub(super) fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| thread::available_parallelism().map_or(1, |count| count.get()))
+}
+
+/// The pool, with at least this many threads; none if it cannot be had.
+fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let process = std::process::id();
+    match &*shared {
+        Some(present) if present.process != process => return None,
+        Some(present) if present.threads >= threads => return Some(present.pool.clone()),
+        _ => {}
+    }
+    let mut handles = Vec::new();
+    let built = ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .spawn_handler(|worker| {
+            let name = format!("bumpgrad-{}", worker.index());
+            handles.push(thread::Builder::new().name(name).spawn(|| worker.run())?);
+            Ok(())
+        })
+        .build();
+    let pool = Arc::new(built.ok()?);
+    // A smaller pool ends when its last user is done.
+    *shared = Some(Shared { pool: pool.clone(), handles, threads, process });
+    Some(pool)
+}
+
+/// Ends the worker threads and waits for them. The next plan that is worth it starts them again.
+pub(crate) fn shutdown() {
+    let shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(Shared { pool, handles, process, .. }) = shared else { return };
+    if process != std::process::id() {
+        // The threads stayed in the parent; there is nobody to wait for.
+        std::mem::forget((pool, handles));
+        return;
+    }
+    drop(pool);
+    for handle in handles {
+        // A worker that panicked has ended, too.
+        let _ = handle.join();
+    }
+}
+
+/// What crosses into the pool and back while the caller waits.
+struct Across<T>(T);
+
+// SAFETY: only used by `enter`, whose caller is blocked until the pool's thread is done: at any
+// time one of the two uses what crosses.
+unsafe impl<T> Send for Across<T> {}
+
+impl<T> Across<T> {
+    fn take(self) -> T {
+        self.0
+    }
+}
+
+/// The threads of one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Team {
+    threads: usize,
+}
+
+impl Team {
+    /// The thread at hand alone.
+    pub(super) const ALONE: Self = Self { threads: 1 };
+
+    /// Runs something with a team of this many threads; with the thread at hand alone if there can
+    /// be no others.
+    pub(super) fn enter<R>(threads: usize, run: impl FnOnce(Self) -> R) -> R {
+        match if threads > 1 { pool(threads) } else { None } {
+            None => run(Self::ALONE),
+            Some(pool) => {
+                let run = Across(run);
+                let result = pool.install(move || Across(run.take()(Self { threads })));
+                result.take()
+            }
+        }
+    }
+
+    /// Calls `work(worker, chunk)` for each chunk, every worker on one thread at a time.
+    pub(super) fn share(&self, chunks: usize, work: &(impl Fn(usize, usize) + Sync)) {
+        let threads = self.threads.min(chunks);
+        if threads <= 1 {
+            return (0..chunks).for_each(|chunk| work(0, chunk));
+        }
+        let next = AtomicUsize::new(0);
+        let all = |worker: usize| {
+            loop {
+                // Relaxed: which chunk a worker gets means nothing; `join` orders what they write.
+                let chunk = next.fetch_add(1, Ordering::Relaxed);
+                if chunk >= chunks {
+                    return;
+                }
+                work(worker, chunk);
+            }
+        };
+        fan_out(0, threads, &all);
+    }
+}
+
+/// Runs `work` for each worker, on as many threads as are free.
+fn fan_out(first: usize, count: usize, work: &(impl Fn(usize) + Sync)) {
+    if count == 1 {
+        return work(first);
+    }
+    let half = count / 2;
+    rayon::join(|| fan_out(first, half, work), || fan_out(first + half, count - half, work));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_chunk_runs_once_for_any_number_of_threads_and_after_a_shutdown() {
+        for threads in [1, 2, 3, 8, 2] {
+            for chunks in [0, 1, 2, 7, 1000] {
+                let count: Vec<AtomicUsize> = (0..chunks).map(|_| AtomicUsize::new(0)).collect();
+                Team::enter(threads, |team| {
+                    team.share(chunks, &|worker, chunk| {
+                        assert!(worker < threads);
+                        count[chunk].fetch_add(1, Ordering::Relaxed);
+                    });
+                });
+                assert!(count.iter().all(|count| count.load(Ordering::Relaxed) == 1));
+            }
+            if threads == 3 {
+                shutdown();
+            }
+        }
+    }
+}
