@@ -35,6 +35,7 @@ impl Handle {
 pub struct Mark {
     pub(crate) nodes: u32,
     pub(crate) lists: u32,
+    /// The tag of the last node that it keeps; 0 when it keeps none.
     pub(crate) tag: u32,
     /// The first tag of the graph it was made with.
     pub(crate) graph: u32,
@@ -449,17 +450,22 @@ impl Core {
         Mark {
             nodes: self.nodes.len() as u32,
             lists: self.lists.len() as u32,
-            tag: self.tag,
+            tag: self.last_tag(self.nodes.len()),
             graph: self.first_tag,
         }
+    }
+
+    /// The tag of the last one of the first `len` nodes; 0, which no node has, when there is none.
+    fn last_tag(&self, len: usize) -> u32 {
+        len.checked_sub(1).map_or(0, |last| self.nodes.get(last).tag)
     }
 
     /// Drops every node recorded after the mark.
     pub(crate) fn rewind(&mut self, mark: Mark) -> Maybe<()> {
         let len = mark.nodes as usize;
-        // The mark is of this graph, and of before all later rewinds to an earlier place, exactly
-        // when the last node that it keeps is still there with a tag no newer than the mark's.
-        let kept = len == 0 || (len <= self.len() && self.nodes.get(len - 1).tag <= mark.tag);
+        // No rewind went back further since then, exactly when the last node that the mark keeps
+        // is still there, which its tag tells. Tags come round after 2^32: their order says nothing.
+        let kept = len <= self.len() && self.last_tag(len) == mark.tag;
         if !kept || mark.graph != self.first_tag {
             return Err(self.fail(
                 ErrorKind::Handle,
@@ -565,5 +571,39 @@ impl fmt::Display for Describe<'_> {
             write!(f, "\"{label}\" ")?;
         }
         write!(f, "{:?}", self.core.shape(self.id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tags come round after 2^32 rewinds: a node may have a larger one than its graph has now.
+    #[test]
+    fn marks_hold_after_tags_have_come_round() {
+        let mut core = Core::new();
+        let leaf = |core: &mut Core| core.leaf("x", &[1f32], &[1]).unwrap();
+        core.tag = u32::MAX;
+        leaf(&mut core);
+        let early = core.mark();
+        leaf(&mut core);
+        core.rewind(early).unwrap();
+        core.tag = 2;
+        let mark = core.mark();
+        leaf(&mut core);
+        let late = core.mark();
+        core.rewind(mark).unwrap();
+        assert_eq!(core.len(), 1);
+        leaf(&mut core);
+        assert!(core.rewind(late).is_err(), "another node is in the place of its last one");
+        core.error.clear();
+        core.rewind(early).unwrap();
+        core.reset();
+        assert!(core.rewind(mark).is_err());
+        core.error.clear();
+        let empty = core.mark();
+        leaf(&mut core);
+        core.rewind(empty).unwrap();
+        assert_eq!((core.len(), empty.tag), (0, 0));
     }
 }

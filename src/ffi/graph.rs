@@ -68,7 +68,7 @@ pub extern "C" fn bg_graph_new() -> *mut bg_graph {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_graph_new_with(options: *const bg_options) -> *mut bg_graph {
     let mut session = Session::new();
-    let serial = session.core.mark().tag;
+    let serial = session.core.mark().graph;
     if !options.is_null() {
         let start = options.cast::<u8>();
         // SAFETY: the caller gives a struct that begins with its size.
