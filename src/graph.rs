@@ -114,7 +114,9 @@ pub(crate) struct Core {
     pub(crate) no_grad: u32,
     pub(crate) training: bool,
     pub(crate) seed: u64,
-    /// Counts the random tensors made by creation functions, each with a stream of its own.
+    /// The clock when the seed was set: dropout counts its replays from here.
+    pub(crate) seeded: u64,
+    /// Counts the random leaves and dropouts since then, each with a stream of its own.
     pub(crate) streams: u64,
     labels: Vec<(NodeId, String)>,
     /// Lists that the reverse walk fills anew each time.
@@ -151,6 +153,7 @@ impl Core {
             no_grad: 0,
             training: true,
             seed: 0,
+            seeded: 1,
             streams: 0,
             labels: Vec::new(),
             walk_scratch: WalkScratch::default(),
@@ -177,6 +180,17 @@ impl Core {
         let fail = tell(self, &mut slot);
         self.error = slot;
         fail
+    }
+
+    /// As `fail`, for messages about two operands.
+    #[cold]
+    pub(crate) fn refuse_pair(
+        &mut self,
+        a: NodeId,
+        b: NodeId,
+        tell: impl FnOnce(&mut ErrorSlot, Describe<'_>, Describe<'_>) -> Fail,
+    ) -> Fail {
+        self.fail_with(|core, slot| tell(slot, core.describe(a), core.describe(b)))
     }
 
     /// Reports exhausted memory on behalf of `what`.

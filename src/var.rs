@@ -211,7 +211,8 @@ impl Graph {
 
     /// A leaf of random numbers, equally likely from `low` up to `high`. `T` must be a float.
     ///
-    /// The numbers follow from [`Graph::set_seed`] and from how many random leaves were made since.
+    /// The numbers follow from [`Graph::set_seed`] and from how many random leaves and dropouts were
+    /// recorded since.
     #[track_caller]
     pub fn uniform<T: Element>(&self, shape: &[usize], low: f64, high: f64) -> Var<'_> {
         self.record(|core| core.uniform(T::DTYPE, shape, low, high))
@@ -314,7 +315,10 @@ impl Graph {
         self.session().core.training
     }
 
-    /// Starts the random numbers anew from this seed; a new graph has the seed 0.
+    /// Starts the random numbers anew from this seed; a new graph has the seed 0. The same seed,
+    /// followed by the same operations, gives the same numbers again: random leaves draw when they
+    /// are made, and [`Var::dropout`] when it is computed. Dropouts recorded before follow the new
+    /// seed, too.
     pub fn set_seed(&self, seed: u64) {
         self.session().core.set_seed(seed);
     }
@@ -783,8 +787,13 @@ impl<'g> Var<'g> {
     }
 
     /// While the graph is in training mode: each element 0 with probability `p`, else scaled by
-    /// 1 / (1 - p). Otherwise the tensor itself. The choice is new after each write to any leaf
-    /// and each rewind.
+    /// 1 / (1 - p). Otherwise the tensor itself.
+    ///
+    /// The choice is made from the seed, from how many random leaves and dropouts were recorded
+    /// since [`Graph::set_seed`] before this one, and from how many replays began since. Value and
+    /// gradient have the same one. A replay begins, and the choice is new, with each write to any
+    /// leaf, each parameter that an optimiser steps, a rewind, a reset, another mode, and
+    /// [`Graph::resample`].
     #[track_caller]
     pub fn dropout(self, p: f64) -> Self {
         self.map("dropout", |core, x| core.dropout(x, p))
@@ -856,7 +865,7 @@ impl<'g> Var<'g> {
     #[track_caller]
     pub fn set_requires_grad(self, on: bool) -> Result<()> {
         self.graph.run(|session| {
-            let id = session.core.resolve("requires_grad", self.handle)?;
+            let id = session.core.resolve("set_requires_grad", self.handle)?;
             session.core.set_requires_grad(id, on)
         })
     }

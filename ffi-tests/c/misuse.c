@@ -47,7 +47,13 @@ static void handles(void) {
         CHECK(bg_backward(g, forged[i]) == BG_ERR_HANDLE);
         FAILS(g, BG_ERR_HANDLE, "backward: the handle");
         CHECK(bg_rank(g, forged[i]) == -1);
-        FAILS(g, BG_ERR_HANDLE, "shape: the handle");
+        FAILS(g, BG_ERR_HANDLE, "rank: the handle");
+        CHECK(bg_len(g, forged[i]) == 0);
+        FAILS(g, BG_ERR_HANDLE, "len: the handle");
+        CHECK(!bg_has_grad(g, forged[i]));
+        FAILS(g, BG_ERR_HANDLE, "has_grad: the handle");
+        CHECK(bg_set_requires_grad(g, forged[i], true) == BG_ERR_HANDLE);
+        FAILS(g, BG_ERR_HANDLE, "set_requires_grad: the handle");
     }
 
     bg_place mark = bg_mark(g), foreign_mark = bg_mark(other), forged_mark = mark;
@@ -83,6 +89,13 @@ static void the_first_error_stays(void) {
     CHECK(bg_set_label(g, x, "weights") == BG_OK);
     bg_add(g, x, y);
     FAILS(g, BG_ERR_SHAPE, "\"weights\" [2]");
+    bg_matmul(g, x, y);
+    FAILS(g, BG_ERR_SHAPE, "matmul: cannot multiply \"weights\" [2] by [3]: the inner lengths");
+    CHECK(bg_write(g, x, out, 3) == BG_ERR_SHAPE);
+    FAILS(g, BG_ERR_SHAPE, "write: the tensor \"weights\" [2] of type f64 has 16 bytes, not 3");
+    CHECK(bg_set_label(g, x, "two\r\nlines") == BG_OK);
+    bg_add(g, x, y);
+    FAILS(g, BG_ERR_SHAPE, "add: cannot broadcast \"two  lines\" [2] with [3]");
 
     bg_no_grad_begin(g);
     bg_add(g, x, y);
@@ -102,7 +115,7 @@ static void sizes_and_types(void) {
     size_t dims[BG_MAX_RANK + 1] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
 
     CHECK(bg_read(g, x, out, sizeof(float) * 2) == BG_ERR_SHAPE);
-    FAILS(g, BG_ERR_SHAPE, "read: a tensor of shape [2] and type f64 has 16 bytes, not 8");
+    FAILS(g, BG_ERR_SHAPE, "read: the tensor [2] of type f64 has 16 bytes, not 8");
     CHECK(bg_read(g, x, NULL, sizeof(double) * 2) == BG_ERR_ARGUMENT);
     FAILS(g, BG_ERR_ARGUMENT, "read: a pointer is NULL");
     CHECK(bg_write(g, x, out, 24) == BG_ERR_SHAPE);
@@ -110,9 +123,9 @@ static void sizes_and_types(void) {
     CHECK(bg_write(g, bg_exp(g, x), out, 16) == BG_ERR_ARGUMENT);
     FAILS(g, BG_ERR_ARGUMENT, "is the result of exp, not a leaf");
     CHECK(bg_read_grad(g, x, out, 16) == BG_ERR_GRADIENT);
-    FAILS(g, BG_ERR_GRADIENT, "grad: n0 has no gradient");
+    FAILS(g, BG_ERR_GRADIENT, "read_grad: n0 has no gradient");
     CHECK(bg_is_null(bg_grad_tensor(g, x)));
-    FAILS(g, BG_ERR_GRADIENT, "has no gradient");
+    FAILS(g, BG_ERR_GRADIENT, "grad_tensor: n0 has no gradient");
     CHECK(bg_item(g, x, out) == BG_ERR_SHAPE);
     FAILS(g, BG_ERR_SHAPE, "item: a tensor of shape [2] is not a single element");
     CHECK(bg_item(g, x, NULL) == BG_ERR_ARGUMENT);
@@ -157,7 +170,7 @@ static void sizes_and_types(void) {
     FAILS(g, BG_ERR_LIMIT, "zeros: a list of 9 axes exceeds the largest rank, 8");
     CHECK(!bg_is_null(bg_zeros(g, BG_F32, dims, BG_MAX_RANK)));
     bg_sum(g, x, (int32_t[]){1}, 1, false);
-    FAILS(g, BG_ERR_ARGUMENT, "sum: axis 1 is outside of -1..=0");
+    FAILS(g, BG_ERR_ARGUMENT, "sum: axis 1 is outside of -1 to 0 for a tensor of rank 1");
     bg_slice(g, x, 0, 0, 1, 0);
     FAILS(g, BG_ERR_ARGUMENT, "slice: the step must be at least 1, not 0");
     CHECK(bg_set_label(g, x, NULL) == BG_ERR_ARGUMENT);

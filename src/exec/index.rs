@@ -22,7 +22,11 @@ struct Outside {
 impl fmt::Display for Outside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { position, index, len } = self;
-        write!(f, "{index} at position {position} is outside of 0..{len}")
+        write!(f, "{index} at position {position} is outside of ")?;
+        match len.checked_sub(1) {
+            Some(last) => write!(f, "0 to {last}"),
+            None => f.write_str("an axis of length 0"),
+        }
     }
 }
 

@@ -229,8 +229,9 @@ impl Run<'_> {
     fn dropout_mask(&self, core: &Core, id: NodeId, out: *mut u8) {
         let node = core.node(id);
         let (p, training) = (node.imm, core.training);
-        // A stream that no creation function has, new for each node and each replay.
-        let stream = Stream::new(core.seed ^ core.clock.rotate_left(32), !u64::from(id.0));
+        // The node's own stream, with another key in each replay since the seed was set.
+        let replay = core.clock - core.seeded;
+        let stream = Stream::new(core.seed ^ replay.rotate_left(32), core.list(node.list)[0]);
         crate::dtype::with_float!(node.dtype, T => {
             // SAFETY: the node's own buffer, of `len` elements of T.
             let out = unsafe { uninit::<T>(out, node.len) };

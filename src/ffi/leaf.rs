@@ -8,7 +8,6 @@ use crate::dtype::DType;
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::Core;
 use crate::id::NodeId;
-use crate::node::Op;
 use crate::shape::{Dims, checked_len};
 
 /// What a new leaf is made from.
@@ -330,13 +329,7 @@ pub unsafe extern "C" fn bg_write(
         status(g, |session| {
             let core = &mut session.core;
             let id = core.resolve(what, x.into())?;
-            let op = core.node(id).op;
-            if op != Op::Leaf {
-                return Err(core.fail(
-                    ErrorKind::Argument,
-                    format_args!("{what}: {id} is the result of {}, not a leaf", op.name()),
-                ));
-            }
+            core.need_leaf(what, id)?;
             super::read::need_bytes(core, what, id, bytes)?;
             if data.is_null() && bytes > 0 {
                 return Err(null_pointer(core, what));

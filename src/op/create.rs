@@ -62,28 +62,36 @@ impl Core {
     /// New data for a leaf: everything downstream is stale from now on.
     pub(crate) fn write<T: Element>(&mut self, id: NodeId, data: &[T]) -> Maybe<()> {
         let what = "write";
-        let node = *self.node(id);
-        if node.op != Op::Leaf {
-            return Err(self.fail(
-                ErrorKind::Argument,
-                format_args!("{what}: {id} is the result of {}, not a leaf", node.op.name()),
-            ));
-        }
+        self.need_leaf(what, id)?;
         self.need_dtype(what, id, T::DTYPE)?;
-        if node.len != data.len() {
-            let described = self.shape(id);
-            return Err(self.fail(
-                ErrorKind::Shape,
-                format_args!(
-                    "{what}: a leaf of shape {described:?} takes {} elements, and there are {}",
-                    node.len,
-                    data.len()
-                ),
-            ));
+        let (need, have) = (self.node(id).len, data.len());
+        if need != have {
+            return Err(self.fail_with(|core, slot| {
+                let leaf = core.describe(id);
+                slot.set(
+                    ErrorKind::Shape,
+                    format_args!("{what}: the leaf {leaf} takes {need} elements, and there are {have}"),
+                )
+            }));
         }
         self.touch(id);
         self.write_values(id, data);
         Ok(())
+    }
+
+    /// Only leaves have data of their own.
+    pub(crate) fn need_leaf(&mut self, what: &str, id: NodeId) -> Maybe<()> {
+        let op = self.node(id).op;
+        if op == Op::Leaf {
+            return Ok(());
+        }
+        Err(self.fail_with(|core, slot| {
+            let (x, op) = (core.describe(id), op.name());
+            slot.set(
+                ErrorKind::Argument,
+                format_args!("{what}: {id}, {x}, is the result of {op}, not a leaf"),
+            )
+        }))
     }
 
     pub(crate) fn need_dtype(&mut self, what: &str, id: NodeId, dtype: DType) -> Maybe<()> {
@@ -91,10 +99,13 @@ impl Core {
         if found == dtype {
             return Ok(());
         }
-        Err(self.fail(
-            ErrorKind::DType,
-            format_args!("{what}: the tensor holds {found}, and {dtype} was asked for"),
-        ))
+        Err(self.fail_with(|core, slot| {
+            let x = core.describe(id);
+            slot.set(
+                ErrorKind::DType,
+                format_args!("{what}: the tensor {x} holds {found}, and {dtype} was asked for"),
+            )
+        }))
     }
 
     /// One value everywhere.
@@ -227,11 +238,13 @@ impl Core {
         })
     }
 
-    /// Restarts the random streams.
+    /// Restarts the random streams: what is done from here on gives the same numbers as after any
+    /// other call with this seed.
     pub(crate) fn set_seed(&mut self, seed: u64) {
         self.seed = seed;
         self.streams = 0;
         self.resample();
+        self.seeded = self.clock;
     }
 
     /// Whether dropout drops.
@@ -249,7 +262,7 @@ impl Core {
 
     /// Sets whether gradients flow to a leaf.
     pub(crate) fn set_requires_grad(&mut self, id: NodeId, on: bool) -> Maybe<()> {
-        let what = "requires_grad";
+        let what = "set_requires_grad";
         let node = *self.node(id);
         if node.op != Op::Leaf {
             return Err(self.fail(
