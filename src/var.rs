@@ -191,13 +191,15 @@ impl Graph {
         self.record(|core| core.full_of("full", shape, value))
     }
 
-    /// A leaf of `start`, `start + step`, ... up to but without `stop`.
+    /// A leaf of `start`, `start + step`, ... up to but without `stop`. An integer dtype refuses what
+    /// it does not hold: fractions, and numbers beyond its range.
     #[track_caller]
     pub fn arange<T: Element>(&self, start: f64, stop: f64, step: f64) -> Var<'_> {
         self.record(|core| core.arange(T::DTYPE, start, stop, step))
     }
 
-    /// A leaf of `count` numbers at equal distances from `start` to `stop`, both included.
+    /// A leaf of `count` numbers at equal distances from `start` to `stop`, both included. An integer
+    /// dtype refuses ends that it does not hold, and rounds what is between them towards zero.
     #[track_caller]
     pub fn linspace<T: Element>(&self, start: f64, stop: f64, count: usize) -> Var<'_> {
         self.record(|core| core.linspace(T::DTYPE, start, stop, count))
@@ -348,7 +350,8 @@ impl Graph {
         self.check()
     }
 
-    /// Drops all nodes and keeps the memory.
+    /// Drops all nodes with their data, gradients and what optimisers remember, and keeps the memory.
+    /// Seed, mode and memory limit stay, and so does a [`Graph::no_grad`] whose guard lives.
     pub fn reset(&self) {
         self.session().core.reset();
     }
@@ -676,8 +679,8 @@ impl<'g> Var<'g> {
         })
     }
 
-    /// The same numbers as another dtype; floats become integers towards zero. The gradient is
-    /// cast back.
+    /// The same numbers as another dtype; floats become integers towards zero, numbers beyond an
+    /// integer type's range its nearest end, and NaN 0. The gradient is cast back.
     #[track_caller]
     pub fn cast(self, dtype: DType) -> Self {
         self.map("cast", |core, x| core.cast(x, dtype))
@@ -780,7 +783,7 @@ impl<'g> Var<'g> {
         self.map2("cross_entropy", classes, Core::cross_entropy)
     }
 
-    /// The mean of the squared difference.
+    /// The mean of the squared difference of two tensors of one shape, which are not broadcast.
     #[track_caller]
     pub fn mse(self, target: Self) -> Self {
         self.map2("mse", target, Core::mse)
@@ -792,8 +795,7 @@ impl<'g> Var<'g> {
     /// The choice is made from the seed, from how many random leaves and dropouts were recorded
     /// since [`Graph::set_seed`] before this one, and from how many replays began since. Value and
     /// gradient have the same one. A replay begins, and the choice is new, with each write to any
-    /// leaf, each parameter that an optimiser steps, a rewind, a reset, another mode, and
-    /// [`Graph::resample`].
+    /// leaf, an optimiser's step, a rewind, a reset, a change of mode, and [`Graph::resample`].
     #[track_caller]
     pub fn dropout(self, p: f64) -> Self {
         self.map("dropout", |core, x| core.dropout(x, p))

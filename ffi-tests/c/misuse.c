@@ -3,8 +3,6 @@
 
 #include "check.h"
 
-static const bg_node null = {0, 0};
-
 static void without_a_graph(void) {
     double item;
     size_t dims[1];
@@ -14,7 +12,7 @@ static void without_a_graph(void) {
     CHECK(bg_is_null(bg_concat(NULL, &x, 1, 0)) && bg_is_null(bg_grad_tensor(NULL, x)));
     CHECK(bg_backward(NULL, x) == BG_ERR_MEMORY && bg_item(NULL, x, &item) == BG_ERR_MEMORY);
     CHECK(bg_read(NULL, x, &item, sizeof item) == BG_ERR_MEMORY && bg_data(NULL, x) == NULL);
-    CHECK(bg_grad(NULL, x, null, &x, 1, &out, true) == BG_ERR_MEMORY && bg_is_null(out));
+    CHECK(bg_grad(NULL, x, BG_NULL, &x, 1, &out, true) == BG_ERR_MEMORY && bg_is_null(out));
     CHECK(bg_shape(NULL, x, dims, 1) == BG_ERR_MEMORY && bg_rank(NULL, x) == -1);
     CHECK(bg_len(NULL, x) == 0 && bg_dtype(NULL, x) == 0 && bg_op_name(NULL, x) == NULL);
     CHECK(bg_memory_stats(NULL, &memory) == BG_ERR_MEMORY && bg_node_count(NULL) == 0);
@@ -36,7 +34,7 @@ static void handles(void) {
     bg_node x = bg_param_f64(g, (double[]){1, 2}, 2);
     bg_node foreign = bg_param_f64(other, (double[]){1, 2}, 2);
 
-    bg_add(g, x, null);
+    bg_add(g, x, BG_NULL);
     FAILS(g, BG_ERR_HANDLE, "add: the handle is null");
     bg_add(g, foreign, x);
     FAILS(g, BG_ERR_HANDLE, "add: the handle n0 is not valid here: it is of another graph");
@@ -104,6 +102,10 @@ static void the_first_error_stays(void) {
     CHECK(bg_requires_grad(g, bg_exp(g, x)));
     bg_no_grad_end(g);
     FAILS(g, BG_ERR_ARGUMENT, "no_grad_end: there is no no_grad_begin to end");
+    bg_no_grad_begin(g);
+    bg_reset(g);
+    x = bg_param_f64(g, (double[]){1, 2}, 2);
+    CHECK(bg_requires_grad(g, bg_exp(g, x))); /* a reset ends no_grad, too */
     bg_graph_free(g);
 }
 
@@ -173,6 +175,15 @@ static void sizes_and_types(void) {
     FAILS(g, BG_ERR_ARGUMENT, "sum: axis 1 is outside of -1 to 0 for a tensor of rank 1");
     bg_slice(g, x, 0, 0, 1, 0);
     FAILS(g, BG_ERR_ARGUMENT, "slice: the step must be at least 1, not 0");
+    bg_full(g, BG_U8, dims, 1, 256);
+    FAILS(g, BG_ERR_ARGUMENT, "full: u8 holds whole numbers from 0 to 255, not 256");
+    bg_full(g, BG_I64, dims, 1, NAN);
+    FAILS(g, BG_ERR_ARGUMENT, "full: i64 holds whole numbers from -2^63 to 2^63 - 1, not NaN");
+    bg_full(g, BG_I64, dims, 1, 9223372036854775808.0);
+    FAILS(g, BG_ERR_ARGUMENT, "full: i64 holds whole numbers");
+    IS(g, bg_full(g, BG_I64, dims, 1, -9223372036854775808.0), -9223372036854775808.0);
+    bg_mse(g, x, bg_reshape(g, x, (int64_t[]){2, 1}, 2));
+    FAILS(g, BG_ERR_SHAPE, "mse: needs tensors of one shape, not [2] and [2, 1]");
     CHECK(bg_set_label(g, x, NULL) == BG_ERR_ARGUMENT);
     FAILS(g, BG_ERR_ARGUMENT, "NULL");
     CHECK(bg_set_label(g, x, "\xff") == BG_ERR_ARGUMENT);
@@ -286,15 +297,16 @@ static void gradients_of_gradients(void) {
     bg_graph *g = bg_graph_new();
     bg_node x = bg_param_f64(g, (double[]){1}, 1), unused = bg_param_f64(g, (double[]){1}, 1), out[1];
     bg_node y = bg_square(g, x), plain = bg_vector_f64(g, (double[]){1, 2}, 2);
-    CHECK(bg_grad(g, y, null, &unused, 1, out, false) == BG_ERR_GRADIENT && bg_is_null(out[0]));
+    CHECK(bg_grad(g, y, BG_NULL, &unused, 1, out, false) == BG_ERR_GRADIENT && bg_is_null(out[0]));
     FAILS(g, BG_ERR_GRADIENT, "grad: input 0 is not used by the outputs");
-    CHECK(bg_grad(g, y, null, &plain, 1, out, false) == BG_ERR_GRADIENT);
+    CHECK(bg_grad(g, y, BG_NULL, &plain, 1, out, false) == BG_ERR_GRADIENT);
     FAILS(g, BG_ERR_GRADIENT, "grad: input 0 does not require grad");
-    CHECK(bg_grad(g, y, null, &x, 1, NULL, false) == BG_ERR_ARGUMENT);
+    CHECK(bg_grad(g, y, BG_NULL, &x, 1, NULL, false) == BG_ERR_ARGUMENT);
     FAILS(g, BG_ERR_ARGUMENT, "grad: a pointer is NULL");
+    CHECK(bg_grad(g, plain, BG_NULL, &x, 1, out, true) == BG_OK && bg_is_null(out[0]));
     CHECK(bg_backward_with(g, y, plain) == BG_ERR_SHAPE);
     FAILS(g, BG_ERR_SHAPE, "the head gradient must have the shape [1] of the value, not [2]");
-    CHECK(bg_backward_with(g, y, null) == BG_ERR_HANDLE);
+    CHECK(bg_backward_with(g, y, BG_NULL) == BG_ERR_HANDLE);
     FAILS(g, BG_ERR_HANDLE, "backward: the handle is null");
     bg_graph_free(g);
 }

@@ -33,7 +33,7 @@ pub unsafe extern "C" fn bg_backward_with(
 }
 
 /// As bg_backward, for the sum of n roots in one pass. `heads` may be NULL, and each of its nodes
-/// may be null, for a root with a single element.
+/// BG_NULL, for a root with a single element.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_backward_many(
     g: *mut bg_graph,
@@ -56,9 +56,9 @@ pub unsafe extern "C" fn bg_backward_many(
 }
 
 /// The gradients of y with respect to n nodes, as nodes that can be computed with and
-/// differentiated again; no leaf's gradient changes. `head` may be null when y is a single element.
-/// An x that y does not depend on is an error or, with allow_unused, has a null gradient. All are
-/// null when there is an error. `out` must not overlap `xs`.
+/// differentiated again; no leaf's gradient changes. `head_or_null` may be BG_NULL when y is a
+/// single element. An x that y does not depend on is an error or, with allow_unused, has a null
+/// gradient. All are null when there is an error. `out` must not overlap `xs`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_grad(
     g: *mut bg_graph,

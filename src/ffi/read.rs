@@ -79,8 +79,11 @@ pub unsafe extern "C" fn bg_item(g: *mut bg_graph, x: bg_node, out: *mut f64) ->
     }
 }
 
-/// Computes x, if need be, and shows its elements, row-major, without copying them: valid until
-/// the next call that changes the graph. NULL when there is an error.
+/// Computes x, if need be, and shows its elements, row-major, without copying them. Valid until the
+/// next call with this graph that reads another value, computes (a snapshot, backward, a step of an
+/// optimiser), writes, changes a mode, the seed or the memory limit, goes back, or frees the graph.
+/// Recording operations, and asking for shapes and the like, leave it valid. NULL when there is an
+/// error.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_data(g: *mut bg_graph, x: bg_node) -> *const c_void {
     // SAFETY: the header's rules for `g`.

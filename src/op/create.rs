@@ -70,7 +70,9 @@ impl Core {
                 let leaf = core.describe(id);
                 slot.set(
                     ErrorKind::Shape,
-                    format_args!("{what}: the leaf {leaf} takes {need} elements, and there are {have}"),
+                    format_args!(
+                        "{what}: the leaf {leaf} takes {need} elements, and there are {have}"
+                    ),
                 )
             }));
         }
@@ -108,6 +110,24 @@ impl Core {
         }))
     }
 
+    /// Numbers that a type does not hold are refused where they are given, not cut to size. (Floats
+    /// are rounded, as everywhere.)
+    fn need_number(&mut self, what: &str, dtype: DType, x: f64) -> Maybe<()> {
+        const END: f64 = (1u64 << 63) as f64;
+        let (fits, range) = match dtype {
+            DType::F32 | DType::F64 => return Ok(()),
+            DType::I64 => ((-END..END).contains(&x), "-2^63 to 2^63 - 1"),
+            DType::U8 => ((0.0..=255.0).contains(&x), "0 to 255"),
+        };
+        if fits && x.trunc() == x {
+            return Ok(());
+        }
+        Err(self.fail(
+            ErrorKind::Argument,
+            format_args!("{what}: {dtype} holds whole numbers from {range}, not {x}"),
+        ))
+    }
+
     /// One value everywhere.
     pub(crate) fn full(
         &mut self,
@@ -116,6 +136,7 @@ impl Core {
         dims: &[usize],
         value: f64,
     ) -> Maybe<NodeId> {
+        self.need_number(what, dtype, value)?;
         with_dtype!(dtype, T => self.full_of(what, dims, T::from_f64(value)))
     }
 
@@ -149,6 +170,16 @@ impl Core {
                 ),
             ));
         }
+        if !dtype.is_float() && step.trunc() != step {
+            return Err(self.fail(
+                ErrorKind::Argument,
+                format_args!("{what}: the step to {dtype} numbers must be a whole one, not {step}"),
+            ));
+        }
+        if count > 0.0 {
+            self.need_number(what, dtype, start)?;
+            self.need_number(what, dtype, start + step * (count - 1.0))?;
+        }
         // A count beyond usize saturates, and is refused as too large.
         let id = self.new_leaf(what, dtype, &[count as usize])?;
         with_dtype!(dtype, T => self.fill_leaf(id, |i| T::from_f64(start + step * i as f64)));
@@ -156,7 +187,8 @@ impl Core {
     }
 
     /// `count` numbers at equal distances from `start` to `stop`, both included. The second half
-    /// is counted from `stop`, so that the ends are exact and the middle symmetric.
+    /// is counted from `stop`, so that the ends are exact and the middle symmetric. Integers between
+    /// them are rounded towards zero.
     pub(crate) fn linspace(
         &mut self,
         dtype: DType,
@@ -164,7 +196,10 @@ impl Core {
         stop: f64,
         count: usize,
     ) -> Maybe<NodeId> {
-        let id = self.new_leaf("linspace", dtype, &[count])?;
+        let what = "linspace";
+        self.need_number(what, dtype, start)?;
+        self.need_number(what, dtype, stop)?;
+        let id = self.new_leaf(what, dtype, &[count])?;
         let step = (stop - start) / (count.max(2) - 1) as f64;
         with_dtype!(dtype, T => self.fill_leaf(id, |i| {
             let low = i < count.div_ceil(2);

@@ -121,7 +121,9 @@ impl Core {
             return Err(self.refuse_pair(a, b, |slot, a, b| {
                 slot.set(
                     ErrorKind::Shape,
-                    format_args!("{what}: needs tensors of one shape, not {a} and {b}: use reshape or expand"),
+                    format_args!(
+                        "{what}: needs tensors of one shape, not {a} and {b}: use reshape or expand"
+                    ),
                 )
             }));
         }
