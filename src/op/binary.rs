@@ -140,13 +140,12 @@ impl Elementwise<2> for Atan2 {
         let (large, small) = (R::select(steep, b, a), R::select(steep, a, b));
         let ratio = small / large;
         let part = g / (R::lit(1.0) + ratio * ratio);
-        // The product first: the quotient may overflow where the ratio is 0.
-        let (to_small, to_large) = (part / large, (ratio * part) / large);
+        // The product before the quotient, which may overflow where the ratio is 0.
+        let (to_small, to_large) = (part, ratio * part);
+        let to_a = R::select(steep, to_small, to_large) / large;
+        let to_b = R::select(steep, to_large, to_small) / large;
         let at_origin = large.eq(zero);
-        [
-            R::select(at_origin, zero, R::select(steep, to_small, to_large)),
-            R::select(at_origin, zero, -R::select(steep, to_large, to_small)),
-        ]
+        [R::select(at_origin, zero, to_a), R::select(at_origin, zero, -to_b)]
     }
 }
 
