@@ -29,7 +29,7 @@ RUSTC := $(CARGO) rustc --locked --profile capi --features capi --lib --target-d
 help:
 	@echo 'make lib      $(STATIC) and the shared library beside it (the default)'
 	@echo 'make install  header, libraries and bumpgrad.pc, in PREFIX ($(PREFIX)); DESTDIR is heeded'
-	@echo 'make test     all tests, in Rust, C and C++'
+	@echo 'make test     all tests, in Rust, C and C++; CONTRIBUTING.md says what it needs'
 	@echo 'make demo     learns to read digits with examples/c/digits.c'
 	@echo 'make bench    the benchmarks: see benches/README.md'
 	@echo 'make header   writes include/bumpgrad.h anew, from src/ffi/ and cbindgen.toml'
@@ -60,20 +60,20 @@ $(SHARED): $(BUILT).so
 	ln -sf $(SONAME) $(LIB)/libbumpgrad.so
 
 install: lib
-	$(INSTALL) -d $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(LIBDIR)/pkgconfig
-	$(INSTALL) -m 644 include/bumpgrad.h $(DESTDIR)$(INCLUDEDIR)
-	$(INSTALL) -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)
-	$(INSTALL) -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
-	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(LIBDIR)/$(SONAME)
-	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libbumpgrad.so
+	$(INSTALL) -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig'
+	$(INSTALL) -m 644 include/bumpgrad.h '$(DESTDIR)$(INCLUDEDIR)'
+	$(INSTALL) -m 644 $(STATIC) '$(DESTDIR)$(LIBDIR)'
+	$(INSTALL) -m 755 $(SHARED) '$(DESTDIR)$(LIBDIR)'
+	ln -sf $(notdir $(SHARED)) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
+	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libbumpgrad.so'
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' '' \
 	    'Name: bumpgrad' \
 	    'Description: Reverse-mode automatic differentiation of tensor programs' \
 	    'Version: $(VERSION)' \
-	    'Cflags: -I$${includedir}' \
-	    'Libs: -L$${libdir} -lbumpgrad' \
+	    'Cflags: -I"$${includedir}"' \
+	    'Libs: -L"$${libdir}" -lbumpgrad' \
 	    'Libs.private: $(SYSTEM_LIBS)' \
-	    > $(DESTDIR)$(LIBDIR)/pkgconfig/bumpgrad.pc
+	    > '$(DESTDIR)$(LIBDIR)/pkgconfig/bumpgrad.pc'
 
 test: lib
 	$(CARGO) test --locked --workspace

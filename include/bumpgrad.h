@@ -24,7 +24,8 @@ No function aborts, exits or throws; exhausted memory is BG_ERR_MEMORY.
 
 NULL. A NULL graph is allowed everywhere and does nothing: nodes are null, counts 0, pointers NULL,
 and a status is BG_ERR_MEMORY, as when bg_graph_new found no memory. NULL for an array is an error,
-unless its length is 0.
+unless its length is 0. What cannot be checked is the caller's duty: that any other pointer is
+valid, with as much behind it as the length given with it, or the shape and type, say.
 
 Ownership. A graph owns all its nodes and data. Nodes are small values that are copied and never
 freed; they are valid until bg_rewind or bg_reset drops them. Using one later, or with another
@@ -51,6 +52,13 @@ Structs that begin with struct_size are to be initialised by their macro, such a
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* The null node: "none" where a node may be null, and what an operation that fails returns. */
+#ifdef __cplusplus
+#define BG_NULL (bg_node{0, 0})
+#else
+#define BG_NULL ((bg_node){0, 0})
+#endif
 
 /* Initialisers of structs that begin with their size, with the defaults. */
 #define BG_OPTIONS_INIT { sizeof(bg_options), 0, 0 }
@@ -130,7 +138,7 @@ typedef struct {
   uint64_t seed;
 } bg_options;
 
-// A tensor of a graph, passed by value. It is null (see bg_is_null) when the operation that
+// A tensor of a graph, passed by value. It is BG_NULL (see bg_is_null) when the operation that
 // should have made it failed. Its fields are the library's business.
 typedef struct {
   uint32_t id;
@@ -233,7 +241,9 @@ bg_place bg_mark(const bg_graph *g);
 // while an error is remembered, too.
 bg_status bg_rewind(bg_graph *g, bg_place mark);
 
-// Drops all nodes, and keeps the memory for those to come.
+// Drops all nodes with their data, gradients and what optimisers remember, and keeps the memory for
+// those to come. Ends whatever bg_no_grad_begin began. Seed, mode, memory limit and a remembered
+// error stay as they are.
 void bg_reset(bg_graph *g);
 
 // The number of nodes in the recording.
@@ -246,10 +256,12 @@ bg_status bg_memory_stats(bg_graph *g, bg_memory *out);
 // recording; 0 for no limit. What needs more fails with BG_ERR_MEMORY, and nothing is lost.
 void bg_set_memory_limit(bg_graph *g, size_t bytes);
 
-// Restarts the random numbers: the same seed and the same recording give the same numbers.
+// Starts the random numbers anew: the same seed, followed by the same calls, gives the same
+// numbers again. bg_uniform and bg_normal draw when they are called; bg_dropout draws when it is
+// computed, and dropouts recorded before follow the new seed, too. A new graph has the seed 0.
 void bg_set_seed(bg_graph *g, uint64_t seed);
 
-// Gives random nodes (dropout) new numbers, as writing to a leaf does.
+// Gives dropouts new random numbers, as writing to a leaf does.
 void bg_resample(bg_graph *g);
 
 // Sets training mode, in which a new graph is, or evaluation mode, in which dropout does nothing.
@@ -303,13 +315,16 @@ bg_node bg_zeros(bg_graph *g, int32_t dtype, const size_t *dims, size_t rank);
 // A constant of ones.
 bg_node bg_ones(bg_graph *g, int32_t dtype, const size_t *dims, size_t rank);
 
-// A constant with one value everywhere.
+// A constant with one value everywhere. An integer type refuses what it does not hold: fractions,
+// NaN, and numbers beyond its range.
 bg_node bg_full(bg_graph *g, int32_t dtype, const size_t *dims, size_t rank, double value);
 
-// A constant vector: start, start + step, ... up to but without stop.
+// A constant vector: start, start + step, ... up to but without stop. An integer type refuses what
+// it does not hold, as in bg_full.
 bg_node bg_arange(bg_graph *g, int32_t dtype, double start, double stop, double step);
 
-// A constant vector: n numbers at equal distances from start to stop, both included.
+// A constant vector: n numbers at equal distances from start to stop, both included. An integer
+// type refuses ends that it does not hold, and rounds what is between them towards zero.
 bg_node bg_linspace(bg_graph *g, int32_t dtype, double start, double stop, size_t n);
 
 // A constant matrix with 1 on the main diagonal and 0 elsewhere.
@@ -348,8 +363,11 @@ bg_status bg_read(bg_graph *g, bg_node x, void *out, size_t bytes);
 // The one element of a tensor of any type and of any shape with one element.
 bg_status bg_item(bg_graph *g, bg_node x, double *out);
 
-// Computes x, if need be, and shows its elements, row-major, without copying them: valid until
-// the next call that changes the graph. NULL when there is an error.
+// Computes x, if need be, and shows its elements, row-major, without copying them. Valid until the
+// next call with this graph that reads another value, computes (a snapshot, backward, a step of an
+// optimiser), writes, changes a mode, the seed or the memory limit, goes back, or frees the graph.
+// Recording operations, and asking for shapes and the like, leave it valid. NULL when there is an
+// error.
 const void *bg_data(bg_graph *g, bg_node x);
 
 // The number of axes; -1 when x is not valid.
@@ -386,13 +404,13 @@ bg_status bg_backward(bg_graph *g, bg_node y);
 bg_status bg_backward_with(bg_graph *g, bg_node y, bg_node head);
 
 // As bg_backward, for the sum of n roots in one pass. `heads` may be NULL, and each of its nodes
-// may be null, for a root with a single element.
+// BG_NULL, for a root with a single element.
 bg_status bg_backward_many(bg_graph *g, const bg_node *ys, const bg_node *heads, size_t n);
 
 // The gradients of y with respect to n nodes, as nodes that can be computed with and
-// differentiated again; no leaf's gradient changes. `head` may be null when y is a single element.
-// An x that y does not depend on is an error or, with allow_unused, has a null gradient. All are
-// null when there is an error. `out` must not overlap `xs`.
+// differentiated again; no leaf's gradient changes. `head_or_null` may be BG_NULL when y is a
+// single element. An x that y does not depend on is an error or, with allow_unused, has a null
+// gradient. All are null when there is an error. `out` must not overlap `xs`.
 bg_status bg_grad(bg_graph *g,
                   bg_node y,
                   bg_node head_or_null,
@@ -580,8 +598,8 @@ bg_node bg_ge_scalar(bg_graph *g, bg_node x, double c);
 // one that was taken.
 bg_node bg_where(bg_graph *g, bg_node mask, bg_node yes, bg_node no);
 
-// The same numbers as another element type: floats to integers towards zero. The gradient flows
-// between float types.
+// The same numbers as another element type: floats to integers towards zero; what is beyond an
+// integer type's range to its nearest end, and NaN to 0. The gradient flows between float types.
 bg_node bg_cast(bg_graph *g, bg_node x, int32_t dtype);
 
 // Sum of the elements over the axes.
@@ -696,11 +714,15 @@ bg_node bg_log_softmax(bg_graph *g, bg_node x, int32_t axis);
 // of one class (BG_I64) a row. Rows of class -100 are left out.
 bg_node bg_cross_entropy(bg_graph *g, bg_node logits, bg_node classes);
 
-// Mean of (a - b)^2 over all elements.
+// Mean of (a - b)^2 over all elements of two tensors of one shape, which are not broadcast.
 bg_node bg_mse(bg_graph *g, bg_node a, bg_node b);
 
 // In training mode each element is 0 with probability p, else scaled by 1 / (1 - p); in evaluation
-// mode x. New random numbers after every write to a leaf, and after bg_resample.
+// mode x. Which ones are 0 follows from the seed, from how many dropouts, bg_uniform and bg_normal
+// were recorded before this one since bg_set_seed, and from how many replays have begun since: a
+// replay begins, with a new choice, with each write to any leaf, an optimiser's step, bg_rewind,
+// bg_reset, a change of mode, and bg_resample. Within a replay, every read, and the gradient, sees
+// the same choice.
 bg_node bg_dropout(bg_graph *g, bg_node x, double p);
 
 // Computes x, if need be, and writes it as nested brackets; more than 1000 elements are

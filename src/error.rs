@@ -154,7 +154,9 @@ impl Write for ErrorSlot {
         while !s.is_char_boundary(take) {
             take -= 1;
         }
-        self.text[self.len..self.len + take].copy_from_slice(&s.as_bytes()[..take]);
+        // A message is one line, whatever a label has in it.
+        let plain = s.bytes().map(|byte| if byte.is_ascii_control() { b' ' } else { byte });
+        self.text[self.len..self.len + take].iter_mut().zip(plain).for_each(|(to, b)| *to = b);
         self.len += take;
         Ok(())
     }
@@ -173,6 +175,13 @@ mod tests {
         let error = slot.take().unwrap();
         assert_eq!((error.kind(), error.message()), (ErrorKind::Shape, "first 1"));
         assert!(slot.take().is_none());
+    }
+
+    #[test]
+    fn a_message_is_one_line() {
+        let mut slot = ErrorSlot::new();
+        slot.set(ErrorKind::Argument, format_args!("a{}b\x7f\0é", "\r\n\t"));
+        assert_eq!(slot.text(), "a   b  é");
     }
 
     #[test]

@@ -281,8 +281,11 @@ impl Core {
                 ),
             ));
         }
-        let heads = self.heads(what, roots)?;
         out.fill(NodeId::NONE);
+        if allow_unused && !roots.iter().any(|&(y, _)| self.node(y).requires_grad) {
+            return Ok(()); // no root depends on anything that has a gradient
+        }
+        let heads = self.heads(what, roots)?;
         let walked = self.walk(&heads, |_, id, g| {
             for (i, _) in xs.iter().enumerate().filter(|&(_, &x)| x == id) {
                 out[i] = g;

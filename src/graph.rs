@@ -35,6 +35,7 @@ impl Handle {
 pub struct Mark {
     pub(crate) nodes: u32,
     pub(crate) lists: u32,
+    /// The tag of the last node that it keeps; 0 when it keeps none.
     pub(crate) tag: u32,
     /// The first tag of the graph it was made with.
     pub(crate) graph: u32,
@@ -113,7 +114,9 @@ pub(crate) struct Core {
     pub(crate) no_grad: u32,
     pub(crate) training: bool,
     pub(crate) seed: u64,
-    /// Counts the random tensors made by creation functions, each with a stream of its own.
+    /// The clock when the seed was set: dropout counts its replays from here.
+    pub(crate) seeded: u64,
+    /// Counts the random leaves and dropouts since then, each with a stream of its own.
     pub(crate) streams: u64,
     /// Changes when something that decides what backward does is changed after it was recorded.
     pub(crate) mutations: u64,
@@ -152,6 +155,7 @@ impl Core {
             no_grad: 0,
             training: true,
             seed: 0,
+            seeded: 1,
             streams: 0,
             mutations: 0,
             labels: Vec::new(),
@@ -179,6 +183,17 @@ impl Core {
         let fail = tell(self, &mut slot);
         self.error = slot;
         fail
+    }
+
+    /// As `fail`, for messages about two operands.
+    #[cold]
+    pub(crate) fn refuse_pair(
+        &mut self,
+        a: NodeId,
+        b: NodeId,
+        tell: impl FnOnce(&mut ErrorSlot, Describe<'_>, Describe<'_>) -> Fail,
+    ) -> Fail {
+        self.fail_with(|core, slot| tell(slot, core.describe(a), core.describe(b)))
     }
 
     /// Reports exhausted memory on behalf of `what`.
@@ -402,7 +417,9 @@ impl Core {
             | u64::from(node.has_slot() && node.op != Op::Leaf) << 1
             | u64::from(node.requires_grad);
         let operands = mix(a << 32 | b, (c << 32 | d) ^ 0x9fb2_1c65_1e98_df25);
-        let lists = mix(list(node.shape) ^ 0x94d0_49bb_1331_11eb, list(node.list).rotate_left(32));
+        // Which random numbers are drawn is no part of the structure: each recording has others.
+        let own_list = if node.op == Op::DropoutMask { ListId::NONE } else { node.list };
+        let lists = mix(list(node.shape) ^ 0x94d0_49bb_1331_11eb, list(own_list).rotate_left(32));
         let own = mix(kind ^ 0xd6e8_feb8_6659_fd93, node.imm.to_bits() ^ 0xbf58_476d_1ce4_e5b9);
         mix(before ^ operands, lists ^ own.rotate_left(17))
     }
@@ -487,17 +504,22 @@ impl Core {
         Mark {
             nodes: self.nodes.len() as u32,
             lists: self.lists.len() as u32,
-            tag: self.tag,
+            tag: self.last_tag(self.nodes.len()),
             graph: self.first_tag,
         }
+    }
+
+    /// The tag of the last one of the first `len` nodes; 0, which no node has, when there is none.
+    fn last_tag(&self, len: usize) -> u32 {
+        len.checked_sub(1).map_or(0, |last| self.nodes.get(last).tag)
     }
 
     /// Drops every node recorded after the mark.
     pub(crate) fn rewind(&mut self, mark: Mark) -> Maybe<()> {
         let len = mark.nodes as usize;
-        // The mark is of this graph, and of before all later rewinds to an earlier place, exactly
-        // when the last node that it keeps is still there with a tag no newer than the mark's.
-        let kept = len == 0 || (len <= self.len() && self.nodes.get(len - 1).tag <= mark.tag);
+        // No rewind went back further since then, exactly when the last node that the mark keeps
+        // is still there, which its tag tells. Tags come round after 2^32: their order says nothing.
+        let kept = len <= self.len() && self.last_tag(len) == mark.tag;
         if !kept || mark.graph != self.first_tag {
             return Err(self.fail(
                 ErrorKind::Handle,
@@ -610,5 +632,39 @@ impl fmt::Display for Describe<'_> {
             write!(f, "\"{label}\" ")?;
         }
         write!(f, "{:?}", self.core.shape(self.id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tags come round after 2^32 rewinds: a node may have a larger one than its graph has now.
+    #[test]
+    fn marks_hold_after_tags_have_come_round() {
+        let mut core = Core::new();
+        let leaf = |core: &mut Core| core.leaf("x", &[1f32], &[1]).unwrap();
+        core.tag = u32::MAX;
+        leaf(&mut core);
+        let early = core.mark();
+        leaf(&mut core);
+        core.rewind(early).unwrap();
+        core.tag = 2;
+        let mark = core.mark();
+        leaf(&mut core);
+        let late = core.mark();
+        core.rewind(mark).unwrap();
+        assert_eq!(core.len(), 1);
+        leaf(&mut core);
+        assert!(core.rewind(late).is_err(), "another node is in the place of its last one");
+        core.error.clear();
+        core.rewind(early).unwrap();
+        core.reset();
+        assert!(core.rewind(mark).is_err());
+        core.error.clear();
+        let empty = core.mark();
+        leaf(&mut core);
+        core.rewind(empty).unwrap();
+        assert_eq!((core.len(), empty.tag), (0, 0));
     }
 }

@@ -13,7 +13,8 @@ pub(crate) enum Op {
     Leaf,
     /// One constant, the immediate, everywhere.
     Fill,
-    /// 0 with the probability in the immediate, else 1 / (1 - p); all 1 outside of training.
+    /// 0 with the probability in the immediate, else 1 / (1 - p); all 1 outside of training. List:
+    /// the stream of random numbers.
     DropoutMask,
     /// The value of an elementwise rule.
     Map(Elem),

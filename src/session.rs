@@ -33,6 +33,43 @@ pub(crate) enum Update {
     Adam { rate: f64, betas: [f64; 2], epsilon: f64, decay: f64 },
 }
 
+impl Update {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sgd { .. } => "sgd_step",
+            Self::Adam { .. } => "adam_step",
+        }
+    }
+
+    /// Refuses the first number that makes no sense.
+    fn check(self, core: &mut Core) -> Maybe<()> {
+        let what = self.name();
+        let mut refuse = |name: &str, x: f64, range: &str| {
+            Err(core.fail(
+                ErrorKind::Argument,
+                format_args!("{what}: the {name} must be {range}, not {x}"),
+            ))
+        };
+        let (size, betas) = match self {
+            Self::Sgd { rate, momentum, decay } => ([rate, momentum, decay], None),
+            Self::Adam { rate, betas, epsilon, decay } => ([rate, epsilon, decay], Some(betas)),
+        };
+        let second = if betas.is_none() { "momentum" } else { "epsilon" };
+        for (name, x) in ["learning rate", second, "weight decay"].into_iter().zip(size) {
+            if !(0.0..f64::INFINITY).contains(&x) {
+                return refuse(name, x, "at least 0 and finite");
+            }
+        }
+        for (name, beta) in ["first beta", "second beta"].into_iter().zip(betas.unwrap_or_default())
+        {
+            if !(0.0..1.0).contains(&beta) {
+                return refuse(name, beta, "at least 0 and less than 1");
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Session {
     pub(crate) fn new() -> Self {
         Self {
@@ -281,7 +318,7 @@ impl Session {
         Ok(())
     }
 
-    fn gradient(&mut self, what: &str, x: Handle) -> Maybe<(NodeId, Option<Buffer>)> {
+    pub(crate) fn gradient(&mut self, what: &str, x: Handle) -> Maybe<(NodeId, Option<Buffer>)> {
         let id = self.core.resolve(what, x)?;
         let node = self.core.node(id);
         let slot = node.has_slot().then_some(node.slot as usize);
@@ -298,7 +335,7 @@ impl Session {
 
     /// A constant leaf with the present gradient; null, and no error, where there is none.
     pub(crate) fn grad_leaf(&mut self, x: Handle) -> Handle {
-        let what = "grad";
+        let what = "grad_tensor";
         match self.gradient(what, x) {
             Ok((id, Some(grad))) => self.record(|core| core.copy_leaf(what, id, Some(grad))),
             _ => Handle::NULL,
@@ -342,20 +379,8 @@ impl Session {
     /// One step for every leaf that requires a gradient and has one.
     pub(crate) fn step(&mut self, update: Update) -> Maybe<()> {
         let core = &mut self.core;
-        let (numbers, betas) = match update {
-            Update::Sgd { rate, momentum, decay } => ([rate, momentum, decay], [0.0; 2]),
-            Update::Adam { rate, betas, epsilon, decay } => ([rate, epsilon, decay], betas),
-        };
-        let valid = numbers.iter().all(|x| x.is_finite() && *x >= 0.0)
-            && betas.iter().all(|beta| (0.0..1.0).contains(beta));
-        if !valid {
-            return Err(core.fail(
-                ErrorKind::Argument,
-                format_args!(
-                    "optimiser: a number is negative, not finite, or a beta not below 1: {update:?}"
-                ),
-            ));
-        }
+        let what = update.name();
+        update.check(core)?;
         let moments = match update {
             Update::Sgd { .. } => 1,
             Update::Adam { .. } => 2,
@@ -373,7 +398,7 @@ impl Session {
                 None => {
                     let all = fresh.into_iter().flat_map(|(_, buffers)| buffers).flatten();
                     all.for_each(|buffer| core.pool.give(buffer));
-                    return Err(core.out_of_memory("optimiser"));
+                    return Err(core.out_of_memory(what));
                 }
             }
         }

@@ -191,13 +191,15 @@ impl Graph {
         self.record(|core| core.full_of("full", shape, value))
     }
 
-    /// A leaf of `start`, `start + step`, ... up to but without `stop`.
+    /// A leaf of `start`, `start + step`, ... up to but without `stop`. An integer dtype refuses what
+    /// it does not hold: fractions, and numbers beyond its range.
     #[track_caller]
     pub fn arange<T: Element>(&self, start: f64, stop: f64, step: f64) -> Var<'_> {
         self.record(|core| core.arange(T::DTYPE, start, stop, step))
     }
 
-    /// A leaf of `count` numbers at equal distances from `start` to `stop`, both included.
+    /// A leaf of `count` numbers at equal distances from `start` to `stop`, both included. An integer
+    /// dtype refuses ends that it does not hold, and rounds what is between them towards zero.
     #[track_caller]
     pub fn linspace<T: Element>(&self, start: f64, stop: f64, count: usize) -> Var<'_> {
         self.record(|core| core.linspace(T::DTYPE, start, stop, count))
@@ -211,7 +213,8 @@ impl Graph {
 
     /// A leaf of random numbers, equally likely from `low` up to `high`. `T` must be a float.
     ///
-    /// The numbers follow from [`Graph::set_seed`] and from how many random leaves were made since.
+    /// The numbers follow from [`Graph::set_seed`] and from how many random leaves and dropouts were
+    /// recorded since.
     #[track_caller]
     pub fn uniform<T: Element>(&self, shape: &[usize], low: f64, high: f64) -> Var<'_> {
         self.record(|core| core.uniform(T::DTYPE, shape, low, high))
@@ -314,7 +317,10 @@ impl Graph {
         self.session().core.training
     }
 
-    /// Starts the random numbers anew from this seed; a new graph has the seed 0.
+    /// Starts the random numbers anew from this seed; a new graph has the seed 0. The same seed,
+    /// followed by the same operations, gives the same numbers again: random leaves draw when they
+    /// are made, and [`Var::dropout`] when it is computed. Dropouts recorded before follow the new
+    /// seed, too.
     pub fn set_seed(&self, seed: u64) {
         self.session().core.set_seed(seed);
     }
@@ -365,7 +371,8 @@ impl Graph {
         self.check()
     }
 
-    /// Drops all nodes and keeps the memory.
+    /// Drops all nodes with their data, gradients and what optimisers remember, and keeps the memory.
+    /// Seed, mode and memory limit stay, and so does a [`Graph::no_grad`] whose guard lives.
     pub fn reset(&self) {
         self.session().core.reset();
     }
@@ -693,8 +700,8 @@ impl<'g> Var<'g> {
         })
     }
 
-    /// The same numbers as another dtype; floats become integers towards zero. The gradient is
-    /// cast back.
+    /// The same numbers as another dtype; floats become integers towards zero, numbers beyond an
+    /// integer type's range its nearest end, and NaN 0. The gradient is cast back.
     #[track_caller]
     pub fn cast(self, dtype: DType) -> Self {
         self.map("cast", |core, x| core.cast(x, dtype))
@@ -797,15 +804,19 @@ impl<'g> Var<'g> {
         self.map2("cross_entropy", classes, Core::cross_entropy)
     }
 
-    /// The mean of the squared difference.
+    /// The mean of the squared difference of two tensors of one shape, which are not broadcast.
     #[track_caller]
     pub fn mse(self, target: Self) -> Self {
         self.map2("mse", target, Core::mse)
     }
 
     /// While the graph is in training mode: each element 0 with probability `p`, else scaled by
-    /// 1 / (1 - p). Otherwise the tensor itself. The choice is new after each write to any leaf
-    /// and each rewind.
+    /// 1 / (1 - p). Otherwise the tensor itself.
+    ///
+    /// The choice is made from the seed, from how many random leaves and dropouts were recorded
+    /// since [`Graph::set_seed`] before this one, and from how many replays began since. Value and
+    /// gradient have the same one. A replay begins, and the choice is new, with each write to any
+    /// leaf, an optimiser's step, a rewind, a reset, a change of mode, and [`Graph::resample`].
     #[track_caller]
     pub fn dropout(self, p: f64) -> Self {
         self.map("dropout", |core, x| core.dropout(x, p))
@@ -877,7 +888,7 @@ impl<'g> Var<'g> {
     #[track_caller]
     pub fn set_requires_grad(self, on: bool) -> Result<()> {
         self.graph.run(|session| {
-            let id = session.core.resolve("requires_grad", self.handle)?;
+            let id = session.core.resolve("set_requires_grad", self.handle)?;
             session.core.set_requires_grad(id, on)
         })
     }

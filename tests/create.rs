@@ -28,6 +28,41 @@ fn constants_have_the_asked_values_shape_and_dtype() -> Result<()> {
 }
 
 #[test]
+fn integers_are_not_cut_to_size_silently() -> Result<()> {
+    let g = Graph::new();
+    type Make<'a> = &'a dyn Fn() -> Var<'a>;
+    let wrong: &[(&str, Make<'_>)] = &[
+        ("arange: u8 holds whole numbers from 0 to 255, not 256", &|| {
+            g.arange::<u8>(0.0, 257.0, 1.0)
+        }),
+        ("arange: u8 holds whole numbers from 0 to 255, not -1", &|| {
+            g.arange::<u8>(1.0, -2.0, -1.0)
+        }),
+        ("arange: i64 holds whole numbers from -2^63 to 2^63 - 1, not 0.5", &|| {
+            g.arange::<i64>(0.5, 3.0, 1.0)
+        }),
+        ("arange: the step to i64 numbers must be a whole one, not 0.5", &|| {
+            g.arange::<i64>(0.0, 3.0, 0.5)
+        }),
+        ("linspace: u8 holds whole numbers from 0 to 255, not 300", &|| {
+            g.linspace::<u8>(0.0, 300.0, 4)
+        }),
+    ];
+    for (message, make) in wrong {
+        assert!(make().is_null(), "{message}");
+        let error = g.check().unwrap_err();
+        assert!(error.message().starts_with(message), "{message}: {error}");
+    }
+    assert_eq!(g.arange::<u8>(255.0, -1.0, -85.0).to_vec::<u8>()?, [255, 170, 85, 0]);
+    assert_eq!(g.arange::<i64>(3.0, 0.0, 1.0).to_vec::<i64>()?, []);
+    // A cast takes numbers as they come: the nearest one, and 0 for NaN.
+    let x = g.tensor(&[-1.5, 2.9, 256.0, 1e300, f64::NAN], &[5]);
+    assert_eq!(x.cast(DType::U8).to_vec::<u8>()?, [0, 2, 255, 255, 0]);
+    assert_eq!(x.cast(DType::I64).to_vec::<i64>()?, [-1, 2, 256, i64::MAX, 0]);
+    Ok(())
+}
+
+#[test]
 fn random_leaves_follow_from_the_seed_and_their_number() -> Result<()> {
     let draw = |seed: u64| -> Result<[Vec<f32>; 3]> {
         let g = Graph::new();

@@ -237,7 +237,43 @@ fn training_and_evaluation_mode() -> Result<()> {
         g.rewind(mark)?;
     }
     assert!(masks[0] != masks[1] && masks[1] != masks[2], "a recording has its own numbers");
-    assert!(x.dropout(1.5).item().unwrap_err().message().contains("0..=1"));
+    assert!(x.dropout(1.5).item().unwrap_err().message().contains("from 0 to 1"));
+    Ok(())
+}
+
+#[test]
+fn a_seed_restarts_dropout() -> Result<()> {
+    let g = Graph::new();
+    let x = g.ones::<f64>(&[64]);
+    let w = vector(&g, &[0.0]);
+    let recorded = x.dropout(0.5);
+    // Recording and drawing; and drawing again from nodes that are there, after writes.
+    let run = |seed: u64| -> Result<Vec<Vec<f64>>> {
+        g.set_seed(seed);
+        let mut all = vec![recorded.to_vec()?, x.dropout(0.5).to_vec()?, x.dropout(0.5).to_vec()?];
+        all.push(g.normal::<f64>(&[64], 0.0, 1.0).to_vec()?);
+        for _ in 0..2 {
+            w.write(&[1.0])?;
+            all.push(recorded.to_vec()?);
+        }
+        Ok(all)
+    };
+    let first = run(7)?;
+    assert_eq!(run(7)?, first);
+    assert_ne!(run(8)?, first);
+    let mark = g.mark();
+    assert_eq!(run(7)?, first);
+    g.rewind(mark)?;
+    assert_eq!(run(7)?, first);
+    for (i, a) in first.iter().enumerate() {
+        assert!(first[..i].iter().all(|b| a != b), "{i} is an earlier one again");
+    }
+    // Each node has its own numbers, even one that was recorded under another seed.
+    g.set_seed(1);
+    let one = x.dropout(0.5);
+    g.set_seed(2);
+    let two = x.dropout(0.5);
+    assert!(one.to_vec::<f64>()? != two.to_vec()?);
     Ok(())
 }
 
@@ -302,6 +338,12 @@ fn roots_leaves_and_nodes_in_between() -> Result<()> {
     assert!(found[0].is_some() && found[1].is_none());
     let plain = g.tensor(&[1.0], &[]);
     assert!(g.grad(&[(y, None)], &[plain]).unwrap_err().message().contains("input 0"));
+    // A root without any gradient uses nothing.
+    let constant = plain.exp();
+    let error = g.grad(&[(constant, None)], &[x]).unwrap_err();
+    assert!(error.message().contains("does not require grad"), "{error}");
+    assert_eq!(g.grad_allow_unused(&[(constant, None)], &[x])?.len(), 1);
+    assert!(g.grad_allow_unused(&[(constant, None)], &[x])?[0].is_none());
     Ok(())
 }
 
@@ -406,7 +448,7 @@ fn indices_are_checked_and_duplicates_accumulate() -> Result<()> {
     let negative = g.tensor(&[-1i64], &[1]);
     let error = x.gather(0, negative).to_vec::<f64>().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Index);
-    assert!(error.message().contains("gather: index -1 at position 0 is outside of 0..3"));
+    assert!(error.message().contains("gather: index -1 at position 0 is outside of 0 to 2"));
     let logits = g.zeros::<f64>(&[1, 3]);
     logits.set_requires_grad(true)?;
     let loss = logits.cross_entropy(g.tensor(&[1i64], &[1]));

@@ -3,8 +3,6 @@
 
 #include "check.h"
 
-static const bg_node null = {0, 0};
-
 static void without_a_graph(void) {
     double item;
     size_t dims[1];
@@ -14,7 +12,7 @@ static void without_a_graph(void) {
     CHECK(bg_is_null(bg_concat(NULL, &x, 1, 0)) && bg_is_null(bg_grad_tensor(NULL, x)));
     CHECK(bg_backward(NULL, x) == BG_ERR_MEMORY && bg_item(NULL, x, &item) == BG_ERR_MEMORY);
     CHECK(bg_read(NULL, x, &item, sizeof item) == BG_ERR_MEMORY && bg_data(NULL, x) == NULL);
-    CHECK(bg_grad(NULL, x, null, &x, 1, &out, true) == BG_ERR_MEMORY && bg_is_null(out));
+    CHECK(bg_grad(NULL, x, BG_NULL, &x, 1, &out, true) == BG_ERR_MEMORY && bg_is_null(out));
     CHECK(bg_shape(NULL, x, dims, 1) == BG_ERR_MEMORY && bg_rank(NULL, x) == -1);
     CHECK(bg_len(NULL, x) == 0 && bg_dtype(NULL, x) == 0 && bg_op_name(NULL, x) == NULL);
     CHECK(bg_memory_stats(NULL, &memory) == BG_ERR_MEMORY && bg_node_count(NULL) == 0);
@@ -36,7 +34,7 @@ static void handles(void) {
     bg_node x = bg_param_f64(g, (double[]){1, 2}, 2);
     bg_node foreign = bg_param_f64(other, (double[]){1, 2}, 2);
 
-    bg_add(g, x, null);
+    bg_add(g, x, BG_NULL);
     FAILS(g, BG_ERR_HANDLE, "add: the handle is null");
     bg_add(g, foreign, x);
     FAILS(g, BG_ERR_HANDLE, "add: the handle n0 is not valid here: it is of another graph");
@@ -47,7 +45,13 @@ static void handles(void) {
         CHECK(bg_backward(g, forged[i]) == BG_ERR_HANDLE);
         FAILS(g, BG_ERR_HANDLE, "backward: the handle");
         CHECK(bg_rank(g, forged[i]) == -1);
-        FAILS(g, BG_ERR_HANDLE, "shape: the handle");
+        FAILS(g, BG_ERR_HANDLE, "rank: the handle");
+        CHECK(bg_len(g, forged[i]) == 0);
+        FAILS(g, BG_ERR_HANDLE, "len: the handle");
+        CHECK(!bg_has_grad(g, forged[i]));
+        FAILS(g, BG_ERR_HANDLE, "has_grad: the handle");
+        CHECK(bg_set_requires_grad(g, forged[i], true) == BG_ERR_HANDLE);
+        FAILS(g, BG_ERR_HANDLE, "set_requires_grad: the handle");
     }
 
     bg_place mark = bg_mark(g), foreign_mark = bg_mark(other), forged_mark = mark;
@@ -83,6 +87,13 @@ static void the_first_error_stays(void) {
     CHECK(bg_set_label(g, x, "weights") == BG_OK);
     bg_add(g, x, y);
     FAILS(g, BG_ERR_SHAPE, "\"weights\" [2]");
+    bg_matmul(g, x, y);
+    FAILS(g, BG_ERR_SHAPE, "matmul: cannot multiply \"weights\" [2] by [3]: the inner lengths");
+    CHECK(bg_write(g, x, out, 3) == BG_ERR_SHAPE);
+    FAILS(g, BG_ERR_SHAPE, "write: the tensor \"weights\" [2] of type f64 has 16 bytes, not 3");
+    CHECK(bg_set_label(g, x, "two\r\nlines") == BG_OK);
+    bg_add(g, x, y);
+    FAILS(g, BG_ERR_SHAPE, "add: cannot broadcast \"two  lines\" [2] with [3]");
 
     bg_no_grad_begin(g);
     bg_add(g, x, y);
@@ -91,6 +102,10 @@ static void the_first_error_stays(void) {
     CHECK(bg_requires_grad(g, bg_exp(g, x)));
     bg_no_grad_end(g);
     FAILS(g, BG_ERR_ARGUMENT, "no_grad_end: there is no no_grad_begin to end");
+    bg_no_grad_begin(g);
+    bg_reset(g);
+    x = bg_param_f64(g, (double[]){1, 2}, 2);
+    CHECK(bg_requires_grad(g, bg_exp(g, x))); /* a reset ends no_grad, too */
     bg_graph_free(g);
 }
 
@@ -102,7 +117,7 @@ static void sizes_and_types(void) {
     size_t dims[BG_MAX_RANK + 1] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
 
     CHECK(bg_read(g, x, out, sizeof(float) * 2) == BG_ERR_SHAPE);
-    FAILS(g, BG_ERR_SHAPE, "read: a tensor of shape [2] and type f64 has 16 bytes, not 8");
+    FAILS(g, BG_ERR_SHAPE, "read: the tensor [2] of type f64 has 16 bytes, not 8");
     CHECK(bg_read(g, x, NULL, sizeof(double) * 2) == BG_ERR_ARGUMENT);
     FAILS(g, BG_ERR_ARGUMENT, "read: a pointer is NULL");
     CHECK(bg_write(g, x, out, 24) == BG_ERR_SHAPE);
@@ -110,9 +125,9 @@ static void sizes_and_types(void) {
     CHECK(bg_write(g, bg_exp(g, x), out, 16) == BG_ERR_ARGUMENT);
     FAILS(g, BG_ERR_ARGUMENT, "is the result of exp, not a leaf");
     CHECK(bg_read_grad(g, x, out, 16) == BG_ERR_GRADIENT);
-    FAILS(g, BG_ERR_GRADIENT, "grad: n0 has no gradient");
+    FAILS(g, BG_ERR_GRADIENT, "read_grad: n0 has no gradient");
     CHECK(bg_is_null(bg_grad_tensor(g, x)));
-    FAILS(g, BG_ERR_GRADIENT, "has no gradient");
+    FAILS(g, BG_ERR_GRADIENT, "grad_tensor: n0 has no gradient");
     CHECK(bg_item(g, x, out) == BG_ERR_SHAPE);
     FAILS(g, BG_ERR_SHAPE, "item: a tensor of shape [2] is not a single element");
     CHECK(bg_item(g, x, NULL) == BG_ERR_ARGUMENT);
@@ -157,9 +172,18 @@ static void sizes_and_types(void) {
     FAILS(g, BG_ERR_LIMIT, "zeros: a list of 9 axes exceeds the largest rank, 8");
     CHECK(!bg_is_null(bg_zeros(g, BG_F32, dims, BG_MAX_RANK)));
     bg_sum(g, x, (int32_t[]){1}, 1, false);
-    FAILS(g, BG_ERR_ARGUMENT, "sum: axis 1 is outside of -1..=0");
+    FAILS(g, BG_ERR_ARGUMENT, "sum: axis 1 is outside of -1 to 0 for a tensor of rank 1");
     bg_slice(g, x, 0, 0, 1, 0);
     FAILS(g, BG_ERR_ARGUMENT, "slice: the step must be at least 1, not 0");
+    bg_full(g, BG_U8, dims, 1, 256);
+    FAILS(g, BG_ERR_ARGUMENT, "full: u8 holds whole numbers from 0 to 255, not 256");
+    bg_full(g, BG_I64, dims, 1, NAN);
+    FAILS(g, BG_ERR_ARGUMENT, "full: i64 holds whole numbers from -2^63 to 2^63 - 1, not NaN");
+    bg_full(g, BG_I64, dims, 1, 9223372036854775808.0);
+    FAILS(g, BG_ERR_ARGUMENT, "full: i64 holds whole numbers");
+    IS(g, bg_full(g, BG_I64, dims, 1, -9223372036854775808.0), -9223372036854775808.0);
+    bg_mse(g, x, bg_reshape(g, x, (int64_t[]){2, 1}, 2));
+    FAILS(g, BG_ERR_SHAPE, "mse: needs tensors of one shape, not [2] and [2, 1]");
     CHECK(bg_set_label(g, x, NULL) == BG_ERR_ARGUMENT);
     FAILS(g, BG_ERR_ARGUMENT, "NULL");
     CHECK(bg_set_label(g, x, "\xff") == BG_ERR_ARGUMENT);
@@ -273,15 +297,16 @@ static void gradients_of_gradients(void) {
     bg_graph *g = bg_graph_new();
     bg_node x = bg_param_f64(g, (double[]){1}, 1), unused = bg_param_f64(g, (double[]){1}, 1), out[1];
     bg_node y = bg_square(g, x), plain = bg_vector_f64(g, (double[]){1, 2}, 2);
-    CHECK(bg_grad(g, y, null, &unused, 1, out, false) == BG_ERR_GRADIENT && bg_is_null(out[0]));
+    CHECK(bg_grad(g, y, BG_NULL, &unused, 1, out, false) == BG_ERR_GRADIENT && bg_is_null(out[0]));
     FAILS(g, BG_ERR_GRADIENT, "grad: input 0 is not used by the outputs");
-    CHECK(bg_grad(g, y, null, &plain, 1, out, false) == BG_ERR_GRADIENT);
+    CHECK(bg_grad(g, y, BG_NULL, &plain, 1, out, false) == BG_ERR_GRADIENT);
     FAILS(g, BG_ERR_GRADIENT, "grad: input 0 does not require grad");
-    CHECK(bg_grad(g, y, null, &x, 1, NULL, false) == BG_ERR_ARGUMENT);
+    CHECK(bg_grad(g, y, BG_NULL, &x, 1, NULL, false) == BG_ERR_ARGUMENT);
     FAILS(g, BG_ERR_ARGUMENT, "grad: a pointer is NULL");
+    CHECK(bg_grad(g, plain, BG_NULL, &x, 1, out, true) == BG_OK && bg_is_null(out[0]));
     CHECK(bg_backward_with(g, y, plain) == BG_ERR_SHAPE);
     FAILS(g, BG_ERR_SHAPE, "the head gradient must have the shape [1] of the value, not [2]");
-    CHECK(bg_backward_with(g, y, null) == BG_ERR_HANDLE);
+    CHECK(bg_backward_with(g, y, BG_NULL) == BG_ERR_HANDLE);
     FAILS(g, BG_ERR_HANDLE, "backward: the handle is null");
     bg_graph_free(g);
 }

@@ -168,6 +168,16 @@ static void leaves(bg_graph *g) {
     bg_set_seed(g, 7);
     bg_node same = bg_uniform(g, BG_F64, (size_t[]){1000}, 1, 2.0, 3.0);
     CHECK(bg_item(g, bg_slice(g, same, 0, 0, 1, 1), &again) == BG_OK && first == again);
+    float dropped[2][100], all[100];
+    for (int round = 0; round < 2; round++) {
+        bg_set_seed(g, 7);
+        bg_node half = bg_dropout(g, bg_ones(g, BG_F32, (size_t[]){100}, 1), 0.5);
+        CHECK(bg_read(g, half, all, sizeof all) == BG_OK);
+        bg_resample(g);
+        CHECK(bg_read(g, half, dropped[round], sizeof all) == BG_OK);
+        CHECK(memcmp(dropped[round], all, sizeof all) != 0);
+    }
+    CHECK(memcmp(dropped[0], dropped[1], sizeof all) == 0);
 
     bg_node x = bg_param_f64(g, (double[]){1, 2}, 2);
     bg_node y = bg_square(g, x), before = bg_snapshot(g, y), view = bg_detach(g, y);
@@ -193,21 +203,21 @@ static void gradients(bg_graph *g) {
     GRAD_IS(g, x, 26);
     GRAD_IS(g, u, 13);
     bg_zero_grads(g);
-    bg_node heads[] = {{0, 0}, bg_vector_f64(g, (double[]){10}, 1)};
+    bg_node heads[] = {BG_NULL, bg_vector_f64(g, (double[]){10}, 1)};
     CHECK(bg_backward_many(g, roots, heads, 2) == BG_OK);
     GRAD_IS(g, x, 2 + 240);
 
     bg_zero_grads(g);
-    bg_node y = bg_pow_scalar(g, x, 3), null = {0, 0}, d1, d2, d3;
-    CHECK(bg_grad(g, y, null, &x, 1, &d1, false) == BG_OK);
-    CHECK(bg_grad(g, d1, null, &x, 1, &d2, false) == BG_OK);
-    CHECK(bg_grad(g, d2, null, &x, 1, &d3, false) == BG_OK);
+    bg_node y = bg_pow_scalar(g, x, 3), d1, d2, d3;
+    CHECK(bg_grad(g, y, BG_NULL, &x, 1, &d1, false) == BG_OK);
+    CHECK(bg_grad(g, d1, BG_NULL, &x, 1, &d2, false) == BG_OK);
+    CHECK(bg_grad(g, d2, BG_NULL, &x, 1, &d3, false) == BG_OK);
     IS(g, d1, 27);
     IS(g, d2, 18);
     NEAR(g, d3, TINY, 6);
     CHECK(!bg_has_grad(g, x));
     bg_node unused = bg_param_f64(g, (double[]){0}, 1), xs[] = {x, unused}, found[2];
-    CHECK(bg_grad(g, y, null, xs, 2, found, true) == BG_OK);
+    CHECK(bg_grad(g, y, BG_NULL, xs, 2, found, true) == BG_OK);
     CHECK(!bg_is_null(found[0]) && bg_is_null(found[1]));
 }
 

@@ -61,6 +61,17 @@ int main(void) {
     CHECK(bg_adam_step(g, NULL) == BG_OK);
     CHECK(bg_adam_step(g, &unset) == BG_ERR_ARGUMENT);
     FAILS(g, BG_ERR_ARGUMENT, "adam_step: struct_size is not set");
+    bg_sgd_options sgd = BG_SGD_OPTIONS_INIT;
+    sgd.momentum = -.5;
+    CHECK(bg_sgd_step(g, &sgd) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "sgd_step: the momentum must be at least 0 and finite, not -0.5");
+    bg_adam_options adam = BG_ADAM_OPTIONS_INIT;
+    adam.beta2 = 1;
+    CHECK(bg_adam_step(g, &adam) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "adam_step: the second beta must be at least 0 and less than 1, not 1");
+    adam.epsilon = NAN;
+    CHECK(bg_adam_step(g, &adam) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "adam_step: the epsilon must be at least 0 and finite, not NaN");
     bg_graph_free(g);
     return failures != 0;
 }

@@ -23,7 +23,9 @@ fn the_header_compiles_alone_in_every_standard() {
         [("c", "cc", "c99 c11 c17 c2x"), ("cpp", "c++", "c++11 c++14 c++17 c++20")]
     {
         let source = dir.join(format!("alone.{kind}"));
-        fs::write(&source, "#include \"bumpgrad.h\"\n#include \"bumpgrad.h\"\n").unwrap();
+        let program = "#include \"bumpgrad.h\"\n#include \"bumpgrad.h\"\n\n\
+                       bg_node none(void);\nbg_node none(void) { return BG_NULL; }\n";
+        fs::write(&source, program).unwrap();
         for standard in standards.split(' ') {
             pass(
                 Command::new(compiler)
@@ -64,7 +66,7 @@ fn every_function_is_called_by_a_program() {
 #[test]
 fn an_installed_library_is_found_by_pkg_config() {
     libraries();
-    let dir = scratch("install");
+    let dir = scratch("an installation"); // whose path has a space
     let destination = format!("DESTDIR={}", dir.display());
     pass(&mut make(&["install", &destination, "PREFIX=/usr"]));
     for (name, option) in [("shared", None), ("static", Some("--static"))] {
@@ -81,15 +83,16 @@ fn an_installed_library_is_found_by_pkg_config() {
             None => flags,
         };
         let program = dir.join(name);
-        pass(
-            Command::new("cc")
-                .arg("-std=c99")
-                .args(WARNINGS)
-                .arg(root().join("ffi-tests/c/readme.c"))
-                .args(flags.split_whitespace())
-                .arg("-o")
-                .arg(&program),
+        // The flags are quoted for a shell.
+        let source = root().join("ffi-tests/c/readme.c");
+        let command = format!(
+            "cc -std=c99 {} '{}' {} -o '{}'",
+            WARNINGS.join(" "),
+            source.display(),
+            flags.trim(),
+            program.display()
         );
+        pass(Command::new("sh").args(["-c", &command]));
         pass(Command::new(&program).env("LD_LIBRARY_PATH", dir.join("usr/lib")));
     }
 }

@@ -35,7 +35,11 @@ impl fmt::Display for Outside {
             Op::ScatterAdd => (Op::Gather.name(), "index"),
             op => (op.name(), "index"),
         };
-        write!(f, "{what}: {noun} {index} at position {position} is outside of 0..{len}")
+        write!(f, "{what}: {noun} {index} at position {position} is outside of ")?;
+        match len.checked_sub(1) {
+            Some(last) => write!(f, "0 to {last}"),
+            None => f.write_str("an axis of length 0"),
+        }
     }
 }
 

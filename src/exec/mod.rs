@@ -61,6 +61,7 @@ pub(crate) struct Engine {
     workspaces: Vec<Workspace>,
     bases: Vec<*mut u8>,
     versions: Vec<u64>,
+    random: Vec<u64>,
     /// What the last backward computed: nodes and their gradients.
     results: Vec<(NodeId, Buffer)>,
     /// How many nodes were computed, and plans made, for tests of what was not.
@@ -82,6 +83,7 @@ impl Engine {
             workspaces: Vec::new(),
             bases: Vec::new(),
             versions: Vec::new(),
+            random: Vec::new(),
             results: Vec::new(),
             #[cfg(test)]
             nodes_run: 0,
@@ -279,7 +281,8 @@ impl Engine {
             workspaces: self.workspaces.as_mut_ptr(),
             level: self.level,
             seed: core.seed,
-            clock: core.clock,
+            replay: core.clock - core.seeded,
+            random: &self.random,
             training: core.training,
         };
         for step in plan.steps() {
@@ -336,6 +339,10 @@ impl Engine {
         let nowhere = std::ptr::without_provenance_mut(crate::buffer::ALIGN);
         self.bases.try_extend_to(plan.data.len(), nowhere)?;
         self.versions.try_extend_to(plan.data.len(), 0)?;
+        self.random.clear();
+        for mask in &plan.masks {
+            self.random.try_push(core.list(core.node(mask.node).list)[0])?;
+        }
         self.results.try_reserve(plan.targets.len()).map_err(|_| OutOfMemory)?;
         for target in &plan.targets {
             let node = core.node(*target);
@@ -420,7 +427,10 @@ struct Run<'a> {
     workspaces: *mut Workspace,
     level: Level,
     seed: u64,
-    clock: u64,
+    /// Replays since the seed was set.
+    replay: u64,
+    /// The random streams of the plan's masks.
+    random: &'a [u64],
     training: bool,
 }
 

@@ -12,7 +12,7 @@ use crate::dtype::{Element, with_dtype, with_float};
 use crate::kernel::{FloatKernels, STRIDE, call1, combine_sums, float_kernels};
 use crate::node::{Reduction, Ties};
 use crate::plan::{
-    Code, FillFrom, Grain, Instr, JOIN_BLOCK, Mask, Plan, Program, SUM_BLOCK, Sink, SinkKind, Slot,
+    Code, FillFrom, Grain, Instr, JOIN_BLOCK, Plan, Program, SUM_BLOCK, Sink, SinkKind, Slot,
 };
 use crate::random::Stream;
 use crate::shape::Layout;
@@ -259,13 +259,10 @@ impl Run<'_> {
                         )?;
                     }
                 }
-                Code::Mask => {
-                    let mask = self.plan.masks[instr.arg as usize];
-                    match size {
-                        4 => self.mask::<f32>(mask, start, n, out),
-                        _ => self.mask::<f64>(mask, start, n, out),
-                    }
-                }
+                Code::Mask => match size {
+                    4 => self.mask::<f32>(instr.arg, start, n, out),
+                    _ => self.mask::<f64>(instr.arg, start, n, out),
+                },
                 Code::Sink => {
                     let sink = &self.plan.sinks[instr.arg as usize];
                     let lanes = &mut workspace.lanes[(instr.arg - program.sinks.first) as usize];
@@ -281,10 +278,11 @@ impl Run<'_> {
     ///
     /// # Safety
     /// `out` is valid for writing `n` elements of T.
-    unsafe fn mask<T: Element>(&self, mask: Mask, start: usize, n: usize, out: *mut u8) {
-        let Mask { node, p } = mask;
-        // A stream that no creation function has, new for each node and each replay.
-        let stream = Stream::new(self.seed ^ self.clock.rotate_left(32), !u64::from(node.0));
+    unsafe fn mask<T: Element>(&self, mask: u32, start: usize, n: usize, out: *mut u8) {
+        let p = self.plan.masks[mask as usize].p;
+        // The node's own stream, with another key in each replay since the seed was set.
+        let key = self.seed ^ self.replay.rotate_left(32);
+        let stream = Stream::new(key, self.random[mask as usize]);
         // SAFETY: the caller's promise.
         let out = unsafe { uninit::<T>(out, n) };
         let kept = T::from_f64(1.0 / (1.0 - p));

@@ -423,8 +423,8 @@ pub unsafe extern "C" fn bg_where(
     }
 }
 
-/// The same numbers as another element type: floats to integers towards zero. The gradient flows
-/// between float types.
+/// The same numbers as another element type: floats to integers towards zero; what is beyond an
+/// integer type's range to its nearest end, and NaN to 0. The gradient flows between float types.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_cast(g: *mut bg_graph, x: bg_node, dtype: i32) -> bg_node {
     let what = "cast";

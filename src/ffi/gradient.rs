@@ -3,7 +3,6 @@
 use std::ffi::c_void;
 
 use super::{ask, bg_graph, bg_node, bg_status, input, null_pointer, record, status};
-use crate::dtype::with_dtype;
 use crate::error::{ErrorKind, Fail, Maybe};
 use crate::graph::Handle;
 use crate::session::Session;
@@ -34,7 +33,7 @@ pub unsafe extern "C" fn bg_backward_with(
 }
 
 /// As bg_backward, for the sum of n roots in one pass. `heads` may be NULL, and each of its nodes
-/// may be null, for a root with a single element.
+/// BG_NULL, for a root with a single element.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_backward_many(
     g: *mut bg_graph,
@@ -57,9 +56,9 @@ pub unsafe extern "C" fn bg_backward_many(
 }
 
 /// The gradients of y with respect to n nodes, as nodes that can be computed with and
-/// differentiated again; no leaf's gradient changes. `head` may be null when y is a single element.
-/// An x that y does not depend on is an error or, with allow_unused, has a null gradient. All are
-/// null when there is an error. `out` must not overlap `xs`.
+/// differentiated again; no leaf's gradient changes. `head_or_null` may be BG_NULL when y is a
+/// single element. An x that y does not depend on is an error or, with allow_unused, has a null
+/// gradient. All are null when there is an error. `out` must not overlap `xs`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_grad(
     g: *mut bg_graph,
@@ -90,22 +89,20 @@ pub unsafe extern "C" fn bg_grad(
 }
 
 /// Fails where no backward has reached x since the last zero_grad.
-fn no_gradient(session: &mut Session, x: bg_node) -> Fail {
+fn no_gradient(session: &mut Session, what: &str, x: bg_node) -> Fail {
     session.core.fail(
         ErrorKind::Gradient,
         format_args!(
-            "grad: n{} has no gradient: it is unset until backward reaches a leaf that requires grad",
+            "{what}: n{} has no gradient: it is unset until backward reaches a leaf that requires grad",
             x.id
         ),
     )
 }
 
 /// The first byte of the gradient of x, if there is one.
-fn gradient_start(session: &mut Session, x: bg_node) -> Maybe<Option<*const u8>> {
-    let dtype = session.dtype(x.into())?;
-    with_dtype!(dtype, T => {
-        Ok(session.grad_values::<T>(x.into())?.map(|values| values.as_ptr().cast()))
-    })
+fn gradient_start(session: &mut Session, what: &str, x: bg_node) -> Maybe<Option<*const u8>> {
+    let (_, gradient) = session.gradient(what, x.into())?;
+    Ok(gradient.map(|buffer| buffer.as_ptr().cast_const()))
 }
 
 /// Copies the gradient of x, row-major, to `out`, which has exactly its size in bytes: that of x.
@@ -120,14 +117,15 @@ pub unsafe extern "C" fn bg_read_grad(
     // SAFETY: the header's rules for `g` and `out`, whose size is the tensor's (checked).
     unsafe {
         status(g, |s| {
-            let id = s.core.resolve("read_grad", x.into())?;
-            super::read::need_room(&mut s.core, "read_grad", id, out, bytes)?;
-            match gradient_start(s, x)? {
+            let what = "read_grad";
+            let id = s.core.resolve(what, x.into())?;
+            super::read::need_room(&mut s.core, what, id, out, bytes)?;
+            match gradient_start(s, what, x)? {
                 Some(start) => {
                     std::ptr::copy(start, out.cast(), bytes);
                     Ok(())
                 }
-                None => Err(no_gradient(s, x)),
+                None => Err(no_gradient(s, what, x)),
             }
         })
     }
@@ -137,7 +135,7 @@ pub unsafe extern "C" fn bg_read_grad(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_has_grad(g: *mut bg_graph, x: bg_node) -> bool {
     // SAFETY: the header's rules for `g`.
-    unsafe { ask(g, |s| Ok(gradient_start(s, x)?.is_some())) }
+    unsafe { ask(g, |s| Ok(gradient_start(s, "has_grad", x)?.is_some())) }
 }
 
 /// A constant with the present gradient of x.
@@ -149,7 +147,7 @@ pub unsafe extern "C" fn bg_grad_tensor(g: *mut bg_graph, x: bg_node) -> bg_node
             let gradient = s.grad_leaf(x.into());
             if gradient == Handle::NULL {
                 // Tells nothing new when the reason is another one, told already.
-                no_gradient(s, x);
+                no_gradient(s, "grad_tensor", x);
             }
             gradient
         })

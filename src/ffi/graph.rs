@@ -68,7 +68,7 @@ pub extern "C" fn bg_graph_new() -> *mut bg_graph {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_graph_new_with(options: *const bg_options) -> *mut bg_graph {
     let mut session = Session::new();
-    let serial = session.core.mark().tag;
+    let serial = session.core.mark().graph;
     if !options.is_null() {
         let start = options.cast::<u8>();
         // SAFETY: the caller gives a struct that begins with its size.
@@ -206,11 +206,18 @@ pub unsafe extern "C" fn bg_rewind(g: *mut bg_graph, mark: bg_place) -> bg_statu
     }
 }
 
-/// Drops all nodes, and keeps the memory for those to come.
+/// Drops all nodes with their data, gradients and what optimisers remember, and keeps the memory for
+/// those to come. Ends whatever bg_no_grad_begin began. Seed, mode, memory limit and a remembered
+/// error stay as they are.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_reset(g: *mut bg_graph) {
     // SAFETY: the header's rules for `g`.
-    unsafe { call(g, |session| session.core.reset()) }
+    unsafe {
+        call(g, |session| {
+            session.core.reset();
+            session.core.no_grad = 0;
+        })
+    }
 }
 
 /// The number of nodes in the recording.
@@ -268,14 +275,16 @@ pub unsafe extern "C" fn bg_set_memory_limit(g: *mut bg_graph, bytes: usize) {
 
 // ---- modes ----
 
-/// Restarts the random numbers: the same seed and the same recording give the same numbers.
+/// Starts the random numbers anew: the same seed, followed by the same calls, gives the same
+/// numbers again. bg_uniform and bg_normal draw when they are called; bg_dropout draws when it is
+/// computed, and dropouts recorded before follow the new seed, too. A new graph has the seed 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_set_seed(g: *mut bg_graph, seed: u64) {
     // SAFETY: the header's rules for `g`.
     unsafe { call(g, |session| session.core.set_seed(seed)) }
 }
 
-/// Gives random nodes (dropout) new numbers, as writing to a leaf does.
+/// Gives dropouts new random numbers, as writing to a leaf does.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_resample(g: *mut bg_graph) {
     // SAFETY: the header's rules for `g`.

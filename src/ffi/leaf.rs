@@ -8,7 +8,6 @@ use crate::dtype::DType;
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::Core;
 use crate::id::NodeId;
-use crate::node::Op;
 use crate::shape::{Dims, checked_len};
 
 /// What a new leaf is made from.
@@ -216,7 +215,8 @@ pub unsafe extern "C" fn bg_ones(
     unsafe { filled(g, "ones", dtype, (dims, rank), 1.0) }
 }
 
-/// A constant with one value everywhere.
+/// A constant with one value everywhere. An integer type refuses what it does not hold: fractions,
+/// NaN, and numbers beyond its range.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_full(
     g: *mut bg_graph,
@@ -241,7 +241,8 @@ unsafe fn typed(
     unsafe { made(g, what, code, (std::ptr::null(), 0), |core, dtype, _| make(core, dtype)) }
 }
 
-/// A constant vector: start, start + step, ... up to but without stop.
+/// A constant vector: start, start + step, ... up to but without stop. An integer type refuses what
+/// it does not hold, as in bg_full.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_arange(
     g: *mut bg_graph,
@@ -254,7 +255,8 @@ pub unsafe extern "C" fn bg_arange(
     unsafe { typed(g, "arange", dtype, |core, dtype| core.arange(dtype, start, stop, step)) }
 }
 
-/// A constant vector: n numbers at equal distances from start to stop, both included.
+/// A constant vector: n numbers at equal distances from start to stop, both included. An integer
+/// type refuses ends that it does not hold, and rounds what is between them towards zero.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_linspace(
     g: *mut bg_graph,
@@ -330,13 +332,7 @@ pub unsafe extern "C" fn bg_write(
         status(g, |session| {
             let core = &mut session.core;
             let id = core.resolve(what, x.into())?;
-            let op = core.node(id).op;
-            if op != Op::Leaf {
-                return Err(core.fail(
-                    ErrorKind::Argument,
-                    format_args!("{what}: {id} is the result of {}, not a leaf", op.name()),
-                ));
-            }
+            core.need_leaf(what, id)?;
             super::read::need_bytes(core, what, id, bytes)?;
             if data.is_null() && bytes > 0 {
                 return Err(null_pointer(core, what));

@@ -55,7 +55,7 @@ pub unsafe extern "C" fn bg_cross_entropy(
     }
 }
 
-/// Mean of (a - b)^2 over all elements.
+/// Mean of (a - b)^2 over all elements of two tensors of one shape, which are not broadcast.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_mse(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g`.
@@ -63,7 +63,11 @@ pub unsafe extern "C" fn bg_mse(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_
 }
 
 /// In training mode each element is 0 with probability p, else scaled by 1 / (1 - p); in evaluation
-/// mode x. New random numbers after every write to a leaf, and after bg_resample.
+/// mode x. Which ones are 0 follows from the seed, from how many dropouts, bg_uniform and bg_normal
+/// were recorded before this one since bg_set_seed, and from how many replays have begun since: a
+/// replay begins, with a new choice, with each write to any leaf, an optimiser's step, bg_rewind,
+/// bg_reset, a change of mode, and bg_resample. Within a replay, every read, and the gradient, sees
+/// the same choice.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_dropout(g: *mut bg_graph, x: bg_node, p: f64) -> bg_node {
     // SAFETY: the header's rules for `g`.

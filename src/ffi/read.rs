@@ -8,6 +8,8 @@ use crate::error::{ErrorKind, Maybe};
 use crate::graph::Core;
 use crate::id::NodeId;
 use crate::node::Op;
+use crate::session::Session;
+use crate::shape::Dims;
 
 /// The caller's buffer has exactly the size of the tensor.
 pub(super) fn need_bytes(core: &mut Core, what: &str, x: NodeId, bytes: usize) -> Maybe<()> {
@@ -16,14 +18,13 @@ pub(super) fn need_bytes(core: &mut Core, what: &str, x: NodeId, bytes: usize) -
     if bytes == need {
         return Ok(());
     }
-    let dims = core.shape(x);
-    Err(core.fail(
-        ErrorKind::Shape,
-        format_args!(
-            "{what}: a tensor of shape {dims:?} and type {} has {need} bytes, not {bytes}",
-            node.dtype
-        ),
-    ))
+    Err(core.fail_with(|core, slot| {
+        let (x, dtype) = (core.describe(x), node.dtype);
+        slot.set(
+            ErrorKind::Shape,
+            format_args!("{what}: the tensor {x} of type {dtype} has {need} bytes, not {bytes}"),
+        )
+    }))
 }
 
 /// The caller has a buffer of exactly the tensor's size.
@@ -78,8 +79,11 @@ pub unsafe extern "C" fn bg_item(g: *mut bg_graph, x: bg_node, out: *mut f64) ->
     }
 }
 
-/// Computes x, if need be, and shows its elements, row-major, without copying them: valid until
-/// the next call that changes the graph. NULL when there is an error.
+/// Computes x, if need be, and shows its elements, row-major, without copying them. Valid until the
+/// next call with this graph that reads another value, computes (a snapshot, backward, a step of an
+/// optimiser), writes, changes a mode, the seed or the memory limit, goes back, or frees the graph.
+/// Recording operations, and asking for shapes and the like, leave it valid. NULL when there is an
+/// error.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_data(g: *mut bg_graph, x: bg_node) -> *const c_void {
     // SAFETY: the header's rules for `g`.
@@ -95,11 +99,16 @@ pub unsafe extern "C" fn bg_data(g: *mut bg_graph, x: bg_node) -> *const c_void 
     }
 }
 
+fn shape_of(session: &mut Session, what: &str, x: bg_node) -> Maybe<Dims> {
+    let id = session.core.resolve(what, x.into())?;
+    Ok(session.core.shape(id))
+}
+
 /// The number of axes; -1 when x is not valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_rank(g: *mut bg_graph, x: bg_node) -> i32 {
     // SAFETY: the header's rules for `g`.
-    unsafe { ask(g, |session| Ok(session.shape(x.into())?.len() as i32 + 1)) - 1 }
+    unsafe { ask(g, |session| Ok(shape_of(session, "rank", x)?.len() as i32 + 1)) - 1 }
 }
 
 /// Writes the length of each axis to dims, which has room for `capacity` of them.
@@ -135,7 +144,7 @@ pub unsafe extern "C" fn bg_shape(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_len(g: *mut bg_graph, x: bg_node) -> usize {
     // SAFETY: the header's rules for `g`.
-    unsafe { ask(g, |session| Ok(session.shape(x.into())?.iter().product())) }
+    unsafe { ask(g, |session| Ok(shape_of(session, "len", x)?.iter().product())) }
 }
 
 /// The element type, BG_F32 to BG_U8; 0 when x is not valid.
@@ -172,7 +181,7 @@ pub unsafe extern "C" fn bg_set_requires_grad(g: *mut bg_graph, x: bg_node, on: 
     // SAFETY: the header's rules for `g`.
     unsafe {
         status(g, |session| {
-            let id = session.core.resolve("requires_grad", x.into())?;
+            let id = session.core.resolve("set_requires_grad", x.into())?;
             session.core.set_requires_grad(id, on)
         })
     }

@@ -17,7 +17,7 @@ pub struct bg_graph {
     pub(super) session: UnsafeCell<Session>,
 }
 
-/// A tensor of a graph, passed by value. It is null (see bg_is_null) when the operation that
+/// A tensor of a graph, passed by value. It is BG_NULL (see bg_is_null) when the operation that
 /// should have made it failed. Its fields are the library's business.
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -124,7 +124,8 @@ impl Elementwise<2> for Minimum {
 }
 
 /// The angle of the point (b, a) in radians. Derivatives: b / (a^2 + b^2) and -a / (a^2 + b^2),
-/// 0 at the origin.
+/// 0 at the origin. They are computed from r, the smaller operand by the larger one, because squares
+/// would leave the range: 1 / (larger (1 + r^2)), and r times that.
 pub(crate) enum Atan2 {}
 impl Elementwise<2> for Atan2 {
     const NAME: &str = "atan2";
@@ -135,9 +136,16 @@ impl Elementwise<2> for Atan2 {
     }
     #[inline(always)]
     fn pull<R: Real>([a, b]: [R; 2], _: R, g: R) -> [R; 2] {
-        let (zero, square) = (R::lit(0.0), a * a + b * b);
-        let inverse = R::select(square.eq(zero), zero, R::lit(1.0) / square);
-        [g * b * inverse, -(g * a * inverse)]
+        let (zero, steep) = (R::lit(0.0), a.abs().lt(b.abs()));
+        let (large, small) = (R::select(steep, b, a), R::select(steep, a, b));
+        let ratio = small / large;
+        let part = g / (R::lit(1.0) + ratio * ratio);
+        // The product before the quotient, which may overflow where the ratio is 0.
+        let (to_small, to_large) = (part, ratio * part);
+        let to_a = R::select(steep, to_small, to_large) / large;
+        let to_b = R::select(steep, to_large, to_small) / large;
+        let at_origin = large.eq(zero);
+        [R::select(at_origin, zero, to_a), R::select(at_origin, zero, -to_b)]
     }
 }
 

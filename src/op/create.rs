@@ -62,28 +62,38 @@ impl Core {
     /// New data for a leaf: everything downstream is stale from now on.
     pub(crate) fn write<T: Element>(&mut self, id: NodeId, data: &[T]) -> Maybe<()> {
         let what = "write";
-        let node = *self.node(id);
-        if node.op != Op::Leaf {
-            return Err(self.fail(
-                ErrorKind::Argument,
-                format_args!("{what}: {id} is the result of {}, not a leaf", node.op.name()),
-            ));
-        }
+        self.need_leaf(what, id)?;
         self.need_dtype(what, id, T::DTYPE)?;
-        if node.len != data.len() {
-            let described = self.shape(id);
-            return Err(self.fail(
-                ErrorKind::Shape,
-                format_args!(
-                    "{what}: a leaf of shape {described:?} takes {} elements, and there are {}",
-                    node.len,
-                    data.len()
-                ),
-            ));
+        let (need, have) = (self.node(id).len, data.len());
+        if need != have {
+            return Err(self.fail_with(|core, slot| {
+                let leaf = core.describe(id);
+                slot.set(
+                    ErrorKind::Shape,
+                    format_args!(
+                        "{what}: the leaf {leaf} takes {need} elements, and there are {have}"
+                    ),
+                )
+            }));
         }
         self.touch(id);
         self.write_values(id, data);
         Ok(())
+    }
+
+    /// Only leaves have data of their own.
+    pub(crate) fn need_leaf(&mut self, what: &str, id: NodeId) -> Maybe<()> {
+        let op = self.node(id).op;
+        if op == Op::Leaf {
+            return Ok(());
+        }
+        Err(self.fail_with(|core, slot| {
+            let (x, op) = (core.describe(id), op.name());
+            slot.set(
+                ErrorKind::Argument,
+                format_args!("{what}: {id}, {x}, is the result of {op}, not a leaf"),
+            )
+        }))
     }
 
     pub(crate) fn need_dtype(&mut self, what: &str, id: NodeId, dtype: DType) -> Maybe<()> {
@@ -91,9 +101,30 @@ impl Core {
         if found == dtype {
             return Ok(());
         }
+        Err(self.fail_with(|core, slot| {
+            let x = core.describe(id);
+            slot.set(
+                ErrorKind::DType,
+                format_args!("{what}: the tensor {x} holds {found}, and {dtype} was asked for"),
+            )
+        }))
+    }
+
+    /// Numbers that a type does not hold are refused where they are given, not cut to size. (Floats
+    /// are rounded, as everywhere.)
+    fn need_number(&mut self, what: &str, dtype: DType, x: f64) -> Maybe<()> {
+        const END: f64 = (1u64 << 63) as f64;
+        let (fits, range) = match dtype {
+            DType::F32 | DType::F64 => return Ok(()),
+            DType::I64 => ((-END..END).contains(&x), "-2^63 to 2^63 - 1"),
+            DType::U8 => ((0.0..=255.0).contains(&x), "0 to 255"),
+        };
+        if fits && x.trunc() == x {
+            return Ok(());
+        }
         Err(self.fail(
-            ErrorKind::DType,
-            format_args!("{what}: the tensor holds {found}, and {dtype} was asked for"),
+            ErrorKind::Argument,
+            format_args!("{what}: {dtype} holds whole numbers from {range}, not {x}"),
         ))
     }
 
@@ -105,6 +136,7 @@ impl Core {
         dims: &[usize],
         value: f64,
     ) -> Maybe<NodeId> {
+        self.need_number(what, dtype, value)?;
         with_dtype!(dtype, T => self.full_of(what, dims, T::from_f64(value)))
     }
 
@@ -138,6 +170,16 @@ impl Core {
                 ),
             ));
         }
+        if !dtype.is_float() && step.trunc() != step {
+            return Err(self.fail(
+                ErrorKind::Argument,
+                format_args!("{what}: the step to {dtype} numbers must be a whole one, not {step}"),
+            ));
+        }
+        if count > 0.0 {
+            self.need_number(what, dtype, start)?;
+            self.need_number(what, dtype, start + step * (count - 1.0))?;
+        }
         // A count beyond usize saturates, and is refused as too large.
         let id = self.new_leaf(what, dtype, &[count as usize])?;
         with_dtype!(dtype, T => self.fill_leaf(id, |i| T::from_f64(start + step * i as f64)));
@@ -145,7 +187,8 @@ impl Core {
     }
 
     /// `count` numbers at equal distances from `start` to `stop`, both included. The second half
-    /// is counted from `stop`, so that the ends are exact and the middle symmetric.
+    /// is counted from `stop`, so that the ends are exact and the middle symmetric. Integers between
+    /// them are rounded towards zero.
     pub(crate) fn linspace(
         &mut self,
         dtype: DType,
@@ -153,7 +196,10 @@ impl Core {
         stop: f64,
         count: usize,
     ) -> Maybe<NodeId> {
-        let id = self.new_leaf("linspace", dtype, &[count])?;
+        let what = "linspace";
+        self.need_number(what, dtype, start)?;
+        self.need_number(what, dtype, stop)?;
+        let id = self.new_leaf(what, dtype, &[count])?;
         let step = (stop - start) / (count.max(2) - 1) as f64;
         with_dtype!(dtype, T => self.fill_leaf(id, |i| {
             let low = i < count.div_ceil(2);
@@ -227,11 +273,13 @@ impl Core {
         })
     }
 
-    /// Restarts the random streams.
+    /// Restarts the random streams: what is done from here on gives the same numbers as after any
+    /// other call with this seed.
     pub(crate) fn set_seed(&mut self, seed: u64) {
         self.seed = seed;
         self.streams = 0;
         self.resample();
+        self.seeded = self.clock;
     }
 
     /// Whether dropout drops.
@@ -249,7 +297,7 @@ impl Core {
 
     /// Sets whether gradients flow to a leaf.
     pub(crate) fn set_requires_grad(&mut self, id: NodeId, on: bool) -> Maybe<()> {
-        let what = "requires_grad";
+        let what = "set_requires_grad";
         let node = *self.node(id);
         if node.op != Op::Leaf {
             return Err(self.fail(

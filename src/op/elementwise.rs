@@ -231,9 +231,9 @@ impl Core {
         self.push(node)
     }
 
-    /// The same numbers as another element type: floats to integers towards zero, to u8 as 0 or 1
-    /// only where they are; integers to floats rounded. Casting to the type it has is the node
-    /// itself.
+    /// The same numbers as another element type: floats to integers towards zero; what is beyond an
+    /// integer type's range to its nearest end, and NaN to 0; integers to floats rounded. Casting to
+    /// the type it has is the node itself.
     pub(crate) fn cast(&mut self, x: NodeId, dtype: DType) -> Maybe<NodeId> {
         if self.node(x).dtype == dtype {
             return Ok(x);

@@ -113,10 +113,29 @@ impl Core {
 
     /// The mean of the squared difference.
     pub(crate) fn mse(&mut self, a: NodeId, b: NodeId) -> Maybe<NodeId> {
-        self.need_same_float("mse", a, b)?;
+        let what = "mse";
+        self.need_same_float(what, a, b)?;
+        // Broadcasting a column with a row would make a matrix of differences, and its mean is
+        // what hardly anybody means.
+        if self.node(a).shape != self.node(b).shape {
+            return Err(self.refuse_pair(a, b, |slot, a, b| {
+                slot.set(
+                    ErrorKind::Shape,
+                    format_args!(
+                        "{what}: needs tensors of one shape, not {a} and {b}: use reshape or expand"
+                    ),
+                )
+            }));
+        }
         let difference = self.map2(Elem::Sub, a, b)?;
         let square = self.map(Elem::Square, difference)?;
         self.mean(square, &[], false)
+    }
+
+    /// A stream that no creation function has, and no other dropout: neither one recorded since the
+    /// seed was set, nor one recorded under another seed, which draws from the present one, too.
+    fn dropout_stream(&self) -> u64 {
+        !(self.streams ^ self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))
     }
 
     /// While the graph is in training mode: each element 0 with probability `p`, else scaled by
@@ -127,12 +146,14 @@ impl Core {
         if !(0.0..=1.0).contains(&p) {
             return Err(self.fail(
                 ErrorKind::Argument,
-                format_args!("{what}: the probability must be in 0..=1, not {p}"),
+                format_args!("{what}: the probability must be from 0 to 1, not {p}"),
             ));
         }
         let mut mask = NewNode::new(Op::DropoutMask, dtype);
         (mask.shape, mask.len, mask.imm) = (self.node(x).shape, self.node(x).len, p);
+        mask.list = self.intern(&[self.dropout_stream() as usize])?;
         let mask = self.push(mask)?;
+        self.streams += 1;
         self.map2(Elem::Mul, x, mask)
     }
 }

@@ -15,10 +15,12 @@ impl Core {
         self.need_same_float(what, a, b)?;
         let (left, right) = (self.shape(a), self.shape(b));
         if left.len() != 1 || right.len() != 1 || left[0] != right[0] {
-            return Err(self.fail(
-                ErrorKind::Shape,
-                format_args!("{what}: needs two vectors of one length, not {left:?} and {right:?}"),
-            ));
+            return Err(self.refuse_pair(a, b, |slot, a, b| {
+                slot.set(
+                    ErrorKind::Shape,
+                    format_args!("{what}: needs two vectors of one length, not {a} and {b}"),
+                )
+            }));
         }
         self.matmul(a, b)
     }
@@ -30,37 +32,42 @@ impl Core {
         let dtype = self.need_same_float(what, a, b)?;
         let (left, right) = (self.shape(a), self.shape(b));
         if left.is_empty() || right.is_empty() {
-            return Err(self.fail(
-                ErrorKind::Shape,
-                format_args!(
-                    "{what}: needs operands of rank 1 or more, not {left:?} and {right:?}"
-                ),
-            ));
+            return Err(self.refuse_pair(a, b, |slot, a, b| {
+                slot.set(
+                    ErrorKind::Shape,
+                    format_args!("{what}: needs operands of rank 1 or more, not {a} and {b}"),
+                )
+            }));
         }
         let (row, column) = (left.len() == 1, right.len() == 1);
+        let given = (a, b);
         let a = if row { self.unsqueeze(a, 0)? } else { a };
         let b = if column { self.unsqueeze(b, 1)? } else { b };
         let (x, y) = (self.shape(a), self.shape(b));
         let ((m, k), (l, n)) = (last_two(&x), last_two(&y));
         if k != l {
-            return Err(self.fail(
-                ErrorKind::Shape,
-                format_args!(
-                    "{what}: cannot multiply {left:?} by {right:?}: the inner lengths are {k} and {l}"
-                ),
-            ));
+            return Err(self.refuse_pair(given.0, given.1, |slot, a, b| {
+                slot.set(
+                    ErrorKind::Shape,
+                    format_args!(
+                        "{what}: cannot multiply {a} by {b}: the inner lengths are {k} and {l}"
+                    ),
+                )
+            }));
         }
         let batch = match shape::broadcast(&x[..x.len() - 2], &y[..y.len() - 2]) {
             Ok(batch) => batch,
             Err(clash) => {
-                return Err(self.fail(
-                    ErrorKind::Shape,
-                    format_args!(
-                        "{what}: cannot broadcast the batch axes of {left:?} and {right:?}: axis {} is \
-                         {} and {}",
-                        clash.axis, clash.lens.0, clash.lens.1
-                    ),
-                ));
+                return Err(self.refuse_pair(given.0, given.1, |slot, a, b| {
+                    slot.set(
+                        ErrorKind::Shape,
+                        format_args!(
+                            "{what}: cannot broadcast the batch axes of {a} and {b}: axis {} is {} \
+                             and {}",
+                            clash.axis, clash.lens.0, clash.lens.1
+                        ),
+                    )
+                }));
             }
         };
         let mut dims = batch;

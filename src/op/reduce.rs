@@ -46,7 +46,7 @@ impl Core {
         Err(self.fail(
             ErrorKind::Argument,
             format_args!(
-                "{what}: axis {axis} is outside of {}..={} for a tensor of rank {rank}",
+                "{what}: axis {axis} is outside of {} to {} for a tensor of rank {rank}",
                 -span,
                 span - 1
             ),

@@ -31,6 +31,7 @@ fn what_a_rule_reads_is_found_by_running_it() {
     assert_eq!(cotangent(Elem::Add, 1), Cotangent::Same);
     assert_eq!(cotangent(Elem::Sign, 0), Cotangent::Zero);
     assert_eq!(cotangent(Elem::Exp, 0), Cotangent::Pull { reads: 0b110 });
+    assert_eq!(cotangent(Elem::Relu, 0), Cotangent::Pull { reads: 0b110 });
     assert_eq!(cotangent(Elem::Sin, 0), Cotangent::Pull { reads: 0b101 });
     assert_eq!(cotangent(Elem::Mul, 0), Cotangent::Pull { reads: 0b1010 });
     assert_eq!(cotangent(Elem::Div, 1), Cotangent::Pull { reads: 0b1110 });
@@ -120,6 +121,38 @@ fn every_pull_can_be_differentiated_again() {
             }
         }
     }
+}
+
+/// Where a^2 + b^2 leaves the range, the derivatives need not.
+#[test]
+fn atan2_has_its_derivatives_over_the_whole_range() {
+    let pull = Rule::of(Elem::Atan2).scalar.pull;
+    for scale in [1e-300, 1e-200, 1.0, 1e200, 1e300] {
+        for (a, b) in [(3.0, 4.0), (-4.0, 3.0), (1.0, 0.0), (0.0, -1.0), (2.0, 2.0), (-1.0, -1.0)] {
+            let square = a * a + b * b;
+            let x = [a * scale, b * scale];
+            let y = f64::atan2(x[0], x[1]);
+            for (k, want) in [b / square / scale, -a / square / scale].into_iter().enumerate() {
+                let got = pull(&x, y, 1.0, k);
+                assert!(
+                    (got - want).abs() <= 1e-15 * want.abs(),
+                    "{k} at {x:?}: {got}, not {want}"
+                );
+            }
+        }
+    }
+    let far = pull(&[1e-200, 1e150], 0.0, 1.0, 0);
+    assert!((far - 1e-150).abs() < 1e-164, "{far}");
+    for (x, want) in [
+        ([0.0, 0.0], [0.0, -0.0]),
+        ([f64::INFINITY, 1.0], [0.0, 0.0]),
+        ([1.0, f64::NEG_INFINITY], [0.0, 0.0]),
+        ([5e-324, 0.0], [0.0, f64::NEG_INFINITY]),
+    ] {
+        assert_eq!([0, 1].map(|k| pull(&x, 0.0, 1.0, k)), want, "{x:?}");
+    }
+    assert!(pull(&[f64::NAN, 1.0], 0.0, 1.0, 0).is_nan());
+    assert!(pull(&[1.0, f64::NAN], 0.0, 1.0, 1).is_nan());
 }
 
 /// Each pair of shapes that broadcast, with one operand a constant in the end.
