@@ -18,6 +18,16 @@ pub(crate) const ALIGN: usize = 64;
 const SLAB_LIMIT: usize = 2048;
 const SLAB: usize = 64 * 1024;
 
+/// From this size on a buffer is made of huge pages where the system has them: a walk over 4 KiB
+/// pages misses the table of addresses at every page, and faults at each when they are new.
+const HUGE: usize = 4 << 20;
+const HUGE_PAGE: usize = 2 << 20;
+
+/// Buffers of huge pages begin a few cache lines apart from one another: otherwise the same element
+/// of every operand would want the same place in the first-level cache.
+const COLOURS: usize = 16;
+const COLOUR: usize = 5 * ALIGN;
+
 /// Size classes: 64, 128, 192, 256, and then four a doubling, so at most a fifth is wasted.
 const CLASSES: usize = 4 * (usize::BITS as usize - 8);
 
@@ -65,11 +75,19 @@ pub struct MemoryStats {
     pub records: usize,
 }
 
+/// Memory of the system, from `start` on in use.
+struct Taken {
+    start: NonNull<u8>,
+    memory: NonNull<u8>,
+    layout: Layout,
+    bytes: usize,
+}
+
 /// See the module.
 pub(crate) struct Pool {
     free: [*mut u8; CLASSES],
     /// What was taken from the system, to be given back when the pool is dropped.
-    taken: Vec<(NonNull<u8>, Layout)>,
+    taken: Vec<Taken>,
     /// The rest of the newest slab.
     slab: *mut u8,
     slab_left: usize,
@@ -165,12 +183,12 @@ impl Pool {
             while let Some(start) = NonNull::new(self.free[class]) {
                 // SAFETY: a free buffer's first bytes hold the next one (written by `give`).
                 self.free[class] = unsafe { start.cast::<*mut u8>().read() };
-                let found = self.taken.iter().position(|&(taken, _)| taken == start);
+                let found = self.taken.iter().position(|taken| taken.start == start);
                 let Some(place) = found else { unreachable!("a large buffer is taken as such") };
-                let (_, layout) = self.taken.swap_remove(place);
-                self.stats.pooled -= layout.size();
+                let Taken { memory, layout, bytes, .. } = self.taken.swap_remove(place);
+                self.stats.pooled -= bytes;
                 // SAFETY: allocated by `try_system` with this layout, and in nobody's use.
-                unsafe { dealloc(start.as_ptr(), layout) };
+                unsafe { dealloc(memory.as_ptr(), layout) };
             }
         }
     }
@@ -179,21 +197,44 @@ impl Pool {
         if bytes > self.limit.saturating_sub(self.stats.pooled) {
             return Err(OutOfMemory);
         }
-        let layout = Layout::from_size_align(bytes, ALIGN).map_err(|_| OutOfMemory)?;
+        let (size, align, colour) = match bytes >= HUGE {
+            false => (bytes, ALIGN, 0),
+            true => {
+                let colour = self.taken.len() % COLOURS * COLOUR;
+                (bytes + COLOURS * COLOUR, HUGE_PAGE, colour)
+            }
+        };
+        let layout = Layout::from_size_align(size, align).map_err(|_| OutOfMemory)?;
         self.taken.try_reserve(1).map_err(|_| OutOfMemory)?;
         // SAFETY: the layout has a non-zero size (class sizes start at 64).
-        let start = NonNull::new(unsafe { alloc(layout) }).ok_or(OutOfMemory)?;
-        self.taken.push((start, layout));
+        let memory = NonNull::new(unsafe { alloc(layout) }).ok_or(OutOfMemory)?;
+        if bytes >= HUGE {
+            advise_huge(memory, size);
+        }
+        // SAFETY: the colour is inside what was added to the size.
+        let start = unsafe { memory.add(colour) };
+        self.taken.push(Taken { start, memory, layout, bytes });
         self.stats.pooled += bytes;
         Ok(start)
     }
 }
 
+/// Asks for huge pages. It is advice: nothing depends on whether it is followed.
+fn advise_huge(memory: NonNull<u8>, size: usize) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: whole pages inside of memory that is ours; the advice changes no content.
+    unsafe {
+        libc::madvise(memory.as_ptr().cast(), size / 4096 * 4096, libc::MADV_HUGEPAGE);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (memory, size);
+}
+
 impl Drop for Pool {
     fn drop(&mut self) {
-        for (start, layout) in self.taken.drain(..) {
+        for Taken { memory, layout, .. } in self.taken.drain(..) {
             // SAFETY: allocated by `try_system` with this layout, and still ours.
-            unsafe { dealloc(start.as_ptr(), layout) };
+            unsafe { dealloc(memory.as_ptr(), layout) };
         }
     }
 }

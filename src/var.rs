@@ -8,6 +8,7 @@ use std::panic::Location;
 use crate::buffer::MemoryStats;
 use crate::dtype::{DType, Element};
 use crate::error::{Error, Fail, Maybe, Result};
+use crate::exec::Profile;
 use crate::graph::{Core, Handle, Mark, Operand};
 use crate::id::NodeId;
 use crate::node::{Comparison, Extreme, Ties};
@@ -406,6 +407,30 @@ impl Graph {
     /// The recording as a graph in the DOT language of Graphviz.
     pub fn to_dot(&self) -> String {
         text(|out| print::dot(&self.session().core, out))
+    }
+
+    /// How the last evaluation was computed, as text: its steps, each one pass over memory, and
+    /// what they do to each tile. `n12` is a node, `dn12` the gradient of one, `t3` a temporary.
+    pub fn plan_to_text(&self) -> String {
+        self.session().engine().last_plan().map(|plan| plan.to_string()).unwrap_or_default()
+    }
+
+    /// The steps of the last evaluation as a graph in the DOT language of Graphviz.
+    pub fn plan_to_dot(&self) -> String {
+        text(|out| self.session().engine().last_plan().map_or(Ok(()), |plan| plan.dot(out)))
+    }
+
+    /// Begins to note when each step of each evaluation runs, how many bytes it reads and writes,
+    /// and on how many threads.
+    pub fn profile_begin(&self) {
+        self.session().engine().set_profile(Some(Profile::new()));
+    }
+
+    /// What was noted since [`Graph::profile_begin`], as JSON for trace viewers (Perfetto,
+    /// `chrome://tracing`, Speedscope); empty if no profile was begun.
+    pub fn profile_end(&self) -> String {
+        let profile = self.session().engine().set_profile(None);
+        text(|out| profile.map_or(Ok(()), |profile| profile.write(out)))
     }
 
     /// The instructions that kernels use: `baseline`, `v3` (AVX2) or `v4` (AVX-512). The

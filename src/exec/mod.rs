@@ -7,10 +7,12 @@
 mod copy;
 mod index;
 mod matmul;
+mod profile;
 mod team;
 mod tile;
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::Buffer;
@@ -24,8 +26,9 @@ use crate::node::{Extreme, Op, Reduction, Ties};
 use crate::plan::{DatumId, Place, Plan, Planner, Program, Single, Step, Viewed, Work, is_fresh};
 use crate::shape::Layout;
 use index::Outside;
-use team::{PLAN_COST, STEP_COST, Team};
-pub(crate) use team::{THREADS_MAX, shutdown};
+pub(crate) use profile::Profile;
+pub(crate) use team::shutdown;
+use team::{PLAN_COST, STEP_COST, THREADS_MAX, Team};
 use tile::Workspace;
 
 /// Plans that are kept. A program reads few different things over and over.
@@ -64,6 +67,7 @@ pub(crate) struct Engine {
     random: Vec<u64>,
     /// What the last backward computed: nodes and their gradients.
     results: Vec<(NodeId, Buffer)>,
+    profile: Option<Profile>,
     /// How many nodes were computed, and plans made, for tests of what was not.
     #[cfg(test)]
     pub(crate) nodes_run: usize,
@@ -85,6 +89,7 @@ impl Engine {
             versions: Vec::new(),
             random: Vec::new(),
             results: Vec::new(),
+            profile: None,
             #[cfg(test)]
             nodes_run: 0,
             #[cfg(test)]
@@ -111,7 +116,12 @@ impl Engine {
         if self.threads == 0 { team::cores().min(THREADS_MAX) } else { self.threads }
     }
 
-    /// The plan that was used last, as text.
+    /// Begins to take a profile, or ends it and gives it back.
+    pub(crate) fn set_profile(&mut self, profile: Option<Profile>) -> Option<Profile> {
+        std::mem::replace(&mut self.profile, profile)
+    }
+
+    /// The plan that was run last.
     pub(crate) fn last_plan(&self) -> Option<&Plan> {
         self.kept.iter().max_by_key(|kept| kept.used).map(|kept| &kept.plan)
     }
@@ -126,9 +136,11 @@ impl Engine {
         if let Some(place) = self.find(core, key)? {
             return self.run(core, place);
         }
+        let began = self.now();
         let (place, mut plan) = self.room(core)?;
         let planned = self.planner.plan(core, &[root], &[], usize::MAX, &mut plan);
         self.keep(core, place, key, plan, planned)?;
+        self.note_plan(began, place);
         self.run(core, place)
     }
 
@@ -154,6 +166,7 @@ impl Engine {
         let first = core.len();
         targets.clear();
         roots.clear();
+        let began = self.now();
         let (place, mut plan) = self.room(core)?;
         let planned = core.record_backward(given, targets).and_then(|()| {
             for &(root, _) in given {
@@ -163,6 +176,7 @@ impl Engine {
         });
         core.truncate(first);
         self.keep(core, place, key, plan, planned)?;
+        self.note_plan(began, place);
         self.run(core, place)
     }
 
@@ -245,6 +259,17 @@ impl Engine {
         Ok(())
     }
 
+    /// The time in the profile, if one is taken.
+    fn now(&self) -> u64 {
+        self.profile.as_ref().map_or(0, |profile| profile.now())
+    }
+
+    fn note_plan(&mut self, began: u64, place: usize) {
+        if let Some(profile) = &mut self.profile {
+            profile.planned(began, &self.kept[place].plan);
+        }
+    }
+
     fn run(&mut self, core: &mut Core, place: usize) -> Maybe<()> {
         self.uses += 1;
         self.kept[place].used = self.uses;
@@ -266,7 +291,11 @@ impl Engine {
             self.prepare(core, plan, threads)
         });
         let Ok(scratch) = prepared else { return Err(core.out_of_memory("evaluation")) };
+        let began = self.now();
         let ran = Team::enter(threads, |team| self.run_steps(core, plan, team));
+        if let Some(profile) = &mut self.profile {
+            profile.ran(began, plan, threads);
+        }
         if let Some(scratch) = scratch {
             core.pool.give(scratch);
         }
@@ -279,6 +308,7 @@ impl Engine {
             bases: &self.bases,
             team,
             workspaces: self.workspaces.as_mut_ptr(),
+            profiled: self.profile.is_some(),
             level: self.level,
             seed: core.seed,
             replay: core.clock - core.seeded,
@@ -303,7 +333,15 @@ impl Engine {
                 {
                     self.nodes_run += step.nodes as usize;
                 }
-                run.step(core, step)?;
+                if let Some(profile) = &mut self.profile {
+                    self.workspaces.iter_mut().for_each(Workspace::forget_busy);
+                    let began = profile.now();
+                    run.step(core, step)?;
+                    let shares = self.workspaces.iter().filter_map(Workspace::busy);
+                    profile.stepped(began, plan, step, shares);
+                } else {
+                    run.step(core, step)?;
+                }
             }
             for &write in plan.writes(step) {
                 match plan.data[write as usize].place {
@@ -425,6 +463,8 @@ struct Run<'a> {
     team: Team,
     /// As many as the team has threads.
     workspaces: *mut Workspace,
+    /// Whether workers note when they are busy.
+    profiled: bool,
     level: Level,
     seed: u64,
     /// Replays since the seed was set.
@@ -473,8 +513,13 @@ impl Run<'_> {
                 let to = program.len.min(from + program.chunk);
                 // SAFETY: as above; each worker is on one thread at a time and has a workspace of
                 // its own, and chunks are whole units.
-                let done =
-                    unsafe { self.program(program, from, to, &mut *self.workspaces.add(worker)) };
+                let done = unsafe {
+                    let workspace = &mut *self.workspaces.add(worker);
+                    let began = self.profiled.then(Instant::now);
+                    let done = self.program(program, from, to, workspace);
+                    began.inspect(|&began| workspace.note_busy(began));
+                    done
+                };
                 if let Err(outside) = done {
                     let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
                     // The first in the order of the data is told, whoever found one first.

@@ -2,6 +2,7 @@
 //! first-level cache.
 
 use std::mem::MaybeUninit;
+use std::time::Instant;
 
 use super::copy::Cursor;
 use super::index::{Outside, pick_row, unpick_row};
@@ -24,6 +25,8 @@ pub(crate) struct Workspace {
     slots: Vec<*mut u8>,
     cursors: Vec<(u32, Cursor)>,
     lanes: Vec<Line2>,
+    /// From when to when it was used in a step, if a profile is taken.
+    busy: Option<(Instant, Instant)>,
 }
 
 // SAFETY: the pointers are only looked at while a program runs, by the thread that set them.
@@ -40,6 +43,19 @@ struct Line(#[expect(dead_code, reason = "only its address matters")] MaybeUnini
 struct Line2([u64; STRIDE]);
 
 impl Workspace {
+    pub(super) fn busy(&self) -> Option<(Instant, Instant)> {
+        self.busy
+    }
+
+    pub(super) fn forget_busy(&mut self) {
+        self.busy = None;
+    }
+
+    pub(super) fn note_busy(&mut self, began: Instant) {
+        let began = self.busy.map_or(began, |(first, _)| first);
+        self.busy = Some((began, Instant::now()));
+    }
+
     /// Makes room for every program of a plan.
     pub(super) fn prepare(&mut self, plan: &Plan) -> Result<(), OutOfMemory> {
         let (mut bytes, mut slots, mut sinks) = (0, 0, 0);

@@ -13,6 +13,7 @@
 #![allow(rustdoc::private_intra_doc_links, reason = "as above")]
 
 pub mod elementwise;
+pub mod engine;
 pub mod gradient;
 pub mod graph;
 pub mod index;

@@ -14,7 +14,7 @@ pub const BG_TEXT: i32 = 0;
 pub const BG_DOT: i32 = 1;
 
 /// The caller's buffer, filled as snprintf does: what does not fit is counted.
-struct CBuffer {
+pub(super) struct CBuffer {
     start: *mut c_char,
     capacity: usize,
     len: usize,
@@ -55,7 +55,7 @@ impl Write for CBuffer {
 }
 
 /// C's own stream, so that the order with the caller's printf is kept.
-struct StandardOutput;
+pub(super) struct StandardOutput;
 
 unsafe extern "C" {
     safe fn putchar(c: c_int) -> c_int;
@@ -71,7 +71,7 @@ impl Write for StandardOutput {
 ///
 /// # Safety
 /// The header's rules for `g` and `buffer`.
-unsafe fn format(
+pub(super) unsafe fn format(
     g: *mut bg_graph,
     (buffer, capacity): (*mut c_char, usize),
     write: impl FnOnce(&mut crate::session::Session, &mut CBuffer) -> Maybe<()>,
@@ -88,7 +88,7 @@ unsafe fn format(
 }
 
 /// A stream's error on the graph's behalf; writing to a buffer never fails.
-fn written(core: &mut Core, what: &str, result: fmt::Result) -> Maybe<()> {
+pub(super) fn written(core: &mut Core, what: &str, result: fmt::Result) -> Maybe<()> {
     result.map_err(|fmt::Error| {
         core.fail(ErrorKind::Argument, format_args!("{what}: standard output cannot be written"))
     })
@@ -156,14 +156,16 @@ fn graph(core: &mut Core, format_code: i32, out: &mut impl Write) -> Maybe<()> {
     let result = match format_code {
         BG_TEXT => print::graph(core, out),
         BG_DOT => print::dot(core, out),
-        other => {
-            return Err(core.fail(
-                ErrorKind::Argument,
-                format_args!("{what}: {other} is no format: use BG_TEXT or BG_DOT"),
-            ));
-        }
+        other => return Err(unknown_format(core, what, other)),
     };
     written(core, what, result)
+}
+
+pub(super) fn unknown_format(core: &mut Core, what: &str, code: i32) -> crate::error::Fail {
+    core.fail(
+        ErrorKind::Argument,
+        format_args!("{what}: {code} is no format: use BG_TEXT or BG_DOT"),
+    )
 }
 
 /// The label of x, or "" if it has none. Buffer and result as for bg_format.

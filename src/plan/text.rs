@@ -97,6 +97,58 @@ impl fmt::Display for Plan {
 }
 
 impl Plan {
+    /// The steps and what passes between them, as a graph in the DOT language of Graphviz.
+    pub(crate) fn dot(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        writeln!(out, "digraph plan {{\n  node [shape=box, fontname=monospace];")?;
+        for (number, step) in self.steps.iter().enumerate() {
+            write!(out, "  s{number} [label=\"")?;
+            match step.work {
+                Work::Fused(program) => {
+                    let program = &self.programs[program as usize];
+                    write!(out, "{number}: {} elements", program.len)?;
+                    if program.row != 0 {
+                        write!(out, " in rows of {}", program.row)?;
+                    }
+                    for instr in program.instrs.of(&self.instrs) {
+                        match instr.code {
+                            Code::Spread | Code::Flush | Code::Gather => {}
+                            Code::Copy => write!(out, "\\ncopy")?,
+                            _ => write!(out, "\\n{}", instr.name.name())?,
+                        }
+                        if let crate::node::Op::Pull(_, operand) = instr.name {
+                            write!(out, "'{operand}")?;
+                        }
+                    }
+                }
+                Work::Single(single) => {
+                    write!(out, "{number}: {}", self.singles[single as usize].op.name())?;
+                }
+            }
+            writeln!(out, "\"];")?;
+        }
+        let made_by =
+            |datum: u32| self.steps.iter().position(|step| self.writes(step).contains(&datum));
+        for (number, step) in self.steps.iter().enumerate() {
+            for &datum in self.reads(step) {
+                let name = self.datum_name(datum);
+                match made_by(datum) {
+                    Some(maker) => writeln!(out, "  s{maker} -> s{number} [label=\"{name}\"];")?,
+                    None => {
+                        writeln!(out, "  \"{name}\" [shape=ellipse];")?;
+                        writeln!(out, "  \"{name}\" -> s{number};")?;
+                    }
+                }
+            }
+            for &datum in self.writes(step) {
+                if !matches!(self.data[datum as usize].place, Place::Scratch(_)) {
+                    let name = self.datum_name(datum);
+                    writeln!(out, "  \"{name}\" [shape=ellipse];\n  s{number} -> \"{name}\";")?;
+                }
+            }
+        }
+        writeln!(out, "}}")
+    }
+
     fn datum_name(&self, datum: u32) -> DatumName<'_> {
         DatumName { plan: self, datum }
     }

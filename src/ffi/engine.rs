@@ -1,0 +1,149 @@
+//! How things are computed: threads, plans, profiles.
+
+use std::ffi::{CStr, c_char};
+use std::fmt::{self, Write};
+use std::fs::File;
+use std::path::Path;
+
+use super::print::{BG_DOT, BG_TEXT, StandardOutput, format, unknown_format, written};
+use super::{bg_graph, bg_status, call, null_pointer, status};
+use crate::error::{ErrorKind, Maybe};
+use crate::exec::{self, Profile};
+use crate::session::Session;
+
+/// Sets how many threads may work on one evaluation of this graph; 0, the default, for as many as
+/// the machine has cores. No number depends on it: results are the same bit for bit. Small
+/// evaluations stay on the thread that asks for them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_set_num_threads(g: *mut bg_graph, threads: usize) {
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| session.engine().set_threads(threads)) }
+}
+
+/// How many threads may work on one evaluation of this graph.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_num_threads(g: *mut bg_graph) -> usize {
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| session.engine().threads()) }
+}
+
+/// Ends the worker threads of this process, which the first evaluation that is worth it starts, and
+/// waits for them; a later evaluation starts them again. For programs that must leave no thread
+/// behind, for example before they unload the library. Not to be called from a forked child while
+/// its parent's threads run: there it does nothing, as evaluations in a forked child use one thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn bg_shutdown() {
+    exec::shutdown();
+}
+
+/// Sets whether operations are fused into passes over memory (the default), or computed one by one,
+/// keeping every value: slower, and the same bit for bit.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_set_fusion(g: *mut bg_graph, on: bool) {
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| session.engine().set_fusion(on)) }
+}
+
+/// Writes how the last evaluation was computed: BG_TEXT or BG_DOT. A step is one pass over memory;
+/// n12 is a node, dn12 the gradient of one, t3 a temporary. Buffer and result as for bg_format.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_format_plan(
+    g: *mut bg_graph,
+    buffer: *mut c_char,
+    capacity: usize,
+    format_code: i32,
+) -> usize {
+    // SAFETY: the header's rules for `g` and `buffer`.
+    unsafe {
+        format(g, (buffer, capacity), |session, out| plan(session, "format_plan", format_code, out))
+    }
+}
+
+/// As bg_format_plan, to standard output.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_print_plan(g: *mut bg_graph, format_code: i32) -> bg_status {
+    // SAFETY: the header's rules for `g`.
+    unsafe { status(g, |session| plan(session, "print_plan", format_code, &mut StandardOutput)) }
+}
+
+fn plan(session: &mut Session, what: &str, format_code: i32, out: &mut impl Write) -> Maybe<()> {
+    let result = match (format_code, session.engine().last_plan()) {
+        (BG_TEXT | BG_DOT, None) => Ok(()),
+        (BG_TEXT, Some(plan)) => write!(out, "{plan}"),
+        (BG_DOT, Some(plan)) => plan.dot(out),
+        _ => return Err(unknown_format(&mut session.core, what, format_code)),
+    };
+    written(&mut session.core, what, result)
+}
+
+/// Begins to note when each step of each evaluation runs, how many bytes it reads and writes, and
+/// on how many threads.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_profile_begin(g: *mut bg_graph) {
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| drop(session.engine().set_profile(Some(Profile::new())))) }
+}
+
+/// Writes what was noted since bg_profile_begin to a file, as JSON for trace viewers (Perfetto,
+/// chrome://tracing, Speedscope), and stops noting.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_profile_end(g: *mut bg_graph, path: *const c_char) -> bg_status {
+    let what = "profile_end";
+    // SAFETY: the header's rules for `g`; `path` is NULL or a string that ends in NUL.
+    unsafe {
+        status(g, |session| {
+            let Some(profile) = session.engine().set_profile(None) else {
+                return Err(session.core.fail(
+                    ErrorKind::Argument,
+                    format_args!("{what}: no profile is being taken: call profile_begin first"),
+                ));
+            };
+            if path.is_null() {
+                return Err(null_pointer(&mut session.core, what));
+            }
+            let path = CStr::from_ptr(path);
+            write_file(path, &profile).map_err(|fmt::Error| {
+                session.core.fail(
+                    ErrorKind::Argument,
+                    format_args!("{what}: cannot write to {}", path.to_string_lossy()),
+                )
+            })
+        })
+    }
+}
+
+fn write_file(path: &CStr, profile: &Profile) -> fmt::Result {
+    let path = path.to_str().map_err(|_| fmt::Error)?;
+    let file = File::create(Path::new(path)).map_err(|_| fmt::Error)?;
+    let mut out = Buffered { file, bytes: [0; 4096], len: 0 };
+    profile.write(&mut out)?;
+    out.flush()
+}
+
+/// Text on its way to a file, without memory that could run out.
+struct Buffered {
+    file: File,
+    bytes: [u8; 4096],
+    len: usize,
+}
+
+impl Buffered {
+    fn flush(&mut self) -> fmt::Result {
+        let done = std::io::Write::write_all(&mut self.file, &self.bytes[..self.len]);
+        self.len = 0;
+        done.map_err(|_| fmt::Error)
+    }
+}
+
+impl Write for Buffered {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for &byte in text.as_bytes() {
+            if self.len == self.bytes.len() {
+                self.flush()?;
+            }
+            self.bytes[self.len] = byte;
+            self.len += 1;
+        }
+        Ok(())
+    }
+}
