@@ -145,7 +145,8 @@ impl Engine {
     ) -> Maybe<()> {
         let hash = given.iter().fold(0x9e37_79b9_7f4a_7c15, |hash, &(root, head)| {
             let hash = core.structure(root, hash ^ u64::from(root.0));
-            head.map_or(hash, |head| core.structure(head, hash ^ u64::from(head.0) << 32))
+            // (No root's number has these bits: a head is not taken for one more root.)
+            head.map_or(hash, |head| core.structure(head, hash ^ !(u64::from(head.0) << 32)))
         });
         let key = Key { hash, is_backward: true, mutations: core.mutations };
         if let Some(place) = self.find(core, key)? {
