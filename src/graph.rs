@@ -416,7 +416,9 @@ impl Core {
             | u64::from(node.dtype as u8) << 8
             | u64::from(node.has_slot() && node.op != Op::Leaf) << 1
             | u64::from(node.requires_grad);
-        let operands = mix(a << 32 | b, (c << 32 | d) ^ 0x9fb2_1c65_1e98_df25);
+        // Both factors are mixed with something that no ids are: a factor of 0 would hide the other.
+        let first = (a << 32 | b) ^ 0xe703_7ed1_a0b4_28db;
+        let operands = mix(first, (c << 32 | d) ^ 0x9fb2_1c65_1e98_df25);
         // Which random numbers are drawn is no part of the structure: each recording has others.
         let own_list = if node.op == Op::DropoutMask { ListId::NONE } else { node.list };
         let lists = mix(list(node.shape) ^ 0x94d0_49bb_1331_11eb, list(own_list).rotate_left(32));
