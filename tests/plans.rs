@@ -28,3 +28,19 @@ fn the_first_node_as_both_operands_does_not_hide_the_others() -> Result<()> {
     assert_eq!(large, 10.0 * small);
     Ok(())
 }
+
+#[test]
+fn a_strided_operand_is_read_again_after_many_constants() -> Result<()> {
+    let n = 64;
+    let data: Vec<f64> = (0..n * n).map(|i| ((i * 7919) % 997) as f64 * 0.001).collect();
+    let run = |fusion: bool| -> Result<Vec<f64>> {
+        let g = Graph::new();
+        g.set_fusion(fusion);
+        let x = g.tensor(&data, &[n, n]);
+        let t = x.transpose(0, 1);
+        let y = (0..30).fold(t + x, |y, i| y + 0.001 * i as f64);
+        (y * t).to_vec()
+    };
+    assert_eq!(run(true)?, run(false)?);
+    Ok(())
+}
