@@ -44,3 +44,14 @@ fn a_strided_operand_is_read_again_after_many_constants() -> Result<()> {
     assert_eq!(run(true)?, run(false)?);
     Ok(())
 }
+
+#[test]
+fn long_columns_have_the_log_sum_exp_of_columns() -> Result<()> {
+    let g = Graph::new();
+    let data: Vec<f64> = (0..27_000).map(|i| ((i * 7919) % 997 * (i % 3)) as f64 * 1e-3).collect();
+    let x = g.tensor(&data, &[9000, 3]);
+    let y = x.logsumexp_axes(&[0], false).to_vec::<f64>()?;
+    let z = x.exp().sum_axes(&[0], false).log().to_vec::<f64>()?;
+    assert!(y.iter().zip(&z).all(|(y, z)| (y - z).abs() < 1e-12), "{y:?} is not {z:?}");
+    Ok(())
+}
