@@ -118,8 +118,8 @@ pub(crate) struct Core {
     pub(crate) seeded: u64,
     /// Counts the random leaves and dropouts since then, each with a stream of its own.
     pub(crate) streams: u64,
-    /// Changes when something that decides what backward does is changed after it was recorded.
-    pub(crate) mutations: u64,
+    /// From this node on, hashes are not those of the nodes as they are now.
+    outdated: usize,
     labels: Vec<(NodeId, String)>,
     /// Lists that the reverse walk fills anew each time.
     pub(crate) walk_scratch: WalkScratch,
@@ -157,7 +157,7 @@ impl Core {
             seed: 0,
             seeded: 1,
             streams: 0,
-            mutations: 0,
+            outdated: usize::MAX,
             labels: Vec::new(),
             walk_scratch: WalkScratch::default(),
             tag,
@@ -390,6 +390,7 @@ impl Core {
                 _ => node.inputs.iter().any(|&id| id.is_node() && self.node(id).requires_grad),
             };
         }
+        self.settle();
         record.hash = self.hash(&record, id);
         let state = State { value: None, changed: 0, checked: 0, ready: false };
         let pushed = self.nodes.push(&self.bump, record).and_then(|_| {
@@ -402,7 +403,8 @@ impl Core {
     }
 
     /// The structure of everything up to a node, mixed with a number.
-    pub(crate) fn structure(&self, id: NodeId, with: u64) -> u64 {
+    pub(crate) fn structure(&mut self, id: NodeId, with: u64) -> u64 {
+        self.settle();
         mix(self.node(id).hash, with ^ 0x2545_f491_4f6c_dd1d)
     }
 
@@ -429,13 +431,16 @@ impl Core {
     /// Notes that a node is not what it was recorded as: whether it requires a gradient, or
     /// retains it.
     pub(crate) fn mutated(&mut self, id: NodeId) {
-        if id.index() + 1 == self.nodes.len() {
-            // Nothing follows yet, so it counts as recorded like that.
-            let hash = self.hash(self.nodes.get(id.index()), id.index());
-            self.nodes.get_mut(id.index()).hash = hash;
-        } else {
-            self.mutations += 1;
+        self.outdated = self.outdated.min(id.index());
+    }
+
+    /// Brings the hashes up to date from the first node on that was changed after it was recorded.
+    fn settle(&mut self) {
+        for id in self.outdated..self.nodes.len() {
+            let hash = self.hash(self.nodes.get(id), id);
+            self.nodes.get_mut(id).hash = hash;
         }
+        self.outdated = usize::MAX;
     }
 
     // ---- leaves ----

@@ -55,3 +55,39 @@ fn long_columns_have_the_log_sum_exp_of_columns() -> Result<()> {
     assert!(y.iter().zip(&z).all(|(y, z)| (y - z).abs() < 1e-12), "{y:?} is not {z:?}");
     Ok(())
 }
+
+#[test]
+fn a_leaf_that_was_changed_and_dropped_leaves_no_plan_behind() -> Result<()> {
+    let g = Graph::new();
+    let z = g.param(&[2.0f64], &[]);
+    let mark = g.mark();
+    let x = g.tensor(&[3.0f64], &[]);
+    let y = x * z;
+    x.set_requires_grad(true)?;
+    y.backward()?;
+    assert_eq!(x.grad::<f64>()?, Some(vec![2.0]));
+    g.rewind(mark)?;
+    let x = g.tensor(&[3.0f64], &[]);
+    (x * z).backward()?;
+    assert_eq!(x.grad::<f64>()?, None);
+    Ok(())
+}
+
+#[test]
+fn a_leaf_that_is_changed_while_it_is_the_last_node_is_a_changed_leaf() -> Result<()> {
+    let g = Graph::new();
+    let z = g.param(&[2.0f64], &[]);
+    let x = g.tensor(&[3.0f64], &[]);
+    let mark = g.mark();
+    x.set_requires_grad(true)?;
+    let _unread = x * z;
+    x.set_requires_grad(false)?;
+    g.rewind(mark)?;
+    (x * z).backward()?;
+    assert_eq!(x.grad::<f64>()?, None);
+    g.rewind(mark)?;
+    x.set_requires_grad(true)?;
+    (x * z).backward()?;
+    assert_eq!(x.grad::<f64>()?, Some(vec![2.0]));
+    Ok(())
+}
