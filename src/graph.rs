@@ -118,8 +118,8 @@ pub(crate) struct Core {
     pub(crate) seeded: u64,
     /// Counts the random leaves and dropouts since then, each with a stream of its own.
     pub(crate) streams: u64,
-    /// Changes when something that decides what backward does is changed after it was recorded.
-    pub(crate) mutations: u64,
+    /// From this node on, hashes are not those of the nodes as they are now.
+    outdated: usize,
     labels: Vec<(NodeId, String)>,
     /// Lists that the reverse walk fills anew each time.
     pub(crate) walk_scratch: WalkScratch,
@@ -157,7 +157,7 @@ impl Core {
             seed: 0,
             seeded: 1,
             streams: 0,
-            mutations: 0,
+            outdated: usize::MAX,
             labels: Vec::new(),
             walk_scratch: WalkScratch::default(),
             tag,
@@ -377,6 +377,7 @@ impl Core {
                 }
                 _ => node.inputs.iter().any(|&id| id.is_node() && self.node(id).requires_grad),
             };
+        self.settle();
         let hash = self.hash(&node, requires_grad, false, id);
         // Written where it stays, field by field: no copy is read back before it is complete.
         let record = Node {
@@ -403,7 +404,8 @@ impl Core {
     }
 
     /// The structure of everything up to a node, mixed with a number.
-    pub(crate) fn structure(&self, id: NodeId, with: u64) -> u64 {
+    pub(crate) fn structure(&mut self, id: NodeId, with: u64) -> u64 {
+        self.settle();
         mix(self.node(id).hash, with)
     }
 
@@ -429,16 +431,28 @@ impl Core {
     /// Notes that a node is not what it was recorded as: whether it requires a gradient, or
     /// retains it.
     pub(crate) fn mutated(&mut self, id: NodeId) {
-        if id.index() + 1 == self.nodes.len() {
-            // Nothing follows yet, so it counts as recorded like that.
-            let node = *self.node(id);
+        self.outdated = self.outdated.min(id.index());
+    }
+
+    /// Brings the hashes up to date from the first node on that was changed after it was recorded.
+    #[inline]
+    fn settle(&mut self) {
+        if self.outdated != usize::MAX {
+            self.settle_from(self.outdated);
+        }
+    }
+
+    #[cold]
+    fn settle_from(&mut self, first: usize) {
+        for id in first..self.nodes.len() {
+            let node = *self.nodes.get(id);
             let Node { op, dtype, shape, len, inputs, list, imm, .. } = node;
             let recorded = NewNode { op, dtype, shape, len, inputs, list, imm };
             let retains = op != Op::Leaf && node.has_slot();
-            self.node_mut(id).hash = self.hash(&recorded, node.requires_grad, retains, id.index());
-        } else {
-            self.mutations += 1;
+            let hash = self.hash(&recorded, node.requires_grad, retains, id);
+            self.nodes.get_mut(id).hash = hash;
         }
+        self.outdated = usize::MAX;
     }
 
     // ---- leaves ----

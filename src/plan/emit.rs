@@ -55,7 +55,7 @@ enum Brought {
     Constant(u64, DType, Grain),
     Element(DatumId, usize, Grain),
     Spread(NodeId),
-    Gather(DatumId, u32),
+    Gather(u32),
 }
 
 /// The emitter's own memory, kept from plan to plan.
@@ -362,20 +362,16 @@ impl Emitter {
             layout.len(),
             if grain == Grain::Row { draft.len / draft.row } else { draft.len }
         );
-        let same = plan
-            .gathers
-            .iter()
-            .rev()
-            .take(8)
-            .position(|gather| gather.datum == datum && gather.layout == layout);
-        let arg = match same {
-            Some(back) => (plan.gathers.len() - 1 - back) as u32,
-            None => plan.gathers.try_push(Gather { datum, layout })?,
-        };
-        let what = Brought::Gather(datum, arg);
-        if let Some(value) = self.known(what) {
+        // A gather has a cursor of its own, so one of another instruction is not used again.
+        let known = self.brought.iter().rev().take(24).find(|(known, _)| match *known {
+            Brought::Gather(arg) => plan.gathers[arg as usize] == Gather { datum, layout },
+            _ => false,
+        });
+        if let Some(&(_, value)) = known {
             return Ok(value);
         }
+        let arg = plan.gathers.try_push(Gather { datum, layout })?;
+        let what = Brought::Gather(arg);
         let out = self.value(Kind::Register(grain))?;
         self.width = self.width.max(dtype.size());
         self.cost += 200;

@@ -570,11 +570,9 @@ impl Planner {
             if let Some((base, layout)) = layout {
                 self.views[0] = View::Other(base, reduced_last(&layout, &kept));
             }
-            let reduced = len / node.len;
-            if whole_rows && reduced > ROW_MAX {
-                return self.single_step(core, id, node);
-            }
             if whole_rows {
+                // However long: only gathering makes rows of what does not lie in rows.
+                let reduced = len / node.len;
                 return self.join(core, id, What::MovedFold, len, reduced, 1, NONE);
             }
             return self.join(core, id, What::MovedSink, len, 0, 1, NONE);
