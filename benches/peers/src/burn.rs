@@ -39,10 +39,12 @@ fn wide<const D: usize>(x: &Tensor<D>) -> Vec<f64> {
     x.clone().inner().to_data().convert::<f64>().try_to_vec().expect("they are numbers")
 }
 
+type ReadGrad<'a> = Box<dyn Fn(&Gradients) -> Vec<f64> + 'a>;
+
 /// A leaf and how to read its gradient, whatever its rank.
 struct Leaf<'a> {
     name: &'a str,
-    grad: Box<dyn Fn(&Gradients) -> Vec<f64> + 'a>,
+    grad: ReadGrad<'a>,
 }
 
 fn leaf<'a, const D: usize>(name: &'a str, x: &'a Tensor<D>) -> Leaf<'a> {
@@ -236,7 +238,7 @@ fn rosenbrock(session: &mut Session, device: &Device, len: usize) {
     let data = TensorData::new(valley(len), [len]);
     let x = Tensor::<1>::from_data(data, (device, DType::F64)).require_grad();
     serve(session, &[leaf("x", &x)], None, || {
-        let (low, high) = (x.clone().slice([0..len - 1]), x.clone().slice([1..len]));
+        let (low, high) = (x.clone().narrow(0, 0, len - 1), x.clone().narrow(0, 1, len - 1));
         let valley = (high - low.clone().square()).square() * 100.0;
         (valley + (low.neg() + 1.0).square()).sum()
     });

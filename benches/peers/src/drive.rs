@@ -339,8 +339,7 @@ fn compare(peers: &[Peer], case: Case, open: &[Open]) -> Result<Map<String, Valu
             let norm = (usize::MAX, &norms[0], &norms[1]);
             for (i, &a, &b) in pairs.map(|(i, (a, b))| (i, a, b)).chain([norm]) {
                 let distance = (a - b).abs() / a.abs().max(typical).max(f64::MIN_POSITIVE);
-                // A NaN is near nothing.
-                if !(distance <= tolerance) {
+                if distance.is_nan() || distance > tolerance {
                     let place = match i {
                         usize::MAX => "the norm".to_string(),
                         i => format!("sample {i}"),

@@ -106,7 +106,7 @@ const LARGE: usize = 1_000_000;
 #[inline(always)]
 fn put(out: &mut [f32], from: &[f32], large: bool) {
     #[cfg(target_arch = "x86_64")]
-    if large && out.as_ptr().addr() % 32 == 0 {
+    if large && out.as_ptr().addr().is_multiple_of(32) {
         use std::arch::x86_64::{_mm256_loadu_ps, _mm256_stream_ps};
         let whole = out.len() & !7;
         for i in (0..whole).step_by(8) {
@@ -173,7 +173,7 @@ impl Aligned {
 }
 
 /// The part of each array for each thread, in whole pieces.
-fn parts<'a>(arrays: Vec<&'a mut [f32]>) -> Vec<std::sync::Mutex<Vec<&'a mut [f32]>>> {
+fn parts(arrays: Vec<&mut [f32]>) -> Vec<std::sync::Mutex<Vec<&mut [f32]>>> {
     let count = crate::threads();
     let len = arrays[0].len().div_ceil(count).next_multiple_of(PIECE);
     let mut parts: Vec<Vec<&mut [f32]>> = (0..count).map(|_| Vec::new()).collect();

@@ -61,12 +61,18 @@ pub fn machine() -> Value {
             entry("/proc/cpuinfo", "model")
         ),
         "cores": std::thread::available_parallelism().map_or(0, usize::from),
+        "all": processors(),
         "allowed": entry("/proc/self/status", "Cpus_allowed_list"),
         "caches": caches,
         "memory": entry("/proc/meminfo", "MemTotal"),
         "level": ::bumpgrad::Graph::new().simd_level(),
         "system": ask("uname", &["-sr"]),
     })
+}
+
+fn processors() -> usize {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    text.lines().filter(|line| line.starts_with("processor")).count()
 }
 
 /// How busy the machine is with everything, this run included.
