@@ -1,5 +1,5 @@
 //! dfdx: the cases that its shapes and operations express without detours. W8 and W11 are not
-//! among them.
+//! among them; nor is gelu, whose gradient in 0.13 lacks the inner factor, 1 / sqrt 2.
 
 use std::hint::black_box;
 
@@ -21,6 +21,7 @@ pub fn run(session: &mut Session, case: Case) {
         Case::W1 | Case::W2 => scalars(session, device, case == Case::W2),
         Case::W3(len) => squares(session, device, len),
         Case::W3Chain(len) => cheap(session, device, len),
+        Case::W4 { op: Unary::Gelu, .. } => {}
         Case::W4 { op, pull, len } => elementwise(session, device, op, pull, len),
         Case::W5(which) => rows(session, device, which),
         Case::W6(which) => matmul(session, device, which),
@@ -114,7 +115,7 @@ fn elementwise(session: &mut Session, device: &Cpu, op: Unary, pull: bool, len: 
             Unary::Sin => x.sin(),
             Unary::Tanh => x.tanh(),
             Unary::Sigmoid => x.sigmoid(),
-            Unary::Gelu => x.accurate_gelu(),
+            Unary::Gelu => unreachable!("it is left out"),
             Unary::Sqrt => x.sqrt(),
             Unary::Recip => x.recip(),
             Unary::Pow => x.powf(2.5),

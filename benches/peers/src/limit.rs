@@ -370,8 +370,8 @@ fn sin_cos(x: f32) -> (f32, f32) {
     let n = shifted - ROUND;
     let quarter = shifted.to_bits();
     let r = n.mul_add(-1.570_312_5, x);
-    let r = n.mul_add(-4.837_512_97e-4, r);
-    let r = n.mul_add(-7.549_789_95e-8, r);
+    let r = n.mul_add(-4.837_513e-4, r);
+    let r = n.mul_add(-7.549_79e-8, r);
     let square = r * r;
     let sine = (-1.951_529_6e-4f32)
         .mul_add(square, 8.332_161e-3)
