@@ -4,7 +4,7 @@
 #   benches/peers/run.sh [--python PATH] [--threads N] [other options of the program]
 #
 # NATIVE=0 leaves the others compiled like bumpgrad, for every CPU of its architecture; by default
-# they are compiled for this CPU, as candle's documentation recommends.
+# they are compiled for this CPU, as candle's own repository does.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 target=${CARGO_TARGET_DIR:-$here/target}

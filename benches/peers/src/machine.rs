@@ -66,7 +66,7 @@ pub fn machine() -> Value {
         "caches": caches,
         "memory": entry("/proc/meminfo", "MemTotal"),
         "level": ::bumpgrad::Graph::new().simd_level(),
-        "system": ask("uname", &["-sr"]),
+        "system": ask("uname", &["-sm"]),
     })
 }
 
