@@ -100,7 +100,7 @@ STYLE = """
     .axis { stroke: #9198a1 }
   }
 """
-LEFT, WIDTH, RIGHT, LINE, HEAD = 210, 520, 130, 20, 62
+LEFT, WIDTH, RIGHT, LINE, HEAD = 225, 520, 145, 20, 62
 
 
 class Chart:
@@ -209,15 +209,15 @@ def limit_chart(path, rows, threads):
         tip = f"{row.name}: limit {row.show('limit')} {row.unit} by {row.limit_by}, "
         tip += f"{row.own_name} {row.show(row.own_name)}"
         chart.bar(place(0), place(part), y, "good", tip)
-        end = part
+        value = f"{100 * part:.0f} %"
         if row.other:
             other = row.limit / row.other
             chart.parts.append(
                 f'<circle cx="{place(other):.1f}" cy="{y - 6}" r="4" class="mark">'
                 f"<title>{escape(row.other_name)} {row.show(row.other_name)} {row.unit}</title></circle>"
             )
-            end = max(end, other)
-        chart.text(place(end) + 8, y - 2, f"{100 * part:.0f} %", "small")
+            value += f"   ({row.other_name} {100 * other:.0f} %)"
+        chart.text(place(top) + 12, y - 2, value, "small")
     chart.write(path)
     return True
 
@@ -276,7 +276,7 @@ def losses(rows):
     for row in sorted(lost, key=lambda row: row.faster):
         lines.append(
             f"- {row.name}: {row.show(row.own_name)} {row.unit}, {row.other_name} "
-            f"{row.show(row.other_name)}: {times(1 / row.faster)} slower"
+            f"{row.show(row.other_name)}: {1 / row.faster:.2f} times as long"
         )
     return lines
 

@@ -149,7 +149,7 @@ impl Drop for Peer {
 pub fn run(arguments: Vec<String>) -> Result<()> {
     let Some(options) = Options::parse(arguments)? else { return Ok(()) };
     let mut peers = start(&options)?;
-    let begin = machine::load();
+    let (begin, build) = (machine::load(), machine::build());
     let mut cases = Vec::new();
     for case in Case::all() {
         let name = case.to_string();
@@ -163,7 +163,7 @@ pub fn run(arguments: Vec<String>) -> Result<()> {
     let libraries: Vec<&Value> = peers.iter().map(|peer| &peer.hello).collect();
     let figures = json!({
         "machine": machine::machine(),
-        "build": machine::build(),
+        "build": build,
         "load": [begin, machine::load()],
         "note": options.note,
         "threads": options.threads,
