@@ -372,7 +372,8 @@ impl Emitter {
         }
         let arg = plan.gathers.try_push(Gather { datum, layout })?;
         let what = Brought::Gather(arg);
-        let out = self.value(Kind::Register(grain))?;
+        // A slot of its own, since it may come to point into the datum itself.
+        let out = self.value(Kind::Fixed(grain))?;
         self.width = self.width.max(dtype.size());
         self.cost += 200;
         self.push(Instr { grain, arg, ..instr(Code::Gather, Op::Expand, dtype, out) })?;

@@ -421,7 +421,7 @@ impl Planner {
                     None => {
                         // Strides cannot express it: the view below gets data of its own first.
                         let base = node.inputs[0];
-                        self.materialise(core, base)?;
+                        self.own(core, base)?;
                         Shown { base, layout: Layout::dense(&dims), constant: None }
                     }
                 }
@@ -433,13 +433,19 @@ impl Planner {
 
     /// Sees to it that a node that is computed has dense data of its own in memory.
     fn materialise(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
+        self.own(core, id)?;
+        if !core.state(id).ready {
+            self.fates[id.index()].stored = true;
+        }
+        Ok(())
+    }
+
+    /// Sees to it that a node has dense data of its own, at least within a step.
+    fn own(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
         if !self.has_own(core, id) {
             self.set_view(core, 0, id, core.node(id).shape);
             self.fates[id.index()].shown = NONE;
             self.join(core, id, What::Copy, core.node(id).len, 0, 1, NONE)?;
-        }
-        if !core.state(id).ready {
-            self.fates[id.index()].stored = true;
         }
         Ok(())
     }

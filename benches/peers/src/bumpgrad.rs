@@ -24,8 +24,10 @@ pub fn replay(session: &mut Session, case: Case) {
     }
 }
 
-/// As many threads as the run asks for: this version of bumpgrad has one.
-fn threads(_graph: &Graph, _count: usize) {}
+/// As many threads as the run asks for.
+fn threads(graph: &Graph, count: usize) {
+    graph.set_num_threads(count);
+}
 
 fn run(session: &mut Session, case: Case, replay: bool) {
     let graph = Graph::new();
