@@ -199,8 +199,8 @@ fn each<L: Lanes, const N: usize>(
     while i < whole {
         // SAFETY: LANES elements from i on are inside all slices, which are `n` long.
         unsafe {
-            let x = std::array::from_fn(|k| L::load(from[k].as_ptr().add(i)));
-            f.apply(x).store(out.as_mut_ptr().add(i));
+            let x = std::array::from_fn(|k| L::load(from[k], i));
+            f.apply(x).store(out, i);
         }
         i += L::LANES;
     }
@@ -214,8 +214,8 @@ fn each<L: Lanes, const N: usize>(
         let mut y = [from[0][whole]; MAX_LANES];
         // SAFETY: the copies hold MAX_LANES elements, at least LANES.
         unsafe {
-            let x = std::array::from_fn(|k| L::load(last[k].as_ptr()));
-            f.apply(x).store(y.as_mut_ptr());
+            let x = std::array::from_fn(|k| L::load(&last[k], 0));
+            f.apply(x).store(&mut y, 0);
         }
         out[whole..].copy_from_slice(&y[..n - whole]);
     }
