@@ -1043,5 +1043,7 @@ impl FloatKernels {
     }
 }
 
+#[cfg(all(test, target_arch = "x86_64"))]
+mod machine_code;
 #[cfg(test)]
 mod tests;
