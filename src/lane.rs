@@ -430,9 +430,9 @@ macro_rules! wide {
             #[inline(always)]
             unsafe fn load(source: &[$float], at: usize) -> Self {
                 debug_assert!(at + 4 <= source.len());
+                let four = source.as_ptr().wrapping_add(at).cast::<[$float; 4]>();
                 // SAFETY: the caller promises four elements; alignment is not assumed.
-                let four =
-                    unsafe { source.as_ptr().add(at).cast::<[$float; 4]>().read_unaligned() };
+                let four = unsafe { four.read_unaligned() };
                 Self($floats::new(four))
             }
             #[inline(always)]
