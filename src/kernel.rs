@@ -1079,11 +1079,9 @@ pub(crate) struct FloatKernels {
     pub(crate) softmax_row: Kernel,
     pub(crate) log_softmax_row: Kernel,
     /// out = a b + c, as `Mul` and then `Add` would give it.
-    #[allow(dead_code)] // for plans that join steps
     pub(crate) muladd: Kernel,
     /// out = sin a, and cos a is written to b, which must then be valid for writing and overlap
     /// nothing: both as `Sin` and `Cos` would give them.
-    #[allow(dead_code)] // for plans that join steps
     pub(crate) sincos: Kernel,
     pub(crate) accumulate: Kernel,
     accumulate_extreme: [Kernel; 2],

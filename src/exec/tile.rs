@@ -225,6 +225,10 @@ impl Run<'_> {
         unsafe {
             match instr.code {
                 Code::Map => unreachable!("run by `instr`"),
+                Code::SinCos => {
+                    let cosine = workspace.slots[instr.ops[1] as usize].cast_const();
+                    (instr.kernel)(n, out, op, cosine, op, op);
+                }
                 Code::Rows => {
                     for r in 0..tile.rows {
                         let at = r * row * size;
