@@ -6,7 +6,7 @@
 //! step: it is still in the cache.
 
 use super::group::{
-    Draft, Home, Member, NONE, Planner, Seen, What, elementwise_operand, operand_dtype,
+    AGAIN, Draft, Home, Member, NONE, Planner, Seen, What, elementwise_operand, operand_dtype,
 };
 use super::{
     Code, Datum, DatumId, Fill, FillFrom, Gather, Grain, Groups, Instr, Mask, Place, Plan, Program,
@@ -84,6 +84,8 @@ pub(super) struct Emitter {
     /// By datum, with the step in which it was noted.
     stream_of: Vec<(u32, u32)>,
     value_of: Vec<u32>,
+    /// By node: the step that computes it again at present.
+    again_in: Vec<u32>,
     /// By node.
     trigs: Vec<Trig>,
     /// By value: how often it is read, and by which instruction it is made.
@@ -112,6 +114,8 @@ impl Emitter {
         }
         self.datum_of.try_extend_to(nodes, (0, 0))?;
         self.value_of.try_extend_to(nodes, 0)?;
+        self.again_in.clear();
+        self.again_in.try_extend_to(nodes, NONE)?;
         self.trigs.clear();
         let blank = Trig { step: NONE, wanted: [false; 2], made: [NONE; 2] };
         self.trigs.try_extend_to(nodes, blank)?;
@@ -216,7 +220,7 @@ impl Emitter {
                 random |= member.what == What::Mask;
                 at = member.next;
             }
-            self.join_products(planner.level())?;
+            self.tidy(planner.level())?;
             let sinks = Span::since(sinks, plan.sinks.len());
             let fills = Span::since(fills, plan.fills.len());
             Work::Fused(self.program(&draft, sinks, fills, plan)?)
@@ -351,6 +355,9 @@ impl Emitter {
             let what = Brought::Constant(seen.constant.to_bits(), dtype, grain);
             return self.fill(what, FillFrom::Constant(seen.constant), dtype, grain, plan);
         }
+        if self.again_in[seen.base.index()] == self.step && seen.layout == NONE {
+            return Ok(self.value_of[seen.base.index()]);
+        }
         if let Home::In(at, inner) = planner.home(core, seen.base)
             && at == number
         {
@@ -419,7 +426,12 @@ impl Emitter {
         let &Context { planner, core, temporaries, .. } = context;
         let node = core.node(member.node);
         self.width = self.width.max(node.dtype.size());
-        let datum = if member.result != NONE {
+        let datum = if member.result == AGAIN {
+            let value = self.value(Kind::Register(grain))?;
+            self.value_of[member.node.index()] = value;
+            self.again_in[member.node.index()] = self.step;
+            return Ok((value, NONE));
+        } else if member.result != NONE {
             let place = Place::Result(member.result);
             self.add(Datum { place, dtype: node.dtype, len: node.len }, plan)?
         } else if planner.fates[member.node.index()].stored {
@@ -686,8 +698,9 @@ impl Emitter {
         self.flush(dtype, out, stream)
     }
 
-    /// Makes one instruction of a product and the sum that alone reads it.
-    fn join_products(&mut self, level: crate::level::Level) -> Result<(), OutOfMemory> {
+    /// Leaves out what nobody reads, and makes one instruction of a product and the sum that alone
+    /// reads it.
+    fn tidy(&mut self, level: crate::level::Level) -> Result<(), OutOfMemory> {
         self.uses.clear();
         self.uses.try_extend_to(self.values.len(), (0, NONE))?;
         for (number, instr) in self.instrs.iter().enumerate() {
@@ -699,9 +712,22 @@ impl Emitter {
             }
         }
         let mut joined = false;
+        // What nobody reads is not computed: every other step may compute it for itself.
+        for number in (0..self.instrs.len()).rev() {
+            let Instr { code, out, ops, .. } = self.instrs[number];
+            let is_pure = matches!(code, Code::Map | Code::Spread | Code::Gather);
+            let in_memory = matches!(self.values[out as usize].kind, Kind::Stream { .. });
+            if is_pure && !in_memory && self.uses[out as usize].0 == 0 {
+                for &op in ops.iter().filter(|&&op| op != NONE) {
+                    self.uses[op as usize].0 -= 1;
+                }
+                self.instrs[number].out = NONE;
+                joined = true;
+            }
+        }
         for number in 0..self.instrs.len() {
             let sum = self.instrs[number];
-            if sum.code != Code::Map || sum.name != Op::Map(Elem::Add) {
+            if sum.code != Code::Map || sum.name != Op::Map(Elem::Add) || sum.out == NONE {
                 continue;
             }
             let (count, made) = self.uses[sum.ops[0] as usize];
@@ -960,6 +986,11 @@ fn trig_part(op: Op) -> Option<Part> {
 /// # Safety
 /// None: it does nothing.
 unsafe fn no_kernel(_: usize, _: *mut u8, _: *const u8, _: *const u8, _: *const u8, _: *const u8) {}
+
+/// Whether an operation costs less than moving its result to memory and back.
+pub(super) fn is_cheap(op: Op) -> bool {
+    cost(op) <= 60 && trig_part(op).is_none()
+}
 
 /// What an operation costs, in thousandths of a nanosecond an element in L1: rough, for deciding
 /// whether threads pay.
