@@ -91,3 +91,17 @@ fn a_leaf_that_is_changed_while_it_is_the_last_node_is_a_changed_leaf() -> Resul
     assert_eq!(x.grad::<f64>()?, Some(vec![2.0]));
     Ok(())
 }
+
+#[test]
+fn a_plan_made_while_there_was_nothing_to_do_is_not_run_when_there_is() -> Result<()> {
+    let g = Graph::new();
+    let x = g.param(&[0.0f64; 4], &[2, 2]);
+    let other = g.tensor(&[0.0f64], &[1]);
+    let y = x.exp();
+    y.matmul(y).sum().item()?; // y is stored for the product
+    other.write(&[1.0f64])?;
+    assert_eq!(y.to_vec::<f64>()?, [1.0; 4]);
+    x.write(&[f64::INFINITY; 4])?;
+    assert_eq!(y.to_vec::<f64>()?, [f64::INFINITY; 4]);
+    Ok(())
+}
