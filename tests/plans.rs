@@ -105,3 +105,15 @@ fn a_plan_made_while_there_was_nothing_to_do_is_not_run_when_there_is() -> Resul
     assert_eq!(y.to_vec::<f64>()?, [f64::INFINITY; 4]);
     Ok(())
 }
+
+#[test]
+fn a_part_of_nothing_is_nothing() -> Result<()> {
+    let g = Graph::new();
+    let x = g.param(&[0.0f64; 0], &[3, 0]);
+    let part = x.slice(0, 1, 3, 1);
+    assert_eq!(part.sin().to_vec::<f64>()?, []);
+    assert_eq!(part.index_select(0, g.tensor(&[1i64], &[1])).to_vec::<f64>()?, []);
+    part.sum().backward()?;
+    assert_eq!(x.grad::<f64>()?, Some(vec![]));
+    Ok(())
+}
