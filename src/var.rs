@@ -351,6 +351,12 @@ impl Graph {
         self.session().engine().set_fusion(on);
     }
 
+    /// The plan of the last evaluation, as text.
+    #[cfg(test)]
+    pub(crate) fn last_plan(&self) -> String {
+        self.session().engine().last_plan().map(ToString::to_string).unwrap_or_default()
+    }
+
     // ---- going back, and memory ----
 
     /// A place in the recording to come back to.

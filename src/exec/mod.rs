@@ -111,7 +111,8 @@ impl Engine {
         if self.threads == 0 { team::cores().min(THREADS_MAX) } else { self.threads }
     }
 
-    /// The plan that was used last, as text.
+    /// The plan that was used last.
+    #[cfg(test)]
     pub(crate) fn last_plan(&self) -> Option<&Plan> {
         self.kept.iter().max_by_key(|kept| kept.used).map(|kept| &kept.plan)
     }
