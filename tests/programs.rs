@@ -5,7 +5,7 @@
 //! a rewind, and on several threads: values and gradients must be equal bit for bit. (NaNs count as
 //! equal: which operand's NaN an addition hands on is up to the compiler.)
 
-use bumpgrad::{DType, Graph, Result, Sgd, Var};
+use bumpgrad::{DType, ErrorKind, Graph, Result, Sgd, Var};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
@@ -230,7 +230,7 @@ fn record<'g>(
     let keepdim = k & 64 != 0;
     let constant = f64::from(gene.k) * 0.01 - 0.9;
     let axis_len = shape.get(axis).copied().unwrap_or(1);
-    let y = match gene.op % 44 {
+    let y = match gene.op % 46 {
         0..4 => unary(x, k),
         4..8 => binary(x, partner(pool, x, gene)?, k),
         8 => x * constant,
@@ -270,7 +270,9 @@ fn record<'g>(
         26 if rank > 0 => graph.concat(&[x, unary(x, gene.y as usize)], at),
         27 if rank < 5 => graph.stack(&[unary(x, k), x, x.sin()], at),
         28 | 29 if rank > 0 => {
-            let (start, step) = (gene.y as isize % 3, 1 + (gene.y as isize >> 2) % 3);
+            // Not empty, unless the tensor is.
+            let start = (gene.y as isize % 3).min(axis_len as isize - 1).max(0);
+            let step = 1 + (gene.y as isize >> 2) % 3;
             x.slice(at, start, isize::MAX, step)
         }
         30 => {
@@ -335,6 +337,23 @@ fn record<'g>(
                 Some(grad) => grad,
                 None => return Ok(None),
             }
+        }
+        43 if len <= 400 => {
+            // More operands than a step takes.
+            let leaf = |i: u8| {
+                let value = f64::from(i) * 0.01;
+                match program.dtype {
+                    DType::F32 => graph.full(&shape, value as f32),
+                    _ => graph.full(&shape, value),
+                }
+            };
+            (0..30).fold(x, |y, i| y * 0.9 + leaf(i))
+        }
+        44 => {
+            // Reduced, and used where it was reduced.
+            let axes = some_axes(rank, k);
+            let small = reduce(x, &axes, true, gene.y as usize)?;
+            binary(x, small, gene.y as usize >> 4)
         }
         _ => unary(unary(x, k), gene.y as usize),
     };
@@ -595,7 +614,7 @@ fn changed(gene: Gene, how: u8, by: u8) -> Gene {
 }
 
 proptest! {
-    #![proptest_config(cases(600))]
+    #![proptest_config(cases(2000))]
 
     #[test]
     fn a_value_does_not_depend_on_how_it_is_computed(
@@ -660,7 +679,10 @@ enum Deed {
     Seed(u8),
     Resample,
     Snapshot(u8),
+    GradTensor(u8),
     Step,
+    /// Whoever fused does so no more, and the other way round.
+    Swap,
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
@@ -683,7 +705,9 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => any::<u8>().prop_map(Seed),
         1 => Just(Resample),
         1 => any::<u8>().prop_map(Snapshot),
+        1 => any::<u8>().prop_map(GradTensor),
         1 => Just(Step),
+        1 => Just(Swap),
     ]
 }
 
@@ -694,20 +718,23 @@ struct Actor<'g> {
     pool: Vec<Var<'g>>,
     leaves: usize,
     marks: Vec<(bumpgrad::Mark, usize)>,
-    /// Leaves of indices, good or bad.
+    /// A leaf of indices, good or bad.
     index: Var<'g>,
+    fusion: bool,
 }
 
 impl<'g> Actor<'g> {
-    fn new(graph: &'g Graph, program: &Program) -> Self {
+    fn new(graph: &'g Graph, program: &Program, fusion: bool) -> Self {
+        graph.set_fusion(fusion);
         let mut pool = leaves(graph, program);
         let index = graph.tensor(&[0i64, 1, 0], &[3]);
         let leaves = pool.len();
-        if pool[0].shape().is_ok_and(|shape| !shape.is_empty()) {
+        // (Whether an index is looked at that no element depends on is left open.)
+        if !program.shape.is_empty() && len_of(program.shape) > 0 {
             pool.push(pool[0].index_select(0, index));
         }
         let marks = vec![(graph.mark(), pool.len())];
-        Self { graph, program: program.clone(), pool, leaves, marks, index }
+        Self { graph, program: program.clone(), pool, leaves, marks, index, fusion }
     }
 
     fn pick(&self, k: u8) -> Var<'g> {
@@ -769,6 +796,14 @@ impl<'g> Actor<'g> {
                 let copy = self.pick(x).snapshot();
                 self.keep((!copy.is_null()).then_some(copy))?;
             }
+            Deed::GradTensor(x) => {
+                let copy = self.pick(x).grad_tensor()?;
+                self.keep(copy)?;
+            }
+            Deed::Swap => {
+                self.fusion = !self.fusion;
+                graph.set_fusion(self.fusion);
+            }
             Deed::Step => Sgd { rate: 0.01, momentum: 0.5, decay: 0.0 }.step(graph)?,
         }
         Ok(nothing)
@@ -791,7 +826,7 @@ impl<'g> Actor<'g> {
 }
 
 proptest! {
-    #![proptest_config(cases(300))]
+    #![proptest_config(cases(1000))]
 
     #[test]
     fn deeds_in_any_order_are_seen_alike_fused_and_unfused(
@@ -799,8 +834,8 @@ proptest! {
         deeds in prop::collection::vec(deed(), 1..40),
     ) {
         let (one, other) = (Graph::new(), Graph::new());
-        other.set_fusion(false);
-        let (mut one, mut other) = (Actor::new(&one, &program), Actor::new(&other, &program));
+        let mut one = Actor::new(&one, &program, true);
+        let mut other = Actor::new(&other, &program, false);
         for (k, deed) in deeds.iter().enumerate() {
             let seen = [&mut one, &mut other].map(|actor| {
                 actor.act(deed).map_err(|error| error.to_string())
@@ -820,4 +855,75 @@ proptest! {
             prop_assert!(seen[0] == seen[1], "value {} in the end", k);
         }
     }
+}
+
+// ---- little memory, and many graphs ----
+
+proptest! {
+    #![proptest_config(cases(400))]
+
+    #[test]
+    fn too_little_memory_is_an_error_and_never_another_value(
+        program in small(),
+        room in 0usize..60_000,
+        reads in prop::collection::vec(any::<(u8, u8)>(), 1..20),
+    ) {
+        let (graph, free) = (Graph::new(), Graph::new());
+        let [tape, want] = [&graph, &free].map(|graph| {
+            tape(graph, &program, &leaves(graph, &program), Order::BackwardFirst)
+        });
+        let (tape, want) = (told(tape)?, told(want)?);
+        let memory = graph.memory();
+        graph.set_memory_limit(memory.pooled.max(memory.records) + room);
+        for (k, &(what, at)) in reads.iter().enumerate() {
+            let at = at as usize % tape.pool.len();
+            let done = match what % 4 {
+                0 => tape.total.backward().map(|()| want.total.backward().map(|()| Vec::new())),
+                1 => {
+                    told(write(&program, tape.pool[at % tape.leaves], what.into()))?;
+                    told(write(&program, want.pool[at % want.leaves], what.into()))?;
+                    continue;
+                }
+                _ => bits(tape.pool[at]).map(|seen| {
+                    bits(want.pool[at]).map(|want| if want == seen { Vec::new() } else { want })
+                }),
+            };
+            match done {
+                Err(error) => prop_assert_eq!(error.kind(), ErrorKind::Memory, "{}", error),
+                Ok(other) => prop_assert!(told(other)?.is_empty(), "read {} of {}", k, at),
+            }
+            for leaf in 0..tape.leaves {
+                let seen = told(grad_bits(tape.pool[leaf]))?;
+                let want = told(grad_bits(want.pool[leaf]))?;
+                prop_assert!(seen == want, "gradient {} after {}", leaf, k);
+            }
+        }
+    }
+}
+
+#[test]
+fn graphs_on_many_threads_that_share_the_pool_do_not_disturb_each_other() -> Result<()> {
+    let gene = |op, x, y, k| Gene { op, x, y, k };
+    let program = Program {
+        shape: &[1025, 64],
+        dtype: DType::F32,
+        special: false,
+        products: false,
+        most: 200_000,
+        genes: vec![gene(0, 0, 0, 2), gene(4, 4, 1, 2), gene(18, 5, 0, 1), gene(41, 6, 0, 2)],
+    };
+    let want = fresh(&program, Order::BackwardFirst, |graph| graph.set_num_threads(1))?;
+    std::thread::scope(|scope| {
+        for threads in [2, 3, 4, 8] {
+            let (program, want) = (&program, &want);
+            scope.spawn(move || {
+                for _ in 0..3 {
+                    let set = |graph: &Graph| graph.set_num_threads(threads);
+                    let seen = fresh(program, Order::BackwardFirst, set).unwrap();
+                    assert!(seen == *want, "on {threads} threads");
+                }
+            });
+        }
+    });
+    Ok(())
 }
