@@ -668,6 +668,10 @@ enum Deed {
     Backward(u8),
     /// Of two roots, the second one with a head.
     BackwardOfTwo(u8, u8),
+    /// Of whatever roots and heads, which often do not fit.
+    BackwardOfAny(Vec<(u8, Option<u8>)>),
+    /// A gradient as a node: of a root, with a head, for a leaf.
+    Grad(u8, u8, u8),
     ReadGrad(u8),
     ZeroGrad,
     ZeroGradOf(u8),
@@ -694,6 +698,8 @@ fn deed() -> impl Strategy<Value = Deed> {
         4 => any::<u8>().prop_map(Read),
         4 => any::<u8>().prop_map(Backward),
         1 => any::<(u8, u8)>().prop_map(|(x, y)| BackwardOfTwo(x, y)),
+        2 => prop::collection::vec(any::<(u8, Option<u8>)>(), 1..3).prop_map(BackwardOfAny),
+        2 => any::<(u8, u8, u8)>().prop_map(|(x, head, leaf)| Grad(x, head, leaf)),
         1 => any::<u8>().prop_map(ReadGrad),
         1 => Just(ZeroGrad),
         1 => any::<u8>().prop_map(ZeroGradOf),
@@ -721,10 +727,12 @@ struct Actor<'g> {
     /// A leaf of indices, good or bad.
     index: Var<'g>,
     fusion: bool,
+    /// Whether plans are forgotten before each deed.
+    forgets: bool,
 }
 
 impl<'g> Actor<'g> {
-    fn new(graph: &'g Graph, program: &Program, fusion: bool) -> Self {
+    fn new(graph: &'g Graph, program: &Program, fusion: bool, forgets: bool) -> Self {
         graph.set_fusion(fusion);
         let mut pool = leaves(graph, program);
         let index = graph.tensor(&[0i64, 1, 0], &[3]);
@@ -734,19 +742,26 @@ impl<'g> Actor<'g> {
             pool.push(pool[0].index_select(0, index));
         }
         let marks = vec![(graph.mark(), pool.len())];
-        Self { graph, program: program.clone(), pool, leaves, marks, index, fusion }
+        Self { graph, program: program.clone(), pool, leaves, marks, index, fusion, forgets }
     }
 
     fn pick(&self, k: u8) -> Var<'g> {
-        // Late ones more often.
+        // Late ones more often, and leaves.
         let len = self.pool.len();
-        self.pool[len - 1 - k as usize % len]
+        if k >= 200 {
+            self.pool[k as usize % self.leaves]
+        } else {
+            self.pool[len - 1 - k as usize % len]
+        }
     }
 
     /// Does a deed; what can be seen of it.
     fn act(&mut self, deed: &Deed) -> Result<Vec<u64>> {
         let graph = self.graph;
         let nothing = Vec::new();
+        if self.forgets {
+            graph.set_fusion(self.fusion);
+        }
         match *deed {
             Deed::Record(ref gene) => {
                 let y = record(graph, &self.program, &self.pool, gene)?;
@@ -773,6 +788,18 @@ impl<'g> Actor<'g> {
             Deed::BackwardOfTwo(x, y) => {
                 let (x, y) = (self.pick(x), self.pick(y));
                 graph.backward(&[(x.mean(), None), (y, Some(y.detach().sin()))])?;
+            }
+            Deed::BackwardOfAny(ref roots) => {
+                let pick = |k: u8| self.pick(k);
+                let roots: Vec<_> =
+                    roots.iter().map(|&(root, head)| (pick(root), head.map(pick))).collect();
+                graph.backward(&roots)?;
+            }
+            Deed::Grad(x, head, leaf) => {
+                let leaf = self.pool[leaf as usize % self.leaves];
+                let root = (self.pick(x), Some(self.pick(head)));
+                let grad = graph.grad_allow_unused(&[root], &[leaf])?;
+                self.keep(grad[0])?;
             }
             Deed::ReadGrad(x) => return Ok(grad_bits(self.pick(x))?.unwrap_or_default()),
             Deed::ZeroGrad => graph.zero_grad(),
@@ -829,13 +856,13 @@ proptest! {
     #![proptest_config(cases(1000))]
 
     #[test]
-    fn deeds_in_any_order_are_seen_alike_fused_and_unfused(
+    fn deeds_in_any_order_are_seen_as_if_unfused_and_planned_anew(
         program in small(),
         deeds in prop::collection::vec(deed(), 1..40),
     ) {
         let (one, other) = (Graph::new(), Graph::new());
-        let mut one = Actor::new(&one, &program, true);
-        let mut other = Actor::new(&other, &program, false);
+        let mut one = Actor::new(&one, &program, true, false);
+        let mut other = Actor::new(&other, &program, false, true);
         for (k, deed) in deeds.iter().enumerate() {
             let seen = [&mut one, &mut other].map(|actor| {
                 actor.act(deed).map_err(|error| error.to_string())
@@ -844,7 +871,7 @@ proptest! {
                 [Ok(one), Ok(other)] => first(one, other),
                 [one, other] => format!("{one:?} or {other:?}"),
             });
-            if matches!(deed, Deed::Backward(_) | Deed::BackwardOfTwo(..) | Deed::Step) {
+            if matches!(deed, Deed::Backward(_) | Deed::BackwardOfTwo(..) | Deed::BackwardOfAny(_)) {
                 prop_assert!(one.sight() == other.sight(), "gradients after deed {} {:?}", k, deed);
             }
         }
