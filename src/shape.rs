@@ -176,7 +176,8 @@ impl Layout {
     /// Every `step`-th element of one axis, `len` of them from `start` on.
     pub(crate) fn slice(&self, axis: usize, start: usize, len: usize, step: usize) -> Self {
         let mut out = *self;
-        if len > 0 {
+        // Where there are no elements, every offset is behind the last one.
+        if len > 0 && self.len() > 0 {
             out.offset = out.offset.wrapping_add_signed(start as isize * self.strides[axis]);
         }
         out.dims[axis] = len;

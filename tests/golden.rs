@@ -1,5 +1,6 @@
 //! Values, VJPs with random heads, and gradients of gradients against PyTorch's, over all the
-//! operations of `tests/golden/*.json` (made by `tests/golden/generate.py`).
+//! operations of `tests/golden/*.json` (made by `tests/golden/generate.py`). Fused or not, and in a
+//! second replay, values and gradients are the same bit for bit.
 
 use bumpgrad::{DType, Graph, Var};
 use serde_json::Value;
@@ -278,6 +279,59 @@ fn check(case: &Case, float: DType, tolerance: f64) -> Result<(), String> {
     Ok(())
 }
 
+/// Writes the input to its leaf again.
+fn write(leaf: Var<'_>, input: &Value) {
+    let data = numbers(&input["data"]);
+    match leaf.dtype().unwrap() {
+        DType::F32 => leaf.write(&data.iter().map(|&x| x as f32).collect::<Vec<_>>()),
+        DType::F64 => leaf.write(&data),
+        DType::I64 => leaf.write(&data.iter().map(|&x| x as i64).collect::<Vec<_>>()),
+        DType::U8 => leaf.write(&data.iter().map(|&x| x as u8).collect::<Vec<_>>()),
+    }
+    .unwrap();
+}
+
+/// The bits of a case's value and gradients in two replays, fused or not. (Which operand's NaN an
+/// addition hands on is up to the compiler, so all NaNs are one.)
+fn replays(case: &Case, float: DType, fusion: bool) -> [Vec<u64>; 2] {
+    let graph = Graph::new();
+    graph.set_fusion(fusion);
+    let json = &case.json;
+    let inputs = json["inputs"].as_array().unwrap();
+    let x: Vec<_> = inputs.iter().map(|input| leaf(&graph, input, float)).collect();
+    let y = run(&graph, case, &x);
+    let value = y.cast(DType::F64);
+    let head = json["grads"].as_array().map(|_| tensor(&graph, &json["head"], y));
+    [false, true].map(|again| {
+        if again {
+            x.iter().zip(inputs).for_each(|(&x, input)| write(x, input));
+            graph.zero_grad();
+        }
+        let mut all = value.to_vec::<f64>().unwrap();
+        if let Some(head) = head {
+            y.backward_with(head).unwrap();
+            for grad in x.iter().filter_map(|x| x.grad_tensor().unwrap()) {
+                all.extend(read(grad));
+            }
+        }
+        all.into_iter().map(|x| if x.is_nan() { u64::MAX } else { x.to_bits() }).collect()
+    })
+}
+
+fn check_bits(case: &Case, float: DType) -> Result<(), String> {
+    let [fused, again] = replays(case, float, true);
+    let [unfused, again_unfused] = replays(case, float, false);
+    let ways = [(again, "replayed"), (unfused, "unfused"), (again_unfused, "unfused, replayed")];
+    for (other, way) in ways {
+        if let Some(at) =
+            (0..fused.len().max(other.len())).find(|&at| fused.get(at) != other.get(at))
+        {
+            return Err(format!("other bits {way}, from element {at} of value and gradients on"));
+        }
+    }
+    Ok(())
+}
+
 /// Where bumpgrad decided otherwise than PyTorch: operation, note, part of the parameters.
 const DECIDED: &[(&str, &str, &str)] = &[
     // x^-0.5 is rsqrt, in value and gradient; PyTorch's gradient there is that of pow, so that
@@ -296,7 +350,8 @@ fn check_all(float: DType, tolerance: f64, skip: impl Fn(&Case) -> bool) {
     let failures: Vec<_> = all
         .iter()
         .filter_map(|case| {
-            check(case, float, tolerance).err().map(|e| format!("{}: {e}", case.name()))
+            let checked = check(case, float, tolerance).and_then(|()| check_bits(case, float));
+            checked.err().map(|e| format!("{}: {e}", case.name()))
         })
         .collect();
     assert!(

@@ -1,4 +1,4 @@
-//! Plans that were once wrong, or were once taken for others.
+//! Plans that were once wrong, or were once taken for others; and large data, by their definition.
 
 use bumpgrad::{Graph, Result};
 
@@ -89,5 +89,138 @@ fn a_leaf_that_is_changed_while_it_is_the_last_node_is_a_changed_leaf() -> Resul
     x.set_requires_grad(true)?;
     (x * z).backward()?;
     assert_eq!(x.grad::<f64>()?, Some(vec![2.0]));
+    Ok(())
+}
+
+#[test]
+fn a_plan_made_while_there_was_nothing_to_do_is_not_run_when_there_is() -> Result<()> {
+    let g = Graph::new();
+    let x = g.param(&[0.0f64; 4], &[2, 2]);
+    let other = g.tensor(&[0.0f64], &[1]);
+    let y = x.exp();
+    y.matmul(y).sum().item()?; // y is stored for the product
+    other.write(&[1.0f64])?;
+    assert_eq!(y.to_vec::<f64>()?, [1.0; 4]);
+    x.write(&[f64::INFINITY; 4])?;
+    assert_eq!(y.to_vec::<f64>()?, [f64::INFINITY; 4]);
+    Ok(())
+}
+
+#[test]
+fn a_part_of_nothing_is_nothing() -> Result<()> {
+    let g = Graph::new();
+    let x = g.param(&[0.0f64; 0], &[3, 0]);
+    let part = x.slice(0, 1, 3, 1);
+    assert_eq!(part.sin().to_vec::<f64>()?, []);
+    assert_eq!(part.index_select(0, g.tensor(&[1i64], &[1])).to_vec::<f64>()?, []);
+    part.sum().backward()?;
+    assert_eq!(x.grad::<f64>()?, Some(vec![]));
+    Ok(())
+}
+
+/// By subset of reduced axes: sum, largest, and sum of e^x of each group, in the order of groups.
+fn groups(data: &[f64], shape: &[usize], subset: usize) -> Vec<[f64; 3]> {
+    let kept = |axis: usize| subset >> axis & 1 == 0;
+    let count = (0..shape.len()).filter(|&axis| kept(axis)).map(|axis| shape[axis]).product();
+    let mut out = vec![[0.0, f64::NEG_INFINITY, 0.0]; count];
+    for (i, &x) in data.iter().enumerate() {
+        let (mut rest, mut place, mut stride) = (i, 0, 1);
+        for axis in (0..shape.len()).rev() {
+            if kept(axis) {
+                place += rest % shape[axis] * stride;
+                stride *= shape[axis];
+            }
+            rest /= shape[axis];
+        }
+        let [sum, max, exp] = out[place];
+        out[place] = [sum + x, max.max(x), exp + x.exp()];
+    }
+    out
+}
+
+/// Random programs compare two ways that share a planner; this is what they compare with.
+#[test]
+fn reductions_of_large_tensors_are_what_their_definitions_say() -> Result<()> {
+    let shapes: [&[usize]; 7] = [
+        &[3, 9000],
+        &[9000, 3],
+        &[2, 9000, 2],
+        &[1030, 70],
+        &[5, 70, 90],
+        &[20_000],
+        &[4, 1, 2100, 3],
+    ];
+    for shape in shapes {
+        let len = shape.iter().product();
+        let data: Vec<f64> =
+            (0..len).map(|i: usize| (i * 7919 % 997) as f64 * 0.005 - 1.5).collect();
+        for threads in [1, 3] {
+            let g = Graph::new();
+            g.set_num_threads(threads);
+            let x = g.param(&data, shape);
+            for subset in 1..1 << shape.len() {
+                let axes = (0..shape.len()).filter(|&axis| subset >> axis & 1 == 1);
+                let axes: Vec<isize> = axes.map(|axis| axis as isize).collect();
+                let y = (x + 1.0) - 1.0;
+                let sums = y.sum_axes(&axes, false).to_vec::<f64>()?;
+                let largest = y.max_axes(&axes, false).to_vec::<f64>()?;
+                let exps = y.logsumexp_axes(&axes, false);
+                let want = groups(&data, shape, subset);
+                assert_eq!(sums.len(), want.len());
+                for (k, &exp) in exps.to_vec::<f64>()?.iter().enumerate() {
+                    let [sum, max, exps] = want[k];
+                    let near = |a: f64, b: f64| (a - b).abs() < 1e-8;
+                    let same = near(sums[k], sum) && near(largest[k], max) && near(exp, exps.ln());
+                    assert!(same, "{shape:?} over {axes:?}");
+                }
+                // The gradient of a log-sum-exp is a softmax: each group's adds up to 1.
+                g.zero_grad();
+                exps.sum().backward()?;
+                let total: f64 = x.grad::<f64>()?.unwrap_or_default().iter().sum();
+                assert!((total / want.len() as f64 - 1.0).abs() < 1e-9, "{shape:?} over {axes:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Results beyond 4 MiB are written past the cache.
+#[test]
+fn results_of_millions_of_bytes_are_the_same_fused_and_on_any_number_of_threads() -> Result<()> {
+    let n = 1_300_003;
+    let data: Vec<f32> = (0..n).map(|i| (i * 7919 % 997) as f32 * 0.01 - 3.0).collect();
+    let run = |fusion: bool, threads: usize| -> Result<Vec<Vec<u32>>> {
+        let g = Graph::new();
+        g.set_fusion(fusion);
+        g.set_num_threads(threads);
+        let (x, y) = (g.param(&data, &[n]), g.param(&data, &[n]));
+        let a = (x * y).sin();
+        let b = a / a.norm(2.0, &[], false) + a.max();
+        let c = b.slice(0, 1, isize::MAX, 1) * a.slice(0, 0, -1, 1);
+        let d = b.slice(0, 0, 1_300_000, 1).reshape(&[1000, 1300]);
+        let e = (d.transpose(0, 1) * 0.5).tanh().mean_axes(&[0], false);
+        let loss = c.mean() + e.square().sum() + d.softmax(1).square().sum();
+        let loss = loss + d.logsumexp_axes(&[0], false).sum();
+        a.retain_grad()?;
+        loss.backward()?;
+        let grads = [x, y, a].map(|x| x.grad::<f32>());
+        let values = [loss, a, b, c, e].map(|x| x.to_vec::<f32>());
+        x.write(&data)?;
+        g.zero_grad();
+        loss.backward()?;
+        let mut out = Vec::new();
+        for list in grads.into_iter().chain([x.grad()]) {
+            out.push(list?.unwrap_or_default());
+        }
+        for list in values {
+            out.push(list?);
+        }
+        assert!(out[0] == out[3], "replayed");
+        Ok(out.into_iter().map(|list| list.into_iter().map(f32::to_bits).collect()).collect())
+    };
+    let want = run(true, 1)?;
+    for (fusion, threads) in [(false, 1), (true, 2), (true, 8)] {
+        assert!(run(fusion, threads)? == want, "fusion {fusion}, {threads} threads");
+    }
     Ok(())
 }

@@ -1,120 +1,956 @@
-//! Random programs: a value must not depend on what was read before it.
+//! Random programs: how a value is computed must not show in it.
 //!
-//! Each program is run lazily (only the end is read), eagerly (every tensor is read as soon as it
-//! is recorded, so that views get data of their own), recorded anew after a rewind, and replayed
-//! after a write and its undoing. Values and gradients must be equal bit for bit.
+//! A program is a list of small genes, each of which records one more tensor from those so far. It
+//! is run fused and node by node, read at the end and at each step, replayed, recorded again after
+//! a rewind, and on several threads: values and gradients must be equal bit for bit. (NaNs count as
+//! equal: which operand's NaN an addition hands on is up to the compiler.)
 
-use bumpgrad::{Graph, Result, Var};
+use bumpgrad::{DType, ErrorKind, Graph, Result, Sgd, Var};
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
 
-/// A small generator of choices (splitmix64: G. Steele, D. Lea, C. Flood, 2014).
-struct Choices(u64);
+/// One more tensor: an operation, its operands, its parameters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Gene {
+    op: u8,
+    x: u8,
+    y: u8,
+    k: u8,
+}
 
-impl Choices {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) % n as u64) as usize
+#[derive(Clone, Debug)]
+struct Program {
+    shape: &'static [usize],
+    dtype: DType,
+    /// Whether infinities and NaNs are among the data.
+    special: bool,
+    /// Whether products are among the operations that `gemm` computes: the order of its additions
+    /// depends on the strides, and so on what was read before.
+    products: bool,
+    /// Larger tensors are not used any further.
+    most: usize,
+    genes: Vec<Gene>,
+}
+
+const SMALL: [&[usize]; 16] = [
+    &[3, 4, 5],
+    &[60],
+    &[12, 5],
+    &[1, 20, 3],
+    &[],
+    &[1],
+    &[0, 4],
+    &[3, 0],
+    &[7, 1, 9],
+    &[2, 3, 1, 4],
+    &[257],
+    &[16, 17],
+    &[2, 2, 2, 2, 3],
+    &[5, 1],
+    &[1, 300],
+    &[64, 9],
+];
+
+/// Beyond a tile, a block of a sum, a chunk, a row that is kept whole.
+const LARGE: [&[usize]; 12] = [
+    &[1100, 70],
+    &[70, 1100],
+    &[9000, 9],
+    &[9, 9000],
+    &[4, 130, 150],
+    &[65_537],
+    &[200, 400],
+    &[3, 8193, 4],
+    &[1025, 64],
+    &[100_000],
+    &[2, 3, 70, 200],
+    &[8192, 10],
+];
+
+fn gene() -> impl Strategy<Value = Gene> {
+    (any::<u8>(), any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(op, x, y, k)| Gene {
+        op,
+        x,
+        y,
+        k,
+    })
+}
+
+fn dtype() -> impl Strategy<Value = DType> {
+    prop_oneof![Just(DType::F64), Just(DType::F32)]
+}
+
+fn small() -> impl Strategy<Value = Program> {
+    let genes = prop::collection::vec(gene(), 1..14);
+    let special = prop::bool::weighted(0.15);
+    (0..SMALL.len(), dtype(), special, genes).prop_map(|(shape, dtype, special, genes)| Program {
+        shape: SMALL[shape],
+        dtype,
+        special,
+        products: false,
+        most: 3000,
+        genes,
+    })
+}
+
+fn large() -> impl Strategy<Value = Program> {
+    let genes = prop::collection::vec(gene(), 1..8);
+    let special = prop::bool::weighted(0.1);
+    (0..LARGE.len(), dtype(), special, genes).prop_map(|(shape, dtype, special, genes)| Program {
+        shape: LARGE[shape],
+        dtype,
+        special,
+        products: true,
+        most: 200_000,
+        genes,
+    })
+}
+
+/// `PROPTEST_CASES` is how many of a hundred.
+fn cases(share: u32) -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse::<u32>().ok());
+    ProptestConfig {
+        cases: (cases.unwrap_or(100) * share).div_ceil(100),
+        failure_persistence: None,
+        max_shrink_iters: 4000,
+        ..ProptestConfig::default()
     }
 }
 
-/// Records one more tensor from those so far; all values stay within a few units.
-fn step<'g>(graph: &'g Graph, pool: &[Var<'g>], choices: &mut Choices) -> Result<Var<'g>> {
-    let x = pool[choices.below(pool.len())];
-    let shape = x.shape()?;
-    let axis = choices.below(shape.len().max(1)) as isize;
-    let keepdim = choices.below(2) == 0;
-    let partner = |choices: &mut Choices| -> Result<Var<'g>> {
-        // Somebody to broadcast with: the last axis of x, a scalar, or x itself, changed.
-        Ok(match choices.below(4) {
-            0 => x.mean(),
-            1 if !shape.is_empty() => x.amax_axes(&[-1], true),
-            2 => x.sigmoid(),
-            _ => pool.iter().copied().find(|p| p.shape().is_ok_and(|s| s == shape)).unwrap_or(x),
-        })
-    };
-    let y = match choices.below(16) {
-        0 => x.sin(),
-        1 => x.tanh() * 0.9,
-        2 => x.gelu(),
-        3 => (x + partner(choices)?).tanh(),
-        4 => x * partner(choices)?.sigmoid(),
-        5 => x.maximum(partner(choices)?),
-        6 => x.gt_scalar(0.1).where_(x, partner(choices)?.expand(&signed(&shape))),
-        7 => x.transpose(0, -1),
-        8 => x.reshape(&[-1]),
-        9 if !shape.is_empty() => x.slice(axis, 0, (shape[axis as usize] as isize - 1).max(1), 2),
-        10 if shape.len() < 4 => x.unsqueeze(axis).expand(&wide(&shape, axis as usize, 3)),
-        11 => x.mean_axes(&[axis], keepdim),
-        12 => x.max_axes(&[axis], keepdim),
-        13 if !shape.is_empty() => graph.concat(&[x, x.cos()], axis),
-        14 => x.softmax(axis),
-        15 if small_product(&shape) => x.matmul(x.transpose(-1, -2)).tanh(),
-        _ => x.logsumexp_axes(&[axis], keepdim).cos(),
-    };
-    Ok(y)
-}
-
-/// Larger ones are the `gemm` crate's, whose order of additions depends on the strides.
-fn small_product(shape: &[usize]) -> bool {
-    matches!(shape, [.., m, k] if m * m * k <= 512)
-}
+// ---- recording ----
 
 fn signed(shape: &[usize]) -> Vec<isize> {
     shape.iter().map(|&len| len as isize).collect()
 }
 
-fn wide(shape: &[usize], axis: usize, len: isize) -> Vec<isize> {
-    let mut out = signed(shape);
-    out.insert(axis.min(out.len()), len);
-    out
+fn len_of(shape: &[usize]) -> usize {
+    shape.iter().product()
 }
 
-/// Records a program and runs its backward: the value and the gradient, as bits.
-fn run(graph: &Graph, x: Var<'_>, seed: u64, eager: bool) -> Result<Vec<u64>> {
-    let x = graph.stack(&[x], 0).squeeze(Some(0)); // this graph's own lifetime
-    let mut choices = Choices(seed);
-    let mut pool = vec![x];
-    for _ in 0..12 {
-        let y = step(graph, &pool, &mut choices)?;
-        if eager {
+/// Whether one broadcasts to the other.
+fn broadcasts(from: &[usize], to: &[usize]) -> bool {
+    from.len() <= to.len()
+        && from.iter().rev().zip(to.iter().rev()).all(|(&from, &to)| from == to || from == 1)
+}
+
+/// Some of the axes, from a number; none stands for all.
+fn some_axes(rank: usize, k: usize) -> Vec<isize> {
+    (0..rank).filter(|axis| k >> axis & 1 == 1).map(|axis| axis as isize).collect()
+}
+
+const UNARY: usize = 24;
+
+fn unary(x: Var<'_>, which: usize) -> Var<'_> {
+    match which % UNARY {
+        0 => x.sin(),
+        1 => x.cos(),
+        2 => x.tanh(),
+        3 => x.sigmoid(),
+        4 => x.gelu(),
+        5 => x.gelu_tanh(),
+        6 => x.relu(),
+        7 => x.abs(),
+        8 => x.square().tanh(),
+        9 => x.neg(),
+        10 => x.softplus(),
+        11 => x.silu(),
+        12 => x.erf(),
+        13 => x.floor(),
+        14 => x.sign(),
+        15 => x.round(),
+        16 => x.tanh().exp(),
+        17 => x.abs().log(),
+        18 => x.abs().sqrt(),
+        19 => (x.abs() + 1.0).rsqrt(),
+        20 => (x.square() + 0.5).reciprocal(),
+        21 => x.tanh().expm1(),
+        22 => x.abs().log1p(),
+        _ => x.ceil(),
+    }
+}
+
+fn binary<'g>(x: Var<'g>, y: Var<'g>, which: usize) -> Var<'g> {
+    match which % 8 {
+        0 => x + y,
+        1 => x - y,
+        2 => x * y,
+        3 => x / (y.abs() + 0.5),
+        4 => x.maximum(y),
+        5 => x.minimum(y),
+        6 => (x.abs() + 0.5).pow(y.tanh()),
+        _ => x.atan2(y),
+    }
+}
+
+fn reduce<'g>(x: Var<'g>, axes: &[isize], keepdim: bool, which: usize) -> Result<Var<'g>> {
+    let shape = x.shape()?;
+    let count: usize = match axes {
+        [] => len_of(&shape),
+        axes => axes.iter().map(|&axis| shape[axis as usize]).product(),
+    };
+    Ok(match which % 12 {
+        0 | 1 => x.sum_axes(axes, keepdim).tanh(),
+        2 => x.mean_axes(axes, keepdim),
+        3 if count > 0 => x.max_axes(axes, keepdim),
+        4 if count > 0 => x.min_axes(axes, keepdim),
+        5 if count > 0 => x.amax_axes(axes, keepdim),
+        6 if count > 0 => x.amin_axes(axes, keepdim),
+        7 | 8 => x.logsumexp_axes(axes, keepdim),
+        9 => x.norm(2.0, axes, keepdim),
+        10 if count < 50 => x.prod_axes(axes, keepdim),
+        _ => x.var(0.0, axes, keepdim),
+    })
+}
+
+/// A tensor to be combined with one of this shape: what broadcasts, or is made to.
+fn partner<'g>(pool: &[Var<'g>], x: Var<'g>, gene: &Gene) -> Result<Var<'g>> {
+    let shape = x.shape()?;
+    let from = gene.y as usize;
+    for i in 0..pool.len() {
+        let other = pool[(from + i) % pool.len()];
+        if i < 4 && broadcasts(&other.shape()?, &shape) {
+            return Ok(other);
+        }
+    }
+    reduce(x, &some_axes(shape.len(), from >> 2), true, from)
+}
+
+/// Records what a gene says; nothing where that makes no sense.
+fn record<'g>(
+    graph: &'g Graph,
+    program: &Program,
+    pool: &[Var<'g>],
+    gene: &Gene,
+) -> Result<Option<Var<'g>>> {
+    let x = pool[gene.x as usize % pool.len()];
+    let (shape, k) = (x.shape()?, gene.k as usize);
+    let (rank, len) = (shape.len(), len_of(&shape));
+    let axis = k % rank.max(1);
+    let at = axis as isize;
+    let keepdim = k & 64 != 0;
+    let constant = f64::from(gene.k) * 0.01 - 0.9;
+    let axis_len = shape.get(axis).copied().unwrap_or(1);
+    let y = match gene.op % 46 {
+        0..4 => unary(x, k),
+        4..8 => binary(x, partner(pool, x, gene)?, k),
+        8 => x * constant,
+        9 => x + constant,
+        10 => constant - x,
+        11 => constant / (x.abs() + 1.0),
+        12 => x.pow_scalar(f64::from(gene.k % 4)).tanh(),
+        13 => x.clamp(Some(constant - 0.5), Some(constant + 0.5)),
+        14..18 => reduce(x, &some_axes(rank, k), keepdim, gene.y as usize)?,
+        18 => x.softmax(at),
+        19 => x.log_softmax(at),
+        20 | 21 if rank > 0 => {
+            // Layer norm, perhaps with weights.
+            let mean = x.mean_axes(&[-1], true);
+            let scale = (x.var(0.0, &[-1], true) + 1e-5).rsqrt();
+            let y = (x - mean) * scale;
+            if keepdim { y * partner(pool, x, gene)? + partner(pool, x, gene)? } else { y }
+        }
+        22 | 23 if rank > 0 && len > 0 => {
+            let (classes, rows) = (shape[rank - 1], len / shape[rank - 1]);
+            let flat = x.reshape(&[rows as isize, classes as isize]);
+            if keepdim {
+                flat.cross_entropy((flat * constant).argmax(Some(1), false))
+            } else {
+                let class =
+                    |row| if row % 7 == 3 { -100 } else { ((row * 5 + k) % classes) as i64 };
+                let list: Vec<i64> = (0..rows).map(class).collect();
+                flat.cross_entropy(graph.tensor(&list, &[rows]))
+            }
+        }
+        24 if rank > 0 && axis_len > 0 => x.gather(at, x.argmax(Some(at), true)),
+        25 if rank > 0 && axis_len > 0 => {
+            let list: Vec<i64> =
+                (0..1 + gene.y as usize % 5).map(|i| ((i * i + k) % axis_len) as i64).collect();
+            x.index_select(at, graph.tensor(&list, &[list.len()]))
+        }
+        26 if rank > 0 => graph.concat(&[x, unary(x, gene.y as usize)], at),
+        27 if rank < 5 => graph.stack(&[unary(x, k), x, x.sin()], at),
+        28 | 29 if rank > 0 => {
+            // Not empty, unless the tensor is.
+            let start = (gene.y as isize % 3).min(axis_len as isize - 1).max(0);
+            let step = 1 + (gene.y as isize >> 2) % 3;
+            x.slice(at, start, isize::MAX, step)
+        }
+        30 => {
+            let mut order: Vec<isize> = (0..rank as isize).collect();
+            order.rotate_left(axis);
+            if keepdim && rank > 1 {
+                order.swap(0, rank - 1);
+            }
+            x.permute(&order)
+        }
+        31 => x.transpose(0, -1),
+        32 => x.reshape(&[-1]),
+        33 if len > 0 && len.is_multiple_of(6) => x.reshape(&[(len / 6) as isize, 2, 3]),
+        34 if rank < 5 => {
+            let mut wide = signed(&shape);
+            wide.insert(axis, 2 + (gene.y % 2) as isize);
+            x.unsqueeze(at).expand(&wide)
+        }
+        35 if rank >= 2 => {
+            let (m, n) = (shape[rank - 2], shape[rank - 1]);
+            let small = m * m * n <= 512;
+            let large = program.products && m * m <= 40_000 && m * m * n <= 5_000_000;
+            if !(small || large) {
+                return Ok(None);
+            }
+            x.matmul(unary(x, gene.y as usize).transpose(-1, -2)).tanh()
+        }
+        36 | 37 => {
+            let y = partner(pool, x, gene)?;
+            let mask = match k % 4 {
+                0 => x.gt_scalar(0.1),
+                1 => x.le(y),
+                2 => x.eq(y),
+                _ => x.ne_scalar(0.0),
+            };
+            if keepdim {
+                mask.cast(program.dtype)
+            } else {
+                mask.where_(x, y.expand(&signed(&shape)))
+            }
+        }
+        38 => {
+            let other = match k % 3 {
+                0 => DType::I64,
+                _ if program.dtype == DType::F32 => DType::F64,
+                _ => DType::F32,
+            };
+            let y = x.cast(other);
+            if other == DType::I64 {
+                y.cast(program.dtype)
+            } else {
+                unary(y, gene.y as usize).cast(program.dtype)
+            }
+        }
+        39 => (0..30 + gene.k % 10).fold(x, |y, i| y * 0.9 + 0.01 * f64::from(i)),
+        40 => binary(x, x.detach(), k),
+        41 => x.dropout(f64::from(gene.k % 5) * 0.25),
+        42 => {
+            // A gradient as a node.
+            let grad = graph.grad_allow_unused(&[(x.sum(), None)], &pool[..1])?;
+            match grad[0] {
+                Some(grad) => grad,
+                None => return Ok(None),
+            }
+        }
+        43 if len <= 400 => {
+            // More operands than a step takes.
+            let leaf = |i: u8| {
+                let value = f64::from(i) * 0.01;
+                match program.dtype {
+                    DType::F32 => graph.full(&shape, value as f32),
+                    _ => graph.full(&shape, value),
+                }
+            };
+            (0..30).fold(x, |y, i| y * 0.9 + leaf(i))
+        }
+        44 => {
+            // Reduced, and used where it was reduced.
+            let axes = some_axes(rank, k);
+            let small = reduce(x, &axes, true, gene.y as usize)?;
+            binary(x, small, gene.y as usize >> 4)
+        }
+        _ => unary(unary(x, k), gene.y as usize),
+    };
+    Ok((!y.is_null()).then_some(y))
+}
+
+/// The program's leaves, which come first in its pool.
+fn leaves<'g>(graph: &'g Graph, program: &Program) -> Vec<Var<'g>> {
+    let shape = program.shape;
+    let row: &[usize] = shape.last().map_or(&[], std::slice::from_ref);
+    let mut column = shape.to_vec();
+    if let Some(last) = column.last_mut() {
+        *last = 1;
+    }
+    let leaf = |shape: &[usize], salt| match program.dtype {
+        DType::F32 => graph.param(&data::<f32>(program, len_of(shape), salt, |x| x as f32), shape),
+        _ => graph.param(&data::<f64>(program, len_of(shape), salt, |x| x), shape),
+    };
+    vec![leaf(shape, 0), leaf(row, 1), leaf(&column, 2), leaf(&[], 3)]
+}
+
+/// Data with ties and zeros of both signs.
+fn data<T>(program: &Program, len: usize, salt: usize, from: impl Fn(f64) -> T) -> Vec<T> {
+    let value = |i: usize| {
+        let i = i + salt * 17;
+        match (i * 37 + i / 64) % 97 {
+            5 if program.special => f64::NAN,
+            6 if program.special => f64::INFINITY,
+            7 if program.special => f64::NEG_INFINITY,
+            8 | 9 => -0.0,
+            10 => 0.0,
+            j => ((j * 37) % 41) as f64 * 0.1 - 2.05 + (i % 1013) as f64 * 1e-4,
+        }
+    };
+    (0..len).map(|i| from(value(i))).collect()
+}
+
+fn write(program: &Program, leaf: Var<'_>, salt: usize) -> Result<()> {
+    let len = len_of(&leaf.shape()?);
+    match leaf.dtype()? {
+        DType::F32 => leaf.write(&data::<f32>(program, len, salt, |x| x as f32)),
+        DType::F64 => leaf.write(&data::<f64>(program, len, salt, |x| x)),
+        _ => Ok(()),
+    }
+}
+
+// ---- running ----
+
+fn bits_f64(x: f64) -> u64 {
+    if x.is_nan() { u64::MAX } else { x.to_bits() }
+}
+
+/// The elements: as f64, which holds those of f32, too.
+fn bits(x: Var<'_>) -> Result<Vec<u64>> {
+    Ok(match x.dtype()? {
+        DType::F32 => x.to_vec::<f32>()?.iter().map(|&x| bits_f64(x.into())).collect(),
+        DType::F64 => x.to_vec::<f64>()?.iter().map(|&x| bits_f64(x)).collect(),
+        DType::I64 => x.to_vec::<i64>()?.iter().map(|&x| x as u64).collect(),
+        DType::U8 => x.to_vec::<u8>()?.iter().map(|&x| u64::from(x)).collect(),
+    })
+}
+
+fn grad_bits(x: Var<'_>) -> Result<Option<Vec<u64>>> {
+    Ok(match x.dtype()? {
+        DType::F32 => {
+            x.grad::<f32>()?.map(|grad| grad.iter().map(|&x| bits_f64(x.into())).collect())
+        }
+        _ => x.grad::<f64>()?.map(|grad| grad.iter().map(|&x| bits_f64(x)).collect()),
+    })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Order {
+    BackwardFirst,
+    ValueFirst,
+    /// Every tensor is read as soon as it is recorded.
+    Eager,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Outcome {
+    total: u64,
+    grads: Vec<Option<Vec<u64>>>,
+    values: Vec<Vec<u64>>,
+}
+
+/// A recorded program.
+struct Tape<'g> {
+    leaves: usize,
+    pool: Vec<Var<'g>>,
+    total: Var<'g>,
+}
+
+fn tape<'g>(
+    graph: &'g Graph,
+    program: &Program,
+    leaves: &[Var<'g>],
+    order: Order,
+) -> Result<Tape<'g>> {
+    graph.set_seed(7);
+    let mut pool = leaves.to_vec();
+    for gene in &program.genes {
+        let Some(y) = record(graph, program, &pool, gene)? else {
+            graph.check()?;
+            continue;
+        };
+        if order == Order::Eager {
             y.eval()?;
         }
-        // Products of all with all must stay small.
-        if y.shape()?.iter().product::<usize>() <= 2000 {
+        if len_of(&y.shape()?) <= program.most {
             pool.push(y);
         }
     }
-    let sum = pool.iter().map(|y| y.mean()).reduce(|a, b| a + b).expect("at least x");
-    sum.backward()?;
-    Ok(vec![sum.item()?.to_bits()])
+    let mut total = graph.scalar(0.0f64).cast(program.dtype);
+    for &y in &pool {
+        total = total + if len_of(&y.shape()?) == 0 { y.sum() } else { y.mean() };
+    }
+    Ok(Tape { leaves: leaves.len(), pool, total })
 }
 
-fn gradient(x: Var<'_>) -> Result<Vec<u64>> {
-    let grad = x.grad::<f64>()?.expect("x takes part in the sum");
-    x.zero_grad()?;
-    Ok(grad.iter().map(|d| d.to_bits()).collect())
+impl Tape<'_> {
+    fn outcome(&self, order: Order) -> Result<Outcome> {
+        let total = match order {
+            Order::BackwardFirst => {
+                self.total.backward()?;
+                self.total.item()?
+            }
+            _ => {
+                let total = self.total.item()?;
+                self.total.backward()?;
+                total
+            }
+        };
+        let grads =
+            self.pool[..self.leaves].iter().map(|&x| grad_bits(x)).collect::<Result<_>>()?;
+        let values = self.pool.iter().rev().map(|&x| bits(x)).collect::<Result<_>>()?;
+        Ok(Outcome { total: bits_f64(total), grads, values })
+    }
+}
+
+/// On a graph of its own.
+fn fresh(program: &Program, order: Order, set: impl Fn(&Graph)) -> Result<Outcome> {
+    let graph = Graph::new();
+    set(&graph);
+    let leaves = leaves(&graph, program);
+    tape(&graph, program, &leaves, order)?.outcome(order)
+}
+
+/// Says where two outcomes differ, without all of their numbers.
+fn same(one: &Outcome, other: &Outcome, what: &str) -> TestCaseResult {
+    prop_assert_eq!(one.values.len(), other.values.len(), "{}", what);
+    for (k, (one, other)) in one.values.iter().zip(&other.values).rev().enumerate() {
+        prop_assert!(one == other, "{}: value {}: {}", what, k, first(one, other));
+    }
+    let totals = first(&[one.total], &[other.total]);
+    prop_assert!(one.total == other.total, "{}: total: {}", what, totals);
+    for (k, (one, other)) in one.grads.iter().zip(&other.grads).enumerate() {
+        let list = |grad: &Option<Vec<u64>>| grad.clone().unwrap_or_default();
+        prop_assert!(one == other, "{}: gradient {}: {}", what, k, first(&list(one), &list(other)));
+    }
+    Ok(())
+}
+
+fn first(one: &[u64], other: &[u64]) -> String {
+    let at = (0..one.len().min(other.len())).find(|&i| one[i] != other[i]);
+    match at {
+        Some(at) => format!(
+            "element {at} of {} is {:?} or {:?}",
+            one.len(),
+            f64::from_bits(one[at]),
+            f64::from_bits(other[at])
+        ),
+        None => format!("{} and {} elements", one.len(), other.len()),
+    }
+}
+
+fn told<T>(result: Result<T>) -> std::result::Result<T, TestCaseError> {
+    result.map_err(|error| TestCaseError::fail(error.to_string()))
+}
+
+/// Two graphs that compute the same differently agree; a replay and a new recording as well.
+fn ways_agree(program: &Program, other: &Gene, place: usize) -> TestCaseResult {
+    let lazy = told(fresh(program, Order::BackwardFirst, |_| {}))?;
+    let unfused = told(fresh(program, Order::BackwardFirst, |graph| graph.set_fusion(false)))?;
+    same(&lazy, &unfused, "fused and unfused")?;
+    let value = told(fresh(program, Order::ValueFirst, |_| {}))?;
+    same(&lazy, &value, "backward first and value first")?;
+    let eager = told(fresh(program, Order::Eager, |_| {}))?;
+    same(&lazy, &eager, "lazy and eager")?;
+
+    let graph = Graph::new();
+    let leaves = leaves(&graph, program);
+    let mark = graph.mark();
+    let first = told(tape(&graph, program, &leaves, Order::BackwardFirst))?;
+    same(&lazy, &told(first.outcome(Order::BackwardFirst))?, "with a mark")?;
+    // A second backward doubles.
+    told(first.total.backward())?;
+    for (&leaf, grad) in leaves.iter().zip(&lazy.grads) {
+        let twice: Option<Vec<u64>> =
+            grad.as_ref().map(|grad| {
+                grad.iter()
+                    .map(|&x| f64::from_bits(x))
+                    .map(|x| {
+                        if program.dtype == DType::F32 {
+                            f64::from(x as f32 * 2.0)
+                        } else {
+                            x * 2.0
+                        }
+                    })
+                    .map(bits_f64)
+                    .collect()
+            });
+        prop_assert!(told(grad_bits(leaf))? == twice, "two backwards are not twice one");
+    }
+    // Other data, and the first ones again.
+    for (order, what) in
+        [(Order::ValueFirst, "replayed"), (Order::BackwardFirst, "replayed, backward first")]
+    {
+        for salt in [40, 0] {
+            for (k, &leaf) in leaves.iter().enumerate() {
+                told(write(program, leaf, salt + k))?;
+            }
+            graph.zero_grad();
+            graph.set_seed(7);
+            let outcome = told(first.outcome(order))?;
+            if salt == 0 {
+                same(&lazy, &outcome, what)?;
+            }
+        }
+    }
+    // The same again, something else in its place, and the same again.
+    let mut changed = program.clone();
+    let place = place % program.genes.len();
+    changed.genes[place] = *other;
+    let want = told(fresh(&changed, Order::BackwardFirst, |_| {}))?;
+    for (program, want, what) in [
+        (program, &lazy, "recorded again"),
+        (&changed, &want, "recorded with a change"),
+        (program, &lazy, "recorded without the change again"),
+    ] {
+        graph.zero_grad();
+        told(graph.rewind(mark))?;
+        let tape = told(tape(&graph, program, &leaves, Order::BackwardFirst))?;
+        same(want, &told(tape.outcome(Order::BackwardFirst))?, what)?;
+    }
+    Ok(())
+}
+
+/// A gene that differs from another a little: in a constant, an axis, an operand, everything.
+fn changed(gene: Gene, how: u8, by: u8) -> Gene {
+    match how % 5 {
+        0 => Gene { k: gene.k.wrapping_add(by), ..gene },
+        1 => Gene { k: gene.k.wrapping_add(1), ..gene },
+        2 => Gene { y: gene.y.wrapping_add(by), ..gene },
+        3 => Gene { x: gene.x.wrapping_add(1), ..gene },
+        _ => Gene { op: gene.op.wrapping_add(by), ..gene },
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(2000))]
+
+    #[test]
+    fn a_value_does_not_depend_on_how_it_is_computed(
+        program in small(),
+        (place, how, by) in any::<(usize, u8, u8)>(),
+    ) {
+        let place = place % program.genes.len();
+        let other = changed(program.genes[place], how, by);
+        ways_agree(&program, &other, place)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(12))]
+
+    #[test]
+    fn large_values_do_not_depend_on_the_number_of_threads(program in large()) {
+        let one = told(fresh(&program, Order::BackwardFirst, |graph| graph.set_num_threads(1)))?;
+        for threads in [2, 3, 8] {
+            let set = |graph: &Graph| graph.set_num_threads(threads);
+            let many = told(fresh(&program, Order::BackwardFirst, set))?;
+            same(&one, &many, &format!("{threads} threads"))?;
+        }
+        let unfused = told(fresh(&program, Order::BackwardFirst, |graph| {
+            graph.set_fusion(false);
+            graph.set_num_threads(2);
+        }))?;
+        same(&one, &unfused, "unfused")?;
+    }
+
+    #[test]
+    fn large_values_do_not_depend_on_how_they_are_computed(
+        program in large(),
+        (place, how, by) in any::<(usize, u8, u8)>(),
+    ) {
+        let program = Program { products: false, ..program };
+        let place = place % program.genes.len();
+        let other = changed(program.genes[place], how, by);
+        ways_agree(&program, &other, place)?;
+    }
+}
+
+// ---- everything that can be done with a graph, in any order ----
+
+#[derive(Clone, Debug)]
+enum Deed {
+    Record(Gene),
+    RecordWithoutGrad(Gene),
+    Write(u8, u8),
+    Read(u8),
+    Backward(u8),
+    /// Of two roots, the second one with a head.
+    BackwardOfTwo(u8, u8),
+    /// Of whatever roots and heads, which often do not fit.
+    BackwardOfAny(Vec<(u8, Option<u8>)>),
+    /// A gradient as a node: of a root, with a head, for a leaf.
+    Grad(u8, u8, u8),
+    ReadGrad(u8),
+    ZeroGrad,
+    ZeroGradOf(u8),
+    Toggle(u8),
+    Retain(u8),
+    Mark,
+    Rewind(u8),
+    Training(bool),
+    Seed(u8),
+    Resample,
+    Snapshot(u8),
+    GradTensor(u8),
+    Step,
+    /// Whoever fused does so no more, and the other way round.
+    Swap,
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    use Deed::*;
+    prop_oneof![
+        8 => gene().prop_map(Record),
+        1 => gene().prop_map(RecordWithoutGrad),
+        3 => any::<(u8, u8)>().prop_map(|(x, salt)| Write(x, salt)),
+        4 => any::<u8>().prop_map(Read),
+        4 => any::<u8>().prop_map(Backward),
+        1 => any::<(u8, u8)>().prop_map(|(x, y)| BackwardOfTwo(x, y)),
+        2 => prop::collection::vec(any::<(u8, Option<u8>)>(), 1..3).prop_map(BackwardOfAny),
+        2 => any::<(u8, u8, u8)>().prop_map(|(x, head, leaf)| Grad(x, head, leaf)),
+        1 => any::<u8>().prop_map(ReadGrad),
+        1 => Just(ZeroGrad),
+        1 => any::<u8>().prop_map(ZeroGradOf),
+        1 => any::<u8>().prop_map(Toggle),
+        1 => any::<u8>().prop_map(Retain),
+        1 => Just(Mark),
+        2 => any::<u8>().prop_map(Rewind),
+        1 => any::<bool>().prop_map(Training),
+        1 => any::<u8>().prop_map(Seed),
+        1 => Just(Resample),
+        1 => any::<u8>().prop_map(Snapshot),
+        1 => any::<u8>().prop_map(GradTensor),
+        1 => Just(Step),
+        1 => Just(Swap),
+    ]
+}
+
+/// A graph on which deeds are done.
+struct Actor<'g> {
+    graph: &'g Graph,
+    program: Program,
+    pool: Vec<Var<'g>>,
+    leaves: usize,
+    marks: Vec<(bumpgrad::Mark, usize)>,
+    /// A leaf of indices, good or bad.
+    index: Var<'g>,
+    fusion: bool,
+    /// Whether plans are forgotten before each deed.
+    forgets: bool,
+}
+
+impl<'g> Actor<'g> {
+    fn new(graph: &'g Graph, program: &Program, fusion: bool, forgets: bool) -> Self {
+        graph.set_fusion(fusion);
+        let mut pool = leaves(graph, program);
+        let index = graph.tensor(&[0i64, 1, 0], &[3]);
+        let leaves = pool.len();
+        // (Whether an index is looked at that no element depends on is left open.)
+        if !program.shape.is_empty() && len_of(program.shape) > 0 {
+            pool.push(pool[0].index_select(0, index));
+        }
+        let marks = vec![(graph.mark(), pool.len())];
+        Self { graph, program: program.clone(), pool, leaves, marks, index, fusion, forgets }
+    }
+
+    fn pick(&self, k: u8) -> Var<'g> {
+        // Late ones more often, and leaves.
+        let len = self.pool.len();
+        if k >= 200 {
+            self.pool[k as usize % self.leaves]
+        } else {
+            self.pool[len - 1 - k as usize % len]
+        }
+    }
+
+    /// Does a deed; what can be seen of it.
+    fn act(&mut self, deed: &Deed) -> Result<Vec<u64>> {
+        let graph = self.graph;
+        let nothing = Vec::new();
+        if self.forgets {
+            graph.set_fusion(self.fusion);
+        }
+        match *deed {
+            Deed::Record(ref gene) => {
+                let y = record(graph, &self.program, &self.pool, gene)?;
+                self.keep(y)?;
+            }
+            Deed::RecordWithoutGrad(ref gene) => {
+                let guard = graph.no_grad();
+                let y = record(graph, &self.program, &self.pool, gene)?;
+                drop(guard);
+                self.keep(y)?;
+            }
+            Deed::Write(x, salt) => {
+                if x % 8 == 7 {
+                    // An index that is none, or is one again.
+                    let bad = if salt % 2 == 0 { 100_000 } else { 0 };
+                    self.index.write(&[0i64, bad, 0])?;
+                } else {
+                    let leaf = self.pool[x as usize % self.leaves];
+                    write(&self.program, leaf, salt as usize)?;
+                }
+            }
+            Deed::Read(x) => return bits(self.pick(x)),
+            Deed::Backward(x) => self.pick(x).sum().backward()?,
+            Deed::BackwardOfTwo(x, y) => {
+                let (x, y) = (self.pick(x), self.pick(y));
+                graph.backward(&[(x.mean(), None), (y, Some(y.detach().sin()))])?;
+            }
+            Deed::BackwardOfAny(ref roots) => {
+                let pick = |k: u8| self.pick(k);
+                let roots: Vec<_> =
+                    roots.iter().map(|&(root, head)| (pick(root), head.map(pick))).collect();
+                graph.backward(&roots)?;
+            }
+            Deed::Grad(x, head, leaf) => {
+                let leaf = self.pool[leaf as usize % self.leaves];
+                let root = (self.pick(x), Some(self.pick(head)));
+                let grad = graph.grad_allow_unused(&[root], &[leaf])?;
+                self.keep(grad[0])?;
+            }
+            Deed::ReadGrad(x) => return Ok(grad_bits(self.pick(x))?.unwrap_or_default()),
+            Deed::ZeroGrad => graph.zero_grad(),
+            Deed::ZeroGradOf(x) => self.pick(x).zero_grad()?,
+            Deed::Toggle(x) => {
+                let leaf = self.pool[x as usize % self.leaves];
+                leaf.set_requires_grad(!leaf.requires_grad()?)?;
+            }
+            Deed::Retain(x) => self.pick(x).retain_grad()?,
+            Deed::Mark => self.marks.push((graph.mark(), self.pool.len())),
+            Deed::Rewind(k) => {
+                self.marks.truncate(self.marks.len() - k as usize % self.marks.len());
+                let (mark, len) = self.marks[self.marks.len() - 1];
+                graph.rewind(mark)?;
+                self.pool.truncate(len);
+            }
+            Deed::Training(on) => graph.set_training(on),
+            Deed::Seed(seed) => graph.set_seed(seed.into()),
+            Deed::Resample => graph.resample(),
+            Deed::Snapshot(x) => {
+                let copy = self.pick(x).snapshot();
+                self.keep((!copy.is_null()).then_some(copy))?;
+            }
+            Deed::GradTensor(x) => {
+                let copy = self.pick(x).grad_tensor()?;
+                self.keep(copy)?;
+            }
+            Deed::Swap => {
+                self.fusion = !self.fusion;
+                graph.set_fusion(self.fusion);
+            }
+            Deed::Step => Sgd { rate: 0.01, momentum: 0.5, decay: 0.0 }.step(graph)?,
+        }
+        Ok(nothing)
+    }
+
+    fn keep(&mut self, y: Option<Var<'g>>) -> Result<()> {
+        self.graph.check()?;
+        if let Some(y) = y
+            && len_of(&y.shape()?) <= self.program.most
+        {
+            self.pool.push(y);
+        }
+        Ok(())
+    }
+
+    /// Everything that can be seen after a deed, without computing.
+    fn sight(&self) -> Vec<Option<Vec<u64>>> {
+        self.pool[..self.leaves].iter().map(|&x| grad_bits(x).unwrap_or_default()).collect()
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(1000))]
+
+    #[test]
+    fn deeds_in_any_order_are_seen_as_if_unfused_and_planned_anew(
+        program in small(),
+        deeds in prop::collection::vec(deed(), 1..40),
+    ) {
+        let (one, other) = (Graph::new(), Graph::new());
+        let mut one = Actor::new(&one, &program, true, false);
+        let mut other = Actor::new(&other, &program, false, true);
+        for (k, deed) in deeds.iter().enumerate() {
+            let seen = [&mut one, &mut other].map(|actor| {
+                actor.act(deed).map_err(|error| error.to_string())
+            });
+            prop_assert!(seen[0] == seen[1], "deed {} {:?}: {}", k, deed, match &seen {
+                [Ok(one), Ok(other)] => first(one, other),
+                [one, other] => format!("{one:?} or {other:?}"),
+            });
+            if matches!(deed, Deed::Backward(_) | Deed::BackwardOfTwo(..) | Deed::BackwardOfAny(_)) {
+                prop_assert!(one.sight() == other.sight(), "gradients after deed {} {:?}", k, deed);
+            }
+        }
+        for k in (0..one.pool.len()).rev() {
+            let seen = [&one, &other].map(|actor| {
+                bits(actor.pool[k]).map_err(|error| error.to_string())
+            });
+            prop_assert!(seen[0] == seen[1], "value {} in the end", k);
+        }
+    }
+}
+
+// ---- little memory, and many graphs ----
+
+proptest! {
+    #![proptest_config(cases(400))]
+
+    #[test]
+    fn too_little_memory_is_an_error_and_never_another_value(
+        program in small(),
+        room in 0usize..60_000,
+        reads in prop::collection::vec(any::<(u8, u8)>(), 1..20),
+    ) {
+        let (graph, free) = (Graph::new(), Graph::new());
+        let [tape, want] = [&graph, &free].map(|graph| {
+            tape(graph, &program, &leaves(graph, &program), Order::BackwardFirst)
+        });
+        let (tape, want) = (told(tape)?, told(want)?);
+        let memory = graph.memory();
+        graph.set_memory_limit(memory.pooled.max(memory.records) + room);
+        for (k, &(what, at)) in reads.iter().enumerate() {
+            let at = at as usize % tape.pool.len();
+            let done = match what % 4 {
+                0 => tape.total.backward().map(|()| want.total.backward().map(|()| Vec::new())),
+                1 => {
+                    told(write(&program, tape.pool[at % tape.leaves], what.into()))?;
+                    told(write(&program, want.pool[at % want.leaves], what.into()))?;
+                    continue;
+                }
+                _ => bits(tape.pool[at]).map(|seen| {
+                    bits(want.pool[at]).map(|want| if want == seen { Vec::new() } else { want })
+                }),
+            };
+            match done {
+                Err(error) => prop_assert_eq!(error.kind(), ErrorKind::Memory, "{}", error),
+                Ok(other) => prop_assert!(told(other)?.is_empty(), "read {} of {}", k, at),
+            }
+            for leaf in 0..tape.leaves {
+                let seen = told(grad_bits(tape.pool[leaf]))?;
+                let want = told(grad_bits(want.pool[leaf]))?;
+                prop_assert!(seen == want, "gradient {} after {}", leaf, k);
+            }
+        }
+    }
 }
 
 #[test]
-fn a_value_does_not_depend_on_what_was_read_before() -> Result<()> {
-    let data: Vec<f64> = (0..60).map(|i| ((i * 37) % 23) as f64 * 0.1 - 1.1).collect();
-    for seed in 0..3000 {
-        let shape: &[usize] = [&[3, 4, 5][..], &[60], &[12, 5], &[1, 20, 3]][seed as usize % 4];
-        let told = |error: bumpgrad::Error| panic!("program {seed}: {error}");
-        let graph = Graph::new();
-        let x = graph.param(&data, shape);
-        let mark = graph.mark();
-        let lazy = (run(&graph, x, seed, false).unwrap_or_else(told), gradient(x)?);
-        graph.rewind(mark)?;
-        let eager = (run(&graph, x, seed, true).unwrap_or_else(told), gradient(x)?);
-        assert_eq!(lazy, eager, "program {seed}, lazy and eager");
-        x.write(&vec![0.5; 60])?;
-        x.write(&data)?;
-        graph.rewind(mark)?;
-        let again = (run(&graph, x, seed, false).unwrap_or_else(told), gradient(x)?);
-        assert_eq!(lazy, again, "program {seed}, recorded again");
-    }
+fn graphs_on_many_threads_that_share_the_pool_do_not_disturb_each_other() -> Result<()> {
+    let gene = |op, x, y, k| Gene { op, x, y, k };
+    let program = Program {
+        shape: &[1025, 64],
+        dtype: DType::F32,
+        special: false,
+        products: false,
+        most: 200_000,
+        genes: vec![gene(0, 0, 0, 2), gene(4, 4, 1, 2), gene(18, 5, 0, 1), gene(41, 6, 0, 2)],
+    };
+    let want = fresh(&program, Order::BackwardFirst, |graph| graph.set_num_threads(1))?;
+    std::thread::scope(|scope| {
+        for threads in [2, 3, 4, 8] {
+            let (program, want) = (&program, &want);
+            scope.spawn(move || {
+                for _ in 0..3 {
+                    let set = |graph: &Graph| graph.set_num_threads(threads);
+                    let seen = fresh(program, Order::BackwardFirst, set).unwrap();
+                    assert!(seen == *want, "on {threads} threads");
+                }
+            });
+        }
+    });
     Ok(())
 }

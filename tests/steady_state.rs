@@ -5,7 +5,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use bumpgrad::{Adam, Graph, Result, Var};
+use bumpgrad::{Adam, Graph, Result, Sgd, Var};
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
@@ -104,6 +104,111 @@ fn a_training_step() -> Result<()> {
         loss.backward()?;
         Adam::new(0.01).step(&g)?;
         loss.item().map(|_| ())
+    })?;
+    assert_eq!(count, 0, "allocations in 10 steps");
+    Ok(())
+}
+
+/// loss = mean((sin(x) y + exp(0.1 z))^2) on one thread: sinks with many blocks.
+#[test]
+fn replaying_a_loss_on_many_elements() -> Result<()> {
+    let g = Graph::new();
+    g.set_num_threads(1);
+    let leaf = |low: f64| {
+        let x = g.uniform::<f32>(&[10_000], low, 1.0);
+        x.set_requires_grad(true).map(|()| x)
+    };
+    let (x, y, z) = (leaf(-1.0)?, leaf(-0.5)?, leaf(0.0)?);
+    let loss = (x.sin() * y + (z * 0.1).exp()).square().mean();
+    let data = x.to_vec::<f32>()?;
+    let count = allocations(|| {
+        x.write(&data)?;
+        g.zero_grad();
+        loss.backward()?;
+        loss.item().map(|_| ())
+    })?;
+    assert_eq!(count, 0, "allocations in 10 replays");
+    Ok(())
+}
+
+#[test]
+fn replaying_rows_of_softmax_and_layer_norm() -> Result<()> {
+    let g = Graph::new();
+    g.set_num_threads(1);
+    let data: Vec<f64> = (0..100 * 70).map(|i| f64::from(i % 89) * 0.1).collect();
+    let x = g.param(&data, &[100, 70]);
+    let (w, b) = (g.param(&[1.5f64; 70], &[70]), g.param(&[0.5f64; 70], &[70]));
+    let distance = x - x.mean_axes(&[-1], true);
+    let scale = (x.var(0.0, &[-1], true) + 1e-5).rsqrt();
+    let normal = distance * scale * w + b;
+    let head = g.tensor(&data, &[100, 70]);
+    let loss = (normal.softmax(-1) * head).sum() + normal.log_softmax(0).mean();
+    let count = allocations(|| {
+        x.write(&data)?;
+        g.zero_grad();
+        loss.backward()?;
+        loss.item().map(|_| ())
+    })?;
+    assert_eq!(count, 0, "allocations in 10 replays");
+    Ok(())
+}
+
+#[test]
+fn recording_a_dropout_anew() -> Result<()> {
+    let g = Graph::new();
+    let x = g.param(&[0.5f32; 600], &[20, 30]);
+    let mark = g.mark();
+    let count = allocations(|| {
+        let y = (x.sin().dropout(0.5) + 1.0).dropout(0.1);
+        y.square().mean_axes(&[0], false).sum().backward()?;
+        y.eval()?;
+        g.rewind(mark)
+    })?;
+    assert_eq!(count, 0, "allocations in 10 recordings");
+    Ok(())
+}
+
+/// What is asked of a leaf, or of a node, in each iteration anew.
+#[test]
+fn changing_what_requires_a_gradient_each_time() -> Result<()> {
+    let g = Graph::new();
+    let (x, w) = (g.param(&[0.5f64; 30], &[30]), g.param(&[0.25f64; 30], &[30]));
+    let mark = g.mark();
+    let count = allocations(|| {
+        w.set_requires_grad(true)?;
+        let y = x * w;
+        let loss = y.sin().sum();
+        y.retain_grad()?;
+        loss.backward()?;
+        w.set_requires_grad(false)?;
+        loss.backward()?;
+        g.rewind(mark)
+    })?;
+    assert_eq!(count, 0, "allocations in 10 recordings");
+    Ok(())
+}
+
+/// A recorded step of an MLP: products small enough to need no packing.
+#[test]
+fn a_recorded_training_step() -> Result<()> {
+    let g = Graph::new();
+    let weight = |rows: usize, columns: usize| {
+        let w = g.normal::<f64>(&[rows, columns], 0.0, 0.3);
+        w.set_requires_grad(true).map(|()| w)
+    };
+    let (w1, w2, w3) = (weight(6, 8)?, weight(8, 8)?, weight(8, 3)?);
+    let b = g.param(&[0.1f64; 8], &[8]);
+    let x = g.uniform::<f64>(&[8, 6], -1.0, 1.0);
+    let classes = g.tensor(&[0i64, 1, 2, 0, 1, 2, 0, 1], &[8]);
+    let mark = g.mark();
+    let count = allocations(|| {
+        let hidden = (x.matmul(w1) + b).gelu().dropout(0.1);
+        let loss = hidden.matmul(w2).tanh().matmul(w3).cross_entropy(classes);
+        g.zero_grad();
+        loss.backward()?;
+        Sgd { rate: 0.1, momentum: 0.9, decay: 0.0 }.step(&g)?;
+        loss.item()?;
+        g.rewind(mark)
     })?;
     assert_eq!(count, 0, "allocations in 10 steps");
     Ok(())

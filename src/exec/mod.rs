@@ -139,7 +139,7 @@ impl Engine {
         let began = self.now();
         let (place, mut plan) = self.room(core)?;
         let planned = self.planner.plan(core, &[root], &[], usize::MAX, &mut plan);
-        self.keep(core, place, key, plan, planned)?;
+        self.keep(core, place, key, &[root], plan, planned)?;
         self.note_plan(began, place);
         self.run(core, place)
     }
@@ -176,7 +176,7 @@ impl Engine {
             self.planner.plan(core, roots, targets, first, &mut plan)
         });
         core.truncate(first);
-        self.keep(core, place, key, plan, planned)?;
+        self.keep(core, place, key, roots, plan, planned)?;
         self.note_plan(began, place);
         self.run(core, place)
     }
@@ -235,6 +235,7 @@ impl Engine {
         core: &mut Core,
         place: usize,
         key: Key,
+        roots: &[NodeId],
         plan: Plan,
         planned: Maybe<()>,
     ) -> Maybe<()> {
@@ -246,6 +247,12 @@ impl Engine {
         kept.plan = plan;
         kept.sources.clear();
         planned?;
+        // What is right already is no step's business, but only as long as it is right.
+        for &root in roots.iter().filter(|&&root| core.state(root).ready) {
+            if kept.sources.try_push(root).is_err() {
+                return Err(core.out_of_memory("plan"));
+            }
+        }
         for step in kept.plan.steps() {
             for &read in kept.plan.reads(step) {
                 let Place::Node(id) = kept.plan.data[read as usize].place else { continue };

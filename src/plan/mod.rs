@@ -13,6 +13,8 @@
 
 mod emit;
 mod group;
+#[cfg(test)]
+mod tests;
 mod text;
 mod walk;
 
