@@ -88,7 +88,7 @@ bench:
 	$(CARGO) bench --locked
 
 header:
-	UPDATE=1 $(CARGO) test --locked --test header
+	UPDATE=1 $(CARGO) test --locked --test header -- up_to_date
 
 clean:
 	$(CARGO) clean
