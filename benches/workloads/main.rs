@@ -1,5 +1,5 @@
-//! The workloads W1 to W7: what each is stands at the head of its module, how to run and how not to
-//! read them in `benches/README.md`.
+//! The workloads W1 to W7 and `threads`: what each is stands at the head of its module, how to run
+//! and how not to read them in `benches/README.md`.
 //!
 //! Each workload first checks its results and gradients against plain f64 arithmetic, and panics
 //! when they are wrong: the time of a wrong result is worth nothing. Only what the command line's
@@ -8,6 +8,7 @@
 mod chains;
 mod products;
 mod rows;
+mod threads;
 mod training;
 mod unary;
 
@@ -36,6 +37,7 @@ fn main() {
     rows::bench(&mut criterion);
     products::bench(&mut criterion);
     training::bench(&mut criterion);
+    threads::bench(&mut criterion);
     criterion.final_summary();
 }
 
