@@ -24,6 +24,7 @@ const BATCHES: usize = 100;
 /// All calls of one step.
 pub(crate) struct Row {
     pub(crate) name: String,
+    pub(crate) elements: u64,
     pub(crate) calls: usize,
     pub(crate) microseconds: f64,
     pub(crate) bytes: f64,
@@ -46,7 +47,7 @@ impl Summary {
         let trace: Value = serde_json::from_str(trace)?;
         let events = trace["traceEvents"].as_array().ok_or("no events")?;
         let mut summary = Self { rows: Vec::new(), plans: 0, planning: 0.0, runs: 0, running: 0.0 };
-        let mut rows = HashMap::<(&str, u64), Row>::new();
+        let mut rows = HashMap::<(&str, u64, u64), Row>::new();
         for event in events {
             let took = event["dur"].as_f64().unwrap_or_default();
             let (name, args) = (event["name"].as_str().unwrap_or_default(), &event["args"]);
@@ -60,10 +61,12 @@ impl Summary {
                     summary.running += took;
                 }
                 Some("step") => {
-                    // Steps of one name on other sizes are others.
+                    // Steps of one name that read or write other sizes are others.
                     let elements = args["elements"].as_u64().unwrap_or_default();
-                    let row = rows.entry((name, elements)).or_insert_with(|| Row {
+                    let bytes = args["bytes"].as_u64().unwrap_or_default();
+                    let row = rows.entry((name, elements, bytes)).or_insert_with(|| Row {
                         name: name.to_owned(),
+                        elements,
                         calls: 0,
                         microseconds: 0.0,
                         bytes: 0.0,
@@ -71,7 +74,7 @@ impl Summary {
                     });
                     row.calls += 1;
                     row.microseconds += took;
-                    row.bytes += args["bytes"].as_f64().unwrap_or_default();
+                    row.bytes += bytes as f64;
                     row.threads = row.threads.max(args["threads"].as_u64().unwrap_or_default());
                 }
                 _ => {}
@@ -98,24 +101,24 @@ impl Summary {
     }
 }
 
-/// A name that fits in its column.
-fn short(name: &str) -> String {
-    const WIDTH: usize = 42;
-    if name.len() <= WIDTH { name.to_owned() } else { format!("{}...", &name[..WIDTH - 3]) }
+/// A name that fits in its column. Names of operations are ASCII.
+fn short(name: &str, width: usize) -> String {
+    if name.len() <= width { name.to_owned() } else { format!("{}...", &name[..width - 3]) }
 }
 
 impl Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:42} {:>6} {:>7} {:>8} {:>6} {:>7}",
-            "step", "calls", "share", "us/call", "GB/s", "threads"
+            "{:42} {:>8} {:>6} {:>7} {:>8} {:>6} {:>7}",
+            "step", "elements", "calls", "share", "us/call", "GB/s", "threads"
         )?;
         for row in &self.rows {
             writeln!(
                 f,
-                "{:42} {:6} {:6.1}% {:8.2} {:6.2} {:7}",
-                short(&row.name),
+                "{:42} {:8} {:6} {:6.1}% {:8.2} {:6.2} {:7}",
+                short(&row.name, 42),
+                row.elements,
                 row.calls,
                 self.share(row.microseconds),
                 row.microseconds / row.calls as f64,
@@ -128,18 +131,20 @@ impl Display for Summary {
             ("(planning)", self.plans, self.planning),
         ] {
             let each = took / calls.max(1) as f64;
-            writeln!(f, "{name:42} {calls:6} {:6.1}% {each:8.2}", self.share(took))?;
+            writeln!(f, "{name:42} {:8} {calls:6} {:6.1}% {each:8.2}", "", self.share(took))?;
         }
         writeln!(
             f,
-            "\n{} plans, made in {:.0} us, were run {} times in {:.0} us.",
+            "\nPlans made: {}, in {:.0} us. Plans run: {}, in {:.0} us.",
             self.plans, self.planning, self.runs, self.running
         )?;
         let first: Vec<String> = self.rows[..self.rows.len().min(3)]
             .iter()
-            .map(|row| format!("{:.0} % in `{}`", self.share(row.microseconds), short(&row.name)))
+            .map(|row| {
+                format!("`{}` ({:.0} %)", short(&row.name, 24), self.share(row.microseconds))
+            })
             .collect();
-        writeln!(f, "The time goes, most of all, {}.", first.join(", "))
+        writeln!(f, "Most of the time goes to {}.", first.join(", "))
     }
 }
 
