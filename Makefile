@@ -23,7 +23,7 @@ SYSTEM_LIBS := -lm -lpthread -ldl
 # optimisation, and the shared library exports a thousand symbols of others.
 RUSTC := $(CARGO) rustc --locked --profile capi --features capi --lib --target-dir $(BUILD)
 
-.PHONY: help lib install test demo bench header clean FORCE
+.PHONY: help lib install test demo bench peers header clean FORCE
 .DEFAULT_GOAL := lib
 
 help:
@@ -32,6 +32,7 @@ help:
 	@echo 'make test     all tests, in Rust, C and C++; CONTRIBUTING.md says what it needs'
 	@echo 'make demo     learns to read digits with examples/c/digits.c'
 	@echo 'make bench    the benchmarks: see benches/README.md'
+	@echo 'make peers    the same work in other libraries, with PEERS=options: the same file'
 	@echo 'make header   writes include/bumpgrad.h anew, from src/ffi/ and cbindgen.toml'
 	@echo 'make clean    removes what was built'
 
@@ -86,6 +87,9 @@ demo: lib
 
 bench:
 	$(CARGO) bench --locked
+
+peers:
+	benches/peers/run.sh $(PEERS)
 
 header:
 	UPDATE=1 $(CARGO) test --locked --test header -- up_to_date

@@ -118,8 +118,8 @@ pub(crate) struct Core {
     pub(crate) seeded: u64,
     /// Counts the random leaves and dropouts since then, each with a stream of its own.
     pub(crate) streams: u64,
-    /// Changes when something that decides what backward does is changed after it was recorded.
-    pub(crate) mutations: u64,
+    /// From this node on, hashes are not those of the nodes as they are now.
+    outdated: usize,
     labels: Vec<(NodeId, String)>,
     /// Lists that the reverse walk fills anew each time.
     pub(crate) walk_scratch: WalkScratch,
@@ -157,7 +157,7 @@ impl Core {
             seed: 0,
             seeded: 1,
             streams: 0,
-            mutations: 0,
+            outdated: usize::MAX,
             labels: Vec::new(),
             walk_scratch: WalkScratch::default(),
             tag,
@@ -368,11 +368,23 @@ impl Core {
                 format_args!("a graph holds at most {} nodes", NodeId::IMMEDIATE.0),
             ));
         }
-        let mut record = Node {
-            hash: 0,
+        let may = self.no_grad == 0 && node.dtype.is_float() && node.op.is_differentiable();
+        let requires_grad = may
+            && match node.op {
+                Op::Concat => {
+                    let operands = &self.lists.get(node.list)[1..];
+                    operands.iter().any(|&id| self.nodes.get(id as usize).requires_grad)
+                }
+                _ => node.inputs.iter().any(|&id| id.is_node() && self.node(id).requires_grad),
+            };
+        self.settle();
+        let hash = self.hash(&node, requires_grad, false, id);
+        // Written where it stays, field by field: no copy is read back before it is complete.
+        let record = Node {
+            hash,
             op: node.op,
             dtype: node.dtype,
-            requires_grad: false,
+            requires_grad,
             shape: node.shape,
             tag: self.tag,
             inputs: node.inputs,
@@ -381,16 +393,6 @@ impl Core {
             imm: node.imm,
             len: node.len,
         };
-        if self.no_grad == 0 && node.dtype.is_float() && node.op.is_differentiable() {
-            record.requires_grad = match node.op {
-                Op::Concat => {
-                    let operands = &self.lists.get(node.list)[1..];
-                    operands.iter().any(|&id| self.nodes.get(id as usize).requires_grad)
-                }
-                _ => node.inputs.iter().any(|&id| id.is_node() && self.node(id).requires_grad),
-            };
-        }
-        record.hash = self.hash(&record, id);
         let state = State { value: None, changed: 0, checked: 0, ready: false };
         let pushed = self.nodes.push(&self.bump, record).and_then(|_| {
             self.states.push(&self.bump, state).inspect_err(|_| self.nodes.truncate(id))
@@ -402,38 +404,55 @@ impl Core {
     }
 
     /// The structure of everything up to a node, mixed with a number.
-    pub(crate) fn structure(&self, id: NodeId, with: u64) -> u64 {
-        mix(self.node(id).hash, with ^ 0x2545_f491_4f6c_dd1d)
+    pub(crate) fn structure(&mut self, id: NodeId, with: u64) -> u64 {
+        self.settle();
+        mix(self.node(id).hash, with)
     }
 
     /// Sums up a node and all before it: what they do, not which data they hold. Two recordings
     /// with the same hash are taken for the same one.
-    fn hash(&self, node: &Node, id: usize) -> u64 {
+    #[inline(always)]
+    fn hash(&self, node: &NewNode, requires_grad: bool, retains: bool, id: usize) -> u64 {
         let before = id.checked_sub(1).map_or(0, |last| self.nodes.get(last).hash);
         let [a, b, c, d] = node.inputs.map(|input| u64::from(input.0));
         let list = |id: ListId| if id.is_none() { 1 } else { self.lists.hash(id) };
         let kind = node.op.code() << 16
             | u64::from(node.dtype as u8) << 8
-            | u64::from(node.has_slot() && node.op != Op::Leaf) << 1
-            | u64::from(node.requires_grad);
-        let operands = mix(a << 32 | b, (c << 32 | d) ^ 0x9fb2_1c65_1e98_df25);
+            | u64::from(retains) << 1
+            | u64::from(requires_grad);
+        let operands = mix(a << 32 | b, c << 32 | d);
         // Which random numbers are drawn is no part of the structure: each recording has others.
         let own_list = if node.op == Op::DropoutMask { ListId::NONE } else { node.list };
-        let lists = mix(list(node.shape) ^ 0x94d0_49bb_1331_11eb, list(own_list).rotate_left(32));
-        let own = mix(kind ^ 0xd6e8_feb8_6659_fd93, node.imm.to_bits() ^ 0xbf58_476d_1ce4_e5b9);
+        let lists = mix(list(node.shape), list(own_list).rotate_left(32));
+        let own = mix(kind, node.imm.to_bits());
         mix(before ^ operands, lists ^ own.rotate_left(17))
     }
 
     /// Notes that a node is not what it was recorded as: whether it requires a gradient, or
     /// retains it.
     pub(crate) fn mutated(&mut self, id: NodeId) {
-        if id.index() + 1 == self.nodes.len() {
-            // Nothing follows yet, so it counts as recorded like that.
-            let hash = self.hash(self.nodes.get(id.index()), id.index());
-            self.nodes.get_mut(id.index()).hash = hash;
-        } else {
-            self.mutations += 1;
+        self.outdated = self.outdated.min(id.index());
+    }
+
+    /// Brings the hashes up to date from the first node on that was changed after it was recorded.
+    #[inline]
+    fn settle(&mut self) {
+        if self.outdated != usize::MAX {
+            self.settle_from(self.outdated);
         }
+    }
+
+    #[cold]
+    fn settle_from(&mut self, first: usize) {
+        for id in first..self.nodes.len() {
+            let node = *self.nodes.get(id);
+            let Node { op, dtype, shape, len, inputs, list, imm, .. } = node;
+            let recorded = NewNode { op, dtype, shape, len, inputs, list, imm };
+            let retains = op != Op::Leaf && node.has_slot();
+            let hash = self.hash(&recorded, node.requires_grad, retains, id);
+            self.nodes.get_mut(id).hash = hash;
+        }
+        self.outdated = usize::MAX;
     }
 
     // ---- leaves ----
@@ -579,9 +598,11 @@ impl Core {
     }
 }
 
-/// Both halves of a product: every bit of either factor reaches every bit of the result.
+/// Both halves of a product, so that every bit of either factor reaches every bit of the result
+/// (the "folded multiply" of wyhash).
 #[inline(always)]
 fn mix(a: u64, b: u64) -> u64 {
+    let (a, b) = (a ^ 0x9e37_79b9_7f4a_7c15, b ^ 0xd6e8_feb8_6659_fd93);
     let product = u128::from(a) * u128::from(b);
     product as u64 ^ (product >> 64) as u64
 }

@@ -194,13 +194,22 @@ fn each<L: Lanes, const N: usize>(
 ) {
     let n = out.len();
     assert!(from.iter().all(|from| from.len() == n));
+    if L::LANES == 1 && n == 1 {
+        // A single number needs nothing of what sets up a loop of vectors.
+        // SAFETY: all slices hold one element.
+        unsafe {
+            let x = std::array::from_fn(|k| L::load(from[k], 0));
+            f.apply(x).store(out, 0);
+        }
+        return;
+    }
     let whole = n - n % L::LANES;
     let mut i = 0;
     while i < whole {
         // SAFETY: LANES elements from i on are inside all slices, which are `n` long.
         unsafe {
-            let x = std::array::from_fn(|k| L::load(from[k].as_ptr().add(i)));
-            f.apply(x).store(out.as_mut_ptr().add(i));
+            let x = std::array::from_fn(|k| L::load(from[k], i));
+            f.apply(x).store(out, i);
         }
         i += L::LANES;
     }
@@ -214,8 +223,8 @@ fn each<L: Lanes, const N: usize>(
         let mut y = [from[0][whole]; MAX_LANES];
         // SAFETY: the copies hold MAX_LANES elements, at least LANES.
         unsafe {
-            let x = std::array::from_fn(|k| L::load(last[k].as_ptr()));
-            f.apply(x).store(y.as_mut_ptr());
+            let x = std::array::from_fn(|k| L::load(&last[k], 0));
+            f.apply(x).store(&mut y, 0);
         }
         out[whole..].copy_from_slice(&y[..n - whole]);
     }
@@ -230,7 +239,11 @@ fn repair<T: Float>(out: &mut [T], angle: &[T], exact: impl Fn(usize) -> f64) {
     let limit = T::TRIG_LIMIT;
     let huge = |x: T| x.to_f64().abs() > limit;
     // Looking first keeps the rare loop out of the common path.
-    if angle.iter().fold(false, |any, &x| any | huge(x)) {
+    let any = match angle {
+        [x] => huge(*x),
+        _ => angle.iter().fold(false, |any, &x| any | huge(x)),
+    };
+    if any {
         for (i, &x) in angle.iter().enumerate().filter(|&(_, &x)| huge(x)) {
             debug_assert!(huge(x));
             out[i] = T::from_f64(exact(i));
@@ -332,6 +345,76 @@ macro_rules! elementwise_tables {
 }
 roll_call!(elementwise_tables);
 
+// ---- rules made into one ----
+
+/// a b + c, rounded twice, so the same bits as the product followed by the sum.
+struct MulAdd;
+
+impl Lanewise<3> for MulAdd {
+    #[inline(always)]
+    fn apply<L: Lanes>(&self, [a, b, c]: [L; 3]) -> L {
+        a * b + c
+    }
+}
+
+impl<T: Float> Body<T> for MulAdd {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise, with 3 operands.
+        let (out, from): (&mut [T], [&[T]; 3]) =
+            unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
+        each::<L, 3>(out, from, &MulAdd);
+    }
+}
+
+/// The sine and the cosine of an angle. Operands: the angle, and the place where the cosine is
+/// written.
+struct SinCos;
+
+impl<T: Float> Body<T> for SinCos {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise: operands as the struct says, the second being its alone,
+        // so that writing through it is allowed.
+        let (sine, cosine, angle): (&mut [T], &mut [T], &[T]) =
+            unsafe { (result(out, n), result(operands[1].cast_mut(), n), operand(operands, 0, n)) };
+        each_sin_cos::<L>(sine, cosine, angle);
+        repair(sine, angle, |i| Real::sin(angle[i].to_f64()));
+        repair(cosine, angle, |i| Real::cos(angle[i].to_f64()));
+    }
+}
+
+/// [`each`] for two results.
+#[inline(always)]
+fn each_sin_cos<L: Lanes>(sine: &mut [L::Elem], cosine: &mut [L::Elem], angle: &[L::Elem]) {
+    let n = angle.len();
+    assert!(sine.len() == n && cosine.len() == n);
+    let whole = n - n % L::LANES;
+    let mut i = 0;
+    while i < whole {
+        // SAFETY: LANES elements from i on are inside all slices, which are `n` long.
+        unsafe {
+            let (s, c) = L::load(angle, i).sin_cos();
+            s.store(sine, i);
+            c.store(cosine, i);
+        }
+        i += L::LANES;
+    }
+    if whole < n {
+        let mut last = [angle[whole]; MAX_LANES];
+        last[..n - whole].copy_from_slice(&angle[whole..]);
+        let (mut s, mut c) = (last, last);
+        // SAFETY: the copies hold MAX_LANES elements, at least LANES.
+        unsafe {
+            let (sin, cos) = L::load(&last, 0).sin_cos();
+            sin.store(&mut s, 0);
+            cos.store(&mut c, 0);
+        }
+        sine[whole..].copy_from_slice(&s[..n - whole]);
+        cosine[whole..].copy_from_slice(&c[..n - whole]);
+    }
+}
+
 // ---- comparisons, selection, conversion ----
 
 /// Operands: two of `T`; the result is a mask.
@@ -343,25 +426,28 @@ impl<T: Element + PartialOrd, const C: u8> Plain<T> for Compare<C> {
         // SAFETY: the caller's promise, with 2 operands and a result of u8.
         let (out, a, b): (&mut [u8], &[T], &[T]) =
             unsafe { (result(out, n), operand(operands, 0, n), operand(operands, 1, n)) };
-        zip2(out, a, b, |a, b| {
-            u8::from(match Comparison::ALL[C as usize] {
-                Comparison::Eq => a == b,
-                Comparison::Ne => a != b,
-                Comparison::Lt => a < b,
-                Comparison::Le => a <= b,
-                Comparison::Gt => a > b,
-                Comparison::Ge => a >= b,
-                #[allow(clippy::eq_op)] // a number that is not itself is NaN
-                Comparison::Same => a == b || (a != a && b != b),
-            })
-        });
+        compare::<T, C>(out, a, b);
     }
 }
 
+/// A function of its own, as are [`choose`] and [`convert`]: that `out` is a parameter tells LLVM
+/// that it overlaps nothing.
 #[inline(always)]
-fn zip2<A: Copy, B: Copy, R>(out: &mut [R], a: &[A], b: &[B], f: impl Fn(A, B) -> R) {
-    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
-        *out = f(a, b);
+fn compare<T: Element + PartialOrd, const C: u8>(out: &mut [u8], a: &[T], b: &[T]) {
+    assert!(a.len() == out.len() && b.len() == out.len());
+    for i in 0..out.len() {
+        let (a, b) = (a[i], b[i]);
+        out[i] = u8::from(match Comparison::ALL[C as usize] {
+            Comparison::Eq => a == b,
+            Comparison::Ne => a != b,
+            Comparison::Lt => a < b,
+            Comparison::Le => a <= b,
+            Comparison::Gt => a > b,
+            Comparison::Ge => a >= b,
+            // A number that is not itself is NaN. No short circuit: this is to be a vector.
+            #[allow(clippy::eq_op)]
+            Comparison::Same => (a == b) | ((a != a) & (b != b)),
+        });
     }
 }
 
@@ -380,9 +466,18 @@ impl<T: Element> Plain<T> for Where {
                 operand(operands, 2, n),
             )
         };
-        for i in 0..out.len() {
-            out[i] = if mask[i] != 0 { yes[i] } else { no[i] };
-        }
+        choose(out, mask, yes, no);
+    }
+}
+
+#[inline(always)]
+fn choose<T: Copy>(out: &mut [T], mask: &[u8], yes: &[T], no: &[T]) {
+    let n = out.len();
+    assert!(mask.len() == n && yes.len() == n && no.len() == n);
+    for i in 0..n {
+        // Both are read, whichever is taken: a load under a condition would be a branch.
+        let (yes, no) = (yes[i], no[i]);
+        out[i] = if mask[i] != 0 { yes } else { no };
     }
 }
 
@@ -394,9 +489,15 @@ impl<T: Element + As<U>, U: Element> Plain<T> for Cast<U> {
     unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with one operand of T and a result of U.
         let (out, from): (&mut [U], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
-        for (out, &x) in out.iter_mut().zip(from) {
-            *out = x.cast();
-        }
+        convert(out, from);
+    }
+}
+
+#[inline(always)]
+fn convert<T: As<U> + Copy, U>(out: &mut [U], from: &[T]) {
+    assert!(from.len() == out.len());
+    for i in 0..out.len() {
+        out[i] = from[i].cast();
     }
 }
 
@@ -416,14 +517,44 @@ macro_rules! casts {
     )*)*};
 }
 casts! {
-    f32 => f32 f64 i64 u8;
-    f64 => f32 f64 i64 u8;
+    f32 => f32 f64;
+    f64 => f32 f64;
     i64 => f32 f64 i64 u8;
     u8 => f32 f64 i64 u8;
 }
 
-/// A loop body without a float type, compiled once, for the baseline: these move more bytes than
-/// they compute.
+/// `as` from floats to integers, which saturates, in steps that LLVM turns into vectors.
+macro_rules! saturating_casts {
+    ($($from:ty)*) => {$(
+        impl As<u8> for $from {
+            #[inline(always)]
+            fn cast(self) -> u8 {
+                // NaN is not above 0.
+                let x = if self > 0.0 { self } else { 0.0 };
+                let x = if x < 255.0 { x } else { 255.0 };
+                // SAFETY: from 0 to 255.
+                unsafe { x.to_int_unchecked::<i32>() as u8 }
+            }
+        }
+
+        impl As<i64> for $from {
+            #[inline(always)]
+            fn cast(self) -> i64 {
+                const TWO_63: $from = (1u64 << 63) as $from;
+                let x = if self >= -TWO_63 { self } else { -TWO_63 };
+                let inside = if x < TWO_63 { x } else { 0.0 };
+                // SAFETY: inside of the range of i64, and not NaN.
+                let y = unsafe { inside.to_int_unchecked::<i64>() };
+                let y = if self >= TWO_63 { i64::MAX } else { y };
+                #[allow(clippy::eq_op)] // a number that is not itself is NaN
+                if self == self { y } else { 0 }
+            }
+        }
+    )*};
+}
+saturating_casts!(f32 f64);
+
+/// A loop body without a float type: the same text at every level, without lanes.
 trait Plain<T> {
     /// # Safety
     /// As for [`Kernel`].
@@ -432,7 +563,7 @@ trait Plain<T> {
 
 /// # Safety
 /// As for [`Kernel`].
-unsafe fn plain<P: Plain<T>, T>(
+unsafe fn plain_baseline<P: Plain<T>, T>(
     n: usize,
     out: *mut u8,
     a: *const u8,
@@ -444,56 +575,106 @@ unsafe fn plain<P: Plain<T>, T>(
     unsafe { P::run(n, out, &[a, b, c, d]) }
 }
 
-const fn comparisons<T: Element + PartialOrd>() -> [Kernel; Comparison::ALL.len()] {
+/// # Safety
+/// As for [`Kernel`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn plain_v3<P: Plain<T>, T>(
+    n: usize,
+    out: *mut u8,
+    a: *const u8,
+    b: *const u8,
+    c: *const u8,
+    d: *const u8,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { P::run(n, out, &[a, b, c, d]) }
+}
+
+/// # Safety
+/// As for [`Kernel`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
+unsafe fn plain_v4<P: Plain<T>, T>(
+    n: usize,
+    out: *mut u8,
+    a: *const u8,
+    b: *const u8,
+    c: *const u8,
+    d: *const u8,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { P::run(n, out, &[a, b, c, d]) }
+}
+
+/// The functions for all levels.
+const fn plain<P: Plain<T>, T>() -> [Kernel; Level::ALL.len()] {
     [
-        plain::<Compare<0>, T>,
-        plain::<Compare<1>, T>,
-        plain::<Compare<2>, T>,
-        plain::<Compare<3>, T>,
-        plain::<Compare<4>, T>,
-        plain::<Compare<5>, T>,
-        plain::<Compare<6>, T>,
+        plain_baseline::<P, T>,
+        #[cfg(target_arch = "x86_64")]
+        plain_v3::<P, T>,
+        #[cfg(target_arch = "x86_64")]
+        plain_v4::<P, T>,
+        #[cfg(not(target_arch = "x86_64"))]
+        plain_baseline::<P, T>,
+        #[cfg(not(target_arch = "x86_64"))]
+        plain_baseline::<P, T>,
     ]
 }
 
-fn cast_from<T>(to: DType) -> Kernel
+type Levels = [Kernel; Level::ALL.len()];
+
+const fn comparisons<T: Element + PartialOrd>() -> [Levels; Comparison::ALL.len()] {
+    [
+        plain::<Compare<0>, T>(),
+        plain::<Compare<1>, T>(),
+        plain::<Compare<2>, T>(),
+        plain::<Compare<3>, T>(),
+        plain::<Compare<4>, T>(),
+        plain::<Compare<5>, T>(),
+        plain::<Compare<6>, T>(),
+    ]
+}
+
+const fn cast_from<T>() -> [Levels; DTYPES]
 where
     T: Element + As<f32> + As<f64> + As<i64> + As<u8>,
 {
-    match to {
-        DType::F32 => plain::<Cast<f32>, T>,
-        DType::F64 => plain::<Cast<f64>, T>,
-        DType::I64 => plain::<Cast<i64>, T>,
-        DType::U8 => plain::<Cast<u8>, T>,
+    [
+        plain::<Cast<f32>, T>(),
+        plain::<Cast<f64>, T>(),
+        plain::<Cast<i64>, T>(),
+        plain::<Cast<u8>, T>(),
+    ]
+}
+
+/// Element types, in the tables below in the order of [`place`].
+const DTYPES: usize = 4;
+
+fn place(dtype: DType) -> usize {
+    match dtype {
+        DType::F32 => 0,
+        DType::F64 => 1,
+        DType::I64 => 2,
+        DType::U8 => 3,
     }
 }
+
+static COMPARE: [[Levels; Comparison::ALL.len()]; DTYPES] =
+    [comparisons::<f32>(), comparisons::<f64>(), comparisons::<i64>(), comparisons::<u8>()];
+static WHERE: [Levels; DTYPES] =
+    [plain::<Where, f32>(), plain::<Where, f64>(), plain::<Where, i64>(), plain::<Where, u8>()];
+static CAST: [[Levels; DTYPES]; DTYPES] =
+    [cast_from::<f32>(), cast_from::<f64>(), cast_from::<i64>(), cast_from::<u8>()];
 
 /// The kernel of an elementwise node whose first operand (after a mask) is of this dtype.
 pub(crate) fn elementwise(op: Op, operand: DType, result: DType, level: Level) -> Kernel {
     match op {
         Op::Map(elem) => float_kernels(operand, level).eval[elem as usize],
         Op::Pull(elem, i) => float_kernels(operand, level).pull[elem as usize][i as usize],
-        Op::Compare(comparison) => {
-            let table = match operand {
-                DType::F32 => const { &comparisons::<f32>() },
-                DType::F64 => const { &comparisons::<f64>() },
-                DType::I64 => const { &comparisons::<i64>() },
-                DType::U8 => const { &comparisons::<u8>() },
-            };
-            table[comparison as usize]
-        }
-        Op::Where => match result {
-            DType::F32 => plain::<Where, f32>,
-            DType::F64 => plain::<Where, f64>,
-            DType::I64 => plain::<Where, i64>,
-            DType::U8 => plain::<Where, u8>,
-        },
-        Op::Cast => match operand {
-            DType::F32 => cast_from::<f32>(result),
-            DType::F64 => cast_from::<f64>(result),
-            DType::I64 => cast_from::<i64>(result),
-            DType::U8 => cast_from::<u8>(result),
-        },
+        Op::Compare(comparison) => COMPARE[place(operand)][comparison as usize][level as usize],
+        Op::Where => WHERE[place(result)][level as usize],
+        Op::Cast => CAST[place(operand)][place(result)][level as usize],
         _ => unreachable!("{op:?} is not elementwise"),
     }
 }
@@ -634,7 +815,7 @@ struct ExtremeRow<const MAX: bool>;
 fn better<T: Float, const MAX: bool>(a: T, b: T) -> T {
     let better = if MAX { b > a } else { b < a };
     #[allow(clippy::eq_op)] // a number that is not itself is NaN
-    if better || b != b { b } else { a }
+    if better | (b != b) { b } else { a }
 }
 
 /// What every number is better than, or equal to.
@@ -897,6 +1078,11 @@ pub(crate) struct FloatKernels {
     logsumexp_row: Kernel,
     pub(crate) softmax_row: Kernel,
     pub(crate) log_softmax_row: Kernel,
+    /// out = a b + c, as `Mul` and then `Add` would give it.
+    pub(crate) muladd: Kernel,
+    /// out = sin a, and cos a is written to b, which must then be valid for writing and overlap
+    /// nothing: both as `Sin` and `Cos` would give them.
+    pub(crate) sincos: Kernel,
     pub(crate) accumulate: Kernel,
     accumulate_extreme: [Kernel; 2],
     pub(crate) sgd: Kernel,
@@ -927,6 +1113,8 @@ const fn table<T: Float>(level: Level) -> FloatKernels {
         logsumexp_row: at::<LogSumExpRow, T>(level),
         softmax_row: at::<SoftmaxRow, T>(level),
         log_softmax_row: at::<LogSoftmaxRow, T>(level),
+        muladd: at::<MulAdd, T>(level),
+        sincos: at::<SinCos, T>(level),
         accumulate: at::<Accumulate, T>(level),
         accumulate_extreme: [
             at::<AccumulateExtreme<true>, T>(level),
@@ -998,5 +1186,7 @@ fn part(reduction: Reduction) -> usize {
     }
 }
 
+#[cfg(all(test, target_arch = "x86_64"))]
+mod machine_code;
 #[cfg(test)]
 mod tests;

@@ -7,9 +7,9 @@
 //!   that level has. `wide` cannot serve there: it chooses its instructions when *it* is compiled.
 //!
 //! The functions of `math` are written once over the traits [`Lane32`] and [`Lane64`]. They have no
-//! branches, and no operation here that LLVM would leave scalar: rounding to an integer and
-//! reading an exponent go through additions of a large constant and through bits, since
-//! conversions between 64-bit integers and floats exist only from AVX-512 on.
+//! branches, and no operation here that LLVM would leave scalar: reading an exponent goes through
+//! bits and additions of a large constant, since conversions between 64-bit integers and floats
+//! exist only from AVX-512 on.
 //!
 //! Everything is `inline(always)`: a function left outside its `#[target_feature]` caller would be
 //! compiled for the baseline, where FMA is a library call.
@@ -28,19 +28,22 @@ pub(crate) trait Lanes: Real {
     /// How many elements one value holds.
     const LANES: usize;
 
-    /// The `LANES` elements from `source` on.
+    /// The `LANES` elements of `source` from place `at` on.
     ///
     /// # Safety
     ///
-    /// - `source` is valid for reading `LANES` elements of type `Elem`. It need not be aligned.
-    unsafe fn load(source: *const Self::Elem) -> Self;
+    /// - `source` has at least `at` + `LANES` elements.
+    unsafe fn load(source: &[Self::Elem], at: usize) -> Self;
 
-    /// Writes the `LANES` elements to `target` and on.
+    /// Writes the `LANES` elements to place `at` of `target` and on.
     ///
     /// # Safety
     ///
-    /// - `target` is valid for writing `LANES` elements of type `Elem`. It need not be aligned.
-    unsafe fn store(self, target: *mut Self::Elem);
+    /// - `target` has at least `at` + `LANES` elements.
+    unsafe fn store(self, target: &mut [Self::Elem], at: usize);
+
+    /// Sine and cosine by one reduction: the same as one by one.
+    fn sin_cos(self) -> (Self, Self);
 }
 
 /// Lanes that are also seen as bit patterns, which is how `math` takes floats apart.
@@ -71,6 +74,10 @@ pub(crate) trait Lane32: Bits<Elem = f32> {
     type Wide: Lane64<Narrow = Self>;
 
     fn pattern(bits: u32) -> Self;
+    /// self * self - square, exactly, where `square` is self * self rounded and nothing underflows.
+    fn square_error(self, square: Self) -> Self;
+    /// self * factor + term, rounded (about) once at every level.
+    fn fused(self, factor: Self, term: Self) -> Self;
     /// The same numbers as f64.
     fn widen(self) -> Self::Wide;
 }
@@ -156,18 +163,6 @@ macro_rules! real {
             $($basic)*
 
             #[inline(always)]
-            fn floor(self) -> Self {
-                math::floor(self)
-            }
-            #[inline(always)]
-            fn ceil(self) -> Self {
-                math::ceil(self)
-            }
-            #[inline(always)]
-            fn round(self) -> Self {
-                math::round(self)
-            }
-            #[inline(always)]
             fn exp(self) -> Self {
                 math::$math::exp(self)
             }
@@ -212,6 +207,10 @@ macro_rules! real {
                 math::$math::normal_cdf(self)
             }
             #[inline(always)]
+            fn gaussian(self) -> Self {
+                math::$math::gaussian(self)
+            }
+            #[inline(always)]
             fn pow(self, exponent: Self) -> Self {
                 math::$math::pow(self, exponent)
             }
@@ -242,6 +241,18 @@ macro_rules! fused {
                 Self(self.0.sqrt())
             }
             #[inline(always)]
+            fn floor(self) -> Self {
+                Self(self.0.floor())
+            }
+            #[inline(always)]
+            fn ceil(self) -> Self {
+                Self(self.0.ceil())
+            }
+            #[inline(always)]
+            fn round(self) -> Self {
+                Self(self.0.round_ties_even())
+            }
+            #[inline(always)]
             fn eq(self, other: Self) -> bool {
                 self.0 == other.0
             }
@@ -263,15 +274,31 @@ macro_rules! fused {
             type Elem = $float;
             const LANES: usize = 1;
 
+            // By index: LLVM sees that it is inside. Reading through a pointer is checked where
+            // debug assertions are on, in a way that leaves the loop without vectors.
             #[inline(always)]
-            unsafe fn load(source: *const $float) -> Self {
-                // SAFETY: the caller promises one readable element; alignment is not assumed.
-                Self(unsafe { source.read_unaligned() })
+            unsafe fn load(source: &[$float], at: usize) -> Self {
+                // Two ways, because either check would cost the loop its vectors: that of the
+                // index, in optimised builds, leaves the last vector to single numbers, and those
+                // of unchecked access, in debug builds, leave everything to them.
+                if cfg!(debug_assertions) {
+                    return Self(source[at]);
+                }
+                // SAFETY: the caller's promise.
+                Self(unsafe { *source.get_unchecked(at) })
             }
             #[inline(always)]
-            unsafe fn store(self, target: *mut $float) {
-                // SAFETY: the caller promises one writable element; alignment is not assumed.
-                unsafe { target.write_unaligned(self.0) }
+            unsafe fn store(self, target: &mut [$float], at: usize) {
+                if cfg!(debug_assertions) {
+                    target[at] = self.0;
+                    return;
+                }
+                // SAFETY: the caller's promise.
+                unsafe { *target.get_unchecked_mut(at) = self.0 };
+            }
+            #[inline(always)]
+            fn sin_cos(self) -> (Self, Self) {
+                math::$math::sin_cos(self)
             }
         }
 
@@ -325,6 +352,14 @@ impl Lane32 for Fused<f32> {
         Self(f32::from_bits(bits))
     }
     #[inline(always)]
+    fn square_error(self, square: Self) -> Self {
+        self.mul_add(self, -square)
+    }
+    #[inline(always)]
+    fn fused(self, factor: Self, term: Self) -> Self {
+        self.mul_add(factor, term)
+    }
+    #[inline(always)]
     fn widen(self) -> Fused<f64> {
         Fused(f64::from(self.0))
     }
@@ -371,6 +406,18 @@ macro_rules! wide {
                 Self(self.0.sqrt())
             }
             #[inline(always)]
+            fn floor(self) -> Self {
+                math::floor(self)
+            }
+            #[inline(always)]
+            fn ceil(self) -> Self {
+                math::ceil(self)
+            }
+            #[inline(always)]
+            fn round(self) -> Self {
+                math::round(self)
+            }
+            #[inline(always)]
             fn eq(self, other: Self) -> $floats {
                 self.0.simd_eq(other.0)
             }
@@ -393,14 +440,23 @@ macro_rules! wide {
             const LANES: usize = 4;
 
             #[inline(always)]
-            unsafe fn load(source: *const $float) -> Self {
-                // SAFETY: the caller promises four readable elements; alignment is not assumed.
-                Self($floats::new(unsafe { source.cast::<[$float; 4]>().read_unaligned() }))
+            unsafe fn load(source: &[$float], at: usize) -> Self {
+                debug_assert!(at + 4 <= source.len());
+                let four = source.as_ptr().wrapping_add(at).cast::<[$float; 4]>();
+                // SAFETY: the caller promises four elements; alignment is not assumed.
+                let four = unsafe { four.read_unaligned() };
+                Self($floats::new(four))
             }
             #[inline(always)]
-            unsafe fn store(self, target: *mut $float) {
-                // SAFETY: the caller promises four writable elements; alignment is not assumed.
-                unsafe { target.cast::<[$float; 4]>().write_unaligned(self.0.to_array()) }
+            unsafe fn store(self, target: &mut [$float], at: usize) {
+                debug_assert!(at + 4 <= target.len());
+                let four = target.as_mut_ptr().wrapping_add(at).cast::<[$float; 4]>();
+                // SAFETY: the caller promises four elements; alignment is not assumed.
+                unsafe { four.write_unaligned(self.0.to_array()) }
+            }
+            #[inline(always)]
+            fn sin_cos(self) -> (Self, Self) {
+                math::$math::sin_cos(self)
             }
         }
 
@@ -455,6 +511,17 @@ impl Lane32 for W32 {
     #[inline(always)]
     fn pattern(bits: u32) -> Self {
         Self(f32x4::from_bits(u32x4::splat(bits)))
+    }
+    /// Dekker's product, with the number split into 12 and 12 bits: see [`W64::product_error`].
+    #[inline(always)]
+    fn square_error(self, square: Self) -> Self {
+        let a = self.and(Self::pattern(!0 << 12));
+        let rest = self - a;
+        ((a * a - square) + (a + a) * rest) + rest * rest
+    }
+    #[inline(always)]
+    fn fused(self, factor: Self, term: Self) -> Self {
+        (self.widen() * factor.widen() + term.widen()).narrow()
     }
     #[inline(always)]
     fn widen(self) -> W64 {

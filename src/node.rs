@@ -111,7 +111,16 @@ pub(crate) enum Ties {
 
 impl Op {
     /// A number that tells operations apart.
+    #[inline(always)]
     pub(crate) fn code(self) -> u64 {
+        match self {
+            // The most frequent one without a search.
+            Self::Map(elem) => 2 << 32 | elem as u64,
+            other => other.digits(),
+        }
+    }
+
+    fn digits(self) -> u64 {
         /// Puts what is hashed side by side: a variant, and at most three small parameters.
         struct Digits(u64);
         impl Hasher for Digits {

@@ -1,11 +1,12 @@
-//! The workloads W1 to W7 and `threads`: what each is stands at the head of its module, how to run
-//! and how not to read them in `benches/README.md`.
+//! The workloads W1 to W9, W11 and `threads`: what each is stands at the head of its module, how to
+//! run and how not to read them in `benches/README.md`.
 //!
 //! Each workload first checks its results and gradients against plain f64 arithmetic, and panics
 //! when they are wrong: the time of a wrong result is worth nothing. Only what the command line's
 //! filter lets through is set up and checked.
 
 mod chains;
+mod composed;
 mod products;
 mod rows;
 mod threads;
@@ -37,6 +38,7 @@ fn main() {
     rows::bench(&mut criterion);
     products::bench(&mut criterion);
     training::bench(&mut criterion);
+    composed::bench(&mut criterion);
     threads::bench(&mut criterion);
     criterion.final_summary();
 }
@@ -178,8 +180,19 @@ fn sampled(len: usize) -> impl Iterator<Item = usize> + Clone {
 /// the typical one where it is smaller. A `want` of none is left out.
 #[track_caller]
 fn check(what: &str, got: &[f32], tolerance: f64, want: impl Fn(usize) -> Option<f64>) {
-    let pairs: Vec<_> =
-        sampled(got.len()).filter_map(|i| Some((i, f64::from(got[i]), want(i)?))).collect();
+    compare(what, got.len(), |i| got[i].into(), tolerance, want);
+}
+
+/// As [`check`], of any numbers.
+#[track_caller]
+fn compare(
+    what: &str,
+    len: usize,
+    got: impl Fn(usize) -> f64,
+    tolerance: f64,
+    want: impl Fn(usize) -> Option<f64>,
+) {
+    let pairs: Vec<_> = sampled(len).filter_map(|i| Some((i, got(i), want(i)?))).collect();
     assert!(!pairs.is_empty(), "{what}: nothing to compare");
     let squares: f64 = pairs.iter().map(|(_, _, want)| want * want).sum();
     let typical = (squares / pairs.len() as f64).sqrt();
@@ -203,5 +216,5 @@ fn check_all(what: &str, got: &[f32], tolerance: f64, want: &[f64]) {
 /// As [`check`], for a single number.
 #[track_caller]
 fn check_one(what: &str, got: f64, tolerance: f64, want: f64) {
-    check(what, &[got as f32], tolerance, |_| Some(want));
+    compare(what, 1, |_| got, tolerance, |_| Some(want));
 }

@@ -65,6 +65,34 @@ impl Cursor {
         }
     }
 
+    /// Brings the next `n` elements together: copied to `register`, unless they lie together anyway.
+    /// What it returns is only to be read.
+    ///
+    /// # Safety
+    /// As for `gather`.
+    pub(super) unsafe fn bring(
+        &mut self,
+        size: usize,
+        from: *const u8,
+        register: *mut u8,
+        n: usize,
+    ) -> *mut u8 {
+        let rank = self.layout.dims().len();
+        let direct = rank.checked_sub(1).is_some_and(|last| {
+            let left = self.layout.dims()[last] - self.index[last];
+            self.layout.strides()[last] == 1 && n <= left
+        });
+        // SAFETY: the caller's promise; a run lies inside of the layout.
+        unsafe {
+            if direct {
+                let (at, ..) = self.next_run(n);
+                return from.offset(at * size as isize).cast_mut();
+            }
+            self.gather(size, from, register, n);
+        }
+        register
+    }
+
     /// # Safety
     /// As for `gather`.
     unsafe fn gather_as<T: Copy>(&mut self, from: *const T, to: *mut T, n: usize) {

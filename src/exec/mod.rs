@@ -40,11 +40,11 @@ struct Key {
     /// Of the roots, their heads, and the structure of all that they depend on.
     hash: u64,
     is_backward: bool,
-    mutations: u64,
 }
 
 struct Kept {
-    key: Key,
+    /// None of a plan that failed.
+    key: Option<Key>,
     plan: Plan,
     /// Nodes other than leaves whose values the plan takes as they are.
     sources: Vec<NodeId>,
@@ -132,7 +132,7 @@ impl Engine {
             return Ok(());
         }
         let hash = core.structure(root, u64::from(root.0));
-        let key = Key { hash, is_backward: false, mutations: core.mutations };
+        let key = Key { hash, is_backward: false };
         if let Some(place) = self.find(core, key)? {
             return self.run(core, place);
         }
@@ -157,9 +157,10 @@ impl Engine {
     ) -> Maybe<()> {
         let hash = given.iter().fold(0x9e37_79b9_7f4a_7c15, |hash, &(root, head)| {
             let hash = core.structure(root, hash ^ u64::from(root.0));
-            head.map_or(hash, |head| core.structure(head, hash ^ u64::from(head.0) << 32))
+            // (No root's number has these bits: a head is not taken for one more root.)
+            head.map_or(hash, |head| core.structure(head, hash ^ !(u64::from(head.0) << 32)))
         });
-        let key = Key { hash, is_backward: true, mutations: core.mutations };
+        let key = Key { hash, is_backward: true };
         if let Some(place) = self.find(core, key)? {
             return self.run(core, place);
         }
@@ -198,7 +199,7 @@ impl Engine {
     /// The plan that was made for this key, if what it takes for granted is so.
     fn find(&mut self, core: &mut Core, key: Key) -> Maybe<Option<usize>> {
         for place in 0..self.kept.len() {
-            if self.kept[place].key != key {
+            if self.kept[place].key != Some(key) {
                 continue;
             }
             let kept = &self.kept[place];
@@ -215,8 +216,7 @@ impl Engine {
     /// A place for another plan, and the memory of the plan that was there.
     fn room(&mut self, core: &mut Core) -> Maybe<(usize, Plan)> {
         if self.kept.len() < PLANS {
-            let key = Key { hash: 0, is_backward: false, mutations: u64::MAX };
-            let kept = Kept { key, plan: Plan::default(), sources: Vec::new(), used: 0 };
+            let kept = Kept { key: None, plan: Plan::default(), sources: Vec::new(), used: 0 };
             let room = self.kept.try_reserve(1);
             if room.is_err() {
                 return Err(core.out_of_memory("plan"));
@@ -226,7 +226,7 @@ impl Engine {
         }
         let oldest = (0..self.kept.len()).min_by_key(|&place| self.kept[place].used).unwrap_or(0);
         let kept = &mut self.kept[oldest];
-        kept.key.mutations = u64::MAX; // no key's
+        kept.key = None;
         Ok((oldest, std::mem::take(&mut kept.plan)))
     }
 
@@ -255,7 +255,7 @@ impl Engine {
                 }
             }
         }
-        kept.key = key;
+        kept.key = Some(key);
         Ok(())
     }
 

@@ -23,7 +23,8 @@ use crate::shape::Layout;
 pub(crate) struct Workspace {
     registers: Vec<Line>,
     slots: Vec<*mut u8>,
-    cursors: Vec<(u32, Cursor)>,
+    /// By gather: its register, and where it stands.
+    cursors: Vec<(*mut u8, Cursor)>,
     lanes: Vec<Line2>,
     /// From when to when it was used in a step, if a profile is taken.
     busy: Option<(Instant, Instant)>,
@@ -67,7 +68,8 @@ impl Workspace {
         self.registers.try_extend_to(bytes.div_ceil(ALIGN), Line(MaybeUninit::uninit()))?;
         self.slots.try_extend_to(slots, std::ptr::null_mut())?;
         self.lanes.try_extend_to(sinks, Line2([0; STRIDE]))?;
-        self.cursors.try_extend_to(plan.gathers.len(), (0, Cursor::new(&Layout::dense(&[]))))
+        let nowhere = (std::ptr::null_mut(), Cursor::new(&Layout::dense(&[])));
+        self.cursors.try_extend_to(plan.gathers.len(), nowhere)
     }
 }
 
@@ -141,7 +143,8 @@ impl Run<'_> {
                 let gather = &self.plan.gathers[instr.arg as usize];
                 let mut cursor = Cursor::new(&gather.layout);
                 cursor.seek(if instr.grain == Grain::Row { rows_of(from) } else { from });
-                workspace.cursors[instr.arg as usize] = (instr.out, cursor);
+                let register = workspace.slots[instr.out as usize];
+                workspace.cursors[instr.arg as usize] = (register, cursor);
             }
         }
         let mut start = from;
@@ -222,6 +225,10 @@ impl Run<'_> {
         unsafe {
             match instr.code {
                 Code::Map => unreachable!("run by `instr`"),
+                Code::SinCos => {
+                    let cosine = workspace.slots[instr.ops[1] as usize].cast_const();
+                    (instr.kernel)(n, out, op, cosine, op, op);
+                }
                 Code::Rows => {
                     for r in 0..tile.rows {
                         let at = r * row * size;
@@ -243,8 +250,9 @@ impl Run<'_> {
                 Code::Gather => {
                     let gather = &self.plan.gathers[instr.arg as usize];
                     let from = self.base(gather.datum).add(gather.layout.offset * size);
-                    let (_, cursor) = &mut workspace.cursors[instr.arg as usize];
-                    cursor.gather(size, from, out, n);
+                    let (register, cursor) = &mut workspace.cursors[instr.arg as usize];
+                    let place = cursor.bring(size, from, *register, n);
+                    workspace.slots[instr.out as usize] = place;
                 }
                 Code::Pick => {
                     let classes = workspace.slots[instr.ops[1] as usize].cast::<i64>();

@@ -252,3 +252,179 @@ fn rows_are_reduced_alike_at_every_level() {
     assert!(sums.windows(2).all(|pair| pair[0] == pair[1]), "{sums:?}");
     assert!((f64::from(sums[0][0]) - exact).abs() <= exact.abs() * 1e-6, "{sums:?} {exact}");
 }
+
+fn joined_rules<T: Float>() {
+    let angles = |n: usize| -> Vec<T> {
+        let huge = [3e8, -7.5e11, 1e22, f64::INFINITY, -0.0, f64::NAN];
+        let at = |i: usize| if i % 7 == 3 { huge[i / 7 % 6] } else { (i as f64 - 20.0) * 0.37 };
+        (0..n).map(|i| T::from_f64(at(i))).collect()
+    };
+    for level in levels() {
+        let kernels = float_kernels(T::DTYPE, level);
+        for n in (0..=65).chain([257]) {
+            let x = angles(n);
+            let mut cosine = vec![T::default(); n];
+            let mut sine = vec![T::default(); n];
+            let (angle, place) = (x.as_ptr().cast(), cosine.as_mut_ptr().cast::<u8>());
+            // SAFETY: all three hold n elements, and the cosine's are the kernel's alone.
+            unsafe { (kernels.sincos)(n, sine.as_mut_ptr().cast(), angle, place, angle, angle) };
+            let name = format!("{n} x {} {}", T::DTYPE, level.name());
+            let eval = |elem: Elem, operands: &[&[T]]| run(kernels.eval[elem as usize], operands);
+            assert_eq!(bits(&sine), bits(&eval(Elem::Sin, &[&x])), "{name}");
+            assert_eq!(bits(&cosine), bits(&eval(Elem::Cos, &[&x])), "{name}");
+
+            let columns = columns::<T>(Elem::Mul, n);
+            let [a, b, _, c] = &columns[..] else { unreachable!("two operands, value, cotangent") };
+            let product = eval(Elem::Mul, &[a, b]);
+            let sum = eval(Elem::Add, &[&product, c]);
+            assert_eq!(bits(&run(kernels.muladd, &[a, b, c])), bits(&sum), "{name}");
+        }
+    }
+}
+
+#[test]
+fn joined_rules_give_the_bits_of_their_parts() {
+    joined_rules::<f32>();
+    joined_rules::<f64>();
+}
+
+/// Compares, selects and converts at every level as plain Rust does, whatever the length.
+#[test]
+fn plain_kernels_are_right_at_every_level() {
+    fn column<T: Element>(n: usize, step: usize) -> Vec<T>
+    where
+        f64: As<T>,
+    {
+        let special = [f64::NAN, f64::INFINITY, -f64::INFINITY, -0.0, 1e19, -3e18, 300.5, -1.5];
+        let at = |i: usize| if i % 3 == 1 { special[i / 3 % 8] } else { (i % 5) as f64 };
+        (0..n).map(|i| at(i * step).cast()).collect()
+    }
+    fn call<R: Element>(kernel: Kernel, n: usize, operands: [*const u8; 3]) -> Vec<R> {
+        let mut out = vec![R::from_f64(7.0); n + 1];
+        let [a, b, c] = operands;
+        // SAFETY: the callers give operands of n elements of the kernel's types; `out` has more.
+        unsafe { kernel(n, out.as_mut_ptr().cast(), a, b, c, c) };
+        assert_eq!(out[n].to_f64(), 7.0, "nothing else is written");
+        out.truncate(n);
+        out
+    }
+    fn check<T: Element + PartialOrd + As<f32> + As<f64> + As<i64> + As<u8>>(level: Level)
+    where
+        f64: As<T>,
+    {
+        for n in (0..=65).chain([257]) {
+            let (a, b): (Vec<T>, Vec<T>) = (column(n, 1), column(n, 2));
+            let mask: Vec<u8> = (0..n).map(|i| [0, 1, 255][i % 3]).collect();
+            let at = |x: &[T]| x.as_ptr().cast::<u8>();
+            let kernel = |op, to| elementwise(op, T::DTYPE, to, level);
+            for comparison in Comparison::ALL {
+                let compare = kernel(Op::Compare(comparison), DType::U8);
+                let got: Vec<u8> = call(compare, n, [at(&a), at(&b), at(&b)]);
+                for i in 0..n {
+                    let nan = |x: T| x.partial_cmp(&x).is_none();
+                    let (a, b) = (a[i], b[i]);
+                    let want = match comparison {
+                        Comparison::Eq => a == b,
+                        Comparison::Ne => a != b,
+                        Comparison::Lt => a < b,
+                        Comparison::Le => a <= b,
+                        Comparison::Gt => a > b,
+                        Comparison::Ge => a >= b,
+                        Comparison::Same => a == b || nan(a) && nan(b),
+                    };
+                    assert_eq!(got[i], u8::from(want), "{comparison:?} {} {level:?}", T::DTYPE);
+                }
+            }
+            let got: Vec<T> = call(kernel(Op::Where, T::DTYPE), n, [mask.as_ptr(), at(&a), at(&b)]);
+            for i in 0..n {
+                let want = if mask[i] != 0 { a[i] } else { b[i] };
+                assert!(got[i] == want || want.partial_cmp(&want).is_none(), "{level:?}");
+            }
+            macro_rules! cast {
+                ($($to:ty)*) => {$(
+                    let cast = kernel(Op::Cast, <$to>::DTYPE);
+                    let got: Vec<$to> = call(cast, n, [at(&a); 3]);
+                    let want: Vec<$to> = a.iter().map(|&x| x.cast()).collect();
+                    assert_eq!(format!("{got:?}"), format!("{want:?}"), "{} {level:?}", T::DTYPE);
+                )*};
+            }
+            cast!(f32 f64 i64 u8);
+        }
+    }
+    for level in levels() {
+        check::<f32>(level);
+        check::<f64>(level);
+        check::<i64>(level);
+        check::<u8>(level);
+    }
+}
+
+#[test]
+fn casts_from_floats_are_as() {
+    let near = [0.0, 0.5, 1.0, 254.9, 255.0, 255.5, 256.0, 2147483648.0, 4294967296.0, 1e18, 1e300];
+    let edges = [9223372036854774784.0, 9223372036854775808.0, 9223372036854777856.0];
+    let special = [f64::INFINITY, f64::NAN, f64::MIN_POSITIVE, 9007199254740993.0, 1e-40];
+    for x in near.into_iter().chain(edges).chain(special).flat_map(|x| [x, -x]) {
+        let single = x as f32;
+        assert_eq!((As::<u8>::cast(x), As::<i64>::cast(x)), (x as u8, x as i64), "{x}");
+        let got = (As::<u8>::cast(single), As::<i64>::cast(single));
+        assert_eq!(got, (single as u8, single as i64), "{single}");
+    }
+}
+
+/// Prints what each kernel takes, in nanoseconds an element: the best of many runs.
+///
+/// `cargo test --release --lib -- --ignored --nocapture kernel_speeds`; the environment variable
+/// `KERNEL_SPEEDS` holds the number of elements (256: in the first cache).
+#[test]
+#[ignore = "takes a minute, and wants an idle machine"]
+fn kernel_speeds() {
+    let n = std::env::var("KERNEL_SPEEDS").map_or(100_000, |n| n.parse().expect("a number"));
+    fn speeds<T: Float>(n: usize, level: Level) {
+        let best = |kernel: Kernel, columns: &mut [Vec<T>]| {
+            let mut out = vec![T::default(); n];
+            let [a, b, c, d] = std::array::from_fn(|k| {
+                let last = columns.len() - 1;
+                columns[k.min(last)].as_mut_ptr().cast::<u8>().cast_const()
+            });
+            let calls = (10_000 / n).max(1);
+            let mut best = f64::INFINITY;
+            for _ in 0..20 {
+                let start = std::time::Instant::now();
+                for _ in 0..calls {
+                    // SAFETY: operands of n elements of T, which a kernel may write to if it
+                    // writes to operands; the level was detected.
+                    unsafe { kernel(n, out.as_mut_ptr().cast(), a, b, c, d) };
+                    std::hint::black_box(&mut out);
+                }
+                best = best.min(start.elapsed().as_secs_f64() / calls as f64);
+            }
+            best / n as f64 * 1e9
+        };
+        let kernels = float_kernels(T::DTYPE, level);
+        let (dtype, name) = (T::DTYPE, level.name());
+        for &elem in Elem::ALL {
+            let mut columns = columns::<T>(elem, n);
+            let eval = best(kernels.eval[elem as usize], &mut columns[..elem.arity()]);
+            let rule = Rule::of(elem).name;
+            print!("{dtype} {name} {rule:<10} {eval:.3}  pull");
+            for i in 0..elem.arity() {
+                print!(" {:.3}", best(kernels.pull[elem as usize][i], &mut columns));
+            }
+            println!();
+        }
+        let more = [("muladd", kernels.muladd), ("sincos", kernels.sincos)];
+        let rows = [("softmax", kernels.softmax_row), ("sum", kernels.sum_row)];
+        let compare = elementwise(Op::Compare(Comparison::Lt), T::DTYPE, DType::U8, level);
+        let cast = elementwise(Op::Cast, T::DTYPE, DType::U8, level);
+        let choose = elementwise(Op::Where, DType::U8, T::DTYPE, level);
+        let plain = [("less", compare), ("to u8", cast), ("where", choose)];
+        for (rule, kernel) in more.into_iter().chain(rows).chain(plain) {
+            println!("{dtype} {name} {rule:<10} {:.3}", best(kernel, &mut columns(Elem::Mul, n)));
+        }
+    }
+    for level in levels() {
+        speeds::<f32>(n, level);
+        speeds::<f64>(n, level);
+    }
+}

@@ -3,7 +3,7 @@
 //! A value that f64 is too short for is carried as an unevaluated sum of two lanes, a *pair*
 //! (value, rest), rest being about an ULP of value or less.
 
-use super::{at_least, at_most, ln_ends, polynomial, quotient, round, sum, sum_by_size, with_sign};
+use super::{at_least, at_most, ln_ends, polynomial, quotient, sum, sum_by_size, with_sign};
 use crate::lane::Lane64;
 
 /// 1.5 * 2^52: added to a number below 2^51 it leaves the nearest integer in the low bits.
@@ -139,7 +139,7 @@ const LN: [f64; 7] = [
 /// x as 2^k m with m from sqrt(1/2) to sqrt(2), for positive normal x; `k_of_1` is 1023, or more by
 /// what x was scaled by.
 #[inline(always)]
-pub(super) fn split<L: Lane64>(x: L, k_of_1: L) -> (L, L) {
+fn split<L: Lane64>(x: L, k_of_1: L) -> (L, L) {
     /// The high word of sqrt(1/2).
     const LEAST: u64 = 0x3fe6_a09e << 32;
     const ONE: u64 = 0x3ff0_0000 << 32;
@@ -259,24 +259,43 @@ fn angle<L: Lane64>(x: L) -> Angle<L> {
     Angle { sin_r, cos_r, quadrant: shifted.shl::<62>() }
 }
 
-/// One function or the other of r by the quadrant, [`angle`]. Measured: 0.73 ULP.
-#[inline(always)]
-pub(crate) fn sin<L: Lane64>(x: L) -> L {
-    let a = angle(x);
-    let even = a.quadrant.eq(L::lit(0.0));
-    let y = L::select(even, a.sin_r, a.cos_r).xor(a.quadrant.and(L::sign_bit()));
-    // Tiny numbers: keeps the sign of -0.
-    L::select(x.abs().lt(L::lit(1e-9)), x, y)
+impl<L: Lane64> Angle<L> {
+    /// One function or the other of r by the quadrant.
+    #[inline(always)]
+    fn sin(&self, x: L) -> L {
+        let even = self.quadrant.eq(L::lit(0.0));
+        let y = L::select(even, self.sin_r, self.cos_r).xor(self.quadrant.and(L::sign_bit()));
+        // Tiny numbers: keeps the sign of -0.
+        L::select(x.abs().lt(L::lit(1e-9)), x, y)
+    }
+
+    /// As `sin`, a quadrant further.
+    #[inline(always)]
+    fn cos(&self) -> L {
+        let even = self.quadrant.eq(L::lit(0.0));
+        let y = L::select(even, self.cos_r, self.sin_r);
+        // -sin, -cos, sin for n = 1, 2, 3: negative where exactly one of the two bits is set.
+        y.xor(self.quadrant.xor(self.quadrant.shl::<1>()).and(L::sign_bit()))
+    }
 }
 
-/// As [`sin`], a quadrant further. Measured: 0.70 ULP.
+/// [`angle`]. Measured: 0.73 ULP.
+#[inline(always)]
+pub(crate) fn sin<L: Lane64>(x: L) -> L {
+    angle(x).sin(x)
+}
+
+/// [`angle`]. Measured: 0.70 ULP.
 #[inline(always)]
 pub(crate) fn cos<L: Lane64>(x: L) -> L {
+    angle(x).cos()
+}
+
+/// [`sin`] and [`cos`] of one [`angle`].
+#[inline(always)]
+pub(crate) fn sin_cos<L: Lane64>(x: L) -> (L, L) {
     let a = angle(x);
-    let even = a.quadrant.eq(L::lit(0.0));
-    let y = L::select(even, a.cos_r, a.sin_r);
-    // -sin, -cos, sin for n = 1, 2, 3: negative where exactly one of the two bits is set.
-    y.xor(a.quadrant.xor(a.quadrant.shl::<1>()).and(L::sign_bit()))
+    (a.sin(x), a.cos())
 }
 
 /// sin r / cos r, or -cos r / sin r in the odd quadrants, [`angle`]. Measured: 1.79 ULP.
@@ -333,13 +352,11 @@ const MILLS: [f64; 22] = [
     -2.9649738211235875e-10,
 ];
 
-/// Phi(-a) for a from 0 to 40, where `exponent` is -a^2 / 2 as a pair: rounding it would cost up
-/// to 700 ULP in the far tail.
+/// Phi(-a) for a from 0 to 40, where `e` is e^(-a^2 / 2).
 #[inline(always)]
-fn normal_tail<L: Lane64>(a: L, exponent: (L, L)) -> L {
+fn normal_tail<L: Lane64>(a: L, e: Exponential<L>) -> L {
     /// 1 / sqrt(2 pi)
     const FRAC_1_SQRT_2_PI: f64 = 0.3989422804014327;
-    let e = exponential(exponent);
     let (power, power_rest) = sum_by_size(L::lit(1.0), e.r);
     let power_rest = power_rest + e.s;
 
@@ -369,11 +386,27 @@ pub(crate) fn erf<L: Lane64>(x: L) -> L {
     // From 6 on the result is 1.
     let a = at_most(x.abs(), 6.5);
     let square = a * a;
-    let exponent = (-square, -a.product_error(a, square));
-    let tail = normal_tail(a * L::lit(std::f64::consts::SQRT_2), exponent);
+    let e = exponential((-square, -a.product_error(a, square)));
+    let tail = normal_tail(a * L::lit(std::f64::consts::SQRT_2), e);
     let far = with_sign(tail.mul_add(L::lit(-2.0), L::lit(1.0)), x);
     let near = x.mul_add(polynomial(square, ERF), x);
     L::select(a.lt(L::lit(0.85)), near, far)
+}
+
+/// e^(-a^2 / 2) for a from 0 to 40: the exponent is a pair, for rounding it would cost up to
+/// 700 ULP in the far tail.
+#[inline(always)]
+fn bell<L: Lane64>(a: L) -> Exponential<L> {
+    let (square, half) = (a * a, L::lit(-0.5));
+    exponential((half * square, half * a.product_error(a, square)))
+}
+
+/// [`bell`]. Measured: 0.76 ULP.
+#[inline(always)]
+pub(crate) fn gaussian<L: Lane64>(x: L) -> L {
+    // Beyond 38.6 it is 0.
+    let e = bell(at_most(x.abs(), 40.0));
+    scale(L::lit(1.0) + (e.r + e.s), e.k)
 }
 
 /// [`normal_tail`] or one less it. Measured: 1.88 ULP.
@@ -381,9 +414,7 @@ pub(crate) fn erf<L: Lane64>(x: L) -> L {
 pub(crate) fn normal_cdf<L: Lane64>(x: L) -> L {
     // Beyond 38.6 the tail is 0.
     let a = at_most(x.abs(), 40.0);
-    let (square, half) = (a * a, L::lit(-0.5));
-    let exponent = (half * square, half * a.product_error(a, square));
-    let tail = normal_tail(a, exponent);
+    let tail = normal_tail(a, bell(a));
     L::select(x.lt(L::lit(0.0)), tail, L::lit(1.0) - tail)
 }
 
@@ -429,19 +460,19 @@ fn ln_pair<L: Lane64>(x: L) -> (L, L) {
 /// The exponent y, finite: beyond these bounds it is as good as infinite, and infinity * ln 1 would
 /// be NaN.
 #[inline(always)]
-pub(super) fn pow_exponent<L: Lane64>(y: L) -> L {
+fn pow_exponent<L: Lane64>(y: L) -> L {
     at_most(at_least(y, -1e300), 1e300)
 }
 
 /// x^y as C99 has it, given |x|^y as e^(y ln |x|) with y from [`pow_exponent`], ln 0 = -infinity
 /// and ln infinity = infinity.
 #[inline(always)]
-pub(super) fn pow_ends<L: Lane64>(x: L, y: L, power: L) -> L {
+fn pow_ends<L: Lane64>(x: L, y: L, power: L) -> L {
     let (zero, one) = (L::lit(0.0), L::lit(1.0));
     // An odd y leaves a half; from 2^53 on all are even.
-    let whole = y.eq(round(y));
+    let whole = y.eq(y.round());
     let half = y * L::lit(0.5);
-    let sign = L::select(half.eq(round(half)), zero, x.and(L::sign_bit()));
+    let sign = L::select(half.eq(half.round()), zero, x.and(L::sign_bit()));
     let signed = power.or(L::select(whole, sign, zero));
     // Negative and finite: NaN unless y is whole.
     let broken = L::select(L::lit(f64::NEG_INFINITY).lt(x), L::lit(f64::NAN), signed);

@@ -55,6 +55,7 @@ functions! {
     Sigmoid "sigmoid" 2.0 false |x, _y| x.sigmoid();
     Erf "erf" 4.0 false |x, _y| Real::erf(x);
     NormalCdf "normal_cdf" 4.0 false |x, _y| x.normal_cdf();
+    Gaussian "gaussian" 2.0 false |x, _y| x.gaussian();
     Gelu "gelu" 4.0 false |x, _y| x * x.normal_cdf();
     Pow "pow" 4.0 true |x, y| x.pow(y);
     Atan2 "atan2" 2.0 true |x, y| x.atan2(y);
@@ -101,8 +102,8 @@ fn map<F: Function, L: Lanes>(x: &[L::Elem], y: &[L::Elem], out: &mut [L::Elem])
     for i in (0..x.len()).step_by(L::LANES) {
         // SAFETY: i + LANES is at most the length of all three.
         unsafe {
-            let (x, y) = (L::load(x.as_ptr().add(i)), L::load(y.as_ptr().add(i)));
-            F::eval(x, y).store(out.as_mut_ptr().add(i));
+            let (x, y) = (L::load(x, i), L::load(y, i));
+            F::eval(x, y).store(out, i);
         }
     }
 }
@@ -394,6 +395,10 @@ const SPECIAL: &[(&str, f64, f64, f64)] = &[
     ("normal_cdf", -0.0, 0.0, 0.5),
     ("normal_cdf", INF, 0.0, 1.0),
     ("normal_cdf", -INF, 0.0, 0.0),
+    ("gaussian", 0.0, 0.0, 1.0),
+    ("gaussian", -0.0, 0.0, 1.0),
+    ("gaussian", INF, 0.0, 0.0),
+    ("gaussian", -INF, 0.0, 0.0),
     // C99 F.9.4.4
     ("pow", 0.0, -3.0, INF),
     ("pow", -0.0, -3.0, -INF),

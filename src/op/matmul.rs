@@ -6,7 +6,7 @@ use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, NewNode};
 use crate::id::NodeId;
 use crate::node::Op;
-use crate::shape;
+use crate::shape::{self, Dims};
 
 impl Core {
     /// sum_i a_i b_i of two vectors of one length.
@@ -70,14 +70,19 @@ impl Core {
                 }));
             }
         };
-        let mut dims = batch;
-        dims.push(m);
+        // Many matrices by one are one tall matrix by one; then its gradient is one product, too,
+        // where it would be the sum of as many.
+        let is_tall = x.len() > 2 && y.len() == 2;
+        let mut dims = if is_tall { Dims::SCALAR } else { batch };
+        let rows = if is_tall { m * batch.iter().product::<usize>() } else { m };
+        dims.push(rows);
         dims.push(n);
+        let a = if is_tall { self.reshape_to(what, a, &[rows, k])? } else { a };
         let mut node = NewNode::new(Op::MatMul, dtype);
         (node.inputs[0], node.inputs[1]) = (a, b);
         (node.shape, node.len) = self.intern_shape(what, &dims)?;
         let product = self.push(node)?;
-        if !row && !column {
+        if !row && !column && !is_tall {
             return Ok(product);
         }
         let mut dims = batch;

@@ -328,7 +328,7 @@ impl Elementwise<1> for Gelu {
     }
     #[inline(always)]
     fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
-        let density = R::lit(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * (R::lit(-0.5) * x * x).exp();
+        let density = R::lit(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * x.gaussian();
         [g * (x.normal_cdf() + x * density)]
     }
 }

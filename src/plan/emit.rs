@@ -6,7 +6,7 @@
 //! step: it is still in the cache.
 
 use super::group::{
-    Draft, Home, Member, NONE, Planner, Seen, What, elementwise_operand, operand_dtype,
+    AGAIN, Draft, Home, Member, NONE, Planner, Seen, What, elementwise_operand, operand_dtype,
 };
 use super::{
     Code, Datum, DatumId, Fill, FillFrom, Gather, Grain, Groups, Instr, Mask, Place, Plan, Program,
@@ -55,7 +55,24 @@ enum Brought {
     Constant(u64, DType, Grain),
     Element(DatumId, usize, Grain),
     Spread(NodeId),
-    Gather(DatumId, u32),
+    Gather(u32),
+}
+
+/// The sine and the cosine of a node, in the step in which they were noted.
+#[derive(Clone, Copy)]
+struct Trig {
+    step: u32,
+    /// Whether each is asked for.
+    wanted: [bool; 2],
+    /// The values, `NONE` before they are made.
+    made: [u32; 2],
+}
+
+/// Which part of a [`Trig`].
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Sine,
+    Cosine,
 }
 
 /// The emitter's own memory, kept from plan to plan.
@@ -67,6 +84,12 @@ pub(super) struct Emitter {
     /// By datum, with the step in which it was noted.
     stream_of: Vec<(u32, u32)>,
     value_of: Vec<u32>,
+    /// By node: the step that computes it again at present.
+    again_in: Vec<u32>,
+    /// By node.
+    trigs: Vec<Trig>,
+    /// By value: how often it is read, and by which instruction it is made.
+    uses: Vec<(u32, u32)>,
     values: Vec<Value>,
     brought: Vec<(Brought, u32)>,
     instrs: Vec<Instr>,
@@ -91,6 +114,11 @@ impl Emitter {
         }
         self.datum_of.try_extend_to(nodes, (0, 0))?;
         self.value_of.try_extend_to(nodes, 0)?;
+        self.again_in.clear();
+        self.again_in.try_extend_to(nodes, NONE)?;
+        self.trigs.clear();
+        let blank = Trig { step: NONE, wanted: [false; 2], made: [NONE; 2] };
+        self.trigs.try_extend_to(nodes, blank)?;
         self.stream_of.clear();
         self.lives.clear();
         self.step = 0;
@@ -182,6 +210,7 @@ impl Emitter {
             self.width = 1;
             let sinks = plan.sinks.len();
             let fills = plan.fills.len();
+            self.note_trigs(planner, core, &draft);
             let mut at = draft.first;
             while at != NONE {
                 let member = planner.members[at as usize];
@@ -191,6 +220,7 @@ impl Emitter {
                 random |= member.what == What::Mask;
                 at = member.next;
             }
+            self.tidy(planner.level())?;
             let sinks = Span::since(sinks, plan.sinks.len());
             let fills = Span::since(fills, plan.fills.len());
             Work::Fused(self.program(&draft, sinks, fills, plan)?)
@@ -325,6 +355,9 @@ impl Emitter {
             let what = Brought::Constant(seen.constant.to_bits(), dtype, grain);
             return self.fill(what, FillFrom::Constant(seen.constant), dtype, grain, plan);
         }
+        if self.again_in[seen.base.index()] == self.step && seen.layout == NONE {
+            return Ok(self.value_of[seen.base.index()]);
+        }
         if let Home::In(at, inner) = planner.home(core, seen.base)
             && at == number
         {
@@ -362,21 +395,18 @@ impl Emitter {
             layout.len(),
             if grain == Grain::Row { draft.len / draft.row } else { draft.len }
         );
-        let same = plan
-            .gathers
-            .iter()
-            .rev()
-            .take(8)
-            .position(|gather| gather.datum == datum && gather.layout == layout);
-        let arg = match same {
-            Some(back) => (plan.gathers.len() - 1 - back) as u32,
-            None => plan.gathers.try_push(Gather { datum, layout })?,
-        };
-        let what = Brought::Gather(datum, arg);
-        if let Some(value) = self.known(what) {
+        // A gather has a cursor of its own, so one of another instruction is not used again.
+        let known = self.brought.iter().rev().take(24).find(|(known, _)| match *known {
+            Brought::Gather(arg) => plan.gathers[arg as usize] == Gather { datum, layout },
+            _ => false,
+        });
+        if let Some(&(_, value)) = known {
             return Ok(value);
         }
-        let out = self.value(Kind::Register(grain))?;
+        let arg = plan.gathers.try_push(Gather { datum, layout })?;
+        let what = Brought::Gather(arg);
+        // A slot of its own, since it may come to point into the datum itself.
+        let out = self.value(Kind::Fixed(grain))?;
         self.width = self.width.max(dtype.size());
         self.cost += 200;
         self.push(Instr { grain, arg, ..instr(Code::Gather, Op::Expand, dtype, out) })?;
@@ -396,7 +426,12 @@ impl Emitter {
         let &Context { planner, core, temporaries, .. } = context;
         let node = core.node(member.node);
         self.width = self.width.max(node.dtype.size());
-        let datum = if member.result != NONE {
+        let datum = if member.result == AGAIN {
+            let value = self.value(Kind::Register(grain))?;
+            self.value_of[member.node.index()] = value;
+            self.again_in[member.node.index()] = self.step;
+            return Ok((value, NONE));
+        } else if member.result != NONE {
             let place = Place::Result(member.result);
             self.add(Datum { place, dtype: node.dtype, len: node.len }, plan)?
         } else if planner.fates[member.node.index()].stored {
@@ -447,6 +482,9 @@ impl Emitter {
                 for (k, seen) in seen.iter().enumerate() {
                     let dtype = operand_dtype(core, &node, k);
                     ops[k] = self.operand(context, seen, dtype, grain, plan)?;
+                }
+                if let Some(part) = trig_part(node.op) {
+                    return self.trig_member(context, member, part, ops, plan);
                 }
                 let kernel = kernel::elementwise(
                     node.op,
@@ -560,6 +598,166 @@ impl Emitter {
         }
     }
 
+    // ---- sine and cosine of one angle, products that are added ----
+
+    /// Notes of which operands a step needs the sine and the cosine.
+    fn note_trigs(&mut self, planner: &Planner, core: &Core, draft: &Draft) {
+        let mut at = draft.first;
+        while at != NONE {
+            let member = planner.members[at as usize];
+            at = member.next;
+            let (What::Map, Some(part)) = (member.what, trig_part(core.node(member.node).op))
+            else {
+                continue;
+            };
+            let seen = member.seen.of(&planner.seen)[0];
+            if seen.base.is_none() || seen.layout != NONE {
+                continue;
+            }
+            let trig = &mut self.trigs[seen.base.index()];
+            if trig.step != self.step {
+                *trig = Trig { step: self.step, wanted: [false; 2], made: [NONE; 2] };
+            }
+            trig.wanted[part as usize] = true;
+        }
+    }
+
+    /// A sine or cosine, or the cotangent of one: the same instructions whether the other part is
+    /// needed or not, so that the numbers are the same, too.
+    fn trig_member(
+        &mut self,
+        context: &Context<'_>,
+        member: &Member,
+        part: Part,
+        ops: [u32; 4],
+        plan: &mut Plan,
+    ) -> Result<(), OutOfMemory> {
+        let &Context { planner, core, draft, .. } = context;
+        let node = *core.node(member.node);
+        let (dtype, grain) = (node.dtype, member.grain);
+        let seen = member.seen.of(&planner.seen)[0];
+        let is_value = matches!(node.op, Op::Map(_));
+        let stored = member.result != NONE || planner.fates[member.node.index()].stored;
+        let place = if seen.layout == NONE { seen.base } else { NodeId::NONE };
+        let known =
+            if place.is_none() { NONE } else { self.trigs[place.index()].made[part as usize] };
+        if is_value && !stored && known != NONE {
+            self.value_of[member.node.index()] = known;
+            return Ok(());
+        }
+        let (out, stream) = self.target(context, member, grain, plan)?;
+        let kernels = float_kernels(dtype, planner.level());
+        let map = |elem: Elem| {
+            let op = Op::Map(elem);
+            (op, kernel::elementwise(op, dtype, dtype, planner.level()))
+        };
+        let mut value = known;
+        if known == NONE {
+            value = if is_value { out } else { self.value(Kind::Register(grain))? };
+            let both = !place.is_none() && self.trigs[place.index()].wanted == [true; 2];
+            let rows = if grain == Grain::Row { draft.row as u32 } else { 1 };
+            if both {
+                let other = self.value(Kind::Register(grain))?;
+                let (sine, cosine) =
+                    if part == Part::Sine { (value, other) } else { (other, value) };
+                self.trigs[place.index()].made = [sine, cosine];
+                self.cost += 700 / rows;
+                self.push(Instr {
+                    grain,
+                    kernel: kernels.sincos,
+                    ops: [ops[0], cosine, NONE, NONE],
+                    ..instr(Code::SinCos, Op::Map(Elem::Sin), dtype, sine)
+                })?;
+            } else {
+                let (name, kernel) = map(if part == Part::Sine { Elem::Sin } else { Elem::Cos });
+                self.cost += 500 / rows;
+                let ops = [ops[0], NONE, NONE, NONE];
+                self.push(Instr { grain, kernel, ops, ..instr(Code::Map, name, dtype, value) })?;
+                if !place.is_none() {
+                    self.trigs[place.index()].made[part as usize] = value;
+                }
+            }
+        } else if is_value {
+            let ops = [known, NONE, NONE, NONE];
+            self.push(Instr { grain, ops, ..instr(Code::Copy, Op::Detach, dtype, out) })?;
+        }
+        if !is_value {
+            let mut g = ops[2];
+            if part == Part::Sine {
+                // The cotangent of a cosine.
+                let (name, kernel) = map(Elem::Neg);
+                let negative = self.value(Kind::Register(grain))?;
+                let ops = [g, NONE, NONE, NONE];
+                self.push(Instr { grain, kernel, ops, ..instr(Code::Map, name, dtype, negative) })?;
+                g = negative;
+            }
+            let (_, kernel) = map(Elem::Mul);
+            let ops = [g, value, NONE, NONE];
+            self.push(Instr { grain, kernel, ops, ..instr(Code::Map, node.op, dtype, out) })?;
+        }
+        self.flush(dtype, out, stream)
+    }
+
+    /// Leaves out what nobody reads, and makes one instruction of a product and the sum that alone
+    /// reads it.
+    fn tidy(&mut self, level: crate::level::Level) -> Result<(), OutOfMemory> {
+        self.uses.clear();
+        self.uses.try_extend_to(self.values.len(), (0, NONE))?;
+        for (number, instr) in self.instrs.iter().enumerate() {
+            for &op in instr.ops.iter().filter(|&&op| op != NONE) {
+                self.uses[op as usize].0 += 1;
+            }
+            if instr.code == Code::Map {
+                self.uses[instr.out as usize].1 = number as u32;
+            }
+        }
+        let mut joined = false;
+        // What nobody reads is not computed: every other step may compute it for itself.
+        for number in (0..self.instrs.len()).rev() {
+            let Instr { code, out, ops, .. } = self.instrs[number];
+            let is_pure = matches!(code, Code::Map | Code::Spread | Code::Gather);
+            let in_memory = matches!(self.values[out as usize].kind, Kind::Stream { .. });
+            if is_pure && !in_memory && self.uses[out as usize].0 == 0 {
+                for &op in ops.iter().filter(|&&op| op != NONE) {
+                    self.uses[op as usize].0 -= 1;
+                }
+                self.instrs[number].out = NONE;
+                joined = true;
+            }
+        }
+        for number in 0..self.instrs.len() {
+            let sum = self.instrs[number];
+            if sum.code != Code::Map || sum.name != Op::Map(Elem::Add) || sum.out == NONE {
+                continue;
+            }
+            let (count, made) = self.uses[sum.ops[0] as usize];
+            let is_register = matches!(self.values[sum.ops[0] as usize].kind, Kind::Register(_));
+            if count != 1 || made == NONE || !is_register {
+                continue;
+            }
+            let product = self.instrs[made as usize];
+            if product.name != Op::Map(Elem::Mul) || product.grain != sum.grain {
+                continue;
+            }
+            let dtype = if sum.size == 4 { DType::F32 } else { DType::F64 };
+            self.instrs[number].kernel = float_kernels(dtype, level).muladd;
+            self.instrs[number].ops = [product.ops[0], product.ops[1], sum.ops[1], NONE];
+            self.instrs[number].arg = 1;
+            self.instrs[made as usize].out = NONE;
+            joined = true;
+        }
+        if !joined {
+            return Ok(());
+        }
+        self.instrs.retain(|instr| instr.out != NONE);
+        for (number, instr) in self.instrs.iter().enumerate() {
+            for &op in instr.ops.iter().chain([&instr.out]).filter(|&&op| op != NONE) {
+                self.values[op as usize].last = number as u32;
+            }
+        }
+        Ok(())
+    }
+
     // ---- the finished program ----
 
     fn program(
@@ -619,6 +817,16 @@ impl Emitter {
                 self.values[out as usize].slot = slot;
             }
             instr.out = self.values[out as usize].slot;
+            if instr.code == Code::SinCos {
+                // The second result needs a place as well.
+                let also = instr.ops[1] as usize;
+                if let Value { kind: Kind::Register(grain), slot: NONE, .. } = self.values[also] {
+                    self.values[also].slot = match self.free[grain as usize].pop() {
+                        Some(slot) => slot,
+                        None => new_register(grain, plan)?,
+                    };
+                }
+            }
             let mut any = NONE;
             for k in 0..4 {
                 let op = instr.ops[k];
@@ -764,11 +972,25 @@ fn instr(code: Code, name: Op, dtype: DType, out: u32) -> Instr {
     }
 }
 
+/// What an operation needs of its angle, if it is a sine or cosine or the cotangent of one.
+fn trig_part(op: Op) -> Option<Part> {
+    match op {
+        Op::Map(Elem::Sin) | Op::Pull(Elem::Cos, _) => Some(Part::Sine),
+        Op::Map(Elem::Cos) | Op::Pull(Elem::Sin, _) => Some(Part::Cosine),
+        _ => None,
+    }
+}
+
 /// Stands where an instruction has no kernel.
 ///
 /// # Safety
 /// None: it does nothing.
 unsafe fn no_kernel(_: usize, _: *mut u8, _: *const u8, _: *const u8, _: *const u8, _: *const u8) {}
+
+/// Whether an operation costs less than moving its result to memory and back.
+pub(super) fn is_cheap(op: Op) -> bool {
+    cost(op) <= 60 && trig_part(op).is_none()
+}
 
 /// What an operation costs, in thousandths of a nanosecond an element in L1: rough, for deciding
 /// whether threads pay.

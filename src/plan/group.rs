@@ -37,6 +37,14 @@ const SEARCH_MAX: usize = 200;
 
 pub(super) const NONE: u32 = u32::MAX;
 
+/// The result of a member that is computed again in another step than its own.
+pub(super) const AGAIN: u32 = u32::MAX - 1;
+
+/// Bytes from which on it is cheaper to compute a value again, by one cheap operation from what is
+/// in memory anyway, than to write it in one step and read it in another. Smaller values stay in the
+/// cache in between.
+const AGAIN_BYTES: usize = 1 << 18;
+
 /// What a node without data of its own (a view, a constant) shows.
 #[derive(Clone, Copy)]
 struct Shown {
@@ -171,6 +179,8 @@ pub(crate) struct Planner {
     pub(super) members: Vec<Member>,
     pub(super) seen: Vec<Seen>,
     pub(super) layouts: Vec<Layout>,
+    /// What is computed again, and in which step.
+    again: Vec<(u32, NodeId)>,
     edges: Vec<Edge>,
     /// The newest fused step of a length, newest last.
     latest: Vec<(usize, u32)>,
@@ -193,6 +203,7 @@ impl Planner {
             members: Vec::new(),
             seen: Vec::new(),
             layouts: Vec::new(),
+            again: Vec::new(),
             edges: Vec::new(),
             latest: Vec::new(),
             stack: Vec::new(),
@@ -246,6 +257,7 @@ impl Planner {
         self.members.clear();
         self.seen.clear();
         self.layouts.clear();
+        self.again.clear();
         self.edges.clear();
         self.latest.clear();
         self.order.clear();
@@ -421,7 +433,7 @@ impl Planner {
                     None => {
                         // Strides cannot express it: the view below gets data of its own first.
                         let base = node.inputs[0];
-                        self.materialise(core, base)?;
+                        self.own(core, base)?;
                         Shown { base, layout: Layout::dense(&dims), constant: None }
                     }
                 }
@@ -433,13 +445,19 @@ impl Planner {
 
     /// Sees to it that a node that is computed has dense data of its own in memory.
     fn materialise(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
+        self.own(core, id)?;
+        if !core.state(id).ready {
+            self.fates[id.index()].stored = true;
+        }
+        Ok(())
+    }
+
+    /// Sees to it that a node has dense data of its own, at least within a step.
+    fn own(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
         if !self.has_own(core, id) {
             self.set_view(core, 0, id, core.node(id).shape);
             self.fates[id.index()].shown = NONE;
             self.join(core, id, What::Copy, core.node(id).len, 0, 1, NONE)?;
-        }
-        if !core.state(id).ready {
-            self.fates[id.index()].stored = true;
         }
         Ok(())
     }
@@ -570,11 +588,9 @@ impl Planner {
             if let Some((base, layout)) = layout {
                 self.views[0] = View::Other(base, reduced_last(&layout, &kept));
             }
-            let reduced = len / node.len;
-            if whole_rows && reduced > ROW_MAX {
-                return self.single_step(core, id, node);
-            }
             if whole_rows {
+                // However long: only gathering makes rows of what does not lie in rows.
+                let reduced = len / node.len;
                 return self.join(core, id, What::MovedFold, len, reduced, 1, NONE);
             }
             return self.join(core, id, What::MovedSink, len, 0, 1, NONE);
@@ -773,6 +789,11 @@ impl Planner {
     ) -> Result<(), OutOfMemory> {
         for k in 0..count {
             let Some(base) = self.views[k].base() else { continue };
+            if matches!(self.views[k], View::Same(_))
+                && self.compute_again(core, step, grain, base)?
+            {
+                continue;
+            }
             match self.home(core, base) {
                 Home::Ready => self.drafts[step as usize].streams += 1,
                 Home::In(at, _) if at == step => {}
@@ -786,18 +807,12 @@ impl Planner {
         let draft = self.drafts[step as usize];
         let unit = lcm(draft.unit, self.unit_of(core, id, what, grain, &draft, row));
         let seen = self.remember(count)?;
-        let member = Member { node: id, what, grain, seen, result, next: NONE };
-        let member = self.members.try_push(member)?;
+        self.append(step, Member { node: id, what, grain, seen, result, next: NONE })?;
         let draft = &mut self.drafts[step as usize];
         draft.unit = unit;
         if matches!(what, What::Fold | What::Rows | What::Unpick | What::MovedFold) {
             draft.row = row;
         }
-        match draft.last {
-            NONE => draft.first = member,
-            last => self.members[last as usize].next = member,
-        }
-        draft.last = member;
         if result != NONE {
             return Ok(());
         }
@@ -815,6 +830,84 @@ impl Planner {
         fate.home = home;
         // A sink's result is in memory, wherever else it goes.
         fate.stored |= matches!(home, Home::After(_)) || self.single;
+        Ok(())
+    }
+
+    /// Makes a node that another step computes a member of this one, too, where that is cheaper than
+    /// having it in memory.
+    fn compute_again(
+        &mut self,
+        core: &Core,
+        step: u32,
+        grain: Grain,
+        id: NodeId,
+    ) -> Result<bool, OutOfMemory> {
+        let Home::In(at, Grain::Element) = self.home(core, id) else { return Ok(false) };
+        if at == step || grain == Grain::Row || self.fates[id.index()].stored || self.single {
+            return Ok(false);
+        }
+        if self.again.iter().rev().take(16).any(|&known| known == (step, id)) {
+            return Ok(true);
+        }
+        let node = core.node(id);
+        let is_cheap =
+            matches!(node.op, Op::Map(_) | Op::Pull(..)) && super::emit::is_cheap(node.op);
+        if !is_cheap || node.len * node.dtype.size() < AGAIN_BYTES {
+            return Ok(false);
+        }
+        let Some(original) = self.member_of(at, id) else { return Ok(false) };
+        let seen = self.members[original as usize].seen;
+        for k in seen.first..seen.first + seen.count {
+            let base = self.seen[k as usize].base;
+            if base.is_none() {
+                continue;
+            }
+            let in_memory = match self.home(core, base) {
+                Home::Ready => true,
+                Home::After(from) => !self.reaches(step, from),
+                Home::In(from, _) => {
+                    from != step && self.fates[base.index()].stored && !self.reaches(step, from)
+                }
+            };
+            if !in_memory {
+                return Ok(false);
+            }
+        }
+        for k in seen.first..seen.first + seen.count {
+            let base = self.seen[k as usize].base;
+            if base.is_none() {
+                continue;
+            }
+            self.drafts[step as usize].streams += 1;
+            if let Home::In(from, _) | Home::After(from) = self.home(core, base) {
+                self.depend(step, from)?;
+            }
+        }
+        self.again.try_push((step, id))?;
+        let what = What::Map;
+        let member = Member { node: id, what, grain, seen, result: AGAIN, next: NONE };
+        self.append(step, member)?;
+        Ok(true)
+    }
+
+    /// The member of a step that computes a node: a recent one, or none.
+    fn member_of(&self, step: u32, id: NodeId) -> Option<u32> {
+        let first = self.members.len().saturating_sub(512);
+        let found = self.members[first..].iter().position(|member| {
+            member.node == id && member.what == What::Map && member.result == NONE
+        });
+        debug_assert!(self.drafts[step as usize].first != NONE);
+        found.map(|place| (first + place) as u32)
+    }
+
+    fn append(&mut self, step: u32, member: Member) -> Result<(), OutOfMemory> {
+        let member = self.members.try_push(member)?;
+        let draft = &mut self.drafts[step as usize];
+        match draft.last {
+            NONE => draft.first = member,
+            last => self.members[last as usize].next = member,
+        }
+        draft.last = member;
         Ok(())
     }
 

@@ -178,6 +178,8 @@ pub(crate) struct Instr {
 pub(crate) enum Code {
     /// The kernel on the whole tile.
     Map,
+    /// The kernel makes two results: `out`, and the second slot of `ops`, which is no operand.
+    SinCos,
     /// The kernel on each row: a row of the result.
     Rows,
     /// The kernel on each row: one element of the result.
@@ -412,6 +414,9 @@ impl Plan {
             (0..program.streams as usize).for_each(|k| set[k] = true);
             program.fills.of(&self.fills).iter().for_each(|fill| set[fill.slot as usize] = true);
             for instr in program.instrs.of(&self.instrs) {
+                if instr.code == Code::SinCos {
+                    set[instr.ops[1] as usize] = true;
+                }
                 if !matches!(instr.code, Code::Gather | Code::Mask) {
                     for &op in &instr.ops {
                         assert!(set[op as usize], "{instr:?} reads slot {op} before it is set");

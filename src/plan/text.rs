@@ -61,6 +61,8 @@ impl fmt::Display for Plan {
                         match instr.code {
                             Code::Spread => write!(f, "along rows")?,
                             Code::Copy => write!(f, "copy")?,
+                            Code::SinCos => write!(f, "sincos")?,
+                            Code::Map if instr.arg == 1 => write!(f, "mul add")?,
                             Code::Flush => write!(f, "flush")?,
                             _ => write!(f, "{name}")?,
                         }

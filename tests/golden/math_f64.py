@@ -59,6 +59,10 @@ def gelu(x):
     return x * ncdf(x)
 
 
+def gaussian(x):
+    return exp(-x * x / 2)
+
+
 def logarithmic(low, high):
     return math.exp(random.uniform(math.log(low), math.log(high)))
 
@@ -146,6 +150,11 @@ def unary_points(name, n):
         edges = [x for e in (0.85, -0.85, 0.84375, 1.25, 2.857, 5.92, 6.5, 30.0)
                  for x in neighbours(e)]
         return points + edges + TINY + SMALL
+    if name == "gaussian":
+        points = [random.uniform(-38.5, 38.5) for _ in range(n // 2)]
+        points += [random.uniform(-4, 4) for _ in range(n // 2)]
+        edges = [x for e in (38.4, 37.6, 1.1774100225154747) for x in neighbours(e)]
+        return points + edges + TINY + SMALL
     if name in ("normal_cdf", "gelu"):
         points = [random.uniform(-38.5, 0) for _ in range(n // 2)]
         points += [random.uniform(-4, 4) for _ in range(n // 2)]
@@ -218,6 +227,9 @@ def main():
         for x, y in points(n):
             if x:
                 write(name, function(mpf(x), mpf(y)), x, y)
+    # Came later: the points of the others stay as they are.
+    for x in unary_points("gaussian", n):
+        write("gaussian", gaussian(mpf(x)), x, 0.0)
 
 
 if __name__ == "__main__":
