@@ -92,7 +92,7 @@ peers:
 	benches/peers/run.sh $(PEERS)
 
 header:
-	UPDATE=1 $(CARGO) test --locked --test header
+	UPDATE=1 $(CARGO) test --locked --test header -- up_to_date
 
 clean:
 	$(CARGO) clean

@@ -34,7 +34,9 @@ by bg_graph_free.
 
 Threads. One thread at a time uses a graph, which may be another one each time; different graphs
 are independent. A call that finds its graph in use by another call is refused with BG_ERR_BUSY,
-and a null node: an aid to find mistakes, not a lock.
+and a null node: an aid to find mistakes, not a lock. Inside of a call, worker threads of the
+library, which all graphs share, may help: see bg_set_num_threads. A process may fork when no other
+thread is inside of the library: its child may use all graphs that it finds.
 
 Tensors. Row-major, of rank 0 to BG_MAX_RANK. The element types are BG_F32, BG_F64, BG_I64 and BG_U8;
 operations want float types (BG_F32, BG_F64) unless they say otherwise, and the same one for all
@@ -93,10 +95,10 @@ Structs that begin with struct_size are to be initialised by their macro, such a
 // The version of this header as one number: 1000000 major + 1000 minor + patch.
 #define BG_VERSION 1000
 
-// bg_format_graph: one line a node.
+// bg_format_graph, bg_format_plan: lines for people, one a node or a few a step.
 #define BG_TEXT 0
 
-// bg_format_graph: a drawing for Graphviz.
+// bg_format_graph, bg_format_plan: a drawing for Graphviz.
 #define BG_DOT 1
 
 // What a function reports. The numbers never change their meaning.
@@ -741,6 +743,42 @@ bg_status bg_print_graph(bg_graph *g, int32_t format_code);
 
 // The label of x, or "" if it has none. Buffer and result as for bg_format.
 size_t bg_label(bg_graph *g, bg_node x, char *buffer, size_t capacity);
+
+// Sets how many threads may work on one evaluation of this graph; 0, the default, for as many as
+// the machine has cores; at most 256. No number depends on it: results are the same bit for bit.
+// Small evaluations stay on the thread that asks for them. Graphs share the threads, which the
+// first evaluation that is worth it starts: see bg_shutdown.
+void bg_set_num_threads(bg_graph *g, size_t threads);
+
+// How many threads may work on one evaluation of this graph: what was set, or the number of cores.
+size_t bg_num_threads(bg_graph *g);
+
+// Ends the worker threads of this process and waits for them, and for evaluations that use them; a
+// later evaluation starts them again. For programs that must leave no thread behind, for example
+// before they unload the library. In the child of a process that has had worker threads it does
+// nothing: evaluations there use one thread, since fork leaves the others behind.
+void bg_shutdown(void);
+
+// Sets whether operations are fused into passes over memory (the default), or computed one by one,
+// keeping every value: slower, and the same bit for bit. For finding out where a value comes from.
+void bg_set_fusion(bg_graph *g, bool on);
+
+// Writes how the last evaluation was computed: BG_TEXT or BG_DOT. A step is one pass over memory;
+// n12 is a node, dn12 the gradient of one, t3 a temporary. Nothing, if nothing was computed yet.
+// Buffer and result as for bg_format.
+size_t bg_format_plan(bg_graph *g, char *buffer, size_t capacity, int32_t format_code);
+
+// As bg_format_plan, to standard output.
+bg_status bg_print_plan(bg_graph *g, int32_t format_code);
+
+// Begins to note when each step of each evaluation runs, how many bytes it reads and writes, and
+// on how many threads. What was noted before and not written is dropped.
+void bg_profile_begin(bg_graph *g);
+
+// Writes what was noted since bg_profile_begin to a file, as JSON for trace viewers (Perfetto,
+// chrome://tracing, Speedscope), and stops noting. A file that is there already is replaced. When
+// it cannot be written, what was noted is lost.
+bg_status bg_profile_end(bg_graph *g, const char *path);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -17,7 +17,7 @@ fn read(path: &Path) -> String {
 /// All documents of the project, with their text.
 fn documents() -> Vec<(PathBuf, String)> {
     let mut out = Vec::new();
-    for folder in ["", "docs/adr", "data", "benches"] {
+    for folder in ["", "docs", "docs/adr", "data", "benches"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {

@@ -1,5 +1,5 @@
-//! The workloads W1 to W9 and W11: what each is stands at the head of its module, how to run and how
-//! not to read them in `benches/README.md`.
+//! The workloads W1 to W9, W11 and `threads`: what each is stands at the head of its module, how to
+//! run and how not to read them in `benches/README.md`.
 //!
 //! Each workload first checks its results and gradients against plain f64 arithmetic, and panics
 //! when they are wrong: the time of a wrong result is worth nothing. Only what the command line's
@@ -9,6 +9,7 @@ mod chains;
 mod composed;
 mod products;
 mod rows;
+mod threads;
 mod training;
 mod unary;
 
@@ -38,6 +39,7 @@ fn main() {
     products::bench(&mut criterion);
     training::bench(&mut criterion);
     composed::bench(&mut criterion);
+    threads::bench(&mut criterion);
     criterion.final_summary();
 }
 

@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::thread;
 
-use ffi_tests::{Link, build, pass, run};
+use ffi_tests::{Link, build, pass, run, scratch};
 
 /// Builds a program both ways, and runs both.
 fn check(source: &str) {
@@ -42,6 +42,32 @@ fn optimisers() {
 #[test]
 fn threads() {
     check("c/threads.c");
+}
+
+/// Also that the profile which the program writes is JSON, and says what it should of each step.
+#[test]
+fn engine() {
+    for link in [Link::Shared, Link::Static] {
+        let program = build("c/engine.c", &format!("engine-{link:?}"), link, &["-pthread"]);
+        let trace = scratch("engine").join(format!("{link:?}.json"));
+        pass(Command::new(program).arg(&trace));
+        let read = r#"
+import json, sys
+events = json.load(open(sys.argv[1]))["traceEvents"]
+steps = [event for event in events if event.get("cat") == "step"]
+for event in steps:
+    args = event["args"]
+    assert event["ph"] == "X" and event["dur"] >= 0 and event["name"], event
+    assert args["bytes"] > 0 and args["threads"] >= 1 and args["nodes"] >= 1, event
+runs = [event for event in events if event.get("cat") == "run"]
+assert any(event["args"]["threads"] == 2 for event in runs), runs
+for event in steps:
+    assert any(run["ts"] <= event["ts"] and event["ts"] + event["dur"] <= run["ts"] + run["dur"] + .01
+               for run in runs), event
+assert len(steps) >= 3, steps
+"#;
+        pass(Command::new("python3").args(["-c", read]).arg(&trace));
+    }
 }
 
 #[test]
@@ -88,12 +114,15 @@ fn allocation_failures() {
 #[test]
 fn sanitizers() {
     let flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-pthread"];
-    for source in ["c/tutorial.c", "c/operations.c", "c/misuse.c", "c/optimisers.c", "cpp/raii.cpp"]
-    {
+    let programs = ["tutorial", "operations", "misuse", "optimisers", "engine"];
+    let sources = programs.map(|name| format!("c/{name}.c"));
+    for source in sources.iter().map(String::as_str).chain(["cpp/raii.cpp"]) {
         let name = format!("sanitized-{}", source.replace(['/', '.'], "-"));
         let program = build(source, &name, Link::Static, &flags);
+        let mut program = Command::new(program);
         // Sizes that no machine has are part of the test, and must come back as NULL.
-        pass(Command::new(program).env("ASAN_OPTIONS", "allocator_may_return_null=1"));
+        program.env("ASAN_OPTIONS", "allocator_may_return_null=1");
+        pass(program.current_dir(scratch("sanitized")));
     }
 }
 

@@ -7,7 +7,7 @@
 //! A process that forks leaves its threads behind. Its child finds out by the process id, and runs
 //! everything on the thread at hand.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -24,12 +24,22 @@ pub(crate) const THREADS_MAX: usize = 256;
 
 struct Shared {
     pool: Arc<ThreadPool>,
+    /// Of its threads, and of those of the smaller pools before it.
     handles: Vec<JoinHandle<()>>,
     threads: usize,
-    process: u32,
 }
 
 static SHARED: Mutex<Option<Shared>> = Mutex::new(None);
+
+/// The process that has had a pool first; 0 for none. It is looked at before the lock, which another
+/// thread of the parent may have held when the process forked.
+static OWNER: AtomicU32 = AtomicU32::new(0);
+
+/// Whether the pool is another process's, of which this one is a child.
+fn is_inherited() -> bool {
+    let owner = OWNER.load(Ordering::SeqCst);
+    owner != 0 && owner != std::process::id()
+}
 
 /// How many threads the machine runs at once.
 pub(super) fn cores() -> usize {
@@ -39,12 +49,13 @@ pub(super) fn cores() -> usize {
 
 /// The pool, with at least this many threads; none if it cannot be had.
 fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
+    if is_inherited() {
+        return None;
+    }
+    OWNER.store(std::process::id(), Ordering::SeqCst);
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    let process = std::process::id();
-    match &*shared {
-        Some(present) if present.process != process => return None,
-        Some(present) if present.threads >= threads => return Some(present.pool.clone()),
-        _ => {}
+    if let Some(present) = shared.as_ref().filter(|present| present.threads >= threads) {
+        return Some(present.pool.clone());
     }
     let mut handles = Vec::new();
     let built = ThreadPoolBuilder::new()
@@ -56,20 +67,19 @@ fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
         })
         .build();
     let pool = Arc::new(built.ok()?);
-    // A smaller pool ends when its last user is done.
-    *shared = Some(Shared { pool: pool.clone(), handles, threads, process });
+    // A smaller pool ends when its last user is done; `shutdown` waits for its threads, too.
+    handles.extend(shared.take().into_iter().flat_map(|smaller| smaller.handles));
+    *shared = Some(Shared { pool: pool.clone(), handles, threads });
     Some(pool)
 }
 
 /// Ends the worker threads and waits for them. The next plan that is worth it starts them again.
 pub(crate) fn shutdown() {
-    let shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some(Shared { pool, handles, process, .. }) = shared else { return };
-    if process != std::process::id() {
-        // The threads stayed in the parent; there is nobody to wait for.
-        std::mem::forget((pool, handles));
-        return;
+    if is_inherited() {
+        return; // the threads stayed in the parent; there is nobody to wait for
     }
+    let shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(Shared { pool, handles, .. }) = shared else { return };
     drop(pool);
     for handle in handles {
         // A worker that panicked has ended, too.

@@ -12,32 +12,33 @@ use crate::exec::{self, Profile};
 use crate::session::Session;
 
 /// Sets how many threads may work on one evaluation of this graph; 0, the default, for as many as
-/// the machine has cores. No number depends on it: results are the same bit for bit. Small
-/// evaluations stay on the thread that asks for them.
+/// the machine has cores; at most 256. No number depends on it: results are the same bit for bit.
+/// Small evaluations stay on the thread that asks for them. Graphs share the threads, which the
+/// first evaluation that is worth it starts: see bg_shutdown.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_set_num_threads(g: *mut bg_graph, threads: usize) {
     // SAFETY: the header's rules for `g`.
     unsafe { call(g, |session| session.engine().set_threads(threads)) }
 }
 
-/// How many threads may work on one evaluation of this graph.
+/// How many threads may work on one evaluation of this graph: what was set, or the number of cores.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_num_threads(g: *mut bg_graph) -> usize {
     // SAFETY: the header's rules for `g`.
     unsafe { call(g, |session| session.engine().threads()) }
 }
 
-/// Ends the worker threads of this process, which the first evaluation that is worth it starts, and
-/// waits for them; a later evaluation starts them again. For programs that must leave no thread
-/// behind, for example before they unload the library. Not to be called from a forked child while
-/// its parent's threads run: there it does nothing, as evaluations in a forked child use one thread.
+/// Ends the worker threads of this process and waits for them, and for evaluations that use them; a
+/// later evaluation starts them again. For programs that must leave no thread behind, for example
+/// before they unload the library. In the child of a process that has had worker threads it does
+/// nothing: evaluations there use one thread, since fork leaves the others behind.
 #[unsafe(no_mangle)]
 pub extern "C" fn bg_shutdown() {
     exec::shutdown();
 }
 
 /// Sets whether operations are fused into passes over memory (the default), or computed one by one,
-/// keeping every value: slower, and the same bit for bit.
+/// keeping every value: slower, and the same bit for bit. For finding out where a value comes from.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_set_fusion(g: *mut bg_graph, on: bool) {
     // SAFETY: the header's rules for `g`.
@@ -45,7 +46,8 @@ pub unsafe extern "C" fn bg_set_fusion(g: *mut bg_graph, on: bool) {
 }
 
 /// Writes how the last evaluation was computed: BG_TEXT or BG_DOT. A step is one pass over memory;
-/// n12 is a node, dn12 the gradient of one, t3 a temporary. Buffer and result as for bg_format.
+/// n12 is a node, dn12 the gradient of one, t3 a temporary. Nothing, if nothing was computed yet.
+/// Buffer and result as for bg_format.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_format_plan(
     g: *mut bg_graph,
@@ -77,7 +79,7 @@ fn plan(session: &mut Session, what: &str, format_code: i32, out: &mut impl Writ
 }
 
 /// Begins to note when each step of each evaluation runs, how many bytes it reads and writes, and
-/// on how many threads.
+/// on how many threads. What was noted before and not written is dropped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_profile_begin(g: *mut bg_graph) {
     // SAFETY: the header's rules for `g`.
@@ -85,7 +87,8 @@ pub unsafe extern "C" fn bg_profile_begin(g: *mut bg_graph) {
 }
 
 /// Writes what was noted since bg_profile_begin to a file, as JSON for trace viewers (Perfetto,
-/// chrome://tracing, Speedscope), and stops noting.
+/// chrome://tracing, Speedscope), and stops noting. A file that is there already is replaced. When
+/// it cannot be written, what was noted is lost.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_profile_end(g: *mut bg_graph, path: *const c_char) -> bg_status {
     let what = "profile_end";

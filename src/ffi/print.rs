@@ -8,9 +8,9 @@ use crate::error::{ErrorKind, Maybe};
 use crate::graph::Core;
 use crate::print;
 
-/// bg_format_graph: one line a node.
+/// bg_format_graph, bg_format_plan: lines for people, one a node or a few a step.
 pub const BG_TEXT: i32 = 0;
-/// bg_format_graph: a drawing for Graphviz.
+/// bg_format_graph, bg_format_plan: a drawing for Graphviz.
 pub const BG_DOT: i32 = 1;
 
 /// The caller's buffer, filled as snprintf does: what does not fit is counted.

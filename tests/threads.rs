@@ -1,0 +1,101 @@
+//! Threads: whatever the number of them, and whoever else uses them, the bits are the same.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use bumpgrad::{Graph, Result, Var};
+
+/// Large enough for the pool, and of no round size.
+const ROWS: usize = 601;
+const COLUMNS: usize = 509;
+
+/// The numbers of a graph in one list: results, then gradients.
+type Bits = Vec<u64>;
+
+/// A network's worth of everything whose chunks are shared: chains, row and column sums, sums of
+/// all, softmax, and the gradients of all that.
+fn record(graph: &Graph) -> Result<(Vec<Var<'_>>, Vec<Var<'_>>)> {
+    graph.set_seed(7);
+    let x = graph.normal::<f32>(&[ROWS, COLUMNS], 0.0, 1.0);
+    let bias = graph.normal::<f32>(&[COLUMNS], 0.0, 1.0);
+    for leaf in [x, bias] {
+        leaf.set_requires_grad(true)?;
+    }
+    let chain = ((x + bias).sin() * x + (x * 0.1).exp()).square();
+    let softmax = (chain * 0.01).softmax(1);
+    let columns = softmax.sum_axes(&[0], false);
+    let loss = chain.mean() + columns.square().sum() + (x * softmax).sum();
+    Ok((vec![chain, softmax, columns, loss], vec![x, bias]))
+}
+
+fn bits(graph: &Graph, threads: usize, fusion: bool) -> Result<Bits> {
+    graph.set_num_threads(threads);
+    graph.set_fusion(fusion);
+    let (results, leaves) = record(graph)?;
+    let loss = results[results.len() - 1];
+    loss.backward()?;
+    let mut out = Bits::new();
+    for result in results {
+        out.extend(result.to_vec::<f32>()?.iter().map(|x| u64::from(x.to_bits())));
+    }
+    for leaf in leaves {
+        let gradient = leaf.grad::<f32>()?.unwrap_or_default();
+        assert_eq!(gradient.len() % COLUMNS, 0);
+        out.extend(gradient.iter().map(|x| u64::from(x.to_bits())));
+    }
+    Ok(out)
+}
+
+/// As many threads as a profile says that runs had.
+fn entered(profile: &str, threads: usize) -> bool {
+    let is_run = |line: &&str| line.contains("\"cat\":\"run\"");
+    let words = format!("\"threads\":{threads}}}");
+    profile.lines().filter(is_run).any(|line| line.contains(&words))
+}
+
+#[test]
+fn the_bits_are_the_same_for_any_number_of_threads_and_without_fusion() -> Result<()> {
+    let want = bits(&Graph::new(), 1, true)?;
+    assert_eq!(want.len(), 3 * ROWS * COLUMNS + 2 * COLUMNS + 1);
+    for (threads, fusion) in [(2, true), (3, true), (8, true), (1, false), (2, false), (0, true)] {
+        let graph = Graph::new();
+        graph.profile_begin();
+        assert!(bits(&graph, threads, fusion)? == want, "{threads} threads, fusion {fusion}");
+        let profile = graph.profile_end();
+        assert!(entered(&profile, graph.num_threads()), "not shared by {threads}: {profile}");
+    }
+    Ok(())
+}
+
+/// Graphs on threads of their own share one pool, and threads of any number come and go.
+#[test]
+fn graphs_share_the_pool_while_others_shut_it_down() -> Result<()> {
+    let want = bits(&Graph::new(), 1, true)?;
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..6)
+            .map(|worker| {
+                let want = &want;
+                scope.spawn(move || {
+                    let graph = Graph::new();
+                    for round in 0..3 {
+                        graph.reset();
+                        let got = bits(&graph, 2 + (worker + round) % 4, true);
+                        assert!(got.as_ref() == Ok(want), "worker {worker}, round {round}");
+                    }
+                })
+            })
+            .collect();
+        let done = &done;
+        scope.spawn(move || {
+            while !done.load(Ordering::Relaxed) {
+                bumpgrad::shutdown();
+                thread::yield_now();
+            }
+        });
+        let ended: Vec<_> = workers.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        done.store(true, Ordering::Relaxed);
+        assert!(ended.iter().all(std::result::Result::is_ok));
+    });
+    Ok(())
+}
