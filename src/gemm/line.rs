@@ -1,0 +1,172 @@
+//! A matrix by a vector. There is nothing to keep in registers but sums, so what counts is to go
+//! through the matrix once, in the order in which it lies in memory, and to have sums enough to
+//! hide the latency of the additions: sixteen for each element of the result.
+
+use std::ops::Range;
+
+use super::Matrix;
+use super::vector::Vector;
+
+/// Sums of one element of the result: index l of the inner axis goes to sum l % 16.
+const SUMS: usize = 16;
+
+/// Length of a block of the inner axis, each of which is summed up by itself.
+pub(super) const BLOCK: usize = 2048;
+
+/// Rows that `by_rows` multiplies at once.
+const ROWS: usize = 4;
+
+/// Rows, in registers, and sums that `by_columns` has in registers at once.
+const REGISTERS: usize = 2;
+const AT_ONCE: usize = 4;
+
+/// out = a x, for some of the rows. `P` registers hold 16 elements.
+///
+/// # Safety
+/// `a` is valid for reading those rows of `k` elements, `x` for `k` elements at its stride, `out`
+/// for writing at those rows; `work` for writing `BLOCK` elements. The CPU can run the vector's
+/// level, and the caller has its instructions.
+#[inline(always)]
+pub(super) unsafe fn multiply<V: Vector, const P: usize>(
+    a: Matrix<V::T>,
+    (x, x_stride): (*const V::T, isize),
+    k: usize,
+    rows: Range<usize>,
+    out: *mut V::T,
+    work: *mut V::T,
+) {
+    for start in (0..k).step_by(BLOCK) {
+        let len = BLOCK.min(k - start);
+        // SAFETY: the caller's promise, for a block of the inner axis.
+        unsafe {
+            let mut x = x.offset(start as isize * x_stride);
+            if x_stride != 1 {
+                (0..len).for_each(|l| work.add(l).write(*x.offset(l as isize * x_stride)));
+                x = work;
+            }
+            let block = a.at(rows.start, start);
+            let (out, count, add) = (out.add(rows.start), rows.len(), start > 0);
+            if block.row_stride == 1 && block.column_stride != 1 {
+                by_columns::<V>(block, x, len, count, out, add);
+            } else {
+                by_rows::<V, P>(block, x, len, count, out, add);
+            }
+        }
+    }
+}
+
+/// Writes an element of the result, given its sums.
+///
+/// # Safety
+/// `out` is valid.
+#[inline(always)]
+unsafe fn finish<V: Vector>(mut sums: [V::T; SUMS], out: *mut V::T, add: bool) {
+    use crate::kernel::Float;
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            sums[i] = sums[i].plus(sums[i + half]);
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { out.write(if add { (*out).plus(sums[0]) } else { sums[0] }) };
+}
+
+/// # Safety
+/// As for `multiply`, of one block.
+#[inline(always)]
+unsafe fn by_rows<V: Vector, const P: usize>(
+    a: Matrix<V::T>,
+    x: *const V::T,
+    k: usize,
+    count: usize,
+    out: *mut V::T,
+    add: bool,
+) {
+    let whole = if a.column_stride == 1 { k - k % SUMS } else { 0 };
+    for first in (0..count).step_by(ROWS) {
+        // Beyond the last row, the last one is computed again.
+        let row = |i: usize| (first + i).min(count - 1);
+        // SAFETY: the rows exist; registers are read up to `whole`, single elements beyond.
+        unsafe {
+            let starts: [*const V::T; ROWS] = std::array::from_fn(|i| a.at(row(i), 0).start);
+            let mut sums = [[V::zero(); P]; ROWS];
+            let mut l = 0;
+            while l < whole {
+                for p in 0..P {
+                    let x = V::load(x.add(l + p * V::LANES));
+                    for i in 0..ROWS {
+                        let a = V::load(starts[i].add(l + p * V::LANES));
+                        sums[i][p] = sums[i][p].plus_product(a, x);
+                    }
+                }
+                l += SUMS;
+            }
+            for i in 0..ROWS.min(count - first) {
+                let mut all = [V::T::default(); SUMS];
+                for p in 0..P {
+                    sums[i][p].store(all.as_mut_ptr().add(p * V::LANES));
+                }
+                for l in whole..k {
+                    let a = *starts[i].offset(l as isize * a.column_stride);
+                    all[l % SUMS] = V::plus_product_1(all[l % SUMS], a, *x.add(l));
+                }
+                finish::<V>(all, out.add(first + i), add);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As for `multiply`, of one block.
+#[inline(always)]
+unsafe fn by_columns<V: Vector>(
+    a: Matrix<V::T>,
+    x: *const V::T,
+    k: usize,
+    count: usize,
+    out: *mut V::T,
+    add: bool,
+) {
+    for first in (0..count).step_by(REGISTERS * V::LANES) {
+        let rows = (REGISTERS * V::LANES).min(count - first);
+        // SAFETY: rows that exist, or parts of registers that are masked.
+        unsafe {
+            let masks: [V::Mask; REGISTERS] = std::array::from_fn(|j| {
+                V::mask(rows.saturating_sub(j * V::LANES).min(V::LANES))
+            });
+            let is_whole = rows == REGISTERS * V::LANES;
+            let mut all = [[V::zero(); REGISTERS]; SUMS];
+            for group in (0..SUMS).step_by(AT_ONCE) {
+                let mut sums = [[V::zero(); REGISTERS]; AT_ONCE];
+                for start in (group..k).step_by(SUMS) {
+                    for s in 0..AT_ONCE.min(k - start) {
+                        let x = V::splat(x.add(start + s));
+                        let from = a.at(first, start + s).start;
+                        for j in 0..REGISTERS {
+                            let from = from.wrapping_add(j * V::LANES);
+                            let a =
+                                if is_whole { V::load(from) } else { V::load_part(from, masks[j]) };
+                            sums[s][j] = sums[s][j].plus_product(a, x);
+                        }
+                    }
+                }
+                all[group..group + AT_ONCE].copy_from_slice(&sums);
+            }
+            for half in [8, 4, 2, 1] {
+                for s in 0..half {
+                    for j in 0..REGISTERS {
+                        all[s][j] = all[s][j].plus(all[s + half][j]);
+                    }
+                }
+            }
+            for j in 0..REGISTERS {
+                let out = out.wrapping_add(first + j * V::LANES);
+                let mut sum = all[0][j];
+                if add {
+                    sum = V::load_part(out, masks[j]).plus(sum);
+                }
+                sum.store_part(out, masks[j]);
+            }
+        }
+    }
+}

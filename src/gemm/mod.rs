@@ -1,0 +1,326 @@
+//! Products of two matrices, after K. Goto and R. van de Geijn, *Anatomy of High-Performance Matrix
+//! Multiplication* (ACM TOMS 34, 2008), as rearranged by F. Van Zee and R. van de Geijn, *BLIS: A
+//! Framework for Rapidly Instantiating BLAS Functionality* (ACM TOMS 41, 2015).
+//!
+//! A *tile* of the result, as large as the registers allow, is computed at once: for each index of
+//! the inner axis a few registers are loaded from B, a few numbers from A, and each number is
+//! multiplied with each register. The loops around it see to it that these loads come from near
+//! caches: a *block* of B, `DEEP` x `WIDE` elements, is copied to where it stays in the second
+//! level; a *panel* of A, as high as a tile, stays in the first level while the block goes by.
+//! Operands that lie well as they are, are not copied.
+//!
+//! An element of the result is, for each block of the inner axis, a chain of fused multiplications
+//! and additions in order of index, and the blocks are added in order. The length of blocks depends
+//! on that of the axis alone. So the result has the same bits whatever the strides, however it is
+//! cut into pieces, and at every level that has FMA. (Products with a vector have another order,
+//! see [`line`], for which the same holds.)
+
+mod line;
+mod pack;
+#[cfg(test)]
+mod tests;
+mod tile;
+mod vector;
+
+use std::ops::Range;
+
+use crate::kernel::Float;
+use crate::lane::{W32, W64};
+use crate::level::Level;
+use tile::Job;
+use vector::Vector;
+#[cfg(target_arch = "x86_64")]
+use vector::{Y32, Y64, Z32, Z64};
+
+/// The most that a block has of the inner axis.
+const DEEP: usize = 256;
+
+/// Bytes of a block's rows, at most.
+const WIDE: usize = 2048;
+
+/// Rows of A that a panel has at most, at any level.
+const HIGH: usize = 14;
+
+/// Registers' elements that a block is padded by, at most.
+const PAD: usize = 32;
+
+/// A matrix in memory, in elements.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<T> {
+    pub(crate) start: *const T,
+    pub(crate) row_stride: isize,
+    pub(crate) column_stride: isize,
+}
+
+impl<T> Matrix<T> {
+    /// The part from a row and a column on.
+    #[inline(always)]
+    fn at(self, row: usize, column: usize) -> Self {
+        let at = row as isize * self.row_stride + column as isize * self.column_stride;
+        Self { start: self.start.wrapping_offset(at), ..self }
+    }
+}
+
+/// Sizes of a product: rows, inner axis, columns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    pub(crate) m: usize,
+    pub(crate) k: usize,
+    pub(crate) n: usize,
+}
+
+/// Part of a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) rows: Range<usize>,
+    pub(crate) columns: Range<usize>,
+}
+
+impl Sizes {
+    /// The whole result.
+    pub(crate) fn whole(self) -> Part {
+        Part { rows: 0..self.m, columns: 0..self.n }
+    }
+
+    /// Bytes of memory that computing any part needs.
+    pub(crate) fn workspace<T: Float>(self) -> usize {
+        let size = size_of::<T>();
+        let elements = if self.m == 1 || self.n == 1 {
+            line::BLOCK.min(self.k)
+        } else {
+            let columns = self.n.min(WIDE / size).next_multiple_of(PAD);
+            (columns + HIGH) * block_len(self.k)
+        };
+        elements * size + ALIGN
+    }
+}
+
+/// What the workspace is aligned to.
+const ALIGN: usize = 64;
+
+/// Length of the blocks of an inner axis, the last of which may be shorter.
+fn block_len(k: usize) -> usize {
+    k.div_ceil(k.div_ceil(DEEP).max(1)).max(1)
+}
+
+/// A product to be computed: c = a b, with c dense.
+pub(crate) struct Product<T> {
+    pub(crate) sizes: Sizes,
+    pub(crate) a: Matrix<T>,
+    pub(crate) b: Matrix<T>,
+    pub(crate) c: *mut T,
+}
+
+/// A float type with products at every level.
+pub(crate) trait Factor: Float {
+    /// # Safety
+    /// As for [`Product::run`].
+    unsafe fn run(
+        level: Level,
+        product: &Product<Self>,
+        part: &Part,
+        work: *mut u8,
+        done: &mut dyn FnMut(Part),
+    );
+}
+
+impl<T: Factor> Product<T> {
+    /// Computes a part of the result, and tells what of it is complete while it is in the cache.
+    /// Parts can be computed in any order, and in parallel.
+    ///
+    /// # Safety
+    /// - `a` is valid for reading m x k elements at its strides, `b` for k x n; `c` for writing
+    ///   m x n, of which only the part is touched, and overlaps neither.
+    /// - `work` is valid for writing `sizes.workspace::<T>()` bytes, and nobody else's.
+    /// - The CPU can run the level.
+    pub(crate) unsafe fn run(
+        &self,
+        level: Level,
+        part: &Part,
+        work: *mut u8,
+        done: &mut dyn FnMut(Part),
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { T::run(level, self, part, work, done) }
+    }
+}
+
+macro_rules! factor {
+    ($t:ty, $v4:ty: $p4:literal, $v3:ty: $p3:literal, $baseline:ty: $p1:literal) => {
+        impl Factor for $t {
+            unsafe fn run(
+                level: Level,
+                product: &Product<Self>,
+                part: &Part,
+                work: *mut u8,
+                done: &mut dyn FnMut(Part),
+            ) {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    match level {
+                        Level::Baseline => multiply::<$baseline, $p1>(product, part, work, done),
+                        #[cfg(target_arch = "x86_64")]
+                        Level::V3 => v3::<$v3, $p3>(product, part, work, done),
+                        #[cfg(target_arch = "x86_64")]
+                        Level::V4 => v4::<$v4, $p4>(product, part, work, done),
+                        #[cfg(not(target_arch = "x86_64"))]
+                        _ => unreachable!("no other level is detected"),
+                    }
+                }
+            }
+        }
+    };
+}
+factor!(f32, Z32: 1, Y32: 2, W32: 4);
+factor!(f64, Z64: 2, Y64: 4, W64: 4);
+
+/// # Safety
+/// As for [`Product::run`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
+unsafe fn v4<V: Vector, const P: usize>(
+    product: &Product<V::T>,
+    part: &Part,
+    work: *mut u8,
+    done: &mut dyn FnMut(Part),
+) {
+    // SAFETY: the caller's promise.
+    unsafe { multiply::<V, P>(product, part, work, done) }
+}
+
+/// # Safety
+/// As for [`Product::run`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn v3<V: Vector, const P: usize>(
+    product: &Product<V::T>,
+    part: &Part,
+    work: *mut u8,
+    done: &mut dyn FnMut(Part),
+) {
+    // SAFETY: the caller's promise.
+    unsafe { multiply::<V, P>(product, part, work, done) }
+}
+
+/// # Safety
+/// As for [`Product::run`].
+#[inline(always)]
+unsafe fn multiply<V: Vector, const P: usize>(
+    product: &Product<V::T>,
+    part: &Part,
+    work: *mut u8,
+    done: &mut dyn FnMut(Part),
+) {
+    let Sizes { m, k, n } = product.sizes;
+    if part.rows.is_empty() || part.columns.is_empty() {
+        return;
+    }
+    let work = work.wrapping_add(work.align_offset(ALIGN)).cast::<V::T>();
+    // SAFETY: the caller's promise; a row times B is the turned B times a column.
+    unsafe {
+        if k == 0 {
+            for i in part.rows.clone() {
+                let row = product.c.add(i * n + part.columns.start);
+                row.write_bytes(0, part.columns.len());
+            }
+            done(part.clone());
+        } else if n == 1 {
+            let x = (product.b.start, product.b.row_stride);
+            line::multiply::<V, P>(product.a, x, k, part.rows.clone(), product.c, work);
+            done(part.clone());
+        } else if m == 1 {
+            let x = (product.a.start, product.a.column_stride);
+            let b = product.b;
+            let turned =
+                Matrix { row_stride: b.column_stride, column_stride: b.row_stride, ..b };
+            line::multiply::<V, P>(turned, x, k, part.columns.clone(), product.c, work);
+            done(part.clone());
+        } else {
+            blocks::<V>(product, part, work, done);
+        }
+    }
+}
+
+/// # Safety
+/// As for [`Product::run`]; `work` is aligned, and the sizes are not 0.
+#[inline(always)]
+unsafe fn blocks<V: Vector>(
+    product: &Product<V::T>,
+    part: &Part,
+    work: *mut V::T,
+    done: &mut dyn FnMut(Part),
+) {
+    let Sizes { k, n, .. } = product.sizes;
+    let (rows, columns) = (part.rows.len(), part.columns.len());
+    let deep = block_len(k);
+    let wide = WIDE / size_of::<V::T>();
+    // Tiles of about the same height.
+    let bands = rows.div_ceil(V::TILES.len());
+    let (height, higher) = (rows / bands, rows % bands);
+    for column in (0..columns).step_by(wide) {
+        let width = wide.min(columns - column);
+        let padded = width.next_multiple_of(2 * V::LANES);
+        for start in (0..k).step_by(deep) {
+            let len = deep.min(k - start);
+            let b = product.b.at(start, part.columns.start + column);
+            let copies_b = must_copy_b::<V>(b, rows, len, width);
+            let mut job = Job {
+                k: len,
+                a_row: 0,
+                a_step: 0,
+                b_step: if copies_b { 2 * V::LANES as isize } else { b.row_stride },
+                c_row: n,
+                tail: 0,
+                add: start > 0,
+            };
+            let panel = work.wrapping_add(padded * deep);
+            // SAFETY: the workspace holds the block of B, padded, and a panel of A.
+            unsafe {
+                if copies_b {
+                    pack::pack_b::<V>(b, len, width, work);
+                }
+                let mut row = 0;
+                for band in 0..bands {
+                    let height = height + usize::from(band < higher);
+                    let a = product.a.at(part.rows.start + row, start);
+                    let a = if must_copy_a::<V>(a, height, width) {
+                        (job.a_row, job.a_step) = pack::pack_a::<V>(a, height, len, panel);
+                        panel.cast_const()
+                    } else {
+                        (job.a_row, job.a_step) = (a.row_stride, a.column_stride);
+                        a.start
+                    };
+                    let at = (part.rows.start + row) * n + part.columns.start + column;
+                    let c = product.c.add(at);
+                    for j in (0..width).step_by(2 * V::LANES) {
+                        let left = (2 * V::LANES).min(width - j);
+                        let registers = left.div_ceil(V::LANES);
+                        job.tail = left - (registers - 1) * V::LANES;
+                        let b = if copies_b { work.add(j * len) } else { b.at(0, j).start };
+                        V::TILES[height - 1][registers - 1](&job, a, b, c.add(j));
+                    }
+                    if start + len == k {
+                        let first = part.rows.start + row;
+                        let left = part.columns.start + column;
+                        done(Part { rows: first..first + height, columns: left..left + width });
+                    }
+                    row += height;
+                }
+            }
+        }
+    }
+}
+
+/// Whether a block of B has to be copied, to be read as whole registers and from near caches.
+#[inline(always)]
+fn must_copy_b<V: Vector>(b: Matrix<V::T>, rows: usize, k: usize, width: usize) -> bool {
+    b.column_stride != 1 || rows > 64 || (!V::LOADS_PARTS && width % V::LANES != 0)
+        || (k * width > 1 << 20)
+}
+
+/// Whether a panel of A has to be copied, to be read from near caches.
+#[inline(always)]
+fn must_copy_a<V: Vector>(a: Matrix<V::T>, height: usize, width: usize) -> bool {
+    let _ = (a, height);
+    width > 4 * V::LANES
+}
