@@ -33,7 +33,7 @@ use vector::Vector;
 use vector::{Y32, Y64, Z32, Z64};
 
 /// The most that a block has of the inner axis.
-const DEEP: usize = 256;
+const DEEP: usize = 1536;
 
 /// Bytes of a block's rows, at most.
 const WIDE: usize = 2048;
@@ -89,7 +89,8 @@ impl Sizes {
             line::BLOCK.min(self.k)
         } else {
             let columns = self.n.min(WIDE / size).next_multiple_of(PAD);
-            (columns + HIGH) * block_len(self.k)
+            let deep = block_len::<T>(self.k);
+            columns * deep + HIGH * pack::row_stride::<T>(deep)
         };
         elements * size + ALIGN
     }
@@ -99,8 +100,8 @@ impl Sizes {
 const ALIGN: usize = 64;
 
 /// Length of the blocks of an inner axis, the last of which may be shorter.
-fn block_len(k: usize) -> usize {
-    k.div_ceil(k.div_ceil(DEEP).max(1)).max(1)
+fn block_len<T>(k: usize) -> usize {
+    k.div_ceil(k.div_ceil(DEEP / size_of::<T>()).max(1)).max(1)
 }
 
 /// A product to be computed: c = a b, with c dense.
@@ -252,7 +253,7 @@ unsafe fn blocks<V: Vector>(
 ) {
     let Sizes { k, n, .. } = product.sizes;
     let (rows, columns) = (part.rows.len(), part.columns.len());
-    let deep = block_len(k);
+    let deep = block_len::<V::T>(k);
     let wide = WIDE / size_of::<V::T>();
     // Tiles of about the same height.
     let bands = rows.div_ceil(V::TILES.len());
@@ -292,7 +293,10 @@ unsafe fn blocks<V: Vector>(
                     };
                     let at = (part.rows.start + row) * n + part.columns.start + column;
                     let c = product.c.add(at);
+                    let next = product.a.at(part.rows.start + row + height, start);
+                    let mut ahead = Ahead::new(next, height, len, width.div_ceil(2 * V::LANES));
                     for j in (0..width).step_by(2 * V::LANES) {
+                        ahead.go::<V>();
                         let left = (2 * V::LANES).min(width - j);
                         let registers = left.div_ceil(V::LANES);
                         job.tail = left - (registers - 1) * V::LANES;
@@ -321,6 +325,47 @@ fn must_copy_b<V: Vector>(b: Matrix<V::T>, rows: usize, k: usize, width: usize) 
 /// Whether a panel of A has to be copied, to be read from near caches.
 #[inline(always)]
 fn must_copy_a<V: Vector>(a: Matrix<V::T>, height: usize, width: usize) -> bool {
-    let _ = (a, height);
-    width > 4 * V::LANES
+    if width <= 4 * V::LANES {
+        return false;
+    }
+    if a.column_stride != 1 {
+        return true;
+    }
+    // Rows that are a multiple of this many cache lines apart compete for the same places.
+    const SETS: usize = 64;
+    let lines = a.row_stride.unsigned_abs() * size_of::<V::T>() / 64;
+    let places = SETS >> lines.trailing_zeros().min(SETS.trailing_zeros());
+    height > 4 * places
+}
+/// Has the next panel of A fetched, a share of it with each tile.
+struct Ahead<T> {
+    a: Matrix<T>,
+    lines: usize,
+    line: usize,
+    per_row: usize,
+    row: usize,
+    share: usize,
+}
+
+impl<T: Float> Ahead<T> {
+    #[inline(always)]
+    fn new(a: Matrix<T>, height: usize, k: usize, tiles: usize) -> Self {
+        let per_row = (k * size_of::<T>()).div_ceil(64);
+        let lines = if a.column_stride == 1 { height * per_row } else { 0 };
+        Self { a, lines, line: 0, per_row, row: 0, share: lines.div_ceil(tiles) }
+    }
+
+    #[inline(always)]
+    unsafe fn go<V: Vector<T = T>>(&mut self) {
+        for _ in 0..self.share.min(self.lines) {
+            let at = self.a.at(self.row, 0).start.wrapping_add(self.line * (64 / size_of::<T>()));
+            // SAFETY: a prefetch of anything.
+            unsafe { V::prefetch_2(at) };
+            self.line += 1;
+            if self.line == self.per_row {
+                (self.line, self.row) = (0, self.row + 1);
+            }
+            self.lines -= 1;
+        }
+    }
 }

@@ -12,39 +12,41 @@ use super::vector::Vector;
 #[inline(always)]
 pub(super) unsafe fn pack_b<V: Vector>(b: Matrix<V::T>, k: usize, n: usize, to: *mut V::T) {
     let width = 2 * V::LANES;
+    if b.column_stride == 1 {
+        // SAFETY: the caller's promise.
+        return unsafe { copy_rows::<V>(b, k, n, to) };
+    }
     for j in (0..n).step_by(width) {
-        let columns = width.min(n - j);
-        // SAFETY: a panel begins at column j.
-        let (b, to) = unsafe { (b.at(0, j), to.add(j * k)) };
-        // SAFETY: the caller's promise, for the panel.
-        unsafe {
-            if b.column_stride == 1 {
-                copy_rows::<V>(b, k, columns, to);
-            } else {
-                turn::<V>(b, k, columns, to);
-            }
-        }
+        // SAFETY: the caller's promise, for the panel that begins at column j.
+        unsafe { turn::<V>(b.at(0, j), k, width.min(n - j), to.add(j * k)) };
     }
 }
 
-/// A panel whose rows are dense.
+/// Panels whose rows are dense: row by row, since that is how they lie in memory.
+///
+/// # Safety
+/// As for `pack_b`.
 #[inline(always)]
-unsafe fn copy_rows<V: Vector>(b: Matrix<V::T>, k: usize, columns: usize, to: *mut V::T) {
-    let (mut from, mut to) = (b.start, to);
+unsafe fn copy_rows<V: Vector>(b: Matrix<V::T>, k: usize, n: usize, to: *mut V::T) {
+    let width = 2 * V::LANES;
+    let (whole, rest) = (n - n % width, n % width);
     // SAFETY: `pack_b`'s caller promises it; the masks cover the columns that there are.
     unsafe {
-        let first = V::mask(columns.min(V::LANES));
-        let second = V::mask(columns.saturating_sub(V::LANES));
-        for _ in 0..k {
-            if columns == 2 * V::LANES {
-                V::load(from).store(to);
-                V::load(from.add(V::LANES)).store(to.add(V::LANES));
-            } else {
+        let first = V::mask(rest.min(V::LANES));
+        let second = V::mask(rest.saturating_sub(V::LANES));
+        for l in 0..k {
+            let (mut from, mut to) = (b.at(l, 0).start, to.add(l * width));
+            for _ in (0..whole).step_by(width) {
+                let (left, right) = (V::load(from), V::load(from.add(V::LANES)));
+                left.store(to);
+                right.store(to.add(V::LANES));
+                from = from.wrapping_add(width);
+                to = to.wrapping_add(width * k);
+            }
+            if rest > 0 {
                 V::load_part(from, first).store(to);
                 V::load_part(from.wrapping_add(V::LANES), second).store(to.add(V::LANES));
             }
-            from = from.wrapping_offset(b.row_stride);
-            to = to.add(2 * V::LANES);
         }
     }
 }
@@ -102,14 +104,28 @@ pub(super) unsafe fn pack_a<V: Vector>(
             }
             return (1, rows as isize);
         }
+        let stride = row_stride::<V::T>(k);
         for i in 0..rows {
-            let (a, to) = (a.at(i, 0), to.add(i * k));
+            let (a, to) = (a.at(i, 0), to.add(i * stride));
             if a.column_stride == 1 {
-                to.copy_from_nonoverlapping(a.start, k);
+                let whole = k - k % V::LANES;
+                for l in (0..whole).step_by(V::LANES) {
+                    V::load(a.start.add(l)).store(to.add(l));
+                }
+                let mask = V::mask(k % V::LANES);
+                V::load_part(a.start.add(whole), mask).store_part(to.add(whole), mask);
             } else {
                 (0..k).for_each(|l| to.add(l).write(a.at(0, l).start.read()));
             }
         }
-        (k as isize, 1)
+        (stride as isize, 1)
     }
+}
+
+/// From row to row of a panel of A: an odd number of cache lines, so that the rows do not compete
+/// for the same places in the cache.
+#[inline(always)]
+pub(super) fn row_stride<T>(k: usize) -> usize {
+    let line = 64 / size_of::<T>();
+    (k.div_ceil(line) | 1) * line
 }

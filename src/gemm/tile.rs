@@ -26,6 +26,9 @@ pub(super) struct Job {
 /// - The CPU can run the kernel's level.
 pub(super) type TileKernel<T> = unsafe fn(job: &Job, a: *const T, b: *const T, c: *mut T);
 
+/// How many steps before its use B is asked for.
+const AHEAD: isize = 12;
+
 /// # Safety
 /// As for [`TileKernel`], inside a function that has the vector's instructions.
 #[inline(always)]
@@ -39,8 +42,16 @@ pub(super) unsafe fn tile<V: Vector, const H: usize, const W: usize>(
     // made by wrapping arithmetic, and not followed.
     unsafe {
         let mask = V::mask(job.tail);
+        for i in 0..H {
+            for j in 0..W {
+                V::prefetch(c.wrapping_add(i * job.c_row + j * V::LANES));
+            }
+        }
         let mut sums = [[V::zero(); W]; H];
         for _ in 0..job.k {
+            for j in 0..W {
+                V::prefetch(b.wrapping_offset(AHEAD * job.b_step).wrapping_add(j * V::LANES));
+            }
             let mut row = [V::zero(); W];
             for j in 0..W - 1 {
                 row[j] = V::load(b.add(j * V::LANES));

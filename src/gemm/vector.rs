@@ -27,6 +27,10 @@ pub(super) trait Vector: Copy {
     /// The first `count` elements.
     unsafe fn mask(count: usize) -> Self::Mask;
     unsafe fn zero() -> Self;
+    /// Has a cache line fetched, if it exists.
+    unsafe fn prefetch(from: *const Self::T);
+    /// The same, to the second level.
+    unsafe fn prefetch_2(from: *const Self::T);
     unsafe fn splat(from: *const Self::T) -> Self;
     unsafe fn load(from: *const Self::T) -> Self;
     /// Zeros where the mask is not; nothing is read there.
@@ -81,6 +85,16 @@ macro_rules! x86 {
                 unsafe {
                     $make_mask
                 }
+            }
+            #[inline(always)]
+            unsafe fn prefetch(from: *const $t) {
+                // SAFETY: as above.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+            }
+            #[inline(always)]
+            unsafe fn prefetch_2(from: *const $t) {
+                // SAFETY: as above.
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
             }
             #[inline(always)]
             unsafe fn zero() -> Self {
@@ -197,6 +211,10 @@ macro_rules! baseline {
             unsafe fn mask(count: usize) -> usize {
                 count
             }
+            #[inline(always)]
+            unsafe fn prefetch(_: *const $t) {}
+            #[inline(always)]
+            unsafe fn prefetch_2(_: *const $t) {}
             #[inline(always)]
             unsafe fn zero() -> Self {
                 // SAFETY: the array has `LANES` elements.
