@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::Matrix;
 use super::vector::Vector;
+use crate::kernel::Float;
 
 /// Sums of one element of the result: index l of the inner axis goes to sum l % 16.
 const SUMS: usize = 16;
@@ -55,22 +56,9 @@ pub(super) unsafe fn multiply<V: Vector, const P: usize>(
     }
 }
 
-/// Writes an element of the result, given its sums.
+/// Dense rows, or rows of any layout, slowly. The inner axis is continued by zeros to a multiple of
+/// 16, which [`by_columns`] must do, too: adding zero turns a sum of -0 into 0.
 ///
-/// # Safety
-/// `out` is valid.
-#[inline(always)]
-unsafe fn finish<V: Vector>(mut sums: [V::T; SUMS], out: *mut V::T, add: bool) {
-    use crate::kernel::Float;
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
-            sums[i] = sums[i].plus(sums[i + half]);
-        }
-    }
-    // SAFETY: the caller's promise.
-    unsafe { out.write(if add { (*out).plus(sums[0]) } else { sums[0] }) };
-}
-
 /// # Safety
 /// As for `multiply`, of one block.
 #[inline(always)]
@@ -82,16 +70,17 @@ unsafe fn by_rows<V: Vector, const P: usize>(
     out: *mut V::T,
     add: bool,
 ) {
-    let whole = if a.column_stride == 1 { k - k % SUMS } else { 0 };
+    let is_dense = a.column_stride == 1;
+    let whole = k - k % SUMS;
     for first in (0..count).step_by(ROWS) {
         // Beyond the last row, the last one is computed again.
         let row = |i: usize| (first + i).min(count - 1);
-        // SAFETY: the rows exist; registers are read up to `whole`, single elements beyond.
+        // SAFETY: the rows exist, and so do the elements up to `k`.
         unsafe {
             let starts: [*const V::T; ROWS] = std::array::from_fn(|i| a.at(row(i), 0).start);
             let mut sums = [[V::zero(); P]; ROWS];
             let mut l = 0;
-            while l < whole {
+            while is_dense && l < whole {
                 for p in 0..P {
                     let x = V::load(x.add(l + p * V::LANES));
                     for i in 0..ROWS {
@@ -101,16 +90,35 @@ unsafe fn by_rows<V: Vector, const P: usize>(
                 }
                 l += SUMS;
             }
+            while l < k {
+                let len = SUMS.min(k - l);
+                let (mut factor, mut row) = ([V::T::default(); SUMS], [V::T::default(); SUMS]);
+                for s in 0..len {
+                    factor[s] = *x.add(l + s);
+                }
+                for i in 0..ROWS {
+                    for s in 0..len {
+                        row[s] = *starts[i].offset((l + s) as isize * a.column_stride);
+                    }
+                    for p in 0..P {
+                        let (a, x) = (&row[p * V::LANES..], &factor[p * V::LANES..]);
+                        let (a, x) = (V::load(a.as_ptr()), V::load(x.as_ptr()));
+                        sums[i][p] = sums[i][p].plus_product(a, x);
+                    }
+                }
+                l += len;
+            }
             for i in 0..ROWS.min(count - first) {
-                let mut all = [V::T::default(); SUMS];
-                for p in 0..P {
-                    sums[i][p].store(all.as_mut_ptr().add(p * V::LANES));
+                // Sums a half apart are added, until one is left.
+                let mut half = P / 2;
+                while half > 0 {
+                    for p in 0..half {
+                        sums[i][p] = sums[i][p].plus(sums[i][p + half]);
+                    }
+                    half /= 2;
                 }
-                for l in whole..k {
-                    let a = *starts[i].offset(l as isize * a.column_stride);
-                    all[l % SUMS] = V::plus_product_1(all[l % SUMS], a, *x.add(l));
-                }
-                finish::<V>(all, out.add(first + i), add);
+                let (out, sum) = (out.add(first + i), sums[i][0].sum());
+                out.write(if add { (*out).plus(sum) } else { sum });
             }
         }
     }
@@ -147,6 +155,15 @@ unsafe fn by_columns<V: Vector>(
                             let a =
                                 if is_whole { V::load(from) } else { V::load_part(from, masks[j]) };
                             sums[s][j] = sums[s][j].plus_product(a, x);
+                        }
+                    }
+                }
+                // Those beyond the end of the inner axis are continued by zeros.
+                let last = k.next_multiple_of(SUMS) - SUMS;
+                for s in 0..AT_ONCE {
+                    for j in 0..REGISTERS {
+                        if last + group + s >= k {
+                            sums[s][j] = sums[s][j].plus(V::zero());
                         }
                     }
                 }

@@ -33,10 +33,10 @@ use vector::Vector;
 use vector::{Y32, Y64, Z32, Z64};
 
 /// The most that a block has of the inner axis.
-const DEEP: usize = 1536;
+const DEEP: usize = 1280;
 
 /// Bytes of a block's rows, at most.
-const WIDE: usize = 2048;
+const WIDE: usize = 3072;
 
 /// Rows of A that a panel has at most, at any level.
 const HIGH: usize = 14;
@@ -101,7 +101,8 @@ const ALIGN: usize = 64;
 
 /// Length of the blocks of an inner axis, the last of which may be shorter.
 fn block_len<T>(k: usize) -> usize {
-    k.div_ceil(k.div_ceil(DEEP / size_of::<T>()).max(1)).max(1)
+    let most = DEEP / size_of::<T>();
+    if k <= most { k.max(1) } else { k.div_ceil(k.div_ceil(most)) }
 }
 
 /// A product to be computed: c = a b, with c dense.
@@ -255,9 +256,18 @@ unsafe fn blocks<V: Vector>(
     let (rows, columns) = (part.rows.len(), part.columns.len());
     let deep = block_len::<V::T>(k);
     let wide = WIDE / size_of::<V::T>();
+    let wide = if columns <= wide {
+        columns
+    } else {
+        columns.div_ceil(columns.div_ceil(wide)).next_multiple_of(2 * V::LANES)
+    };
     // Tiles of about the same height.
-    let bands = rows.div_ceil(V::TILES.len());
-    let (height, higher) = (rows / bands, rows % bands);
+    let (bands, height, higher) = if rows <= V::TILES.len() {
+        (1, rows, 0)
+    } else {
+        let bands = rows.div_ceil(V::TILES.len());
+        (bands, rows / bands, rows % bands)
+    };
     for column in (0..columns).step_by(wide) {
         let width = wide.min(columns - column);
         let padded = width.next_multiple_of(2 * V::LANES);
@@ -351,8 +361,9 @@ impl<T: Float> Ahead<T> {
     #[inline(always)]
     fn new(a: Matrix<T>, height: usize, k: usize, tiles: usize) -> Self {
         let per_row = (k * size_of::<T>()).div_ceil(64);
-        let lines = if a.column_stride == 1 { height * per_row } else { 0 };
-        Self { a, lines, line: 0, per_row, row: 0, share: lines.div_ceil(tiles) }
+        let lines = if a.column_stride == 1 && tiles > 1 { height * per_row } else { 0 };
+        let share = if lines > 0 { lines.div_ceil(tiles) } else { 0 };
+        Self { a, lines, line: 0, per_row, row: 0, share }
     }
 
     #[inline(always)]

@@ -38,6 +38,8 @@ pub(super) trait Vector: Copy {
     unsafe fn store(self, to: *mut Self::T);
     unsafe fn store_part(self, to: *mut Self::T, mask: Self::Mask);
     unsafe fn plus(self, other: Self) -> Self;
+    /// The sum of the elements: the upper half is added to the lower until one is left.
+    unsafe fn sum(self) -> Self::T;
     /// self + a b: rounded once where there is FMA.
     unsafe fn plus_product(self, a: Self, b: Self) -> Self;
     /// The same for one number.
@@ -60,7 +62,7 @@ macro_rules! x86 {
         mask: |$count:ident| $make_mask:expr; zero: $zero:ident; splat: $splat:ident;
         load: $load:ident, |$from:ident, $m:ident| $load_part:expr;
         store: $store:ident, |$to:ident, $n:ident, $v:ident| $store_part:expr;
-        add: $add:ident; fma: $fma:ident; transpose: $transpose:ident;
+        add: $add:ident; fma: $fma:ident; sum: $sum:ident; transpose: $transpose:ident;
     ) => {
         $(#[$doc])*
         #[cfg(target_arch = "x86_64")]
@@ -133,6 +135,11 @@ macro_rules! x86 {
                 Self(unsafe { $add(self.0, other.0) })
             }
             #[inline(always)]
+            unsafe fn sum(self) -> $t {
+                // SAFETY: as above.
+                unsafe { $sum(self.0) }
+            }
+            #[inline(always)]
             unsafe fn plus_product(self, a: Self, b: Self) -> Self {
                 // SAFETY: as above.
                 Self(unsafe { $fma(a.0, b.0, self.0) })
@@ -157,7 +164,7 @@ x86! {
     zero: _mm512_setzero_ps; splat: _mm512_set1_ps;
     load: _mm512_loadu_ps, |from, mask| _mm512_maskz_loadu_ps(mask, from);
     store: _mm512_storeu_ps, |to, mask, v| _mm512_mask_storeu_ps(to, mask, v);
-    add: _mm512_add_ps; fma: _mm512_fmadd_ps; transpose: transpose_8x8;
+    add: _mm512_add_ps; fma: _mm512_fmadd_ps; sum: sum_16; transpose: transpose_8x8;
 }
 
 x86! {
@@ -167,7 +174,7 @@ x86! {
     zero: _mm512_setzero_pd; splat: _mm512_set1_pd;
     load: _mm512_loadu_pd, |from, mask| _mm512_maskz_loadu_pd(mask, from);
     store: _mm512_storeu_pd, |to, mask, v| _mm512_mask_storeu_pd(to, mask, v);
-    add: _mm512_add_pd; fma: _mm512_fmadd_pd; transpose: transpose_4x4;
+    add: _mm512_add_pd; fma: _mm512_fmadd_pd; sum: sum_8_f64; transpose: transpose_4x4;
 }
 
 /// A window into this has as many leading -1 as a mask is to have: f32 start at 8 - count.
@@ -183,7 +190,7 @@ x86! {
     zero: _mm256_setzero_ps; splat: _mm256_set1_ps;
     load: _mm256_loadu_ps, |from, mask| _mm256_maskload_ps(from, mask);
     store: _mm256_storeu_ps, |to, mask, v| _mm256_maskstore_ps(to, mask, v);
-    add: _mm256_add_ps; fma: _mm256_fmadd_ps; transpose: transpose_8x8;
+    add: _mm256_add_ps; fma: _mm256_fmadd_ps; sum: sum_8; transpose: transpose_8x8;
 }
 
 x86! {
@@ -193,7 +200,7 @@ x86! {
     zero: _mm256_setzero_pd; splat: _mm256_set1_pd;
     load: _mm256_loadu_pd, |from, mask| _mm256_maskload_pd(from, mask);
     store: _mm256_storeu_pd, |to, mask, v| _mm256_maskstore_pd(to, mask, v);
-    add: _mm256_add_pd; fma: _mm256_fmadd_pd; transpose: transpose_4x4;
+    add: _mm256_add_pd; fma: _mm256_fmadd_pd; sum: sum_4_f64; transpose: transpose_4x4;
 }
 
 macro_rules! baseline {
@@ -260,6 +267,13 @@ macro_rules! baseline {
             #[inline(always)]
             unsafe fn plus(self, other: Self) -> Self {
                 self + other
+            }
+            #[inline(always)]
+            unsafe fn sum(self) -> $t {
+                let mut all = [0.0; <$name as Lanes>::LANES];
+                // SAFETY: the array has `LANES` elements, which are four.
+                unsafe { <Self as Lanes>::store(self, all.as_mut_ptr()) };
+                (all[0] + all[2]) + (all[1] + all[3])
             }
             #[inline(always)]
             unsafe fn plus_product(self, a: Self, b: Self) -> Self {
@@ -362,5 +376,55 @@ unsafe fn transpose_4x4(from: *const f64, from_row: isize, to: *mut f64, to_row:
             _mm256_storeu_pd(to.add(at * to_row), _mm256_unpacklo_pd(r0, r1));
             _mm256_storeu_pd(to.add((at + 1) * to_row), _mm256_unpackhi_pd(r0, r1));
         }
+    }
+}
+
+/// # Safety
+/// AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn sum_16(x: __m512) -> f32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let upper = _mm512_castps_pd(x);
+        let upper = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(upper));
+        sum_8(_mm256_add_ps(_mm512_castps512_ps256(x), upper))
+    }
+}
+
+/// # Safety
+/// AVX.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn sum_8(x: __m256) -> f32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let x = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+        let x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+        _mm_cvtss_f32(_mm_add_ss(x, _mm_shuffle_ps::<1>(x, x)))
+    }
+}
+
+/// # Safety
+/// AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn sum_8_f64(x: __m512d) -> f64 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let upper = _mm512_extractf64x4_pd::<1>(x);
+        sum_4_f64(_mm256_add_pd(_mm512_castpd512_pd256(x), upper))
+    }
+}
+
+/// # Safety
+/// AVX.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn sum_4_f64(x: __m256d) -> f64 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let x = _mm_add_pd(_mm256_castpd256_pd128(x), _mm256_extractf128_pd::<1>(x));
+        _mm_cvtsd_f64(_mm_add_sd(x, _mm_unpackhi_pd(x, x)))
     }
 }
