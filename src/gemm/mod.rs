@@ -157,18 +157,53 @@ macro_rules! factor {
                 work: *mut u8,
                 done: &mut dyn FnMut(Part),
             ) {
-                // SAFETY: the caller's promise.
-                unsafe {
-                    match level {
-                        Level::Baseline => multiply::<$baseline, $p1>(product, part, work, done),
-                        #[cfg(target_arch = "x86_64")]
-                        Level::V3 => v3::<$v3, $p3>(product, part, work, done),
-                        #[cfg(target_arch = "x86_64")]
-                        Level::V4 => v4::<$v4, $p4>(product, part, work, done),
-                        #[cfg(not(target_arch = "x86_64"))]
-                        _ => unreachable!("no other level is detected"),
-                    }
+                macro_rules! at_level {
+                    ($way:ident) => {
+                        match level {
+                            Level::Baseline => baseline::<$baseline, $p1, $way>,
+                            #[cfg(target_arch = "x86_64")]
+                            Level::V3 => v3::<$v3, $p3, $way>,
+                            #[cfg(target_arch = "x86_64")]
+                            Level::V4 => v4::<$v4, $p4, $way>,
+                            #[cfg(not(target_arch = "x86_64"))]
+                            _ => unreachable!("no other level is detected"),
+                        }
+                    };
                 }
+                let Sizes { m, k, n } = product.sizes;
+                let registers = match level {
+                    Level::Baseline => 0,
+                    Level::V3 => 2 * 32 / size_of::<$t>(),
+                    Level::V4 => 2 * 64 / size_of::<$t>(),
+                };
+                let (rows, columns) = (part.rows.len(), part.columns.len());
+                // Functions of their own: what is small must not pay for what is large.
+                let run: Way<$t> = if rows == 0 || columns == 0 {
+                    return;
+                } else if k == 0 {
+                    |product: &Product<$t>, part: &Part, _: *mut u8, done: &mut dyn FnMut(Part)| {
+                        for i in part.rows.clone() {
+                            // SAFETY: a part of a row of the result.
+                            unsafe {
+                                let at = i * product.sizes.n + part.columns.start;
+                                product.c.add(at).write_bytes(0, part.columns.len());
+                            }
+                        }
+                        done(part.clone());
+                    }
+                } else if n == 1 || m == 1 {
+                    at_level!(LINE)
+                } else if product.b.column_stride == 1
+                    && columns <= 2 * registers
+                    && rows <= 64
+                    && k * size_of::<$t>() <= DEEP
+                {
+                    at_level!(DIRECT)
+                } else {
+                    at_level!(BLOCKS)
+                };
+                // SAFETY: the caller's promise.
+                unsafe { run(product, part, work, done) }
             }
         }
     };
@@ -176,70 +211,131 @@ macro_rules! factor {
 factor!(f32, Z32: 1, Y32: 2, W32: 4);
 factor!(f64, Z64: 2, Y64: 4, W64: 4);
 
+/// Ways to compute a product: with a vector; without copies; block by block.
+const LINE: usize = 0;
+const DIRECT: usize = 1;
+const BLOCKS: usize = 2;
+
+/// One of them, at a level.
+///
+/// # Safety
+/// As for [`Product::run`].
+type Way<T> = unsafe fn(&Product<T>, &Part, *mut u8, &mut dyn FnMut(Part));
+
 /// # Safety
 /// As for [`Product::run`].
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
-unsafe fn v4<V: Vector, const P: usize>(
+unsafe fn v4<V: Vector, const P: usize, const WAY: usize>(
     product: &Product<V::T>,
     part: &Part,
     work: *mut u8,
     done: &mut dyn FnMut(Part),
 ) {
     // SAFETY: the caller's promise.
-    unsafe { multiply::<V, P>(product, part, work, done) }
+    unsafe { multiply::<V, P, WAY>(product, part, work, done) }
 }
 
 /// # Safety
 /// As for [`Product::run`].
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn v3<V: Vector, const P: usize>(
+unsafe fn v3<V: Vector, const P: usize, const WAY: usize>(
     product: &Product<V::T>,
     part: &Part,
     work: *mut u8,
     done: &mut dyn FnMut(Part),
 ) {
     // SAFETY: the caller's promise.
-    unsafe { multiply::<V, P>(product, part, work, done) }
+    unsafe { multiply::<V, P, WAY>(product, part, work, done) }
 }
 
 /// # Safety
 /// As for [`Product::run`].
-#[inline(always)]
-unsafe fn multiply<V: Vector, const P: usize>(
+unsafe fn baseline<V: Vector, const P: usize, const WAY: usize>(
     product: &Product<V::T>,
     part: &Part,
     work: *mut u8,
     done: &mut dyn FnMut(Part),
 ) {
-    let Sizes { m, k, n } = product.sizes;
-    if part.rows.is_empty() || part.columns.is_empty() {
-        return;
-    }
+    // SAFETY: the caller's promise.
+    unsafe { multiply::<V, P, WAY>(product, part, work, done) }
+}
+
+/// # Safety
+/// As for [`Product::run`]; nothing is empty.
+#[inline(always)]
+unsafe fn multiply<V: Vector, const P: usize, const WAY: usize>(
+    product: &Product<V::T>,
+    part: &Part,
+    work: *mut u8,
+    done: &mut dyn FnMut(Part),
+) {
+    let Product { sizes: Sizes { k, n, .. }, a, b, c } = *product;
     let work = work.wrapping_add(work.align_offset(ALIGN)).cast::<V::T>();
     // SAFETY: the caller's promise; a row times B is the turned B times a column.
     unsafe {
-        if k == 0 {
-            for i in part.rows.clone() {
-                let row = product.c.add(i * n + part.columns.start);
-                row.write_bytes(0, part.columns.len());
+        match WAY {
+            LINE if n == 1 => {
+                let x = (b.start, b.row_stride);
+                line::multiply::<V, P>(a, x, k, part.rows.clone(), c, work);
+                done(part.clone());
             }
-            done(part.clone());
-        } else if n == 1 {
-            let x = (product.b.start, product.b.row_stride);
-            line::multiply::<V, P>(product.a, x, k, part.rows.clone(), product.c, work);
-            done(part.clone());
-        } else if m == 1 {
-            let x = (product.a.start, product.a.column_stride);
-            let b = product.b;
-            let turned =
-                Matrix { row_stride: b.column_stride, column_stride: b.row_stride, ..b };
-            line::multiply::<V, P>(turned, x, k, part.columns.clone(), product.c, work);
-            done(part.clone());
-        } else {
-            blocks::<V>(product, part, work, done);
+            LINE => {
+                let x = (a.start, a.column_stride);
+                let turned =
+                    Matrix { row_stride: b.column_stride, column_stride: b.row_stride, ..b };
+                line::multiply::<V, P>(turned, x, k, part.columns.clone(), c, work);
+                done(part.clone());
+            }
+            DIRECT => {
+                direct::<V>(product, part);
+                done(part.clone());
+            }
+            _ => blocks::<V>(product, part, work, done),
         }
+    }
+}
+
+/// A small product: from where the operands lie.
+///
+/// # Safety
+/// As for [`Product::run`]; nothing is empty, rows of B are dense, and the inner axis is no longer
+/// than one block.
+#[inline(always)]
+unsafe fn direct<V: Vector>(product: &Product<V::T>, part: &Part) {
+    let Product { sizes: Sizes { k, n, .. }, a, b, c } = *product;
+    let (mut row, end) = (part.rows.start, part.rows.end);
+    let mut job = Job {
+        k,
+        a_row: a.row_stride,
+        a_step: a.column_stride,
+        b_step: b.row_stride,
+        c_row: n,
+        tail: 0,
+        add: false,
+    };
+    let (mut height, mut higher) = (end - row, 0);
+    if height > V::TILES.len() {
+        let bands = height.div_ceil(V::TILES.len());
+        (height, higher) = (height / bands, height % bands);
+    }
+    while row < end {
+        let height = height + usize::from(higher > 0);
+        higher = higher.saturating_sub(1);
+        let mut column = part.columns.start;
+        while column < part.columns.end {
+            let left = (2 * V::LANES).min(part.columns.end - column);
+            let registers = 1 + usize::from(left > V::LANES);
+            job.tail = left - (registers - 1) * V::LANES;
+            // SAFETY: a tile of the part; `height` is at least 1, and one of the table's.
+            unsafe {
+                let (a, b) = (a.at(row, 0).start, b.at(0, column).start);
+                V::TILES[height - 1][registers - 1](&job, a, b, c.add(row * n + column));
+            }
+            column += left;
+        }
+        row += height;
     }
 }
 
@@ -328,7 +424,8 @@ unsafe fn blocks<V: Vector>(
 /// Whether a block of B has to be copied, to be read as whole registers and from near caches.
 #[inline(always)]
 fn must_copy_b<V: Vector>(b: Matrix<V::T>, rows: usize, k: usize, width: usize) -> bool {
-    b.column_stride != 1 || rows > 64 || (!V::LOADS_PARTS && width % V::LANES != 0)
+    b.column_stride != 1
+        || rows > 64 || (!V::LOADS_PARTS && width % V::LANES != 0)
         || (k * width > 1 << 20)
 }
 

@@ -71,7 +71,8 @@ unsafe fn turn<V: Vector>(b: Matrix<V::T>, k: usize, columns: usize, to: *mut V:
             for j in first..columns {
                 to.add(l * width + j).write(b.at(l, j).start.read());
             }
-            for j in columns..width {
+            // Padding, where whole registers are read.
+            for j in columns..(if V::LOADS_PARTS { 0 } else { width }) {
                 to.add(l * width + j).write(V::T::default());
             }
         }

@@ -42,7 +42,8 @@ pub(super) unsafe fn tile<V: Vector, const H: usize, const W: usize>(
     // made by wrapping arithmetic, and not followed.
     unsafe {
         let mask = V::mask(job.tail);
-        for i in 0..H {
+        // Worth it only while something else is computed.
+        for i in 0..if job.k >= 64 { H } else { 0 } {
             for j in 0..W {
                 V::prefetch(c.wrapping_add(i * job.c_row + j * V::LANES));
             }
