@@ -18,7 +18,7 @@ pub(super) const BLOCK: usize = 2048;
 const ROWS: usize = 4;
 
 /// Rows, in registers, and sums that `by_columns` has in registers at once.
-const REGISTERS: usize = 2;
+const REGISTERS: usize = 4;
 const AT_ONCE: usize = 4;
 
 /// out = a x, for some of the rows. `P` registers hold 16 elements.
@@ -70,56 +70,86 @@ unsafe fn by_rows<V: Vector, const P: usize>(
     out: *mut V::T,
     add: bool,
 ) {
+    let mut row = 0;
+    // SAFETY: the caller's promise, for some of the rows.
+    unsafe {
+        while count - row >= ROWS {
+            some_rows::<V, P, ROWS>(a.at(row, 0), x, k, out.add(row), add);
+            row += ROWS;
+        }
+        while row < count {
+            some_rows::<V, P, 1>(a.at(row, 0), x, k, out.add(row), add);
+            row += 1;
+        }
+    }
+}
+
+/// # Safety
+/// As for `multiply`, of one block and `R` rows.
+#[inline(always)]
+unsafe fn some_rows<V: Vector, const P: usize, const R: usize>(
+    a: Matrix<V::T>,
+    x: *const V::T,
+    k: usize,
+    out: *mut V::T,
+    add: bool,
+) {
     let is_dense = a.column_stride == 1;
     let whole = k - k % SUMS;
-    for first in (0..count).step_by(ROWS) {
-        // Beyond the last row, the last one is computed again.
-        let row = |i: usize| (first + i).min(count - 1);
-        // SAFETY: the rows exist, and so do the elements up to `k`.
-        unsafe {
-            let starts: [*const V::T; ROWS] = std::array::from_fn(|i| a.at(row(i), 0).start);
-            let mut sums = [[V::zero(); P]; ROWS];
-            let mut l = 0;
-            while is_dense && l < whole {
-                for p in 0..P {
-                    let x = V::load(x.add(l + p * V::LANES));
-                    for i in 0..ROWS {
-                        let a = V::load(starts[i].add(l + p * V::LANES));
-                        sums[i][p] = sums[i][p].plus_product(a, x);
-                    }
+    // SAFETY: the rows exist, and so do the elements up to `k`; masks cover no others.
+    unsafe {
+        let starts: [*const V::T; R] = std::array::from_fn(|i| a.at(i, 0).start);
+        let mut sums = [[V::zero(); P]; R];
+        let mut l = 0;
+        while is_dense && l < whole {
+            for p in 0..P {
+                let x = V::load(x.add(l + p * V::LANES));
+                for i in 0..R {
+                    let a = V::load(starts[i].add(l + p * V::LANES));
+                    sums[i][p] = sums[i][p].plus_product(a, x);
                 }
-                l += SUMS;
             }
-            while l < k {
-                let len = SUMS.min(k - l);
-                let (mut factor, mut row) = ([V::T::default(); SUMS], [V::T::default(); SUMS]);
+            l += SUMS;
+        }
+        if is_dense && l < k {
+            for p in 0..P {
+                let mask = V::mask((k - l).saturating_sub(p * V::LANES).min(V::LANES));
+                let x = V::load_part(x.wrapping_add(l + p * V::LANES), mask);
+                for i in 0..R {
+                    let a = V::load_part(starts[i].wrapping_add(l + p * V::LANES), mask);
+                    sums[i][p] = sums[i][p].plus_product(a, x);
+                }
+            }
+        }
+        while !is_dense && l < k {
+            let len = SUMS.min(k - l);
+            let (mut factor, mut row) = ([V::T::default(); SUMS], [V::T::default(); SUMS]);
+            for s in 0..len {
+                factor[s] = *x.add(l + s);
+            }
+            for i in 0..R {
                 for s in 0..len {
-                    factor[s] = *x.add(l + s);
+                    row[s] = *starts[i].offset((l + s) as isize * a.column_stride);
                 }
-                for i in 0..ROWS {
-                    for s in 0..len {
-                        row[s] = *starts[i].offset((l + s) as isize * a.column_stride);
-                    }
-                    for p in 0..P {
-                        let (a, x) = (&row[p * V::LANES..], &factor[p * V::LANES..]);
-                        let (a, x) = (V::load(a.as_ptr()), V::load(x.as_ptr()));
-                        sums[i][p] = sums[i][p].plus_product(a, x);
-                    }
+                for p in 0..P {
+                    let (a, x) = (&row[p * V::LANES..], &factor[p * V::LANES..]);
+                    let (a, x) = (V::load(a.as_ptr()), V::load(x.as_ptr()));
+                    sums[i][p] = sums[i][p].plus_product(a, x);
                 }
-                l += len;
             }
-            for i in 0..ROWS.min(count - first) {
-                // Sums a half apart are added, until one is left.
-                let mut half = P / 2;
-                while half > 0 {
-                    for p in 0..half {
-                        sums[i][p] = sums[i][p].plus(sums[i][p + half]);
-                    }
-                    half /= 2;
+            l += len;
+        }
+        for i in 0..R {
+            // Sums a half apart are added, until one is left.
+            let mut half = P / 2;
+            while half > 0 {
+                for p in 0..half {
+                    sums[i][p] = sums[i][p].plus(sums[i][p + half]);
                 }
-                let (out, sum) = (out.add(first + i), sums[i][0].sum());
-                out.write(if add { (*out).plus(sum) } else { sum });
+                half /= 2;
             }
+            let (out, sum) = (out.add(i), sums[i][0].sum());
+            out.write(if add { (*out).plus(sum) } else { sum });
         }
     }
 }

@@ -33,10 +33,10 @@ use vector::Vector;
 use vector::{Y32, Y64, Z32, Z64};
 
 /// The most that a block has of the inner axis.
-const DEEP: usize = 1280;
+const DEEP: usize = 1536;
 
 /// Bytes of a block's rows, at most.
-const WIDE: usize = 3072;
+const WIDE: usize = 2048;
 
 /// Rows of A that a panel has at most, at any level.
 const HIGH: usize = 14;
@@ -93,6 +93,40 @@ impl Sizes {
             columns * deep + HIGH * pack::row_stride::<T>(deep)
         };
         elements * size + ALIGN
+    }
+}
+
+/// Cuts a length into at most `most` pieces of at least `least`; how many, and how long they are.
+fn cut(len: usize, most: usize, least: usize, multiple: usize) -> (usize, usize) {
+    let pieces = most.min(len / least).max(1);
+    let piece = len.div_ceil(pieces).next_multiple_of(multiple).max(1);
+    (len.div_ceil(piece).max(1), piece)
+}
+
+impl Sizes {
+    /// Pieces along the rows and along the columns, and the sizes of a piece: of about a million
+    /// multiplications, and so large that copying operands for each by itself costs little.
+    fn grid(self) -> ((usize, usize), (usize, usize)) {
+        let Sizes { m, k, n } = self;
+        let is_line = m == 1 || n == 1;
+        let work = m.saturating_mul(k).saturating_mul(n);
+        let most = work >> if is_line { 18 } else { 20 };
+        let rows = cut(m, most, if is_line { 64 } else { 192 }, 1);
+        (rows, cut(n, most / rows.0, 128, 64))
+    }
+
+    /// How many independent tasks a product is cut into. The sizes alone decide.
+    pub(crate) fn tasks(self) -> usize {
+        let (rows, columns) = self.grid();
+        rows.0 * columns.0
+    }
+
+    /// The part of the result that a task computes. One after the other, tasks go along a row of
+    /// parts.
+    pub(crate) fn task(self, task: usize) -> Part {
+        let ((_, height), (columns, width)) = self.grid();
+        let (row, column) = (task / columns * height, task % columns * width);
+        Part { rows: row..self.m.min(row + height), columns: column..self.n.min(column + width) }
     }
 }
 
@@ -193,12 +227,8 @@ macro_rules! factor {
                     }
                 } else if n == 1 || m == 1 {
                     at_level!(LINE)
-                } else if product.b.column_stride == 1
-                    && columns <= 2 * registers
-                    && rows <= 64
-                    && k * size_of::<$t>() <= DEEP
-                {
-                    at_level!(DIRECT)
+                } else if columns <= 2 * registers && rows <= 64 && k * size_of::<$t>() <= DEEP {
+                    if product.b.column_stride == 1 { at_level!(DIRECT) } else { at_level!(TURNED) }
                 } else {
                     at_level!(BLOCKS)
                 };
@@ -211,10 +241,11 @@ macro_rules! factor {
 factor!(f32, Z32: 1, Y32: 2, W32: 4);
 factor!(f64, Z64: 2, Y64: 4, W64: 4);
 
-/// Ways to compute a product: with a vector; without copies; block by block.
+/// Ways to compute a product: with a vector; without copies, and with one of B; block by block.
 const LINE: usize = 0;
 const DIRECT: usize = 1;
-const BLOCKS: usize = 2;
+const TURNED: usize = 2;
+const BLOCKS: usize = 3;
 
 /// One of them, at a level.
 ///
@@ -289,7 +320,15 @@ unsafe fn multiply<V: Vector, const P: usize, const WAY: usize>(
                 done(part.clone());
             }
             DIRECT => {
-                direct::<V>(product, part);
+                let step = 2 * V::LANES as isize;
+                direct::<V>(product, part, b.at(0, part.columns.start).start, b.row_stride, step);
+                done(part.clone());
+            }
+            TURNED => {
+                let step = 2 * V::LANES as isize;
+                let columns = part.columns.len();
+                pack::pack_b::<V>(b.at(0, part.columns.start), k, columns, work);
+                direct::<V>(product, part, work, step, step * k as isize);
                 done(part.clone());
             }
             _ => blocks::<V>(product, part, work, done),
@@ -297,20 +336,27 @@ unsafe fn multiply<V: Vector, const P: usize, const WAY: usize>(
     }
 }
 
-/// A small product: from where the operands lie.
+/// A small product, from where A lies, and from B's columns at `b`, whose dense rows are `b_step`
+/// apart, and panels `b_panel`.
 ///
 /// # Safety
-/// As for [`Product::run`]; nothing is empty, rows of B are dense, and the inner axis is no longer
+/// As for [`Product::run`]; nothing is empty, `b` is as described, and the inner axis is no longer
 /// than one block.
 #[inline(always)]
-unsafe fn direct<V: Vector>(product: &Product<V::T>, part: &Part) {
-    let Product { sizes: Sizes { k, n, .. }, a, b, c } = *product;
+unsafe fn direct<V: Vector>(
+    product: &Product<V::T>,
+    part: &Part,
+    b: *const V::T,
+    b_step: isize,
+    b_panel: isize,
+) {
+    let Product { sizes: Sizes { k, n, .. }, a, c, .. } = *product;
     let (mut row, end) = (part.rows.start, part.rows.end);
     let mut job = Job {
         k,
         a_row: a.row_stride,
         a_step: a.column_stride,
-        b_step: b.row_stride,
+        b_step,
         c_row: n,
         tail: 0,
         add: false,
@@ -323,16 +369,17 @@ unsafe fn direct<V: Vector>(product: &Product<V::T>, part: &Part) {
     while row < end {
         let height = height + usize::from(higher > 0);
         higher = higher.saturating_sub(1);
-        let mut column = part.columns.start;
+        let (mut column, mut b) = (part.columns.start, b);
         while column < part.columns.end {
             let left = (2 * V::LANES).min(part.columns.end - column);
             let registers = 1 + usize::from(left > V::LANES);
             job.tail = left - (registers - 1) * V::LANES;
             // SAFETY: a tile of the part; `height` is at least 1, and one of the table's.
             unsafe {
-                let (a, b) = (a.at(row, 0).start, b.at(0, column).start);
+                let a = a.at(row, 0).start;
                 V::TILES[height - 1][registers - 1](&job, a, b, c.add(row * n + column));
             }
+            b = b.wrapping_offset(b_panel);
             column += left;
         }
         row += height;

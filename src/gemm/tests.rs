@@ -118,6 +118,10 @@ fn check<T: Factor>(sizes: Sizes, layouts: &[(usize, usize)], draw: &mut Draw) {
             ];
             let c = product(level, sizes, &a, &b, &parts);
             assert!(c.iter().map(|c| c.to_f64().to_bits()).eq(bits.iter().copied()));
+            // In tasks, from the last one to the first.
+            let tasks: Vec<_> = (0..sizes.tasks()).rev().map(|i| sizes.task(i)).collect();
+            let c = product(level, sizes, &a, &b, &tasks);
+            assert!(c.iter().map(|c| c.to_f64().to_bits()).eq(bits.iter().copied()));
             if level > Level::Baseline {
                 assert!(*fused.get_or_insert(bits.clone()) == bits, "{level:?} {sizes:?}");
             }
@@ -151,7 +155,7 @@ fn small_products_of_every_size_and_layout_are_right_and_the_same() {
 #[test]
 fn large_products_are_right_and_the_same() {
     let draw = &mut Draw(2);
-    let shapes = [[1, 5000, 9], [9, 5000, 1], [1, 4097, 1], [70, 300, 600], [600, 3, 5], [2, 2, 900]];
+    let shapes = [[1, 5000, 9], [9, 5000, 1], [1, 4097, 1], [70, 300, 600], [600, 3, 5], [2, 2, 900], [400, 100, 300], [1, 1000, 900]];
     let random = (0..12).map(|_| [draw.below(150), draw.below(700), draw.below(150)]);
     for [m, k, n] in shapes.into_iter().chain(random.collect::<Vec<_>>()) {
         let some = [(0, 0), (1, 1), (draw.below(LAYOUTS), draw.below(LAYOUTS)), (0, 1), (1, 0)];
@@ -185,6 +189,7 @@ fn bench_one<T: Factor + Copy + 'static>(name: &str, level: Level, batch: usize,
     let flops = 2.0 * (batch * m * k * n) as f64;
     let reps = ((1.0e6 / (flops / 60.0)) as usize).clamp(1, 2000);
     let (mut own, mut theirs, mut ratios) = (vec![], vec![], vec![]);
+    let by_tasks = std::env::var_os("TASKS").is_some();
     let rounds = std::env::var("ROUNDS").map_or(15, |r| r.parse().unwrap());
     for round in 0..rounds {
         let mut t = [0.0; 2];
@@ -201,7 +206,15 @@ fn bench_one<T: Factor + Copy + 'static>(name: &str, level: Level, batch: usize,
                             c: cp,
                         };
                         // SAFETY: as large as must be.
-                        unsafe { p.run(level, &sizes.whole(), work.as_mut_ptr(), &mut |_| ()) };
+                        unsafe {
+                            if by_tasks {
+                                for i in 0..sizes.tasks() {
+                                    p.run(level, &sizes.task(i), work.as_mut_ptr(), &mut |_| ());
+                                }
+                            } else {
+                                p.run(level, &sizes.whole(), work.as_mut_ptr(), &mut |_| ());
+                            }
+                        }
                     } else {
                         // SAFETY: as large as must be.
                         unsafe {
