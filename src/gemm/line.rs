@@ -169,9 +169,8 @@ unsafe fn by_columns<V: Vector>(
         let rows = (REGISTERS * V::LANES).min(count - first);
         // SAFETY: rows that exist, or parts of registers that are masked.
         unsafe {
-            let masks: [V::Mask; REGISTERS] = std::array::from_fn(|j| {
-                V::mask(rows.saturating_sub(j * V::LANES).min(V::LANES))
-            });
+            let masks: [V::Mask; REGISTERS] =
+                std::array::from_fn(|j| V::mask(rows.saturating_sub(j * V::LANES).min(V::LANES)));
             let is_whole = rows == REGISTERS * V::LANES;
             let mut all = [[V::zero(); REGISTERS]; SUMS];
             for group in (0..SUMS).step_by(AT_ONCE) {

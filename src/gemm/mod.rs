@@ -6,8 +6,9 @@
 //! the inner axis a few registers are loaded from B, a few numbers from A, and each number is
 //! multiplied with each register. The loops around it see to it that these loads come from near
 //! caches: a *block* of B, `DEEP` x `WIDE` elements, is copied to where it stays in the second
-//! level; a *panel* of A, as high as a tile, stays in the first level while the block goes by.
-//! Operands that lie well as they are, are not copied.
+//! level; a *panel* of A, as high as a tile, stays in the first level while the block goes by. (BLIS
+//! has it the other way round. Here rows are what registers hold, so B is what streams.) Operands
+//! that lie well as they are, are not copied.
 //!
 //! An element of the result is, for each block of the inner axis, a chain of fused multiplications
 //! and additions in order of index, and the blocks are added in order. The length of blocks depends
@@ -32,8 +33,8 @@ use vector::Vector;
 #[cfg(target_arch = "x86_64")]
 use vector::{Y32, Y64, Z32, Z64};
 
-/// The most that a block has of the inner axis.
-const DEEP: usize = 1536;
+/// Bytes of a block's columns, at most.
+const DEEP: usize = 2048;
 
 /// Bytes of a block's rows, at most.
 const WIDE: usize = 2048;
@@ -41,7 +42,7 @@ const WIDE: usize = 2048;
 /// Rows of A that a panel has at most, at any level.
 const HIGH: usize = 14;
 
-/// Registers' elements that a block is padded by, at most.
+/// What the width of a block is padded to a multiple of, at most.
 const PAD: usize = 32;
 
 /// A matrix in memory, in elements.
@@ -404,11 +405,13 @@ unsafe fn blocks<V: Vector>(
     } else {
         columns.div_ceil(columns.div_ceil(wide)).next_multiple_of(2 * V::LANES)
     };
+    // Rows of C a page apart share one place in the first level, which has room for eight of them.
+    let most = if n * size_of::<V::T>() % 4096 == 0 { 8 } else { 14 }.min(V::TILES.len());
     // Tiles of about the same height.
-    let (bands, height, higher) = if rows <= V::TILES.len() {
+    let (bands, height, higher) = if rows <= most {
         (1, rows, 0)
     } else {
-        let bands = rows.div_ceil(V::TILES.len());
+        let bands = rows.div_ceil(most);
         (bands, rows / bands, rows % bands)
     };
     for column in (0..columns).step_by(wide) {
@@ -472,7 +475,8 @@ unsafe fn blocks<V: Vector>(
 #[inline(always)]
 fn must_copy_b<V: Vector>(b: Matrix<V::T>, rows: usize, k: usize, width: usize) -> bool {
     b.column_stride != 1
-        || rows > 64 || (!V::LOADS_PARTS && width % V::LANES != 0)
+        || rows > 64
+        || (!V::LOADS_PARTS && width % V::LANES != 0)
         || (k * width > 1 << 20)
 }
 

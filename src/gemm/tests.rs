@@ -24,7 +24,12 @@ struct Laid<T> {
 const LAYOUTS: usize = 5;
 
 impl<T: Factor> Laid<T> {
-    fn new(rows: usize, columns: usize, layout: usize, value: impl Fn(usize, usize) -> f64) -> Self {
+    fn new(
+        rows: usize,
+        columns: usize,
+        layout: usize,
+        value: impl Fn(usize, usize) -> f64,
+    ) -> Self {
         let (r, c) = (rows as isize, columns as isize);
         let (strides, offset, len) = match layout {
             0 => ((c, 1), 0, rows * columns),
@@ -102,7 +107,10 @@ fn check<T: Factor>(sizes: Sizes, layouts: &[(usize, usize)], draw: &mut Draw) {
                         let sum: f64 = products.sum();
                         let error = (c[i * n + j].to_f64() - sum).abs();
                         let unit = if size_of::<T>() == 4 { 1e-7 } else { 1e-15 };
-                        assert!(error <= unit * (k + 1) as f64, "{level:?} {sizes:?} {i} {j}: {error}");
+                        assert!(
+                            error <= unit * (k + 1) as f64,
+                            "{level:?} {sizes:?} {i} {j}: {error}"
+                        );
                     }
                 }
             }
@@ -155,7 +163,16 @@ fn small_products_of_every_size_and_layout_are_right_and_the_same() {
 #[test]
 fn large_products_are_right_and_the_same() {
     let draw = &mut Draw(2);
-    let shapes = [[1, 5000, 9], [9, 5000, 1], [1, 4097, 1], [70, 300, 600], [600, 3, 5], [2, 2, 900], [400, 100, 300], [1, 1000, 900]];
+    let shapes = [
+        [1, 5000, 9],
+        [9, 5000, 1],
+        [1, 4097, 1],
+        [70, 300, 600],
+        [600, 3, 5],
+        [2, 2, 900],
+        [400, 100, 300],
+        [1, 1000, 900],
+    ];
     let random = (0..12).map(|_| [draw.below(150), draw.below(700), draw.below(150)]);
     for [m, k, n] in shapes.into_iter().chain(random.collect::<Vec<_>>()) {
         let some = [(0, 0), (1, 1), (draw.below(LAYOUTS), draw.below(LAYOUTS)), (0, 1), (1, 0)];
@@ -164,7 +181,8 @@ fn large_products_are_right_and_the_same() {
     }
 }
 
-// BENCH
+/// Measures against the `gemm` crate: `BENCH=f32\ 512 cargo test --release measure -- --ignored`; drop
+/// together with that dependency.
 fn now() -> f64 {
     #[repr(C)]
     struct Ts(i64, i64);
@@ -177,7 +195,16 @@ fn now() -> f64 {
     ts.0 as f64 * 1e9 + ts.1 as f64
 }
 
-fn bench_one<T: Factor + Copy + 'static>(name: &str, level: Level, batch: usize, m: usize, k: usize, n: usize, ta: bool, tb: bool) -> f64 {
+fn bench_one<T: Factor + Copy + 'static>(
+    name: &str,
+    level: Level,
+    batch: usize,
+    m: usize,
+    k: usize,
+    n: usize,
+    ta: bool,
+    tb: bool,
+) -> f64 {
     let draw = &mut Draw(3);
     let a: Vec<T> = (0..batch * m * k).map(|_| T::from_f64(draw.next())).collect();
     let b: Vec<T> = (0..batch * k * n).map(|_| T::from_f64(draw.next())).collect();
@@ -197,7 +224,11 @@ fn bench_one<T: Factor + Copy + 'static>(name: &str, level: Level, batch: usize,
             let start = now();
             for _ in 0..reps {
                 for i in 0..batch {
-                    let (ap, bp, cp) = (a[i * m * k..].as_ptr(), b[i * k * n..].as_ptr(), c[i * m * n..].as_mut_ptr());
+                    let (ap, bp, cp) = (
+                        a[i * m * k..].as_ptr(),
+                        b[i * k * n..].as_ptr(),
+                        c[i * m * n..].as_mut_ptr(),
+                    );
                     if which == 0 {
                         let p = Product {
                             sizes,
@@ -218,8 +249,27 @@ fn bench_one<T: Factor + Copy + 'static>(name: &str, level: Level, batch: usize,
                     } else {
                         // SAFETY: as large as must be.
                         unsafe {
-                            gemm::gemm(m, n, k, cp, 1, n as isize, false, ap, acs, ars, bp, bcs, brs,
-                                T::default(), T::from_f64(1.0), false, false, false, gemm::Parallelism::None);
+                            gemm::gemm(
+                                m,
+                                n,
+                                k,
+                                cp,
+                                1,
+                                n as isize,
+                                false,
+                                ap,
+                                acs,
+                                ars,
+                                bp,
+                                bcs,
+                                brs,
+                                T::default(),
+                                T::from_f64(1.0),
+                                false,
+                                false,
+                                false,
+                                gemm::Parallelism::None,
+                            );
                         }
                     }
                 }
@@ -234,24 +284,59 @@ fn bench_one<T: Factor + Copy + 'static>(name: &str, level: Level, batch: usize,
         v.sort_by(f64::total_cmp);
     }
     let mid = own.len() / 2;
-    println!("{name:28} own {:9.2} us {:6.1} GF  gemm {:9.2} us {:6.1} GF  ratio {:.3} (best/best {:.3})",
-        own[mid] / 1e3, flops / own[mid], theirs[mid] / 1e3, flops / theirs[mid], ratios[mid], own[0] / theirs[0]);
+    println!(
+        "{name:28} own {:9.2} us {:6.1} GF  gemm {:9.2} us {:6.1} GF  ratio {:.3} (best/best {:.3})",
+        own[mid] / 1e3,
+        flops / own[mid],
+        theirs[mid] / 1e3,
+        flops / theirs[mid],
+        ratios[mid],
+        own[0] / theirs[0]
+    );
     ratios[mid]
 }
 
 #[test]
-#[ignore]
-fn bench() {
+#[ignore = "a measurement"]
+fn measure() {
     let filter = std::env::var("BENCH").unwrap_or_default();
     let level = Level::current();
     let shapes: &[(&str, usize, usize, usize, usize)] = &[
-        ("8", 1, 8, 8, 8), ("peak", 1, 28, 100, 32), ("16", 1, 16, 16, 16), ("32", 1, 32, 32, 32), ("64", 1, 64, 64, 64), ("100", 1, 100, 100, 100), ("128", 1, 128, 128, 128), ("256", 1, 256, 256, 256),
-        ("512", 1, 512, 512, 512), ("1024", 1, 1024, 1024, 1024),
-        ("64x784x256", 1, 64, 784, 256), ("1024x784x256", 1, 1024, 784, 256), ("t64", 1, 64, 784, 256), ("t128", 1, 128, 784, 256), ("t256", 1, 256, 784, 256), ("t512", 1, 512, 784, 256), ("odd", 1, 1008, 784, 336), ("64*64", 64, 64, 64, 64),
-        ("1024x10x128", 1, 1024, 10, 128), ("1024x128x10", 1, 1024, 128, 10), ("64x256x10", 1, 64, 256, 10), ("10x1024x128", 1, 10, 1024, 128),
-        ("784x64x256", 1, 784, 64, 256), ("64x256x784", 1, 64, 256, 784), ("784x1024x256", 1, 784, 1024, 256),
-        ("1x784x256", 1, 1, 784, 256), ("784x256x1", 1, 784, 256, 1), ("1x1000x1", 1, 1, 1000, 1), ("2x784x256", 1, 2, 784, 256), ("4x784x256", 1, 4, 784, 256), ("256x784x4", 1, 256, 784, 4),
-        ("256x1x256", 1, 256, 1, 256), ("64x2x64", 1, 64, 2, 64), ("2x2x2", 1, 2, 2, 2), ("4x4x4", 1, 4, 4, 4),
+        ("8", 1, 8, 8, 8),
+        ("peak", 1, 28, 100, 32),
+        ("16", 1, 16, 16, 16),
+        ("32", 1, 32, 32, 32),
+        ("64", 1, 64, 64, 64),
+        ("100", 1, 100, 100, 100),
+        ("128", 1, 128, 128, 128),
+        ("256", 1, 256, 256, 256),
+        ("512", 1, 512, 512, 512),
+        ("1024", 1, 1024, 1024, 1024),
+        ("64x784x256", 1, 64, 784, 256),
+        ("1024x784x256", 1, 1024, 784, 256),
+        ("t64", 1, 64, 784, 256),
+        ("t128", 1, 128, 784, 256),
+        ("t256", 1, 256, 784, 256),
+        ("t512", 1, 512, 784, 256),
+        ("odd", 1, 1008, 784, 336),
+        ("64*64", 64, 64, 64, 64),
+        ("1024x10x128", 1, 1024, 10, 128),
+        ("1024x128x10", 1, 1024, 128, 10),
+        ("64x256x10", 1, 64, 256, 10),
+        ("10x1024x128", 1, 10, 1024, 128),
+        ("784x64x256", 1, 784, 64, 256),
+        ("64x256x784", 1, 64, 256, 784),
+        ("784x1024x256", 1, 784, 1024, 256),
+        ("1x784x256", 1, 1, 784, 256),
+        ("784x256x1", 1, 784, 256, 1),
+        ("1x1000x1", 1, 1, 1000, 1),
+        ("2x784x256", 1, 2, 784, 256),
+        ("4x784x256", 1, 4, 784, 256),
+        ("256x784x4", 1, 256, 784, 4),
+        ("256x1x256", 1, 256, 1, 256),
+        ("64x2x64", 1, 64, 2, 64),
+        ("2x2x2", 1, 2, 2, 2),
+        ("4x4x4", 1, 4, 4, 4),
     ];
     for &(name, batch, m, k, n) in shapes {
         for (tag, ta, tb) in [("nn", false, false), ("nt", false, true), ("tn", true, false)] {
