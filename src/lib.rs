@@ -6,6 +6,8 @@ mod dtype;
 #[cfg(test)]
 mod dual;
 mod error;
+#[allow(dead_code)]
+mod gemm;
 mod exec;
 #[cfg(feature = "capi")]
 #[doc(hidden)]
