@@ -6,12 +6,11 @@ mod dtype;
 #[cfg(test)]
 mod dual;
 mod error;
-#[allow(dead_code)]
-mod gemm;
 mod exec;
 #[cfg(feature = "capi")]
 #[doc(hidden)]
 pub mod ffi;
+mod gemm;
 mod grad;
 mod graph;
 mod id;
@@ -25,8 +24,6 @@ mod plan;
 mod print;
 mod random;
 mod real;
-#[cfg(feature = "capi")]
-mod reserve;
 mod roll_call;
 mod session;
 mod shape;

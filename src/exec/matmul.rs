@@ -1,62 +1,72 @@
-//! Matrix products: the `gemm` crate, and a plain loop where its set-up would cost more than the
-//! product. Transposes are strides.
+//! Matrix products: one for each entry of the batch, cut into tasks where threads share them.
+//! Transposes are strides.
 
-use super::{Run, zero};
+use super::Run;
+use super::tile::Workspace;
 use crate::dtype::with_float;
-use crate::kernel::Float;
+use crate::gemm::{Factor, Matrix, Product, Sizes};
 use crate::op::matmul::last_two;
-use crate::plan::Single;
+use crate::plan::{Plan, Single};
 use crate::shape::{Dims, Layout};
 
-/// Multiplications below which the plain loop is used.
-const SMALL: usize = 512;
-
-/// A matrix in memory.
-#[derive(Clone, Copy)]
-struct Matrix<T> {
-    start: *const T,
-    row_stride: isize,
-    column_stride: isize,
-}
-
-/// The sizes of a product: rows, inner axis, columns.
-pub(super) fn sizes(single: &Single, plan: &crate::plan::Plan) -> (usize, usize, usize) {
+/// The sizes of the matrices.
+fn sizes(single: &Single, plan: &Plan) -> Sizes {
     let views = single.operands.of(&plan.views);
     let ((m, n), (_, k)) = (last_two(&single.dims), last_two(views[0].layout.dims()));
-    (m, k, n)
+    Sizes { m, k, n }
 }
 
-/// Whether a product is left to `gemm`, which allocates memory.
-#[cfg(feature = "capi")]
-pub(super) fn is_large((m, k, n): (usize, usize, usize)) -> bool {
-    m.saturating_mul(k).saturating_mul(n) > SMALL
+/// Bytes of memory that each thread needs for a product.
+pub(super) fn workspace(single: &Single, plan: &Plan) -> usize {
+    with_float!(single.dtype, T => sizes(single, plan).workspace::<T>())
 }
 
 impl Run<'_> {
-    pub(super) fn matmul(&self, single: &Single) {
+    pub(super) fn matmul(&self, single: &Single, is_shared: bool) {
+        with_float!(single.dtype, T => self.matmul_as::<T>(single, is_shared));
+    }
+
+    fn matmul_as<T: Factor>(&self, single: &Single, is_shared: bool) {
         let dims = single.dims;
-        let (m, k, n) = sizes(single, self.plan);
-        let out = self.base(single.out);
-        let len = dims.iter().product::<usize>();
-        if len == 0 || k == 0 {
-            return zero(single.dtype, len, out);
-        }
+        let sizes = sizes(single, self.plan);
+        let Sizes { m, n, .. } = sizes;
         let batch = Dims::new(&dims[..dims.len() - 2]);
-        let views = single.operands.of(&self.plan.views);
-        let ((a, a_layout), (b, b_layout)) = (self.start(&views[0]), self.start(&views[1]));
-        let a_steps = a_layout.batch().expand(&batch);
-        let b_steps = b_layout.batch().expand(&batch);
         let count = batch.iter().product::<usize>();
-        with_float!(single.dtype, T => {
-            for i in 0..count {
-                // SAFETY: batch entry `i` of each operand and of the result lies inside its buffer.
-                unsafe {
-                    let a = matrix::<T>(a.cast::<T>().offset(offset(&a_steps, i)), a_layout);
-                    let b = matrix::<T>(b.cast::<T>().offset(offset(&b_steps, i)), b_layout);
-                    multiply::<T>((m, k, n), a, b, out.cast::<T>().add(i * m * n));
-                }
+        let views = single.operands.of(&self.plan.views);
+        let (a_steps, b_steps) =
+            (views[0].layout.batch().expand(&batch), views[1].layout.batch().expand(&batch));
+        let product = |i: usize| {
+            let ((a, a_layout), (b, b_layout)) = (self.start(&views[0]), self.start(&views[1]));
+            let out = self.base(single.out).cast::<T>();
+            Product {
+                sizes,
+                a: matrix(a.cast::<T>().wrapping_offset(offset(&a_steps, i)), a_layout),
+                b: matrix(b.cast::<T>().wrapping_offset(offset(&b_steps, i)), b_layout),
+                c: out.wrapping_add(i * m * n),
             }
+        };
+        if !is_shared {
+            let work = self.product_memory(0);
+            for i in 0..count {
+                // SAFETY: entry `i` of each operand and of the result lies inside its buffer, the
+                // result is the step's own, and the workspace was prepared for products.
+                unsafe { product(i).run(self.level, &sizes.whole(), work, &mut |_| {}) };
+            }
+            return;
+        }
+        let tasks = sizes.tasks();
+        self.team.share(count * tasks, &|worker, task| {
+            let part = sizes.task(task % tasks);
+            let work = self.product_memory(worker);
+            // SAFETY: as above; tasks write different parts, and each worker has memory of its own.
+            unsafe { product(task / tasks).run(self.level, &part, work, &mut |_| {}) };
         });
+    }
+
+    /// A worker's memory for products.
+    fn product_memory(&self, worker: usize) -> *mut u8 {
+        // SAFETY: there is a workspace for each worker of the team, which alone uses it.
+        unsafe { Workspace::product(self.workspaces.add(worker)) }
     }
 }
 
@@ -74,60 +84,4 @@ fn matrix<T>(start: *const T, layout: &Layout) -> Matrix<T> {
     let strides = layout.strides();
     let rank = strides.len();
     Matrix { start, row_stride: strides[rank - 2], column_stride: strides[rank - 1] }
-}
-
-/// out = a b, with out dense.
-///
-/// # Safety
-/// `a` is valid for reading m x k elements at its strides, `b` for k x n; `out` is valid for
-/// writing m x n and overlaps neither.
-unsafe fn multiply<T: Float>(
-    (m, k, n): (usize, usize, usize),
-    a: Matrix<T>,
-    b: Matrix<T>,
-    out: *mut T,
-) {
-    if m * k * n <= SMALL {
-        for i in 0..m {
-            for j in 0..n {
-                let mut sum = T::default();
-                for l in 0..k {
-                    // SAFETY: (i, l), (l, j) and (i, j) are inside the matrices.
-                    unsafe {
-                        let (i, l, j) = (i as isize, l as isize, j as isize);
-                        let x = a.start.offset(i * a.row_stride + l * a.column_stride).read();
-                        let y = b.start.offset(l * b.row_stride + j * b.column_stride).read();
-                        sum = sum.plus(x.times(y));
-                    }
-                }
-                // SAFETY: as above.
-                unsafe { out.add(i * n + j).write(sum) };
-            }
-        }
-        return;
-    }
-    // SAFETY: the caller's promise; the result is not read (`read_dst` is false).
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            out,
-            1,
-            n as isize,
-            false,
-            a.start,
-            a.column_stride,
-            a.row_stride,
-            b.start,
-            b.column_stride,
-            b.row_stride,
-            T::default(),
-            T::from_f64(1.0),
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
 }

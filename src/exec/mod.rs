@@ -491,15 +491,9 @@ impl Run<'_> {
             Work::Fused(number) => self.fused(&self.plan.programs[number as usize], step.cost),
             Work::Single(number) => {
                 let single = &self.plan.singles[number as usize];
-                #[cfg(feature = "capi")]
                 if single.op == Op::MatMul {
-                    let sizes = matmul::sizes(single, self.plan);
-                    if matmul::is_large(sizes) {
-                        let size = single.dtype.size();
-                        return crate::reserve::with_room_for_gemm(core, sizes, size, |_| {
-                            self.matmul(single);
-                        });
-                    }
+                    self.matmul(single, step.cost >= STEP_COST && self.team != Team::ALONE);
+                    return Ok(());
                 }
                 self.single(single)
             }
@@ -559,7 +553,6 @@ impl Run<'_> {
             | Op::ScatterAdd
             | Op::Pick
             | Op::Unpick => return self.index(single),
-            Op::MatMul => self.matmul(single),
             op => unreachable!("{op:?} is fused"),
         }
         Ok(())

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use super::copy::Cursor;
 use super::index::{Outside, pick_row, unpick_row};
-use super::{Run, uninit};
+use super::{Run, matmul, uninit};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::ALIGN;
 use crate::dtype::{Element, with_dtype, with_float};
 use crate::kernel::{FloatKernels, STRIDE, call1, combine_sums, float_kernels};
-use crate::node::{Reduction, Ties};
+use crate::node::{Op, Reduction, Ties};
 use crate::plan::{
     Code, FillFrom, Grain, Instr, JOIN_BLOCK, Plan, Program, SUM_BLOCK, Sink, SinkKind, Slot,
 };
@@ -26,6 +26,8 @@ pub(crate) struct Workspace {
     /// By gather: its register, and where it stands.
     cursors: Vec<(*mut u8, Cursor)>,
     lanes: Vec<Line2>,
+    /// Copies of parts of matrices.
+    product: Vec<Line>,
     /// From when to when it was used in a step, if a profile is taken.
     busy: Option<(Instant, Instant)>,
 }
@@ -44,6 +46,15 @@ struct Line(#[expect(dead_code, reason = "only its address matters")] MaybeUnini
 struct Line2([u64; STRIDE]);
 
 impl Workspace {
+    /// Where a workspace has memory for products.
+    ///
+    /// # Safety
+    /// `this` is a workspace that nobody else uses now.
+    pub(super) unsafe fn product(this: *mut Self) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe { (*this).product.as_mut_ptr().cast() }
+    }
+
     pub(super) fn busy(&self) -> Option<(Instant, Instant)> {
         self.busy
     }
@@ -65,6 +76,9 @@ impl Workspace {
             slots = slots.max(program.slots.count as usize);
             sinks = sinks.max(program.sinks.count as usize);
         }
+        let products = plan.singles.iter().filter(|single| single.op == Op::MatMul);
+        let product = products.map(|single| matmul::workspace(single, plan)).max().unwrap_or(0);
+        self.product.try_extend_to(product.div_ceil(ALIGN), Line(MaybeUninit::uninit()))?;
         self.registers.try_extend_to(bytes.div_ceil(ALIGN), Line(MaybeUninit::uninit()))?;
         self.slots.try_extend_to(slots, std::ptr::null_mut())?;
         self.lanes.try_extend_to(sinks, Line2([0; STRIDE]))?;

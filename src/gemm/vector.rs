@@ -42,8 +42,6 @@ pub(super) trait Vector: Copy {
     unsafe fn sum(self) -> Self::T;
     /// self + a b: rounded once where there is FMA.
     unsafe fn plus_product(self, a: Self, b: Self) -> Self;
-    /// The same for one number.
-    unsafe fn plus_product_1(sum: Self::T, a: Self::T, b: Self::T) -> Self::T;
     /// Writes the rows of a square as columns.
     unsafe fn transpose(from: *const Self::T, from_row: isize, to: *mut Self::T, to_row: usize);
 }
@@ -145,10 +143,6 @@ macro_rules! x86 {
                 Self(unsafe { $fma(a.0, b.0, self.0) })
             }
             #[inline(always)]
-            unsafe fn plus_product_1(sum: $t, a: $t, b: $t) -> $t {
-                a.mul_add(b, sum)
-            }
-            #[inline(always)]
             unsafe fn transpose(from: *const $t, from_row: isize, to: *mut $t, to_row: usize) {
                 // SAFETY: as above.
                 unsafe { $transpose(from, from_row, to, to_row) }
@@ -225,19 +219,19 @@ macro_rules! baseline {
             #[inline(always)]
             unsafe fn zero() -> Self {
                 // SAFETY: the array has `LANES` elements.
-                unsafe { <Self as Lanes>::load([0.0; <$name as Lanes>::LANES].as_ptr()) }
+                unsafe { <Self as Lanes>::load(&[0.0; <$name as Lanes>::LANES], 0) }
             }
             #[inline(always)]
             unsafe fn splat(from: *const $t) -> Self {
                 // SAFETY: as above.
                 let all = [unsafe { *from }; <$name as Lanes>::LANES];
                 // SAFETY: the array has `LANES` elements.
-                unsafe { <Self as Lanes>::load(all.as_ptr()) }
+                unsafe { <Self as Lanes>::load(&all, 0) }
             }
             #[inline(always)]
             unsafe fn load(from: *const $t) -> Self {
                 // SAFETY: as above.
-                unsafe { <Self as Lanes>::load(from) }
+                unsafe { <Self as Lanes>::load(&*from.cast::<[$t; <$name as Lanes>::LANES]>(), 0) }
             }
             #[inline(always)]
             unsafe fn load_part(from: *const $t, count: usize) -> Self {
@@ -247,18 +241,18 @@ macro_rules! baseline {
                     *one = unsafe { *from.add(i) };
                 }
                 // SAFETY: the array has `LANES` elements.
-                unsafe { <Self as Lanes>::load(all.as_ptr()) }
+                unsafe { <Self as Lanes>::load(&all, 0) }
             }
             #[inline(always)]
             unsafe fn store(self, to: *mut $t) {
                 // SAFETY: as above.
-                unsafe { <Self as Lanes>::store(self, to) }
+                unsafe { <Self as Lanes>::store(self, &mut *to.cast::<[$t; <$name as Lanes>::LANES]>(), 0) }
             }
             #[inline(always)]
             unsafe fn store_part(self, to: *mut $t, count: usize) {
                 let mut all = [0.0; <$name as Lanes>::LANES];
                 // SAFETY: the array has `LANES` elements.
-                unsafe { <Self as Lanes>::store(self, all.as_mut_ptr()) };
+                unsafe { <Self as Lanes>::store(self, &mut all, 0) };
                 for (i, one) in all.iter().enumerate().take(count) {
                     // SAFETY: as above.
                     unsafe { *to.add(i) = *one };
@@ -272,16 +266,12 @@ macro_rules! baseline {
             unsafe fn sum(self) -> $t {
                 let mut all = [0.0; <$name as Lanes>::LANES];
                 // SAFETY: the array has `LANES` elements, which are four.
-                unsafe { <Self as Lanes>::store(self, all.as_mut_ptr()) };
+                unsafe { <Self as Lanes>::store(self, &mut all, 0) };
                 (all[0] + all[2]) + (all[1] + all[3])
             }
             #[inline(always)]
             unsafe fn plus_product(self, a: Self, b: Self) -> Self {
                 self + a * b
-            }
-            #[inline(always)]
-            unsafe fn plus_product_1(sum: $t, a: $t, b: $t) -> $t {
-                sum + a * b
             }
             #[inline(always)]
             unsafe fn transpose(from: *const $t, _: isize, to: *mut $t, _: usize) {
