@@ -299,7 +299,8 @@ impl Engine {
         });
         let Ok(scratch) = prepared else { return Err(core.out_of_memory("evaluation")) };
         let began = self.now();
-        let ran = Team::enter(threads, |team| self.run_steps(core, plan, team));
+        let (ran, threads) =
+            Team::enter(threads, |team| (self.run_steps(core, plan, team), team.threads()));
         if let Some(profile) = &mut self.profile {
             profile.ran(began, plan, threads);
         }

@@ -16,8 +16,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 /// Estimated nanoseconds of a plan from which on the pool is entered, and of a step from which on
 /// its chunks are shared. Entering costs 4 to 12 microseconds, waking a thread for a step about 5:
 /// see the `threads` benchmark.
-pub(super) const PLAN_COST: u64 = 60_000;
-pub(super) const STEP_COST: u64 = 20_000;
+pub(super) const PLAN_COST: u64 = 100_000;
+pub(super) const STEP_COST: u64 = 50_000;
 
 /// More threads than anybody has cores would only take memory.
 pub(crate) const THREADS_MAX: usize = 256;
@@ -109,6 +109,11 @@ pub(super) struct Team {
 impl Team {
     /// The thread at hand alone.
     pub(super) const ALONE: Self = Self { threads: 1 };
+
+    /// How many threads it has.
+    pub(super) fn threads(&self) -> usize {
+        self.threads
+    }
 
     /// Runs something with a team of this many threads; with the thread at hand alone if there can
     /// be no others.

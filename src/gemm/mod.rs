@@ -476,7 +476,7 @@ unsafe fn blocks<V: Vector>(
 fn must_copy_b<V: Vector>(b: Matrix<V::T>, rows: usize, k: usize, width: usize) -> bool {
     b.column_stride != 1
         || rows > 64
-        || (!V::LOADS_PARTS && width % V::LANES != 0)
+        || (!V::LOADS_PARTS && !width.is_multiple_of(V::LANES))
         || (k * width > 1 << 20)
 }
 

@@ -774,7 +774,7 @@ impl Emitter {
         // About 50 microseconds of work, but not so little data that streams begin all the time.
         let chunk = (50_000_000 / u64::from(self.cost.max(1))).clamp(1 << 12, 1 << 16) as usize;
         let chunk = draft.unit * chunk.div_ceil(draft.unit);
-        let rows = if draft.row == 0 { 0 } else { tile / draft.row };
+        let rows = tile.checked_div(draft.row).unwrap_or(0);
         let bytes = |count: usize| match count * self.width {
             small @ 0..=15 => small.next_multiple_of(16).max(16),
             small @ 16..ALIGN => small.next_multiple_of(16),

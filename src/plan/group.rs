@@ -157,6 +157,21 @@ struct Edge {
     next: u32,
 }
 
+/// What is to be put into a step.
+#[derive(Clone, Copy)]
+struct Asked {
+    id: NodeId,
+    what: What,
+    /// Elements of the step's space.
+    len: usize,
+    /// The length that rows of the step must have, 0 for any.
+    row: usize,
+    /// How many of the planner's `views` are its operands.
+    count: usize,
+    /// The result that it is for, or `NONE`.
+    result: u32,
+}
+
 /// What is known about a node while a plan is made. Valid for nodes that are computed.
 #[derive(Clone, Copy)]
 pub(super) struct Fate {
@@ -292,7 +307,17 @@ impl Planner {
                 self.fates[from.index()].stored = true;
             } else {
                 self.set_view(core, 0, from, core.node(from).shape);
-                self.join(core, from, What::Copy, core.node(from).len, 0, 1, k as u32)?;
+                self.join(
+                    core,
+                    Asked {
+                        id: from,
+                        what: What::Copy,
+                        len: core.node(from).len,
+                        row: 0,
+                        count: 1,
+                        result: k as u32,
+                    },
+                )?;
             }
         }
         self.emit(core, temporaries, plan)
@@ -457,7 +482,17 @@ impl Planner {
         if !self.has_own(core, id) {
             self.set_view(core, 0, id, core.node(id).shape);
             self.fates[id.index()].shown = NONE;
-            self.join(core, id, What::Copy, core.node(id).len, 0, 1, NONE)?;
+            self.join(
+                core,
+                Asked {
+                    id,
+                    what: What::Copy,
+                    len: core.node(id).len,
+                    row: 0,
+                    count: 1,
+                    result: NONE,
+                },
+            )?;
         }
         Ok(())
     }
@@ -476,15 +511,24 @@ impl Planner {
                 if is_constant {
                     return self.fold_constant(core, id, &node);
                 }
-                self.join(core, id, What::Map, node.len, 0, count, NONE)
+                self.join(
+                    core,
+                    Asked { id, what: What::Map, len: node.len, row: 0, count, result: NONE },
+                )
             }
-            Op::DropoutMask => self.join(core, id, What::Mask, node.len, 0, 0, NONE),
+            Op::DropoutMask => self.join(
+                core,
+                Asked { id, what: What::Mask, len: node.len, row: 0, count: 0, result: NONE },
+            ),
             Op::Reduce(reduction) => self.assign_reduction(core, id, &node, reduction),
             Op::Softmax | Op::LogSoftmax => {
                 let row = core.shape(id).last().copied().unwrap_or(1);
                 if (1..=ROW_MAX).contains(&row) {
                     self.set_view(core, 0, node.inputs[0], node.shape);
-                    self.join(core, id, What::Rows, node.len, row, 1, NONE)
+                    self.join(
+                        core,
+                        Asked { id, what: What::Rows, len: node.len, row, count: 1, result: NONE },
+                    )
                 } else {
                     self.single_step(core, id, &node)
                 }
@@ -505,7 +549,17 @@ impl Planner {
                     _ => false,
                 };
                 if inside && !self.single {
-                    self.join(core, id, What::Pick, node.len, 0, 2, NONE)
+                    self.join(
+                        core,
+                        Asked {
+                            id,
+                            what: What::Pick,
+                            len: node.len,
+                            row: 0,
+                            count: 2,
+                            result: NONE,
+                        },
+                    )
                 } else {
                     self.single_step(core, id, &node)
                 }
@@ -516,7 +570,17 @@ impl Planner {
                 self.set_view(core, 0, g, core.node(g).shape);
                 self.set_view(core, 1, classes, core.node(g).shape);
                 if (2..=ROW_MAX).contains(&row) {
-                    self.join(core, id, What::Unpick, node.len, row, 2, NONE)
+                    self.join(
+                        core,
+                        Asked {
+                            id,
+                            what: What::Unpick,
+                            len: node.len,
+                            row,
+                            count: 2,
+                            result: NONE,
+                        },
+                    )
                 } else {
                     self.single_step(core, id, &node)
                 }
@@ -591,32 +655,33 @@ impl Planner {
             if whole_rows {
                 // However long: only gathering makes rows of what does not lie in rows.
                 let reduced = len / node.len;
-                return self.join(core, id, What::MovedFold, len, reduced, 1, NONE);
+                return self.join(
+                    core,
+                    Asked { id, what: What::MovedFold, len, row: reduced, count: 1, result: NONE },
+                );
             }
-            return self.join(core, id, What::MovedSink, len, 0, 1, NONE);
+            return self.join(
+                core,
+                Asked { id, what: What::MovedSink, len, row: 0, count: 1, result: NONE },
+            );
         };
         let is_row = groups.inner == 1 && groups.reduced <= ROW_MAX;
         if is_row {
-            return self.join(core, id, What::Fold, len, groups.reduced, 1, NONE);
+            return self.join(
+                core,
+                Asked { id, what: What::Fold, len, row: groups.reduced, count: 1, result: NONE },
+            );
         }
         if whole_rows {
             return self.single_step(core, id, node);
         }
-        self.join(core, id, What::Sink, len, 0, 1, NONE)
+        self.join(core, Asked { id, what: What::Sink, len, row: 0, count: 1, result: NONE })
     }
 
     /// Puts a node whose operands are in `views` into a step over `len` elements: one that exists
     /// if possible. `row` is the length that rows of the step must have, 0 for any.
-    fn join(
-        &mut self,
-        core: &Core,
-        id: NodeId,
-        what: What,
-        len: usize,
-        row: usize,
-        count: usize,
-        result: u32,
-    ) -> Result<(), OutOfMemory> {
+    fn join(&mut self, core: &Core, asked: Asked) -> Result<(), OutOfMemory> {
+        let Asked { id, what, len, count, .. } = asked;
         let mut best: Option<(u32, Grain, What)> = None;
         if !self.single {
             let leading = if what == What::Pick { 1 } else { count };
@@ -626,12 +691,12 @@ impl Planner {
                 if best.is_some_and(|(other, ..)| other >= step) {
                     continue;
                 }
-                best = self.try_step(core, step, what, id, len, row, count).or(best);
+                best = self.try_step(core, step, asked).or(best);
             }
             if best.is_none() && what != What::Pick {
                 let mut last = self.latest.iter().rev().take(16);
                 if let Some(&(_, step)) = last.find(|&&(other, _)| other == len) {
-                    best = self.try_step(core, step, what, id, len, row, count);
+                    best = self.try_step(core, step, asked);
                 }
             }
         }
@@ -658,20 +723,12 @@ impl Planner {
                 (step, Grain::Element, what)
             }
         };
-        self.enter(core, step, grain, what, id, row, count, result)
+        self.enter(core, step, grain, Asked { what, ..asked })
     }
 
     /// Whether a step can take a node on: with which grain, and as what.
-    fn try_step(
-        &self,
-        core: &Core,
-        step: u32,
-        what: What,
-        id: NodeId,
-        len: usize,
-        row: usize,
-        count: usize,
-    ) -> Option<(u32, Grain, What)> {
+    fn try_step(&self, core: &Core, step: u32, asked: Asked) -> Option<(u32, Grain, What)> {
+        let Asked { id, what, len, row, count, .. } = asked;
         let draft = self.drafts[step as usize];
         if draft.single != NodeId::NONE {
             return None;
@@ -699,7 +756,7 @@ impl Planner {
             what = if can_join(core, id) { What::Sink } else { return None };
         }
         for k in 0..count {
-            if !self.fits(core, step, &draft, what, grain, row, k) {
+            if !self.fits(core, step, Asked { what, ..asked }, grain, k) {
                 return None;
             }
         }
@@ -711,16 +768,9 @@ impl Planner {
     }
 
     /// Whether a member of this grain can have operand `k` in a step.
-    fn fits(
-        &self,
-        core: &Core,
-        step: u32,
-        draft: &Draft,
-        what: What,
-        grain: Grain,
-        row: usize,
-        k: usize,
-    ) -> bool {
+    fn fits(&self, core: &Core, step: u32, asked: Asked, grain: Grain, k: usize) -> bool {
+        let Asked { what, row, .. } = asked;
+        let draft = &self.drafts[step as usize];
         let view = &self.views[k];
         let Some(base) = view.base() else { return true };
         // Classes, and what is put at them, are one a row.
@@ -781,12 +831,9 @@ impl Planner {
         core: &Core,
         step: u32,
         grain: Grain,
-        what: What,
-        id: NodeId,
-        row: usize,
-        count: usize,
-        result: u32,
+        asked: Asked,
     ) -> Result<(), OutOfMemory> {
+        let Asked { id, what, row, count, result, .. } = asked;
         for k in 0..count {
             let Some(base) = self.views[k].base() else { continue };
             if matches!(self.views[k], View::Same(_))
