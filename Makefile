@@ -78,7 +78,7 @@ install: lib
 
 test: lib
 	$(CARGO) test --locked --workspace
-	$(CARGO) test --locked --features capi --lib -- ffi:: reserve::
+	$(CARGO) test --locked --features capi --lib -- ffi::
 
 demo: lib
 	$(CC) -std=c99 -O2 -Wall -Wextra -Iinclude examples/c/digits.c $(STATIC) $(SYSTEM_LIBS) \
