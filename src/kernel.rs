@@ -826,11 +826,18 @@ fn worst<T: Float, const MAX: bool>() -> T {
 
 #[inline(always)]
 fn extreme_of<T: Float, const MAX: bool>(row: &[T]) -> T {
+    // NaNs are looked for apart: the comparison alone is one instruction for a whole vector.
+    #[allow(clippy::eq_op)] // a number that is not itself is NaN
+    let has_nan = row.iter().fold(false, |any, &x| any | (x != x));
+    if has_nan {
+        return T::from_f64(f64::NAN);
+    }
     // By blocks, as sums are, so that a row which comes in pieces has the same zero among equals.
+    let beyond = |a: T, b: T| if if MAX { b > a } else { b < a } { b } else { a };
     let mut best = worst::<T, MAX>();
     for (k, block) in row.chunks(SUM_BLOCK).enumerate() {
-        let one = fold_row(block, worst::<T, MAX>(), better::<T, MAX>);
-        best = if k == 0 { one } else { better::<T, MAX>(best, one) };
+        let one = fold_row(block, worst::<T, MAX>(), beyond);
+        best = if k == 0 { one } else { beyond(best, one) };
     }
     best
 }
