@@ -1,6 +1,8 @@
 //! Moving elements between layouts.
 
-use super::{Run, zero};
+use std::mem::MaybeUninit;
+
+use super::{Run, uninit, zero};
 use crate::plan::Single;
 use crate::shape::{Layout, MAX_RANK};
 
@@ -104,6 +106,10 @@ impl Cursor {
                 let (from, to) = (from.offset(at), to.add(done));
                 if stride == 1 {
                     std::ptr::copy_nonoverlapping(from, to, count);
+                } else if stride == 0 {
+                    // Read once: the compiler cannot know that writing does not change it.
+                    let value = MaybeUninit::new(from.read());
+                    uninit::<T>(to.cast(), count).fill(value);
                 } else {
                     for i in 0..count {
                         to.add(i).write(from.offset(i as isize * stride).read());
