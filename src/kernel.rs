@@ -1003,11 +1003,7 @@ impl<T: Float, const MAX: bool> Body<T> for AccumulateExtreme<MAX> {
         // SAFETY: the caller's promise, with one operand.
         let (out, x): (&mut [T], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
         for (out, &x) in out.iter_mut().zip(x) {
-            let better = if MAX { x > *out } else { x < *out };
-            #[allow(clippy::eq_op)] // a number that is not itself is NaN, and wins
-            if better || x != x {
-                *out = x;
-            }
+            *out = better::<T, MAX>(*out, x);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::error::{ErrorKind, Fail, Maybe};
 use crate::exec::Engine;
 use crate::graph::{Core, Handle};
 use crate::id::NodeId;
-use crate::kernel::Coefficients;
+use crate::kernel::{Coefficients, float_kernels};
 use crate::node::Op;
 use crate::shape::Dims;
 
@@ -495,7 +495,7 @@ impl Engine {
         else {
             unreachable!("taken before the first update")
         };
-        let kernels = self.kernels(node.dtype);
+        let kernels = float_kernels(node.dtype, self.level());
         let (kernel, coefficients, operands): (_, Coefficients, [*const u8; 3]) = match update {
             Update::Sgd { rate, momentum, decay } => (
                 kernels.sgd,

@@ -429,10 +429,6 @@ impl Engine {
         // SAFETY: both buffers hold `len` elements of the dtype, and are different.
         unsafe { call1(kernel, node.len, into.as_ptr(), from.as_ptr()) };
     }
-
-    pub(crate) fn kernels(&self, dtype: DType) -> &'static FloatKernels {
-        float_kernels(dtype, self.level)
-    }
 }
 
 impl Core {

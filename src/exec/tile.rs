@@ -25,7 +25,7 @@ pub(crate) struct Workspace {
     slots: Vec<*mut u8>,
     /// By gather: its register, and where it stands.
     cursors: Vec<(*mut u8, Cursor)>,
-    lanes: Vec<Line2>,
+    lanes: Vec<Lanes>,
     /// Copies of parts of matrices.
     product: Vec<Line>,
     /// From when to when it was used in a step, if a profile is taken.
@@ -43,7 +43,7 @@ struct Line(#[expect(dead_code, reason = "only its address matters")] MaybeUnini
 /// The accumulators of a sink: `STRIDE` elements of any float type.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Line2([u64; STRIDE]);
+struct Lanes([u64; STRIDE]);
 
 impl Workspace {
     /// Where a workspace has memory for products.
@@ -81,7 +81,7 @@ impl Workspace {
         self.product.try_extend_to(product.div_ceil(ALIGN), Line(MaybeUninit::uninit()))?;
         self.registers.try_extend_to(bytes.div_ceil(ALIGN), Line(MaybeUninit::uninit()))?;
         self.slots.try_extend_to(slots, std::ptr::null_mut())?;
-        self.lanes.try_extend_to(sinks, Line2([0; STRIDE]))?;
+        self.lanes.try_extend_to(sinks, Lanes([0; STRIDE]))?;
         let nowhere = (std::ptr::null_mut(), Cursor::new(&Layout::dense(&[])));
         self.cursors.try_extend_to(plan.gathers.len(), nowhere)
     }
@@ -151,8 +151,7 @@ impl Run<'_> {
             });
         }
         let instrs = program.instrs.of(&self.plan.instrs);
-        let has_gathers = instrs.iter().any(|instr| instr.code == Code::Gather);
-        if has_gathers {
+        if program.gathers {
             for instr in instrs.iter().filter(|instr| instr.code == Code::Gather) {
                 let gather = &self.plan.gathers[instr.arg as usize];
                 let mut cursor = Cursor::new(&gather.layout);
@@ -179,7 +178,7 @@ impl Run<'_> {
             start += n;
         }
         #[cfg(target_arch = "x86_64")]
-        if instrs.iter().any(|instr| instr.code == Code::Flush) {
+        if program.flushes {
             // Stores past the cache are ordered by nothing else.
             // SAFETY: SSE is part of x86-64.
             unsafe {

@@ -869,6 +869,8 @@ impl Emitter {
             fills,
             instrs: Span::since(first_instr, plan.instrs.len()),
             sinks,
+            gathers: self.instrs.iter().any(|instr| instr.code == Code::Gather),
+            flushes: self.instrs.iter().any(|instr| instr.code == Code::Flush),
             register_bytes: register_bytes.next_multiple_of(ALIGN),
             chunk,
         })

@@ -151,6 +151,26 @@ pub(super) struct Draft {
     seen: u32,
 }
 
+impl Draft {
+    /// An empty step over `len` elements; for `single` alone, if it is a node.
+    fn new(len: usize, single: NodeId) -> Self {
+        Self {
+            len,
+            row: 0,
+            unit: 1,
+            single,
+            operands: Span::default(),
+            first: NONE,
+            last: NONE,
+            streams: 0,
+            depth: 0,
+            deps: NONE,
+            users: NONE,
+            seen: 0,
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Edge {
     to: u32,
@@ -704,20 +724,7 @@ impl Planner {
             Some(found) => found,
             None if what == What::Pick => return self.single_step(core, id, core.node(id)),
             None => {
-                let step = self.drafts.try_push(Draft {
-                    len,
-                    row: 0,
-                    unit: 1,
-                    single: NodeId::NONE,
-                    operands: Span::default(),
-                    first: NONE,
-                    last: NONE,
-                    streams: 0,
-                    depth: 0,
-                    deps: NONE,
-                    users: NONE,
-                    seen: 0,
-                })?;
+                let step = self.drafts.try_push(Draft::new(len, NodeId::NONE))?;
                 self.latest.retain(|&(other, _)| other != len);
                 self.latest.try_push((len, step))?;
                 (step, Grain::Element, what)
@@ -902,8 +909,7 @@ impl Planner {
         if !is_cheap || node.len * node.dtype.size() < AGAIN_BYTES {
             return Ok(false);
         }
-        let Some(original) = self.member_of(at, id) else { return Ok(false) };
-        let seen = self.members[original as usize].seen;
+        let Some(seen) = self.operands_of(id) else { return Ok(false) };
         for k in seen.first..seen.first + seen.count {
             let base = self.seen[k as usize].base;
             if base.is_none() {
@@ -937,14 +943,13 @@ impl Planner {
         Ok(true)
     }
 
-    /// The member of a step that computes a node: a recent one, or none.
-    fn member_of(&self, step: u32, id: NodeId) -> Option<u32> {
-        let first = self.members.len().saturating_sub(512);
-        let found = self.members[first..].iter().position(|member| {
-            member.node == id && member.what == What::Map && member.result == NONE
-        });
-        debug_assert!(self.drafts[step as usize].first != NONE);
-        found.map(|place| (first + place) as u32)
+    /// How the operands of an elementwise node looked when it joined its step, if that was lately.
+    fn operands_of(&self, id: NodeId) -> Option<Span> {
+        let lately = self.members.len().saturating_sub(512);
+        let mut members = self.members[lately..].iter();
+        let found = members
+            .find(|member| member.node == id && member.what == What::Map && member.result == NONE);
+        found.map(|member| member.seen)
     }
 
     fn append(&mut self, step: u32, member: Member) -> Result<(), OutOfMemory> {
@@ -995,20 +1000,7 @@ impl Planner {
                 self.materialise(core, operand)?;
             }
         }
-        let step = self.drafts.try_push(Draft {
-            len: node.len,
-            row: 0,
-            unit: 1,
-            single: id,
-            operands: Span::default(),
-            first: NONE,
-            last: NONE,
-            streams: 0,
-            depth: 0,
-            deps: NONE,
-            users: NONE,
-            seen: 0,
-        })?;
+        let step = self.drafts.try_push(Draft::new(node.len, id))?;
         let first = self.seen.len();
         for operand in core.operands(id) {
             self.set_view(core, 0, operand, core.node(operand).shape);

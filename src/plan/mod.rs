@@ -130,6 +130,10 @@ pub(crate) struct Program {
     pub(crate) fills: Span,
     pub(crate) instrs: Span,
     pub(crate) sinks: Span,
+    /// Whether there are instructions of these kinds, which need something before the first tile
+    /// and after the last one.
+    pub(crate) gathers: bool,
+    pub(crate) flushes: bool,
     /// Bytes of registers that a thread needs.
     pub(crate) register_bytes: usize,
     /// What a thread takes at a time.
