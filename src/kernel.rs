@@ -8,6 +8,8 @@
 
 use std::marker::PhantomData;
 
+pub(crate) use chain::{Act, Form, Link, Reach, chain, forms};
+
 use crate::dtype::{DType, Element};
 use crate::lane::{Fused, Lanes, W32, W64};
 use crate::level::Level;
@@ -345,27 +347,7 @@ macro_rules! elementwise_tables {
 }
 roll_call!(elementwise_tables);
 
-// ---- rules made into one ----
-
-/// a b + c, rounded twice, so the same bits as the product followed by the sum.
-struct MulAdd;
-
-impl Lanewise<3> for MulAdd {
-    #[inline(always)]
-    fn apply<L: Lanes>(&self, [a, b, c]: [L; 3]) -> L {
-        a * b + c
-    }
-}
-
-impl<T: Float> Body<T> for MulAdd {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, with 3 operands.
-        let (out, from): (&mut [T], [&[T]; 3]) =
-            unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
-        each::<L, 3>(out, from, &MulAdd);
-    }
-}
+// ---- sine and cosine together ----
 
 /// The sine and the cosine of an angle. Operands: the angle, and the place where the cosine is
 /// written.
@@ -1081,8 +1063,6 @@ pub(crate) struct FloatKernels {
     logsumexp_row: Kernel,
     pub(crate) softmax_row: Kernel,
     pub(crate) log_softmax_row: Kernel,
-    /// out = a b + c, as `Mul` and then `Add` would give it.
-    pub(crate) muladd: Kernel,
     /// out = sin a, and cos a is written to b, which must then be valid for writing and overlap
     /// nothing: both as `Sin` and `Cos` would give them.
     pub(crate) sincos: Kernel,
@@ -1116,7 +1096,6 @@ const fn table<T: Float>(level: Level) -> FloatKernels {
         logsumexp_row: at::<LogSumExpRow, T>(level),
         softmax_row: at::<SoftmaxRow, T>(level),
         log_softmax_row: at::<LogSoftmaxRow, T>(level),
-        muladd: at::<MulAdd, T>(level),
         sincos: at::<SinCos, T>(level),
         accumulate: at::<Accumulate, T>(level),
         accumulate_extreme: [
@@ -1189,7 +1168,9 @@ fn part(reduction: Reduction) -> usize {
     }
 }
 
+mod chain;
 #[cfg(all(test, target_arch = "x86_64"))]
 mod machine_code;
+mod register;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use super::{Run, matmul, uninit};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::ALIGN;
 use crate::dtype::{Element, with_dtype, with_float};
-use crate::kernel::{FloatKernels, STRIDE, call1, combine_sums, float_kernels};
+use crate::kernel::{FloatKernels, STRIDE, call1, chain, combine_sums, float_kernels};
 use crate::node::{Op, Reduction, Ties};
 use crate::plan::{
     Code, FillFrom, Grain, Instr, JOIN_BLOCK, Plan, Program, SUM_BLOCK, Sink, SinkKind, Slot,
@@ -214,6 +214,20 @@ impl Run<'_> {
             }
             return Ok(());
         }
+        if instr.code == Code::Chain {
+            let links = instr.links.of(&self.plan.chains);
+            let size = instr.size as usize;
+            let (rows, n) = match instr.grain {
+                Grain::Element => (1, tile.n),
+                Grain::Row => (tile.rows, program.row),
+            };
+            // SAFETY: every slot holds a tile of its grain and of floats of this size.
+            unsafe {
+                let slots = workspace.slots.as_ptr();
+                chain(size, self.level)(links, slots, rows, n, program.tile * size);
+            }
+            return Ok(());
+        }
         // SAFETY: the caller's promise.
         unsafe { self.other_instr(program, instr, tile, out, workspace) }
     }
@@ -237,7 +251,8 @@ impl Run<'_> {
         // operands'; the rest is said where it differs.
         unsafe {
             match instr.code {
-                Code::Map => unreachable!("run by `instr`"),
+                Code::Map | Code::Chain => unreachable!("run by `instr`"),
+                Code::Flush => unreachable!("a link of a chain"),
                 Code::SinCos => {
                     let cosine = workspace.slots[instr.ops[1] as usize].cast_const();
                     (instr.kernel)(n, out, op, cosine, op, op);
@@ -259,7 +274,6 @@ impl Run<'_> {
                     _ => spread::<u64>(out, op, tile.rows, row),
                 },
                 Code::Copy => std::ptr::copy_nonoverlapping(op, out, n * size),
-                Code::Flush => flush(op, out, n * size),
                 Code::Gather => {
                     let gather = &self.plan.gathers[instr.arg as usize];
                     let from = self.base(gather.datum).add(gather.layout.offset * size);
@@ -491,31 +505,4 @@ unsafe fn spread<T: Copy>(out: *mut u8, from: *const u8, rows: usize, row: usize
             uninit::<T>(out.add(r * row * size_of::<T>()), row).fill(MaybeUninit::new(value));
         }
     }
-}
-
-/// Copies bytes past the cache where the CPU can.
-///
-/// # Safety
-/// `from` is valid for reading `bytes`, `out` for writing them; they do not overlap.
-unsafe fn flush(from: *const u8, out: *mut u8, bytes: usize) {
-    #[cfg(target_arch = "x86_64")]
-    if (out as usize).is_multiple_of(16) {
-        use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
-        let whole = bytes / 64 * 64;
-        // SAFETY: the caller's promise; SSE2 is part of x86-64, and the target is aligned.
-        unsafe {
-            let mut at = 0;
-            while at < whole {
-                let (from, out) = (from.add(at).cast::<__m128i>(), out.add(at).cast::<__m128i>());
-                for k in 0..4 {
-                    _mm_stream_si128(out.add(k), _mm_loadu_si128(from.add(k)));
-                }
-                at += 64;
-            }
-            std::ptr::copy_nonoverlapping(from.add(whole), out.add(whole), bytes - whole);
-        }
-        return;
-    }
-    // SAFETY: the caller's promise.
-    unsafe { std::ptr::copy_nonoverlapping(from, out, bytes) };
 }

@@ -198,7 +198,6 @@ fn check_floats<T: Float>(check: &mut impl FnMut(String, Level, Kernel, Demand))
             ("log-sum-exp of a row", kernels.logsumexp_row, FUNCTION),
             ("softmax", kernels.softmax_row, FUNCTION),
             ("log-softmax", kernels.log_softmax_row, FUNCTION),
-            ("muladd", kernels.muladd, Demand { computes: 2, ..MAP }),
             ("sincos", kernels.sincos, FUNCTION),
             ("accumulate", kernels.accumulate, MAP),
             ("accumulate largest", kernels.accumulate_extreme[0], MAP),

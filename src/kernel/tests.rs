@@ -272,12 +272,6 @@ fn joined_rules<T: Float>() {
             let eval = |elem: Elem, operands: &[&[T]]| run(kernels.eval[elem as usize], operands);
             assert_eq!(bits(&sine), bits(&eval(Elem::Sin, &[&x])), "{name}");
             assert_eq!(bits(&cosine), bits(&eval(Elem::Cos, &[&x])), "{name}");
-
-            let columns = columns::<T>(Elem::Mul, n);
-            let [a, b, _, c] = &columns[..] else { unreachable!("two operands, value, cotangent") };
-            let product = eval(Elem::Mul, &[a, b]);
-            let sum = eval(Elem::Add, &[&product, c]);
-            assert_eq!(bits(&run(kernels.muladd, &[a, b, c])), bits(&sum), "{name}");
         }
     }
 }
@@ -286,6 +280,111 @@ fn joined_rules<T: Float>() {
 fn joined_rules_give_the_bits_of_their_parts() {
     joined_rules::<f32>();
     joined_rules::<f64>();
+}
+
+/// Runs links on `rows` rows of the operands, the last of which they write.
+fn run_chain<T: Float>(level: Level, links: &[Link], rows: usize, operands: &mut [Vec<T>]) {
+    let n = operands[0].len() / rows;
+    let slots: Vec<*mut u8> = operands.iter_mut().map(|x| x.as_mut_ptr().cast()).collect();
+    // SAFETY: each operand has rows of n elements, which are more than one a row; the level was
+    // detected.
+    unsafe { chain(size_of::<T>(), level)(links, slots.as_ptr(), rows, n, 0) };
+}
+
+/// Every link that stands for an operation, in every way to reach its operand.
+fn links_are_kernels<T: Float>() {
+    let link = |act, reach, slot| Link { act, reach, slot };
+    let mut tried = 0;
+    let mut check = |level: Level, op: Op, kernel: Kernel, columns: &[Vec<T>]| {
+        for &Form(act, block, operand) in forms(op) {
+            tried += 1;
+            for store in [Act::Store, Act::StorePast] {
+                for (rows, reach) in [(1, Reach::Each), (1, Reach::One), (3, Reach::Row)] {
+                    let len = columns[0].len() / rows * rows;
+                    let mut columns: Vec<Vec<T>> =
+                        columns.iter().map(|column| column[..len].to_vec()).collect();
+                    let other = operand.unwrap_or(block);
+                    let mut repeated = columns[other].clone();
+                    for i in 0..len {
+                        match reach {
+                            Reach::Each => {}
+                            Reach::Row => repeated[i] = columns[other][i / (len / rows)],
+                            Reach::One => repeated[i] = columns[other][0],
+                        }
+                    }
+                    let reach = if operand.is_none() { Reach::Each } else { reach };
+                    let links = [
+                        link(Act::Load, Reach::Each, block as u32),
+                        link(act, reach, other as u32),
+                        link(store, Reach::Each, columns.len() as u32),
+                    ];
+                    columns.push(vec![T::default(); len]);
+                    if len > 0 {
+                        run_chain(level, &links, rows, &mut columns);
+                    }
+                    let got = columns.pop().expect("pushed above");
+                    if operand.is_some() {
+                        columns[other] = repeated;
+                    }
+                    let operands: Vec<&[T]> = columns.iter().map(|c| &c[..]).collect();
+                    let name = format!("{op:?} {act:?} {reach:?} {len} {}", level.name());
+                    assert_eq!(bits(&got), bits(&run(kernel, &operands)), "{name}");
+                }
+            }
+        }
+    };
+    for level in levels() {
+        let kernels = float_kernels(T::DTYPE, level);
+        for &elem in Elem::ALL {
+            let lengths = (1..=65).chain([257]).map(|n| columns::<T>(elem, n));
+            for columns in lengths.chain([special_rows::<T>(elem)]) {
+                let (values, arity) = (&columns[..elem.arity()], elem.arity());
+                check(level, Op::Map(elem), kernels.eval[elem as usize], values);
+                for i in 0..arity {
+                    let kernel = kernels.pull[elem as usize][i];
+                    check(level, Op::Pull(elem, i as u8), kernel, &columns);
+                }
+            }
+        }
+    }
+    assert!(tried > 40 * 67, "{tried} links were tried");
+}
+
+#[test]
+fn links_give_the_bits_of_kernels() {
+    links_are_kernels::<f32>();
+    links_are_kernels::<f64>();
+}
+
+/// What a block holds is written down, changed and read again, and pieces of streams are fetched.
+#[test]
+fn a_chain_of_many_links() {
+    let link = |act, reach, slot| Link { act, reach, slot };
+    let each = Reach::Each;
+    for level in levels() {
+        for n in 1..300 {
+            let x: Vec<f32> = (0..n).map(|i| i as f32 * 0.25 - 9.0).collect();
+            let mut data = [x.clone(), vec![3.0f32], vec![0.0; n], vec![0.0; n]];
+            let links = [
+                link(Act::Load, each, 0),
+                link(Act::Mul, Reach::One, 1),
+                link(Act::Store, each, 2),
+                link(Act::Relu, each, 0),
+                link(Act::Ahead, each, 0),
+                link(Act::SubFrom, each, 2),
+                link(Act::StorePast, each, 3),
+                link(Act::Load, Reach::One, 1),
+                link(Act::Add, each, 0),
+                link(Act::Store, each, 0),
+            ];
+            run_chain(level, &links, 1, &mut data);
+            for i in 0..n {
+                let y = x[i] * 3.0;
+                let want = (x[i] + 3.0, y, y - y.max(0.0));
+                assert_eq!((data[0][i], data[2][i], data[3][i]), want, "{i} of {n}");
+            }
+        }
+    }
 }
 
 /// Compares, selects and converts at every level as plain Rust does, whatever the length.
@@ -413,7 +512,7 @@ fn kernel_speeds() {
             }
             println!();
         }
-        let more = [("muladd", kernels.muladd), ("sincos", kernels.sincos)];
+        let more = [("sincos", kernels.sincos)];
         let rows = [("softmax", kernels.softmax_row), ("sum", kernels.sum_row)];
         let compare = elementwise(Op::Compare(Comparison::Lt), T::DTYPE, DType::U8, level);
         let cast = elementwise(Op::Cast, T::DTYPE, DType::U8, level);

@@ -5,6 +5,7 @@
 //! that others need is written where it belongs at once, and is read from there by the rest of the
 //! step: it is still in the cache.
 
+use super::chain::Linking;
 use super::group::{
     AGAIN, Draft, Home, Member, NONE, Planner, Seen, What, elementwise_operand, operand_dtype,
 };
@@ -17,7 +18,7 @@ use crate::buffer::ALIGN;
 use crate::dtype::DType;
 use crate::graph::Core;
 use crate::id::NodeId;
-use crate::kernel::{self, Kernel, float_kernels};
+use crate::kernel::{self, Act, Kernel, Link, Reach, float_kernels};
 use crate::node::{Op, Reduction};
 use crate::roll_call::Elem;
 use crate::shape::Layout;
@@ -26,25 +27,31 @@ use crate::shape::Layout;
 /// needed, and would be read from memory first.
 const FLUSH_BYTES: usize = 4 << 20;
 
+/// Steps that read and write this much have what they read fetched a tile ahead: it comes from beyond
+/// the second-level cache.
+const AHEAD_BYTES: usize = 1 << 20;
+
 /// Something that instructions of the step read or write.
 #[derive(Clone, Copy)]
-struct Value {
-    kind: Kind,
-    /// The last instruction that reads it.
+pub(super) struct Value {
+    pub(super) kind: Kind,
+    /// The place of the last instruction, or link of a chain, that uses it.
     last: u32,
     /// Its slot in the finished program.
     slot: u32,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+pub(super) enum Kind {
     Stream {
         datum: DatumId,
         offset: usize,
         size: u32,
         grain: Grain,
     },
-    /// A register that keeps its content from tile to tile.
+    /// A register with one number everywhere, from before the first tile on.
+    Filled(Grain),
+    /// A register of its own.
     Fixed(Grain),
     Register(Grain),
 }
@@ -88,11 +95,12 @@ pub(super) struct Emitter {
     again_in: Vec<u32>,
     /// By node.
     trigs: Vec<Trig>,
-    /// By value: how often it is read, and by which instruction it is made.
-    uses: Vec<(u32, u32)>,
-    values: Vec<Value>,
+    /// By value: how often it is read.
+    uses: Vec<u32>,
+    pub(super) values: Vec<Value>,
     brought: Vec<(Brought, u32)>,
-    instrs: Vec<Instr>,
+    pub(super) instrs: Vec<Instr>,
+    pub(super) linking: Linking,
     free: [Vec<u32>; 2],
     /// By datum: the first and the last step that use it.
     lives: Vec<(u32, u32)>,
@@ -220,7 +228,8 @@ impl Emitter {
                 random |= member.what == What::Mask;
                 at = member.next;
             }
-            self.tidy(planner.level())?;
+            self.tidy()?;
+            self.link(draft.row)?;
             let sinks = Span::since(sinks, plan.sinks.len());
             let fills = Span::since(fills, plan.fills.len());
             Work::Fused(self.program(&draft, sinks, fills, plan)?)
@@ -320,7 +329,7 @@ impl Emitter {
         if let Some(value) = self.known(what) {
             return Ok(value);
         }
-        let slot = self.value(Kind::Fixed(grain))?;
+        let slot = self.value(Kind::Filled(grain))?;
         self.width = self.width.max(dtype.size());
         plan.fills.try_push(Fill { slot, dtype, grain, from })?;
         self.brought.try_push((what, slot))?;
@@ -328,13 +337,7 @@ impl Emitter {
     }
 
     fn push(&mut self, instr: Instr) -> Result<(), OutOfMemory> {
-        let number = self.instrs.try_push(instr)?;
-        for op in instr.ops {
-            if op != NONE {
-                self.values[op as usize].last = number;
-            }
-        }
-        self.values[instr.out as usize].last = number;
+        self.instrs.try_push(instr)?;
         Ok(())
     }
 
@@ -443,7 +446,9 @@ impl Emitter {
         };
         self.writes(datum)?;
         let stream = self.stream(datum, 0, grain, plan)?;
-        let large = grain == Grain::Element && plan.data[datum as usize].bytes() >= FLUSH_BYTES;
+        let large = grain == Grain::Element
+            && node.dtype.is_float()
+            && plan.data[datum as usize].bytes() >= FLUSH_BYTES;
         let value = if large { self.value(Kind::Register(grain))? } else { stream };
         if member.result == NONE {
             self.value_of[member.node.index()] = value;
@@ -691,69 +696,33 @@ impl Emitter {
                 self.push(Instr { grain, kernel, ops, ..instr(Code::Map, name, dtype, negative) })?;
                 g = negative;
             }
-            let (_, kernel) = map(Elem::Mul);
+            let (name, kernel) = map(Elem::Mul);
             let ops = [g, value, NONE, NONE];
-            self.push(Instr { grain, kernel, ops, ..instr(Code::Map, node.op, dtype, out) })?;
+            self.push(Instr { grain, kernel, ops, ..instr(Code::Map, name, dtype, out) })?;
         }
         self.flush(dtype, out, stream)
     }
 
-    /// Leaves out what nobody reads, and makes one instruction of a product and the sum that alone
-    /// reads it.
-    fn tidy(&mut self, level: crate::level::Level) -> Result<(), OutOfMemory> {
+    /// Leaves out what nobody reads: every other step may compute it for itself.
+    fn tidy(&mut self) -> Result<(), OutOfMemory> {
         self.uses.clear();
-        self.uses.try_extend_to(self.values.len(), (0, NONE))?;
-        for (number, instr) in self.instrs.iter().enumerate() {
-            for &op in instr.ops.iter().filter(|&&op| op != NONE) {
-                self.uses[op as usize].0 += 1;
-            }
-            if instr.code == Code::Map {
-                self.uses[instr.out as usize].1 = number as u32;
-            }
+        self.uses.try_extend_to(self.values.len(), 0)?;
+        for instr in &self.instrs {
+            instr.operands().for_each(|op| self.uses[op as usize] += 1);
         }
-        let mut joined = false;
-        // What nobody reads is not computed: every other step may compute it for itself.
+        let mut needless = false;
         for number in (0..self.instrs.len()).rev() {
-            let Instr { code, out, ops, .. } = self.instrs[number];
-            let is_pure = matches!(code, Code::Map | Code::Spread | Code::Gather);
-            let in_memory = matches!(self.values[out as usize].kind, Kind::Stream { .. });
-            if is_pure && !in_memory && self.uses[out as usize].0 == 0 {
-                for &op in ops.iter().filter(|&&op| op != NONE) {
-                    self.uses[op as usize].0 -= 1;
-                }
+            let instr = self.instrs[number];
+            let is_pure = matches!(instr.code, Code::Map | Code::Spread | Code::Gather);
+            let in_memory = matches!(self.values[instr.out as usize].kind, Kind::Stream { .. });
+            if is_pure && !in_memory && self.uses[instr.out as usize] == 0 {
+                instr.operands().for_each(|op| self.uses[op as usize] -= 1);
                 self.instrs[number].out = NONE;
-                joined = true;
+                needless = true;
             }
         }
-        for number in 0..self.instrs.len() {
-            let sum = self.instrs[number];
-            if sum.code != Code::Map || sum.name != Op::Map(Elem::Add) || sum.out == NONE {
-                continue;
-            }
-            let (count, made) = self.uses[sum.ops[0] as usize];
-            let is_register = matches!(self.values[sum.ops[0] as usize].kind, Kind::Register(_));
-            if count != 1 || made == NONE || !is_register {
-                continue;
-            }
-            let product = self.instrs[made as usize];
-            if product.name != Op::Map(Elem::Mul) || product.grain != sum.grain {
-                continue;
-            }
-            let dtype = if sum.size == 4 { DType::F32 } else { DType::F64 };
-            self.instrs[number].kernel = float_kernels(dtype, level).muladd;
-            self.instrs[number].ops = [product.ops[0], product.ops[1], sum.ops[1], NONE];
-            self.instrs[number].arg = 1;
-            self.instrs[made as usize].out = NONE;
-            joined = true;
-        }
-        if !joined {
-            return Ok(());
-        }
-        self.instrs.retain(|instr| instr.out != NONE);
-        for (number, instr) in self.instrs.iter().enumerate() {
-            for &op in instr.ops.iter().chain([&instr.out]).filter(|&&op| op != NONE) {
-                self.values[op as usize].last = number as u32;
-            }
+        if needless {
+            self.instrs.retain(|instr| instr.out != NONE);
         }
         Ok(())
     }
@@ -789,6 +758,14 @@ impl Emitter {
             }
         }
         let streams = (plan.slots.len() - first) as u32;
+        let slots = plan.slots[first..].iter();
+        let traffic = slots.map(|slot| match *slot {
+            Slot::Stream { size, grain: Grain::Element, .. } => size as usize * draft.len,
+            _ => 0,
+        });
+        let from_afar = traffic.sum::<usize>() >= AHEAD_BYTES;
+        let chains = self.instrs.iter().filter(|instr| instr.code == Code::Chain).count();
+        let mut chain = 0;
         let mut register_bytes = 0;
         let mut new_register = |grain: Grain, plan: &mut Plan| -> Result<u32, OutOfMemory> {
             let slot = plan.slots.try_push(Slot::Register(register_bytes))? - first as u32;
@@ -796,68 +773,82 @@ impl Emitter {
             Ok(slot)
         };
         for value in &mut self.values {
-            if let Kind::Fixed(grain) = value.kind {
+            if let Kind::Fixed(grain) | Kind::Filled(grain) = value.kind {
                 value.slot = new_register(grain, plan)?;
             }
         }
         for fill in &mut plan.fills[fills.first as usize..] {
             fill.slot = self.values[fill.slot as usize].slot;
         }
+        self.note_last_uses();
         self.free.iter_mut().for_each(Vec::clear);
         let first_instr = plan.instrs.len();
-        for (number, &instr) in self.instrs.iter().enumerate() {
-            let mut instr = instr;
-            let out = instr.out;
-            if let Value { kind: Kind::Register(grain), slot: NONE, .. } = self.values[out as usize]
-            {
-                let slot = match self.free[grain as usize].pop() {
-                    Some(slot) => slot,
-                    None => new_register(grain, plan)?,
-                };
-                self.values[out as usize].slot = slot;
-            }
-            instr.out = self.values[out as usize].slot;
-            if instr.code == Code::SinCos {
-                // The second result needs a place as well.
-                let also = instr.ops[1] as usize;
-                if let Value { kind: Kind::Register(grain), slot: NONE, .. } = self.values[also] {
-                    self.values[also].slot = match self.free[grain as usize].pop() {
-                        Some(slot) => slot,
-                        None => new_register(grain, plan)?,
+        let mut flushes = false;
+        let mut place = 0;
+        for number in 0..self.instrs.len() {
+            let mut instr = self.instrs[number];
+            if instr.code == Code::Chain {
+                let first_link = plan.chains.len();
+                for k in 0..instr.links.count {
+                    let mut link = self.linking.links_of(&instr)[k as usize];
+                    flushes |= link.act == Act::StorePast;
+                    link.slot = if link.slot == NONE {
+                        0
+                    } else {
+                        let slot = self.slot(link.slot, plan, &mut new_register)?;
+                        self.release(link.slot, place)?;
+                        slot
                     };
+                    plan.chains.try_push(link)?;
+                    place += 1;
                 }
+                // Each chain has its share of the streams fetched.
+                for k in (0..streams).filter(|k| from_afar && *k as usize % chains == chain) {
+                    let Slot::Stream { datum, size, grain, .. } = plan.slots[first + k as usize]
+                    else {
+                        unreachable!("streams come first")
+                    };
+                    let is_like_it = grain == Grain::Element && size == u32::from(instr.size);
+                    if is_like_it && !self.writes.contains(&datum) {
+                        let (act, reach) = (Act::Ahead, Reach::Each);
+                        plan.chains.try_push(Link { act, reach, slot: k })?;
+                    }
+                }
+                chain += 1;
+                instr.links = Span::since(first_link, plan.chains.len());
+                instr.out = 0;
+                instr.ops = [0; 4];
+                plan.instrs.try_push(instr)?;
+                continue;
+            }
+            for out in instr.results() {
+                self.slot(out, plan, &mut new_register)?;
             }
             let mut any = NONE;
             for k in 0..4 {
                 let op = instr.ops[k];
-                if op == NONE {
-                    continue;
-                }
-                let value = self.values[op as usize];
-                instr.ops[k] = value.slot;
-                any = value.slot;
-                if let Kind::Register(grain) = value.kind
-                    && value.last == number as u32
-                    && !self.instrs[number].ops[..k].contains(&op)
-                {
-                    self.free[grain as usize].try_push(value.slot)?;
+                if op != NONE {
+                    instr.ops[k] = self.slot(op, plan, &mut new_register)?;
+                    any = instr.ops[k];
+                    if !self.instrs[number].ops[..k].contains(&op) {
+                        self.release(op, place)?;
+                    }
                 }
             }
+            let out = instr.out;
+            instr.out = self.slot(out, plan, &mut new_register)?;
             // A kernel may look at operands that its rule does not read, so their pointers must be
             // valid: they are another operand's, of the same type.
             instr.ops.iter_mut().filter(|op| **op == NONE).for_each(|op| *op = any);
             if any == NONE {
                 instr.ops = [instr.out; 4];
             }
-            // A value that nobody reads.
-            let value = self.values[out as usize];
-            if let Kind::Register(grain) = value.kind
-                && value.last == number as u32
-                && instr.code != Code::Sink
-            {
-                self.free[grain as usize].try_push(value.slot)?;
+            if instr.code != Code::Sink {
+                // A value that nobody reads.
+                self.release(out, place)?;
             }
             plan.instrs.try_push(instr)?;
+            place += 1;
         }
         plan.programs.try_push(Program {
             len: draft.len,
@@ -870,10 +861,58 @@ impl Emitter {
             instrs: Span::since(first_instr, plan.instrs.len()),
             sinks,
             gathers: self.instrs.iter().any(|instr| instr.code == Code::Gather),
-            flushes: self.instrs.iter().any(|instr| instr.code == Code::Flush),
+            flushes,
             register_bytes: register_bytes.next_multiple_of(ALIGN),
             chunk,
         })
+    }
+
+    /// Notes where each value is used last.
+    fn note_last_uses(&mut self) {
+        let mut place = 0;
+        for instr in &self.instrs {
+            if instr.code == Code::Chain {
+                for link in self.linking.links_of(instr) {
+                    if link.slot != NONE {
+                        self.values[link.slot as usize].last = place;
+                    }
+                    place += 1;
+                }
+            } else {
+                for value in instr.operands().chain(instr.results()) {
+                    self.values[value as usize].last = place;
+                }
+                place += 1;
+            }
+        }
+    }
+
+    /// The slot of a value: a register that is free, if it has none yet.
+    fn slot(
+        &mut self,
+        value: u32,
+        plan: &mut Plan,
+        new_register: &mut impl FnMut(Grain, &mut Plan) -> Result<u32, OutOfMemory>,
+    ) -> Result<u32, OutOfMemory> {
+        let Value { kind, slot, .. } = self.values[value as usize];
+        let (Kind::Register(grain), NONE) = (kind, slot) else { return Ok(slot) };
+        let slot = match self.free[grain as usize].pop() {
+            Some(slot) => slot,
+            None => new_register(grain, plan)?,
+        };
+        self.values[value as usize].slot = slot;
+        Ok(slot)
+    }
+
+    /// Frees the register of a value whose last use is here.
+    fn release(&mut self, value: u32, place: u32) -> Result<(), OutOfMemory> {
+        let Value { kind, slot, last } = self.values[value as usize];
+        if let Kind::Register(grain) = kind
+            && last == place
+        {
+            self.free[grain as usize].try_push(slot)?;
+        }
+        Ok(())
     }
 
     /// Finds room for what lies in scratch memory: first fit, in the order of the steps.
@@ -971,6 +1010,7 @@ fn instr(code: Code, name: Op, dtype: DType, out: u32) -> Instr {
         out,
         ops: [NONE; 4],
         arg: 0,
+        links: Span::default(),
     }
 }
 

@@ -11,6 +11,7 @@
 //! programs. A plan does not refer to gradient nodes, so it outlives them: backward records them
 //! once, and as long as the graph has the same structure the plan is only run again.
 
+mod chain;
 mod emit;
 mod group;
 #[cfg(test)]
@@ -23,8 +24,8 @@ pub(crate) use walk::is_fresh;
 
 use crate::dtype::DType;
 use crate::id::NodeId;
-use crate::kernel::Kernel;
 pub(crate) use crate::kernel::SUM_BLOCK;
+use crate::kernel::{Kernel, Link};
 use crate::node::{Extreme, Op};
 use crate::shape::{Dims, Layout};
 
@@ -130,8 +131,8 @@ pub(crate) struct Program {
     pub(crate) fills: Span,
     pub(crate) instrs: Span,
     pub(crate) sinks: Span,
-    /// Whether there are instructions of these kinds, which need something before the first tile
-    /// and after the last one.
+    /// Whether there are gathers, which need something before the first tile, and stores past the
+    /// cache, which need something after the last one.
     pub(crate) gathers: bool,
     pub(crate) flushes: bool,
     /// Bytes of registers that a thread needs.
@@ -178,12 +179,33 @@ pub(crate) struct Instr {
     pub(crate) out: u32,
     pub(crate) ops: [u32; 4],
     pub(crate) arg: u32,
+    /// Those of a chain, in the plan's list.
+    pub(crate) links: Span,
+}
+
+impl Instr {
+    /// The slots that it reads: before a program is finished, while unused ones are `u32::MAX`, and if
+    /// it is no chain.
+    fn operands(&self) -> impl Iterator<Item = u32> + use<> {
+        let is_result = |k: usize| self.code == Code::SinCos && k == 1;
+        let ops = std::array::from_fn(|k| if is_result(k) { u32::MAX } else { self.ops[k] });
+        <[u32; 4]>::into_iter(ops).filter(|&op| op != u32::MAX)
+    }
+
+    /// The slots that it writes, if it is no chain.
+    fn results(&self) -> impl Iterator<Item = u32> + use<> {
+        let (code, out, second) = (self.code, self.out, self.ops[1]);
+        let first = (code != Code::Sink).then_some(out);
+        first.into_iter().chain((code == Code::SinCos).then_some(second))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     /// The kernel on the whole tile.
     Map,
+    /// The operations of its links; row by row, if its grain is that.
+    Chain,
     /// The kernel makes two results: `out`, and the second slot of `ops`, which is no operand.
     SinCos,
     /// The kernel on each row: a row of the result.
@@ -195,7 +217,7 @@ pub(crate) enum Code {
     /// The tile's elements of a datum that are not dense: the plan's gather of number `arg`.
     Gather,
     Copy,
-    /// To a stream, past the cache.
+    /// To a stream, past the cache. In a finished program a link of a chain does it.
     Flush,
     /// From each row of operand 0 the element that operand 1 tells; 0 for ignored rows.
     Pick,
@@ -318,6 +340,7 @@ pub(crate) struct Plan {
     pub(crate) slots: Vec<Slot>,
     pub(crate) fills: Vec<Fill>,
     pub(crate) instrs: Vec<Instr>,
+    pub(crate) chains: Vec<Link>,
     pub(crate) sinks: Vec<Sink>,
     pub(crate) gathers: Vec<Gather>,
     pub(crate) masks: Vec<Mask>,
@@ -364,6 +387,7 @@ impl Plan {
         self.slots.clear();
         self.fills.clear();
         self.instrs.clear();
+        self.chains.clear();
         self.sinks.clear();
         self.gathers.clear();
         self.masks.clear();
@@ -420,6 +444,14 @@ impl Plan {
             (0..program.streams as usize).for_each(|k| set[k] = true);
             program.fills.of(&self.fills).iter().for_each(|fill| set[fill.slot as usize] = true);
             for instr in program.instrs.of(&self.instrs) {
+                if instr.code == Code::Chain {
+                    for link in instr.links.of(&self.chains) {
+                        let slot = link.slot as usize;
+                        assert!(!link.act.reads() || set[slot], "{link:?} reads what is not set");
+                        set[slot] |= link.act.writes();
+                    }
+                    continue;
+                }
                 if instr.code == Code::SinCos {
                     set[instr.ops[1] as usize] = true;
                 }

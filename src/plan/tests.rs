@@ -31,19 +31,15 @@ fn w3() {
         2 steps, 3968 bytes of scratch memory
         0: 1000000 elements, reads n0 n1 n2, writes n9 dn2 dn1 dn0
            r8 = sincos n0 r9
-           r10 = mul n2 0.1
+           n2 | mul 0.1 -> r10
            r11 = exp r10
-           r10 = mul add r8 n1 r11
-           r12 = square r10
+           r8 | mul n1 | add r11 -> r10 | square -> r12
+           0.0000009999999974752427 | square' r10 -> r10 | mul r11 | mul 0.1 -> dn2
+           r10 | mul n1 | mul r9 -> dn0
+           r10 | mul r8 -> dn1
            n9 <- sum r12
-           r12 = square'0 r10 0.0000009999999974752427
-           r10 = exp'0 r12 r11 r12
-           dn2 = mul'0 r10 0.1 r10
-           r10 = mul'0 r12 n1 r12
-           dn1 = mul'1 r8 r12
-           dn0 = sin'0 r10 r9
         1: 1 elements, reads n9, writes n10
-           n10 = div n9 1000000
+           n9 | div 1000000 -> n10
         ",
     );
 }
@@ -58,25 +54,18 @@ fn w3_chain() {
         "
         2 steps, 3968 bytes of scratch memory
         0: 1000000 elements, reads n0, writes n13 dn0
-           r5 = mul add n0 0.9 0.1
+           n0 | mul 0.9 | add 0.1 -> r5
            r6 = sincos r5 r7
-           r5 = mul add r6 0.9 0.1
-           r6 = sincos r5 r8
-           r5 = mul add r6 0.9 0.1
+           r6 | mul 0.9 | add 0.1 -> r6
+           r5 = sincos r6 r8
+           r5 | mul 0.9 | add 0.1 -> r5
            r6 = sincos r5 r9
-           r5 = mul add r6 0.9 0.1
-           r6 = sincos r5 r10
-           n13 <- sum r6
-           r6 = sin'0 0.0000009999999974752427 r10
-           r10 = mul'0 r6 0.9 r6
-           r6 = sin'0 r10 r9
-           r9 = mul'0 r6 0.9 r6
-           r6 = sin'0 r9 r8
-           r8 = mul'0 r6 0.9 r6
-           r6 = sin'0 r8 r7
-           dn0 = mul'0 r6 0.9 r6
+           r6 | mul 0.9 | add 0.1 -> r6
+           r5 = sincos r6 r10
+           0.0000009999999974752427 | mul r10 | mul 0.9 | mul r9 | mul 0.9 | mul r8 | mul 0.9 | mul r7 | mul 0.9 -> dn0
+           n13 <- sum r5
         1: 1 elements, reads n13, writes n14
-           n14 = div n13 1000000
+           n13 | div 1000000 -> n14
         ",
     );
 }
@@ -94,11 +83,9 @@ fn softmax() {
         1 step, 0 bytes of scratch memory
         0: 32768 elements in rows of 64, reads n0 n1, writes n2 dn0
            n2 = softmax n0
-           r4 = mul n1 n2
+           n1 | mul n2 -> r4
              r5 = sum r4
-           r4 = along rows r5
-           r6 = sub n1 r4
-           dn0 = mul n2 r6
+           n1 | sub r5 of the row | mul n2 -> dn0
         ",
     );
 }
@@ -121,16 +108,14 @@ fn cross_entropy() {
         1: 5120 elements in rows of 10, reads n0 n1 t3, writes n4 dn0
            r4 = log_softmax n0
              r5 = cross_entropy r4 n1
-             n4 <- sum r5
            r6 = unpick t3[0] n1
-             r5 = sum r6
-           r7 = exp r4
-           r4 = along rows r5
-           r8 = mul r7 r4
-           dn0 = sub r6 r8
+             r7 = sum r6
+           r8 = exp r4
+           r4 = along rows r7
+           r8 | mul r4 | sub from r6 -> dn0
+             n4 <- sum r5
         2: 1 elements, reads n4 n7, writes n9
-           r3 = neg n4
-           n9 = div r3 n7
+           n4 | neg | div n7 -> n9
         ",
     );
 }
@@ -150,37 +135,28 @@ fn layer_norm() {
         "
         1 step, 4096 bytes of scratch memory
         0: 32768 elements in rows of 64, reads n0 n1 n2 n14, writes n13 dn2 dn1 dn0
+           r6 = n1 as [512, 64]*[0, 1]+0
+           r7 = n2 as [512, 64]*[0, 1]+0
              r8 = sum n0
              r9 = div r8 64
-           r10 = along rows r9
-           r11 = sub n0 r10
-           r10 = square r11
-             r9 = sum r10
+           n0 | sub r9 of the row -> r10 | square -> r11
+             r9 = sum r11
              r8 = div r9 64
              r9 = add r8 0.00001
              r8 = rsqrt r9
-           r10 = along rows r8
-           r12 = mul r11 r10
-           r6 = n1 as [512, 64]*[0, 1]+0
-           r7 = n2 as [512, 64]*[0, 1]+0
-           n13 = mul add r12 r6 r7
+           n14 | mul r6 -> r11 | mul r10 -> r12
+             r9 = sum r12
+             r13 = rsqrt'0 r9 r8 r9
+             r9 = div'0 r13 64 r13
+           r11 | mul r8 of the row -> r11
+           r9 of the row | square' r10 | add r11 -> r11 | neg -> r12
+             r9 = sum r12
+             r13 = div'0 r9 64 r9
+           r10 | mul r8 of the row -> r10 | mul r6 | add r7 -> n13
+           n14 | mul r10 -> r10
+           r11 | add r13 of the row -> dn0
            dn2 <- sum n14
-           r13 = mul'0 n14 r6 n14
-           r14 = mul'1 r12 n14
-           dn1 <- sum r14
-           r14 = mul'0 r13 r10 r13
-           r10 = mul'1 r11 r13
-             r9 = sum r10
-             r15 = rsqrt'0 r9 r8 r9
-             r9 = div'0 r15 64 r15
-           r10 = along rows r9
-           r13 = square'0 r11 r10
-           r10 = add r14 r13
-           r13 = sub'1 r10
-             r9 = sum r13
-             r15 = div'0 r9 64 r9
-           r13 = along rows r15
-           dn0 = add r10 r13
+           dn1 <- sum r10
         ",
     );
 }
@@ -197,14 +173,11 @@ fn broadcast() {
            r1 = n0 as [1024, 1024]*[1, 0]+0
            r2 = n1 as [1024, 1024]*[0, 1]+0
            r3 = n2 as [1024, 1024]*[0, 1]+0
-           r5 = mul add r1 r2 r3
-           r6 = relu r5
-           n6 <- sum r6
-           r5 = relu'0 1 r6 1
-           dn2 <- sum r5
-           r6 = mul'0 r5 r2 r5
-           r7 = mul'1 r1 r5
-             dn0 = sum r6
+           r1 | mul r2 | add r3 | relu -> r5 | relu' times 1 -> r6 | mul r2 -> r7
+             dn0 = sum r7
+           r6 | mul r1 -> r7
+           n6 <- sum r5
+           dn2 <- sum r6
            dn1 <- sum r7
         ",
     );
@@ -222,13 +195,10 @@ fn layer() {
         0: n3 = matmul n0 n1
         1: 2048 elements in rows of 2048, reads n3 n2, writes n8 t7 dn2
            r3 = n2 as [64, 32]*[0, 1]+0
-           r6 = add n3 r3
-           r7 = relu r6
-           r6 = square r7
-             r8 = sum r6
+           n3 | add r3 | relu -> r6 | square -> r7
+             r8 = sum r7
              n8 = div r8 2048
-           r6 = square'0 r7 0.00048828125
-           t7 = relu'0 r6 r7 r6
+           0.00048828125 | square' r6 | relu' r6 -> t7
            dn2 <- sum t7
         2: dn1 = matmul n0 as [128, 64]*[1, 128]+0 t7
         ",
@@ -250,8 +220,7 @@ fn mlp() {
         0: n5 = matmul n0 n1
         1: 2048 elements, reads n5 n2, writes n7
            r2 = n2 as [64, 32]*[0, 1]+0
-           r3 = add n5 r2
-           n7 = relu r3
+           n5 | add r2 | relu -> n7
         2: n8 = matmul n7 n3
         3: 64 elements in rows of 64, reads n10, writes n16 t13
            r5 = ne n10 -100
@@ -261,24 +230,22 @@ fn mlp() {
              t13 = neg'0 r7
         4: 640 elements in rows of 10, reads n8 n4 n10 t13, writes n13 t16 dn4
            r3 = n4 as [64, 10]*[0, 1]+0
-           r5 = add n8 r3
+           n8 | add r3 -> r5
            r6 = log_softmax r5
              r7 = cross_entropy r6 n10
-             n13 <- sum r7
            r5 = unpick t13[0] n10
-             r7 = sum r5
-           r8 = exp r6
-           r6 = along rows r7
-           r9 = mul r8 r6
-           t16 = sub r5 r9
+             r8 = sum r5
+           r9 = exp r6
+           r6 = along rows r8
+           r9 | mul r6 | sub from r5 -> t16
+             n13 <- sum r7
            dn4 <- sum t16
         5: 1 elements, reads n13 n16, writes n18
-           r3 = neg n13
-           n18 = div r3 n16
+           n13 | neg | div n16 -> n18
         6: t18 = matmul t16 n3 as [10, 32]*[1, 10]+0
         7: dn3 = matmul n7 as [32, 64]*[1, 32]+0 t16
         8: 2048 elements, reads n7 t18, writes t19 dn2
-           t19 = relu'0 t18 n7 t18
+           t18 | relu' n7 -> t19
            dn2 <- sum t19
         9: dn1 = matmul n0 as [128, 64]*[1, 128]+0 t19
         ",
@@ -296,10 +263,9 @@ fn dropout() {
         0: 4096 elements in rows of 4096, reads n0, writes n4 dn0
            r4 = tanh n0
            r5 = dropout_mask
-           r6 = mul r4 r5
+           r4 | mul r5 -> r6
              n4 = sum r6
-           r6 = mul'0 1 r5 1
-           dn0 = tanh'0 r6 r4 r6
+           1 | mul r5 | tanh' r4 -> dn0
         ",
     );
 }
@@ -318,13 +284,13 @@ fn mixed_axes() {
            r0 = n1 as [16, 8, 32]*[32, 512, 1]+0
            n2 <- sum r0
         2: 16 elements in rows of 16, reads n2, writes n4 t5
-           r4 = square n2
+           n2 | square -> r4
              n4 = sum r4
-           t5 = square'0 n2 1
+           1 | square' n2 -> t5
         3: 4096 elements, reads n0 t5, writes dn0
            r2 = t5 as [8, 16, 32]*[0, 1, 0]+0
            r3 = cos n0
-           dn0 = sin'0 r2 r3
+           r2 | mul r3 -> dn0
         ",
     );
 }
@@ -341,13 +307,13 @@ fn middle_axis() {
            r1 = sin n0
            n2 <- sum r1
         1: 256 elements in rows of 256, reads n2, writes n4 t4
-           r4 = square n2
+           n2 | square -> r4
              n4 = sum r4
-           t4 = square'0 n2 1
+           1 | square' n2 -> t4
         2: 4096 elements, reads n0 t4, writes dn0
            r2 = t4 as [8, 16, 32]*[32, 0, 1]+0
            r3 = cos n0
-           dn0 = sin'0 r2 r3
+           r2 | mul r3 -> dn0
         ",
     );
 }
@@ -365,7 +331,7 @@ fn reshape_of_a_transpose() {
            r4 = copy r2
            r5 = sincos r4 r6
              n4 = sum r5
-           t2 = sin'0 1 r6
+           1 | mul r6 -> t2
         1: 2048 elements, reads t2, writes dn0
            r1 = t2 as [64, 32]*[1, 64]+0
            dn0 = copy r1
@@ -383,23 +349,22 @@ fn norm() {
         "
         5 steps, 400960 bytes of scratch memory
         0: 100000 elements, reads n0, writes n3
-           r1 = square n0
+           n0 | square -> r1
            n3 <- sum r1
         1: 1 elements, reads n3, writes n4
            n4 = norm n3
         2: 100000 elements, reads n0 n4 n1, writes n7 t8 t9
-           r5 = div n0 n4[0]
-           r6 = mul r5 n1
-           n7 <- sum r6
-           r6 = mul'0 1 n1 1
-           t8 = div'0 r6 n4[0] r6
+           n0 | div n4[0] -> r5
+           1 | mul n1 -> r6
            r7 = div'1 r6 n4[0] r5 r6
+           r5 | mul n1 -> r5
+           r6 | div n4[0] -> t8
+           n7 <- sum r5
            t9 <- sum r7
         3: 1 elements, reads n4 t9, writes t11
            t11 = norm'0 t9 n4 t9
         4: 100000 elements, reads n0 t11 t8, writes dn0
-           r4 = square'0 n0 t11[0]
-           dn0 = add t8 r4
+           t11[0] | square' n0 | add t8 -> dn0
         ",
     );
 }
@@ -414,15 +379,14 @@ fn bias_of_columns() {
         2 steps, 2176 bytes of scratch memory
         0: 32768 elements, reads n0 n1, writes n5 dn0 dn1
            r2 = n1 as [512, 64]*[0, 1]+0
-           r4 = add n0 r2
+           n0 | add r2 -> r4
            r5 = tanh r4
-           r4 = square r5
+           r5 | square -> r4
+           0.000030517578125 | square' r5 | tanh' r5 -> dn0
            n5 <- sum r4
-           r4 = square'0 r5 0.000030517578125
-           dn0 = tanh'0 r4 r5 r4
            dn1 <- sum dn0
         1: 1 elements, reads n5, writes n6
-           n6 = div n5 32768
+           n5 | div 32768 -> n6
         ",
     );
 }
@@ -444,7 +408,7 @@ fn max_rows() {
            t5 = copy 1
         3: t6 = scatter_add t5 t4
         4: 32768 elements, reads n1 t6, writes dn0
-           dn0 = tanh'0 t6 n1 t6
+           t6 | tanh' n1 -> dn0
         ",
     );
     let x = leaf(g, &[512, 64]);
@@ -455,15 +419,13 @@ fn max_rows() {
         0: 32768 elements in rows of 64, reads n4, writes n7 dn4
            r3 = tanh n4
              r4 = amax r3
-             n7 <- sum r4
            r5 = along rows r4
            r6 = eq r3 r5
            r5 = cast r6
-             r4 = sum r5
-             r7 = div 1 r4
-           r6 = along rows r7
-           r8 = mul r5 r6
-           dn4 = tanh'0 r8 r3 r8
+             r7 = sum r5
+             r8 = div 1 r7
+           r5 | mul r8 of the row | tanh' r3 -> dn4
+             n7 <- sum r4
         ",
     );
 }
@@ -478,11 +440,10 @@ fn logsumexp() {
         1 step, 0 bytes of scratch memory
         0: 32768 elements in rows of 64, reads n0, writes n2 dn0
              r3 = logsumexp n0
+           n0 | sub r3 of the row -> r4
+           r5 = exp r4
+           1 | mul r5 -> dn0
              n2 <- sum r3
-           r4 = along rows r3
-           r5 = sub n0 r4
-           r4 = exp r5
-           dn0 = mul 1 r4
         ",
     );
     let g = &Graph::new();
@@ -497,9 +458,9 @@ fn logsumexp() {
              n2 <- sum n1
         1: 32768 elements, reads n0 n1, writes dn0
            r2 = n1 as [512, 64]*[0, 1]+0
-           r4 = sub n0 r2
+           n0 | sub r2 -> r4
            r5 = exp r4
-           dn0 = mul 1 r5
+           1 | mul r5 -> dn0
         ",
     );
 }
@@ -515,7 +476,7 @@ fn attention() {
         10 steps, 40960 bytes of scratch memory
         0: n4 = matmul n0 n1 as [4, 16, 32]*[512, 1, 16]+0
         1: 4096 elements in rows of 32, reads n4, writes n6
-           r3 = mul n4 0.25
+           n4 | mul 0.25 -> r3
            n6 = softmax r3
         2: n7 = matmul n6 n2
         3: 2048 elements in rows of 2048, reads n7, writes n8 t9
@@ -524,12 +485,9 @@ fn attention() {
         4: t10 = matmul t9 n2 as [4, 16, 32]*[512, 1, 16]+0
         5: dn2 = matmul n6 as [4, 32, 32]*[1024, 1, 32]+0 t9
         6: 4096 elements in rows of 32, reads t10 n6, writes t11
-           r4 = mul t10 n6
+           t10 | mul n6 -> r4
              r5 = sum r4
-           r4 = along rows r5
-           r6 = sub t10 r4
-           r4 = mul n6 r6
-           t11 = mul'0 r4 0.25 r4
+           t10 | sub r5 of the row | mul n6 | mul 0.25 -> t11
         7: dn0 = matmul t11 n1
         8: t12 = matmul n0 as [4, 16, 32]*[512, 1, 16]+0 t11
         9: 2048 elements, reads t12, writes dn1

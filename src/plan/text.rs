@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Code, Fill, FillFrom, Grain, Place, Plan, Slot, Work};
+use crate::kernel::{Act, Link, Reach};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,6 +45,11 @@ impl fmt::Display for Plan {
                                 )?;
                                 continue;
                             }
+                            Code::Chain => {
+                                let links = instr.links.of(&self.chains);
+                                self.write_chain(f, links, slot_name)?;
+                                continue;
+                            }
                             Code::Gather => {
                                 let gather = &self.gathers[instr.arg as usize];
                                 let datum = self.datum_name(gather.datum);
@@ -62,8 +68,6 @@ impl fmt::Display for Plan {
                             Code::Spread => write!(f, "along rows")?,
                             Code::Copy => write!(f, "copy")?,
                             Code::SinCos => write!(f, "sincos")?,
-                            Code::Map if instr.arg == 1 => write!(f, "mul add")?,
-                            Code::Flush => write!(f, "flush")?,
                             _ => write!(f, "{name}")?,
                         }
                         if let crate::node::Op::Pull(_, operand) = instr.name {
@@ -113,7 +117,17 @@ impl Plan {
                     }
                     for instr in program.instrs.of(&self.instrs) {
                         match instr.code {
-                            Code::Spread | Code::Flush | Code::Gather => {}
+                            Code::Spread | Code::Gather => {}
+                            Code::Chain => {
+                                for link in instr.links.of(&self.chains) {
+                                    if !matches!(link.act, Act::Load | Act::Ahead)
+                                        && !link.act.writes()
+                                    {
+                                        write!(out, "\\n{}", link.act.name())?;
+                                    }
+                                }
+                                continue;
+                            }
                             Code::Copy => write!(out, "\\ncopy")?,
                             _ => write!(out, "\\n{}", instr.name.name())?,
                         }
@@ -149,6 +163,34 @@ impl Plan {
             }
         }
         writeln!(out, "}}")
+    }
+
+    /// A line for each value that a chain begins with.
+    fn write_chain<'a>(
+        &'a self,
+        f: &mut fmt::Formatter<'_>,
+        links: &[Link],
+        slot_name: impl Fn(u32) -> SlotName<'a>,
+    ) -> fmt::Result {
+        let mut begun = false;
+        for link in links {
+            let slot = slot_name(link.slot);
+            match link.act {
+                Act::Ahead => {}
+                Act::Load => {
+                    write!(f, "{}   {slot}", if begun { "\n" } else { "" })?;
+                    begun = true;
+                }
+                Act::Store => write!(f, " -> {slot}")?,
+                Act::StorePast => write!(f, " => {slot}")?,
+                act if act.reads() => write!(f, " | {} {slot}", act.name())?,
+                act => write!(f, " | {}", act.name())?,
+            }
+            if link.act.reads() && link.reach == Reach::Row {
+                write!(f, " of the row")?;
+            }
+        }
+        writeln!(f)
     }
 
     fn datum_name(&self, datum: u32) -> DatumName<'_> {

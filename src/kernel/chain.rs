@@ -1,0 +1,399 @@
+//! Chains: many cheap operations in one instruction.
+//!
+//! The kernel of a single cheap operation spends its time on moving a tile from the cache to
+//! registers and back. A chain takes the tile block by block, as many vectors as fit in registers,
+//! and each block through all of its *links*: most change the block by one operation, with an
+//! operand from memory or one number; some write it down. What is in between never leaves the
+//! registers. Choosing the link costs one predicted jump a block.
+//!
+//! Rules are those of `op`, so results are the same bit for bit as those of their kernels.
+
+use super::register::Register;
+#[cfg(target_arch = "x86_64")]
+use super::register::{Y32, Y64, Z32, Z64};
+use crate::lane::{Fused, W32, W64};
+use crate::level::Level;
+use crate::node::Op;
+use crate::op::{Elementwise, binary, unary};
+use crate::roll_call::Elem;
+
+/// Vectors of a block: with them and an operand, half of the registers are in use.
+const VECTORS: usize = 8;
+
+/// One link.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Link {
+    pub(crate) act: Act,
+    pub(crate) reach: Reach,
+    /// Where its operand is, or where the block is written to.
+    pub(crate) slot: u32,
+}
+
+/// Which element of a link's operand goes with an element of the tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Its own.
+    Each,
+    /// That of its row.
+    Row,
+    /// The first.
+    One,
+}
+
+/// Calls a macro with what links compute and what it is called, on the block's element `a` and the operand's `p`. In a pull
+/// one of them is the cotangent `g`, and the other one what the rule reads.
+macro_rules! alphabet {
+    ($then:ident) => {
+        $then! {
+            alone {
+                Neg "neg": |a| unary::Neg::eval([a]),
+                Abs "abs": |a| unary::Abs::eval([a]),
+                Square "square": |a| unary::Square::eval([a]),
+                Sqrt "sqrt": |a| unary::Sqrt::eval([a]),
+                Rsqrt "rsqrt": |a| unary::Rsqrt::eval([a]),
+                Reciprocal "reciprocal": |a| unary::Reciprocal::eval([a]),
+                Relu "relu": |a| unary::Relu::eval([a]),
+            }
+            paired {
+                Add "add": |a, p| binary::Add::eval([a, p]),
+                Sub "sub": |a, p| binary::Sub::eval([a, p]),
+                SubFrom "sub from": |a, p| binary::Sub::eval([p, a]),
+                Mul "mul": |a, p| binary::Mul::eval([a, p]),
+                Div "div": |a, p| binary::Div::eval([a, p]),
+                DivInto "div into": |a, p| binary::Div::eval([p, a]),
+                Maximum "maximum": |a, p| binary::Maximum::eval([a, p]),
+                Minimum "minimum": |a, p| binary::Minimum::eval([a, p]),
+                AtLeast "at least": |a, p| binary::AtLeast::eval([a, p]),
+                AtMost "at most": |a, p| binary::AtMost::eval([a, p]),
+                AbsPull "abs'": |g, p| pull::<unary::Abs, _>(p, g),
+                AbsPulled "abs' times": |a, g| pull::<unary::Abs, _>(a, g),
+                SquarePull "square'": |g, p| pull::<unary::Square, _>(p, g),
+                SquarePulled "square' times": |a, g| pull::<unary::Square, _>(a, g),
+                ReluPull "relu'": |g, p| pull::<unary::Relu, _>(p, g),
+                ReluPulled "relu' times": |a, g| pull::<unary::Relu, _>(a, g),
+                SqrtPull "sqrt'": |g, p| pull::<unary::Sqrt, _>(p, g),
+                SqrtPulled "sqrt' times": |a, g| pull::<unary::Sqrt, _>(a, g),
+                RsqrtPull "rsqrt'": |g, p| pull::<unary::Rsqrt, _>(p, g),
+                RsqrtPulled "rsqrt' times": |a, g| pull::<unary::Rsqrt, _>(a, g),
+                ReciprocalPull "reciprocal'": |g, p| pull::<unary::Reciprocal, _>(p, g),
+                ReciprocalPulled "reciprocal' times": |a, g| pull::<unary::Reciprocal, _>(a, g),
+                Expm1Pull "expm1'": |g, p| pull::<unary::Expm1, _>(p, g),
+                Expm1Pulled "expm1' times": |a, g| pull::<unary::Expm1, _>(a, g),
+                Log1pPull "log1p'": |g, p| pull::<unary::Log1p, _>(p, g),
+                Log1pPulled "log1p' times": |a, g| pull::<unary::Log1p, _>(a, g),
+                TanhPull "tanh'": |g, p| pull::<unary::Tanh, _>(p, g),
+                TanhPulled "tanh' times": |a, g| pull::<unary::Tanh, _>(a, g),
+                SigmoidPull "sigmoid'": |g, p| pull::<unary::Sigmoid, _>(p, g),
+                SigmoidPulled "sigmoid' times": |a, g| pull::<unary::Sigmoid, _>(a, g),
+            }
+        }
+    };
+}
+
+/// The cotangent of a rule's operand, if the rule reads, apart from the cotangent, only its operand
+/// or only its value.
+#[inline(always)]
+fn pull<O: Elementwise<1>, R: Register>(read: R, g: R) -> R {
+    let [cotangent] = O::pull([read], read, g);
+    cotangent
+}
+
+macro_rules! acts {
+    (
+        alone { $($alone:ident $alone_name:literal: |$a:ident| $alone_is:expr,)* }
+        paired { $($paired:ident $paired_name:literal: |$b:ident, $p:ident| $paired_is:expr,)* }
+    ) => {
+        /// What a link does with the block.
+        #[repr(u8)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Act {
+            /// The block is its operand.
+            Load,
+            /// Writes the block down.
+            Store,
+            /// The same, past the cache.
+            StorePast,
+            /// Has what lies one tile ahead of its operand brought to the cache.
+            Ahead,
+            $($alone,)*
+            $($paired,)*
+        }
+
+        impl Act {
+            /// Whether it reads its operand.
+            pub(crate) fn reads(self) -> bool {
+                matches!(self, Act::Load $(| Act::$paired)*)
+            }
+
+            /// Whether it writes the block down.
+            pub(crate) fn writes(self) -> bool {
+                matches!(self, Act::Store | Act::StorePast)
+            }
+
+            /// What it is called in a plan's text.
+            pub(crate) fn name(self) -> &'static str {
+                match self {
+                    Act::Load => "load",
+                    Act::Store => "store",
+                    Act::StorePast => "store past",
+                    Act::Ahead => "ahead",
+                    $(Act::$alone => $alone_name,)*
+                    $(Act::$paired => $paired_name,)*
+                }
+            }
+        }
+
+        /// Takes one block through all links: `V` whole vectors of `R`, or one in part.
+        ///
+        /// # Safety
+        /// As for [`Chain`]; each slot is valid at these offsets for as many elements.
+        #[inline(always)]
+        unsafe fn block<R: Register, const V: usize>(
+            links: &[Link],
+            slots: *const *mut u8,
+            offsets: [usize; 3],
+            ahead: usize,
+            count: usize,
+        ) {
+            let mut held = [R::lit(0.0); V];
+            for link in links {
+                // SAFETY: the caller's promise.
+                let slot = unsafe { *slots.add(link.slot as usize) };
+                // Meaningless where the link has no operand.
+                let at = slot.wrapping_add(offsets[link.reach as usize]).cast::<R::Elem>();
+                macro_rules! operand {
+                    ($k:ident) => {
+                        // SAFETY: the caller's promise.
+                        unsafe {
+                            if V == 1 && count < R::LANES {
+                                R::load_part(at, count)
+                            } else {
+                                R::load(at.add($k * R::LANES))
+                            }
+                        }
+                    };
+                }
+                if link.reach != Reach::Each {
+                    // SAFETY: the caller's promise.
+                    let number = unsafe { R::splat(at) };
+                    match link.act {
+                        Act::Load => held = [number; V],
+                        $(Act::$paired => for held in &mut held {
+                            let ($b, $p) = (*held, number);
+                            *held = $paired_is;
+                        },)*
+                        _ => {}
+                    }
+                    continue;
+                }
+                match link.act {
+                    Act::Load => for k in 0..V {
+                        held[k] = operand!(k);
+                    },
+                    Act::Store | Act::StorePast if V == 1 && count < R::LANES => {
+                        // SAFETY: the caller's promise.
+                        unsafe { held[0].store_part(at, count) };
+                    }
+                    Act::Store => for k in 0..V {
+                        // SAFETY: the caller's promise.
+                        unsafe { held[k].store(at.add(k * R::LANES)) };
+                    },
+                    Act::StorePast => for k in 0..V {
+                        // SAFETY: the caller's promise.
+                        unsafe { held[k].store_past(at.add(k * R::LANES)) };
+                    },
+                    Act::Ahead => prefetch(at.cast(), ahead, V * size_of::<R>()),
+                    $(Act::$alone => for held in &mut held {
+                        let $a = *held;
+                        *held = $alone_is;
+                    },)*
+                    $(Act::$paired => for k in 0..V {
+                        let ($b, $p) = (held[k], operand!(k));
+                        held[k] = $paired_is;
+                    },)*
+                }
+            }
+        }
+    };
+}
+alphabet!(acts);
+
+/// Has the cache lines of `bytes` bytes, `ahead` bytes from here, fetched: to the second-level cache,
+/// for the first one is full.
+#[inline(always)]
+fn prefetch(from: *const u8, ahead: usize, bytes: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for line in (0..bytes).step_by(64) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: SSE is part of x86-64; fetching what does not exist does nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.wrapping_add(ahead + line).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (from, ahead, bytes);
+}
+
+/// `chain(links, slots, rows, n, ahead)` takes `rows` rows of `n` elements through the links, as
+/// elements of the type that it was looked up for; tiles of streams are `ahead` bytes apart.
+///
+/// # Safety
+/// - `slots` holds a pointer for each slot of a link, valid for reading, or for writing where the link
+///   stores: `rows * n` elements for [`Reach::Each`], `rows` for [`Reach::Row`], one for
+///   [`Reach::One`], aligned for the type. They may be the same, but do not overlap in part; those of
+///   `Row` and `One` are written by no link.
+/// - The CPU can run the level that the chain was looked up for.
+pub(crate) type Chain =
+    unsafe fn(links: &[Link], slots: *const *mut u8, rows: usize, n: usize, ahead: usize);
+
+/// # Safety
+/// As for [`Chain`].
+#[inline(always)]
+unsafe fn run<R: Register, One: Register<Elem = R::Elem>>(
+    links: &[Link],
+    slots: *const *mut u8,
+    rows: usize,
+    n: usize,
+    ahead: usize,
+) {
+    let size = size_of::<R::Elem>();
+    if n == 1 {
+        for row in 0..rows {
+            // SAFETY: the caller's promise.
+            unsafe { block::<One, 1>(links, slots, [row * size, row * size, 0], ahead, 1) };
+        }
+        return;
+    }
+    for row in 0..rows {
+        let offsets = |i: usize| [(row * n + i) * size, row * size, 0];
+        let mut i = 0;
+        while n - i >= VECTORS * R::LANES {
+            // SAFETY: the caller's promise.
+            unsafe { block::<R, VECTORS>(links, slots, offsets(i), ahead, VECTORS * R::LANES) };
+            i += VECTORS * R::LANES;
+        }
+        while i < n {
+            let count = R::LANES.min(n - i);
+            // SAFETY: the caller's promise.
+            unsafe { block::<R, 1>(links, slots, offsets(i), ahead, count) };
+            i += count;
+        }
+    }
+}
+
+macro_rules! levels {
+    ($($(#[$feature:meta])* $name:ident: $register:ty, $one:ty;)*) => {$(
+        /// # Safety
+        /// As for [`Chain`].
+        $(#[$feature])*
+        unsafe fn $name(
+            links: &[Link],
+            slots: *const *mut u8,
+            rows: usize,
+            n: usize,
+            ahead: usize,
+        ) {
+            // SAFETY: the caller's promise.
+            unsafe { run::<$register, $one>(links, slots, rows, n, ahead) }
+        }
+    )*};
+}
+levels! {
+    baseline_f32: W32, Fused<f32>;
+    baseline_f64: W64, Fused<f64>;
+}
+#[cfg(target_arch = "x86_64")]
+levels! {
+    #[target_feature(enable = "avx2,fma")]
+    v3_f32: Y32, Fused<f32>;
+    #[target_feature(enable = "avx2,fma")]
+    v3_f64: Y64, Fused<f64>;
+    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
+    v4_f32: Z32, Fused<f32>;
+    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
+    v4_f64: Z64, Fused<f64>;
+}
+
+/// The chain for elements of `size` bytes, which are floats, at a level.
+pub(crate) fn chain(size: usize, level: Level) -> Chain {
+    match (level, size) {
+        #[cfg(target_arch = "x86_64")]
+        (Level::V3, 4) => v3_f32,
+        #[cfg(target_arch = "x86_64")]
+        (Level::V3, _) => v3_f64,
+        #[cfg(target_arch = "x86_64")]
+        (Level::V4, 4) => v4_f32,
+        #[cfg(target_arch = "x86_64")]
+        (Level::V4, _) => v4_f64,
+        (_, 4) => baseline_f32,
+        _ => baseline_f64,
+    }
+}
+
+/// A way to compute an operation by a link: what it does, which of the operation's operands is the
+/// block, and which one is the link's, if it has one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form(pub(crate) Act, pub(crate) usize, pub(crate) Option<usize>);
+
+/// The ways to compute an operation by a link; none for what is not cheap.
+pub(crate) fn forms(op: Op) -> &'static [Form] {
+    use Act::*;
+    match op {
+        Op::Map(elem) => match elem {
+            Elem::Neg => const { &[Form(Neg, 0, None)] },
+            Elem::Abs => const { &[Form(Abs, 0, None)] },
+            Elem::Square => const { &[Form(Square, 0, None)] },
+            Elem::Sqrt => const { &[Form(Sqrt, 0, None)] },
+            Elem::Rsqrt => const { &[Form(Rsqrt, 0, None)] },
+            Elem::Reciprocal => const { &[Form(Reciprocal, 0, None)] },
+            Elem::Relu => const { &[Form(Relu, 0, None)] },
+            Elem::Add => const { &[Form(Add, 0, Some(1)), Form(Add, 1, Some(0))] },
+            Elem::Sub => const { &[Form(Sub, 0, Some(1)), Form(SubFrom, 1, Some(0))] },
+            Elem::Mul => const { &[Form(Mul, 0, Some(1)), Form(Mul, 1, Some(0))] },
+            Elem::Div => const { &[Form(Div, 0, Some(1)), Form(DivInto, 1, Some(0))] },
+            Elem::Maximum => const { &[Form(Maximum, 0, Some(1))] },
+            Elem::Minimum => const { &[Form(Minimum, 0, Some(1))] },
+            Elem::AtLeast => const { &[Form(AtLeast, 0, Some(1))] },
+            Elem::AtMost => const { &[Form(AtMost, 0, Some(1))] },
+            _ => &[],
+        },
+        // A pull's operands are the rule's, its value and the cotangent.
+        Op::Pull(elem, i) => match (elem, i) {
+            (Elem::Neg, _) => const { &[Form(Neg, 2, None)] },
+            (Elem::Abs, _) => const { &[Form(AbsPull, 2, Some(0)), Form(AbsPulled, 0, Some(2))] },
+            (Elem::Exp, _) => const { &[Form(Mul, 2, Some(1)), Form(Mul, 1, Some(2))] },
+            (Elem::Log, _) => const { &[Form(Div, 2, Some(0)), Form(DivInto, 0, Some(2))] },
+            (Elem::Square, _) => {
+                const { &[Form(SquarePull, 2, Some(0)), Form(SquarePulled, 0, Some(2))] }
+            }
+            (Elem::Log1p, _) => {
+                const { &[Form(Log1pPull, 2, Some(0)), Form(Log1pPulled, 0, Some(2))] }
+            }
+            (Elem::Relu, _) => {
+                const { &[Form(ReluPull, 2, Some(1)), Form(ReluPulled, 1, Some(2))] }
+            }
+            (Elem::Sqrt, _) => {
+                const { &[Form(SqrtPull, 2, Some(1)), Form(SqrtPulled, 1, Some(2))] }
+            }
+            (Elem::Rsqrt, _) => {
+                const { &[Form(RsqrtPull, 2, Some(1)), Form(RsqrtPulled, 1, Some(2))] }
+            }
+            (Elem::Reciprocal, _) => {
+                const { &[Form(ReciprocalPull, 2, Some(1)), Form(ReciprocalPulled, 1, Some(2))] }
+            }
+            (Elem::Expm1, _) => {
+                const { &[Form(Expm1Pull, 2, Some(1)), Form(Expm1Pulled, 1, Some(2))] }
+            }
+            (Elem::Tanh, _) => {
+                const { &[Form(TanhPull, 2, Some(1)), Form(TanhPulled, 1, Some(2))] }
+            }
+            (Elem::Sigmoid, _) => {
+                const { &[Form(SigmoidPull, 2, Some(1)), Form(SigmoidPulled, 1, Some(2))] }
+            }
+            (Elem::Sub, 1) => const { &[Form(Neg, 3, None)] },
+            (Elem::Mul, 0) => const { &[Form(Mul, 3, Some(1)), Form(Mul, 1, Some(3))] },
+            (Elem::Mul, 1) => const { &[Form(Mul, 3, Some(0)), Form(Mul, 0, Some(3))] },
+            (Elem::Div, 0) => const { &[Form(Div, 3, Some(1)), Form(DivInto, 1, Some(3))] },
+            _ => &[],
+        },
+        _ => &[],
+    }
+}
