@@ -879,7 +879,18 @@ impl Lanewise<1> for ShiftedExp {
     }
 }
 
-/// sum e^(x - shift) of a row: what log-sum-exp and its kin are made of.
+/// Writes e^(x - shift) of a row; their sum.
+#[inline(always)]
+fn shifted_exps<L: Lanes<Elem = T>, T: Float>(out: &mut [T], row: &[T], shift: T) -> f64 {
+    let mut total = Total::default();
+    for (out, row) in out.chunks_mut(EXP_BLOCK).zip(row.chunks(EXP_BLOCK)) {
+        each::<L, 1>(out, [row], &ShiftedExp(shift.to_f64()));
+        total.add(fold_row(out, T::default(), |a, b| a.plus(b)).to_f64());
+    }
+    total.value()
+}
+
+/// [`shifted_exps`] for those who only want the sum.
 #[inline(always)]
 fn shifted_sum<L: Lanes<Elem = T>, T: Float>(row: &[T], shift: T) -> f64 {
     let mut total = Total::default();
@@ -890,6 +901,15 @@ fn shifted_sum<L: Lanes<Elem = T>, T: Float>(row: &[T], shift: T) -> f64 {
         total.add(fold_row(scratch, T::default(), |a, b| a.plus(b)).to_f64());
     }
     total.value()
+}
+
+/// Divides a row by a number: by its inverse, rounded once, as the number itself would be.
+#[inline(always)]
+fn share_out<T: Float>(row: &mut [T], total: f64) {
+    let inverse = T::from_f64(1.0 / total);
+    for y in row {
+        *y = y.times(inverse);
+    }
 }
 
 /// log sum e^x of a row, one element.
@@ -921,15 +941,8 @@ impl<T: Float> Body<T> for SoftmaxRow {
         }
         // The plain maximum: a row of -inf, or with +inf, is NaN, as in PyTorch.
         let largest = extreme_of::<T, true>(row);
-        each::<L, 1>(out, [row], &ShiftedExp(largest.to_f64()));
-        let mut total = Total::default();
-        for block in out.chunks(SUM_BLOCK) {
-            total.add(fold_row(block, T::default(), |a, b| a.plus(b)).to_f64());
-        }
-        let sum = T::from_f64(total.value());
-        for y in out {
-            *y = y.over(sum);
-        }
+        let total = shifted_exps::<L, T>(out, row, largest);
+        share_out(out, total);
     }
 }
 
@@ -957,6 +970,27 @@ impl<T: Float> Body<T> for LogSoftmaxRow {
         let largest = extreme_of::<T, true>(row);
         let log = Real::ln(shifted_sum::<L, T>(row, largest));
         each::<L, 1>(out, [row], &ShiftedTwice(largest.to_f64(), log));
+    }
+}
+
+/// The logarithm of the softmax of a row and the softmax itself. Operands: the row, and the place
+/// where the softmax is written.
+struct SoftmaxesRow;
+
+impl<T: Float> Body<T> for SoftmaxesRow {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise: operands as the struct says, the second being its alone,
+        // so that writing through it is allowed.
+        let (log, shares, row): (&mut [T], &mut [T], &[T]) =
+            unsafe { (result(out, n), result(operands[1].cast_mut(), n), operand(operands, 0, n)) };
+        if row.is_empty() {
+            return;
+        }
+        let largest = extreme_of::<T, true>(row);
+        let total = shifted_exps::<L, T>(shares, row, largest);
+        share_out(shares, total);
+        each::<L, 1>(log, [row], &ShiftedTwice(largest.to_f64(), Real::ln(total)));
     }
 }
 
@@ -1063,6 +1097,9 @@ pub(crate) struct FloatKernels {
     logsumexp_row: Kernel,
     pub(crate) softmax_row: Kernel,
     pub(crate) log_softmax_row: Kernel,
+    /// Both: the logarithm to the result, the softmax to the second operand, which must then be valid
+    /// for writing and overlap nothing.
+    pub(crate) softmaxes_row: Kernel,
     /// out = sin a, and cos a is written to b, which must then be valid for writing and overlap
     /// nothing: both as `Sin` and `Cos` would give them.
     pub(crate) sincos: Kernel,
@@ -1096,6 +1133,7 @@ const fn table<T: Float>(level: Level) -> FloatKernels {
         logsumexp_row: at::<LogSumExpRow, T>(level),
         softmax_row: at::<SoftmaxRow, T>(level),
         log_softmax_row: at::<LogSoftmaxRow, T>(level),
+        softmaxes_row: at::<SoftmaxesRow, T>(level),
         sincos: at::<SinCos, T>(level),
         accumulate: at::<Accumulate, T>(level),
         accumulate_extreme: [

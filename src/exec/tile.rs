@@ -263,6 +263,14 @@ impl Run<'_> {
                         call1(instr.kernel, row, out.add(at), op.add(at));
                     }
                 }
+                Code::Softmaxes => {
+                    let shares = workspace.slots[instr.ops[1] as usize];
+                    for r in 0..tile.rows {
+                        let at = r * row * size;
+                        let (x, shares) = (op.add(at), shares.add(at).cast_const());
+                        (instr.kernel)(row, out.add(at), x, shares, x, x);
+                    }
+                }
                 Code::Fold => {
                     for r in 0..tile.rows {
                         call1(instr.kernel, row, out.add(r * size), op.add(r * row * size));

@@ -198,6 +198,7 @@ fn check_floats<T: Float>(check: &mut impl FnMut(String, Level, Kernel, Demand))
             ("log-sum-exp of a row", kernels.logsumexp_row, FUNCTION),
             ("softmax", kernels.softmax_row, FUNCTION),
             ("log-softmax", kernels.log_softmax_row, FUNCTION),
+            ("both softmaxes", kernels.softmaxes_row, FUNCTION),
             ("sincos", kernels.sincos, FUNCTION),
             ("accumulate", kernels.accumulate, MAP),
             ("accumulate largest", kernels.accumulate_extreme[0], MAP),

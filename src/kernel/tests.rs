@@ -273,6 +273,17 @@ fn joined_rules<T: Float>() {
             assert_eq!(bits(&sine), bits(&eval(Elem::Sin, &[&x])), "{name}");
             assert_eq!(bits(&cosine), bits(&eval(Elem::Cos, &[&x])), "{name}");
         }
+        for n in [1, 2, 63, 256, 257, 1500] {
+            let x: Vec<T> = (0..n).map(|i| T::from_f64((i * 37 % 101) as f64 * 0.2)).collect();
+            let mut shares = vec![T::default(); n];
+            let mut log = vec![T::default(); n];
+            let (row, place) = (x.as_ptr().cast(), shares.as_mut_ptr().cast::<u8>());
+            // SAFETY: all three hold n elements, and the shares are the kernel's alone.
+            unsafe { (kernels.softmaxes_row)(n, log.as_mut_ptr().cast(), row, place, row, row) };
+            let name = format!("{n} x {} {}", T::DTYPE, level.name());
+            assert_eq!(bits(&log), bits(&run(kernels.log_softmax_row, &[&x])), "{name}");
+            assert_eq!(bits(&shares), bits(&run(kernels.softmax_row, &[&x])), "{name}");
+        }
     }
 }
 

@@ -61,11 +61,25 @@ impl Core {
         if !sink.wants(self, x) {
             return Ok(());
         }
-        let total = self.sum(g, &[-1], true)?;
-        let share = self.map(Elem::Exp, id)?;
+        let total = self.row_totals(g)?;
+        let share = self.softmax(x, -1)?;
         let taken = self.map2(Elem::Mul, share, total)?;
         let cotangent = self.map2(Elem::Sub, g, taken)?;
         sink.send(self, x, cotangent)
+    }
+
+    /// The sums of the rows, as a column.
+    fn row_totals(&mut self, x: NodeId) -> Maybe<NodeId> {
+        let node = *self.node(x);
+        if node.op != Op::Unpick {
+            return self.sum(x, &[-1], true);
+        }
+        // One element a row is not 0, or none.
+        let [g, classes, ..] = node.inputs;
+        let used =
+            self.compare(Comparison::Ne, classes, Operand::Constant(IGNORED_CLASS as f64))?;
+        let totals = self.where_(used, g, Operand::Constant(0.0))?;
+        self.unsqueeze(totals, -1)
     }
 
     /// The mean over the rows of -log softmax(logits)[class], leaving out rows of class -100.

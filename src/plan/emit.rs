@@ -7,7 +7,8 @@
 
 use super::chain::Linking;
 use super::group::{
-    AGAIN, Draft, Home, Member, NONE, Planner, Seen, What, elementwise_operand, operand_dtype,
+    AGAIN, Draft, Home, Member, NONE, Planner, Seen, What, elementwise_operand, is_spread,
+    operand_dtype,
 };
 use super::{
     Code, Datum, DatumId, Fill, FillFrom, Gather, Grain, Groups, Instr, Mask, Place, Plan, Program,
@@ -19,6 +20,7 @@ use crate::dtype::DType;
 use crate::graph::Core;
 use crate::id::NodeId;
 use crate::kernel::{self, Act, Kernel, Link, Reach, float_kernels};
+use crate::level::Level;
 use crate::node::{Op, Reduction};
 use crate::roll_call::Elem;
 use crate::shape::Layout;
@@ -228,7 +230,7 @@ impl Emitter {
                 random |= member.what == What::Mask;
                 at = member.next;
             }
-            self.tidy()?;
+            self.tidy(planner.level())?;
             self.link(draft.row)?;
             let sinks = Span::since(sinks, plan.sinks.len());
             let fills = Span::since(fills, plan.fills.len());
@@ -368,18 +370,7 @@ impl Emitter {
             if inner == grain {
                 return Ok(value);
             }
-            let what = Brought::Spread(seen.base);
-            if let Some(value) = self.known(what) {
-                return Ok(value);
-            }
-            let out = self.value(Kind::Register(Grain::Element))?;
-            self.width = self.width.max(dtype.size());
-            self.push(Instr {
-                ops: [value, NONE, NONE, NONE],
-                ..instr(Code::Spread, Op::Expand, dtype, out)
-            })?;
-            self.brought.try_push((what, out))?;
-            return Ok(out);
+            return self.spread(seen.base, value, dtype);
         }
         let datum = self.datum(core, seen.base, temporaries, plan)?;
         self.reads(datum)?;
@@ -393,6 +384,10 @@ impl Emitter {
         if layout.is_splat() {
             let what = Brought::Element(datum, layout.offset, grain);
             return self.fill(what, FillFrom::Element(datum, layout.offset), dtype, grain, plan);
+        }
+        if grain == Grain::Element && is_spread(&layout, draft.len, draft.row) {
+            let column = self.stream(datum, 0, Grain::Row, plan)?;
+            return self.spread(seen.base, column, dtype);
         }
         debug_assert_eq!(
             layout.len(),
@@ -413,6 +408,20 @@ impl Emitter {
         self.width = self.width.max(dtype.size());
         self.cost += 200;
         self.push(Instr { grain, arg, ..instr(Code::Gather, Op::Expand, dtype, out) })?;
+        self.brought.try_push((what, out))?;
+        Ok(out)
+    }
+
+    /// A column's value along its rows; `of` is the node that has the column.
+    fn spread(&mut self, of: NodeId, column: u32, dtype: DType) -> Result<u32, OutOfMemory> {
+        let what = Brought::Spread(of);
+        if let Some(value) = self.known(what) {
+            return Ok(value);
+        }
+        let out = self.value(Kind::Register(Grain::Element))?;
+        self.width = self.width.max(dtype.size());
+        let ops = [column, NONE, NONE, NONE];
+        self.push(Instr { ops, ..instr(Code::Spread, Op::Expand, dtype, out) })?;
         self.brought.try_push((what, out))?;
         Ok(out)
     }
@@ -703,8 +712,9 @@ impl Emitter {
         self.flush(dtype, out, stream)
     }
 
-    /// Leaves out what nobody reads: every other step may compute it for itself.
-    fn tidy(&mut self) -> Result<(), OutOfMemory> {
+    /// Leaves out what nobody reads (every other step may compute it for itself), and makes one
+    /// instruction of a softmax and the logarithm of the same one.
+    fn tidy(&mut self, level: Level) -> Result<(), OutOfMemory> {
         self.uses.clear();
         self.uses.try_extend_to(self.values.len(), 0)?;
         for instr in &self.instrs {
@@ -720,6 +730,33 @@ impl Emitter {
                 self.instrs[number].out = NONE;
                 needless = true;
             }
+        }
+        for first in 0..self.instrs.len() {
+            let one = self.instrs[first];
+            if one.code != Code::Rows || one.out == NONE {
+                continue;
+            }
+            let is_other = |other: &Instr| {
+                other.code == Code::Rows
+                    && other.ops[0] == one.ops[0]
+                    && other.out != NONE
+                    && other.name != one.name
+            };
+            let Some(other) = self.instrs[first..].iter().position(is_other) else { continue };
+            let other = &mut self.instrs[first + other];
+            let (log, shares) = if one.name == Op::LogSoftmax {
+                (one.out, other.out)
+            } else {
+                (other.out, one.out)
+            };
+            other.out = NONE;
+            let dtype = if one.size == 4 { DType::F32 } else { DType::F64 };
+            self.instrs[first] = Instr {
+                kernel: float_kernels(dtype, level).softmaxes_row,
+                ops: [one.ops[0], shares, NONE, NONE],
+                ..instr(Code::Softmaxes, Op::LogSoftmax, dtype, log)
+            };
+            needless = true;
         }
         if needless {
             self.instrs.retain(|instr| instr.out != NONE);

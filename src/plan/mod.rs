@@ -187,7 +187,7 @@ impl Instr {
     /// The slots that it reads: before a program is finished, while unused ones are `u32::MAX`, and if
     /// it is no chain.
     fn operands(&self) -> impl Iterator<Item = u32> + use<> {
-        let is_result = |k: usize| self.code == Code::SinCos && k == 1;
+        let is_result = |k: usize| self.code.makes_two() && k == 1;
         let ops = std::array::from_fn(|k| if is_result(k) { u32::MAX } else { self.ops[k] });
         <[u32; 4]>::into_iter(ops).filter(|&op| op != u32::MAX)
     }
@@ -196,7 +196,7 @@ impl Instr {
     fn results(&self) -> impl Iterator<Item = u32> + use<> {
         let (code, out, second) = (self.code, self.out, self.ops[1]);
         let first = (code != Code::Sink).then_some(out);
-        first.into_iter().chain((code == Code::SinCos).then_some(second))
+        first.into_iter().chain(code.makes_two().then_some(second))
     }
 }
 
@@ -210,6 +210,8 @@ pub(crate) enum Code {
     SinCos,
     /// The kernel on each row: a row of the result.
     Rows,
+    /// As `Rows`, with two results: `out`, and the second slot of `ops`.
+    Softmaxes,
     /// The kernel on each row: one element of the result.
     Fold,
     /// Each row's element, repeated along the row.
@@ -227,6 +229,13 @@ pub(crate) enum Code {
     Mask,
     /// Into the program's sink of number `arg`.
     Sink,
+}
+
+impl Code {
+    /// Whether the second of an instruction's operands is a result.
+    fn makes_two(self) -> bool {
+        matches!(self, Self::SinCos | Self::Softmaxes)
+    }
 }
 
 /// A strided operand.
@@ -452,7 +461,7 @@ impl Plan {
                     }
                     continue;
                 }
-                if instr.code == Code::SinCos {
+                if instr.code.makes_two() {
                     set[instr.ops[1] as usize] = true;
                 }
                 if !matches!(instr.code, Code::Gather | Code::Mask) {

@@ -98,22 +98,23 @@ fn cross_entropy() {
     expect(
         backward(loss),
         "
-        3 steps, 64 bytes of scratch memory
-        0: 512 elements in rows of 512, reads n1, writes n7 t3
-           r5 = ne n1 -100
-           r6 = cast r5
-             n7 = sum r6
-             r7 = div'0 1 n7 1
-             t3 = neg'0 r7
-        1: 5120 elements in rows of 10, reads n0 n1 t3, writes n4 dn0
-           r4 = log_softmax n0
-             r5 = cross_entropy r4 n1
-           r6 = unpick t3[0] n1
-             r7 = sum r6
-           r8 = exp r4
-           r4 = along rows r7
-           r8 | mul r4 | sub from r6 -> dn0
-             n4 <- sum r5
+        3 steps, 2112 bytes of scratch memory
+        0: 512 elements in rows of 512, reads n1, writes n7 t3 t4
+           r7 = ne n1 -100
+           r8 = cast r7
+             n7 = sum r8
+             r9 = div'0 1 n7 1
+             t3 = neg'0 r9
+           r8 = ne n1 -100
+           r7 = along rows t3
+           t4 = where r8 r7 0
+        1: 5120 elements in rows of 10, reads n0 n1 t3 t4, writes n4 dn0
+           r5 = log_softmax and softmax n0 r6
+             r7 = cross_entropy r5 n1
+           r5 = unpick t3[0] n1
+           r8 = along rows t4
+           r6 | mul r8 | sub from r5 -> dn0
+             n4 <- sum r7
         2: 1 elements, reads n4 n7, writes n9
            n4 | neg | div n7 -> n9
         ",
@@ -170,12 +171,11 @@ fn broadcast() {
         "
         1 step, 135168 bytes of scratch memory
         0: 1048576 elements in rows of 1024, reads n0 n1 n2, writes n6 dn2 dn0 dn1
-           r1 = n0 as [1024, 1024]*[1, 0]+0
            r2 = n1 as [1024, 1024]*[0, 1]+0
            r3 = n2 as [1024, 1024]*[0, 1]+0
-           r1 | mul r2 | add r3 | relu -> r5 | relu' times 1 -> r6 | mul r2 -> r7
+           n0 of the row | mul r2 | add r3 | relu -> r5 | relu' times 1 -> r6 | mul r2 -> r7
              dn0 = sum r7
-           r6 | mul r1 -> r7
+           r6 | mul n0 of the row -> r7
            n6 <- sum r5
            dn2 <- sum r6
            dn1 <- sum r7
@@ -216,38 +216,39 @@ fn mlp() {
     expect(
         backward(loss),
         "
-        10 steps, 19008 bytes of scratch memory
+        10 steps, 19264 bytes of scratch memory
         0: n5 = matmul n0 n1
         1: 2048 elements, reads n5 n2, writes n7
            r2 = n2 as [64, 32]*[0, 1]+0
            n5 | add r2 | relu -> n7
         2: n8 = matmul n7 n3
-        3: 64 elements in rows of 64, reads n10, writes n16 t13
-           r5 = ne n10 -100
-           r6 = cast r5
-             n16 = sum r6
-             r7 = div'0 1 n16 1
-             t13 = neg'0 r7
-        4: 640 elements in rows of 10, reads n8 n4 n10 t13, writes n13 t16 dn4
-           r3 = n4 as [64, 10]*[0, 1]+0
-           n8 | add r3 -> r5
-           r6 = log_softmax r5
-             r7 = cross_entropy r6 n10
-           r5 = unpick t13[0] n10
-             r8 = sum r5
-           r9 = exp r6
-           r6 = along rows r8
-           r9 | mul r6 | sub from r5 -> t16
-             n13 <- sum r7
-           dn4 <- sum t16
+        3: 64 elements in rows of 64, reads n10, writes n16 t13 t14
+           r7 = ne n10 -100
+           r8 = cast r7
+             n16 = sum r8
+             r9 = div'0 1 n16 1
+             t13 = neg'0 r9
+           r8 = ne n10 -100
+           r7 = along rows t13
+           t14 = where r8 r7 0
+        4: 640 elements in rows of 10, reads n8 n4 n10 t13 t14, writes n13 t17 dn4
+           r4 = n4 as [64, 10]*[0, 1]+0
+           n8 | add r4 -> r6
+           r7 = log_softmax and softmax r6 r8
+             r9 = cross_entropy r7 n10
+           r7 = unpick t13[0] n10
+           r6 = along rows t14
+           r8 | mul r6 | sub from r7 -> t17
+             n13 <- sum r9
+           dn4 <- sum t17
         5: 1 elements, reads n13 n16, writes n18
            n13 | neg | div n16 -> n18
-        6: t18 = matmul t16 n3 as [10, 32]*[1, 10]+0
-        7: dn3 = matmul n7 as [32, 64]*[1, 32]+0 t16
-        8: 2048 elements, reads n7 t18, writes t19 dn2
-           t18 | relu' n7 -> t19
-           dn2 <- sum t19
-        9: dn1 = matmul n0 as [128, 64]*[1, 128]+0 t19
+        6: t19 = matmul t17 n3 as [10, 32]*[1, 10]+0
+        7: dn3 = matmul n7 as [32, 64]*[1, 32]+0 t17
+        8: 2048 elements, reads n7 t19, writes t20 dn2
+           t19 | relu' n7 -> t20
+           dn2 <- sum t20
+        9: dn1 = matmul n0 as [128, 64]*[1, 128]+0 t20
         ",
     );
 }

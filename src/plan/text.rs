@@ -68,6 +68,7 @@ impl fmt::Display for Plan {
                             Code::Spread => write!(f, "along rows")?,
                             Code::Copy => write!(f, "copy")?,
                             Code::SinCos => write!(f, "sincos")?,
+                            Code::Softmaxes => write!(f, "log_softmax and softmax")?,
                             _ => write!(f, "{name}")?,
                         }
                         if let crate::node::Op::Pull(_, operand) = instr.name {
