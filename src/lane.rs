@@ -63,6 +63,8 @@ pub(crate) trait Bits: Lanes {
     fn xor(self, other: Self) -> Self;
     /// Integer addition, wrapping around.
     fn plus(self, other: Self) -> Self;
+    /// Integer subtraction, wrapping around.
+    fn minus(self, other: Self) -> Self;
     fn shl<const BY: u32>(self) -> Self;
     /// Zeros come in from above.
     fn shr<const BY: u32>(self) -> Self;
@@ -330,6 +332,10 @@ macro_rules! fused {
                 Self($float::from_bits(self.0.to_bits().wrapping_add(other.0.to_bits())))
             }
             #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                Self($float::from_bits(self.0.to_bits().wrapping_sub(other.0.to_bits())))
+            }
+            #[inline(always)]
             fn shl<const BY: u32>(self) -> Self {
                 Self($float::from_bits(self.0.to_bits() << BY))
             }
@@ -489,6 +495,10 @@ macro_rules! wide {
             fn plus(self, other: Self) -> Self {
                 // `wide` integers wrap around.
                 Self($floats::from_bits(self.0.to_bits() + other.0.to_bits()))
+            }
+            #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                Self($floats::from_bits(self.0.to_bits() - other.0.to_bits()))
             }
             #[inline(always)]
             fn shl<const BY: u32>(self) -> Self {
