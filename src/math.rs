@@ -8,8 +8,8 @@
 //! `normal_cdf`, subnormal arguments and results included; the IEEE 754 / C99 results at NaN,
 //! infinities and signed zeros. Two limits:
 //!
-//! - `sin`, `cos` and `tan` keep it up to [`TRIG_LIMIT_F32`] and [`TRIG_LIMIT_F64`]; the kernel
-//!   computes larger arguments again with the reference.
+//! - `sin`, `cos` and `tan` keep it up to the lanes' [`TRIG_LIMIT`](crate::lane::Lanes::TRIG_LIMIT);
+//!   the kernel has larger arguments computed by lanes that reach further, or by the reference.
 //! - x * normal_cdf(x) keeps 4 ULP except where normal_cdf(x) is subnormal, x < -12.9 in f32 and
 //!   x < -37.5 in f64: there x multiplies the rounding of that.
 //!
@@ -26,7 +26,9 @@ mod tests;
 
 use crate::lane::Bits;
 
-/// The largest |x| for which f32 `sin`, `cos` and `tan` hold the promise: 2^27.
+/// The largest |x| for which f32 `sin`, `cos` and `tan` can be reduced in f32, given FMA: 2^17.
+pub(crate) const NEAR_LIMIT_F32: f64 = 131072.0;
+/// The same, reduced in f64: 2^27.
 pub(crate) const TRIG_LIMIT_F32: f64 = 134217728.0;
 /// The largest |x| for which f64 `sin`, `cos` and `tan` hold the promise, a little below
 /// 2^20 pi / 2.
