@@ -76,7 +76,7 @@ fn exponential<L: Lane64>((x, rest): (L, L)) -> Exponential<L> {
     Exponential { biased, r, s }
 }
 
-/// [`exponential`], to a double result. Measured: 0.80 ULP.
+/// [`exponential`], to a double result. Measured: 0.82 ULP.
 #[inline(always)]
 pub(crate) fn exp<L: Lane64>(x: L) -> L {
     // Beyond these bounds the result is 0 or infinite and k leaves the range of `scale`.
@@ -119,7 +119,7 @@ pub(crate) fn tanh<L: Lane64>(x: L) -> L {
 
 /// n - n e / (1 + e) with e = e^-|x| and n = 1 or, for negative x, e: it neither overflows nor
 /// cancels, and where e is small the rounding of the quotient does not count.
-/// Measured: 1.03 ULP.
+/// Measured: 1.72 ULP, with FMA 1.56.
 #[inline(always)]
 pub(crate) fn sigmoid<L: Lane64>(x: L) -> L {
     let (e, one) = (exp(-x.abs()), L::lit(1.0));
@@ -404,7 +404,7 @@ fn bell<L: Lane64>(a: L) -> Exponential<L> {
     exponential((half * square, half * a.product_error(a, square)))
 }
 
-/// [`bell`]. Measured: 0.76 ULP.
+/// [`bell`]. Measured: 0.82 ULP.
 #[inline(always)]
 pub(crate) fn gaussian<L: Lane64>(x: L) -> L {
     // Beyond 38.6 it is 0.

@@ -119,7 +119,7 @@ pub(crate) fn tanh<L: Lane32>(x: L) -> L {
 
 /// n - n e / (1 + e) with e = e^-|x| and n = 1 or, for negative x, e: it neither overflows nor
 /// cancels, and where e is small the rounding of the quotient does not count.
-/// Measured: 1.78 ULP, with FMA 1.64.
+/// Measured: 1.80 ULP, with FMA 1.65.
 #[inline(always)]
 pub(crate) fn sigmoid<L: Lane32>(x: L) -> L {
     // Below, e is 0.
@@ -210,8 +210,8 @@ pub(crate) struct Reduced<L> {
 /// Cody and Waite's reduction by three parts of pi / 2, for lanes with FMA and x from 0 to
 /// [`NEAR_LIMIT_F32`].
 ///
-/// The first difference is exact, being below 2 and a multiple of 2^-24. The last one counts only where
-/// the first two leave little.
+/// The first difference is exact, being below 1 and a multiple of 2^-24. The last one counts only
+/// where the first two leave little.
 #[inline(always)]
 pub(crate) fn reduce_near<L: Lane32>(x: L) -> Reduced<L> {
     /// pi / 2 in parts of 24 bits.
@@ -371,8 +371,8 @@ const MILLS: Mills = Mills {
     ],
 };
 
-/// e^(-a^2 / 2) as 2^k (1 + m), for a from 0 to 14.5, k as [`scale_down`] takes it. The exponent is a
-/// pair: rounding it would cost up to 50 ULP in the far tail.
+/// e^(-a^2 / 2) as 2^k (1 + m), for a from 0 to 14.5, and k as [`scale_down`] takes it. The exponent
+/// is a pair: rounding it would cost up to 50 ULP in the far tail.
 #[inline(always)]
 fn bell<L: Lane32>(a: L) -> (L, L) {
     let square = a * a;
@@ -382,7 +382,7 @@ fn bell<L: Lane32>(a: L) -> (L, L) {
     ((r * r).mul_add(polynomial(r, EXP), r), biased)
 }
 
-/// [`bell`]. Measured: 1.05 ULP, over all arguments.
+/// [`bell`]. Measured: 1.06 ULP, over all arguments.
 #[inline(always)]
 pub(crate) fn gaussian<L: Lane32>(x: L) -> L {
     // Beyond 14.5 it is 0.
