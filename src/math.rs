@@ -80,15 +80,6 @@ fn sum<L: Bits>(a: L, b: L) -> (L, L) {
     (sum, (a - (sum - b_part)) + (b - b_part))
 }
 
-/// (n + n_rest) / (d + d_rest), for d in [1, 2] and rests that are rounding errors, to little more
-/// than half an ULP: the correction of n / d needs no more than a rough 1 / d, (3 - d) / 2.
-#[inline(always)]
-fn quotient<L: Bits>((n, n_rest): (L, L), (d, d_rest): (L, L)) -> L {
-    let y = n / d;
-    let rough_inverse = d.mul_add(L::lit(-0.5), L::lit(1.5));
-    y + (n_rest - y * d_rest) * rough_inverse
-}
-
 /// The logarithm's value at the ends: -infinity at `zero`, NaN below, x itself at infinity and NaN.
 #[inline(always)]
 fn ln_ends<L: Bits>(x: L, zero: f64, y: L) -> L {

@@ -3,7 +3,7 @@
 //! A value that f64 is too short for is carried as an unevaluated sum of two lanes, a *pair*
 //! (value, rest), rest being about an ULP of value or less.
 
-use super::{at_least, at_most, ln_ends, polynomial, quotient, sum, sum_by_size, with_sign};
+use super::{at_least, at_most, ln_ends, polynomial, sum, sum_by_size, with_sign};
 use crate::lane::Lane64;
 
 /// 1.5 * 2^52: added to a number below 2^51 it leaves the nearest integer in the low bits.
@@ -34,6 +34,15 @@ const EXP: [f64; 11] = [
 fn product<L: Lane64>((a, a_rest): (L, L), (b, b_rest): (L, L)) -> (L, L) {
     let y = a * b;
     (y, a.product_error(b, y) + (a * b_rest + a_rest * b))
+}
+
+/// (n + n_rest) / (d + d_rest), for d in [1, 2] and rests that are rounding errors, to little more
+/// than half an ULP: the correction of n / d needs no more than a rough 1 / d, (3 - d) / 2.
+#[inline(always)]
+fn quotient<L: Lane64>((n, n_rest): (L, L), (d, d_rest): (L, L)) -> L {
+    let y = n / d;
+    let rough_inverse = d.mul_add(L::lit(-0.5), L::lit(1.5));
+    y + (n_rest - y * d_rest) * rough_inverse
 }
 
 /// A power of e taken apart: 2^k (1 + r + s), with |r| <= ln(2) / 2 and s of the size of r^2 / 2.
