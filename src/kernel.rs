@@ -13,7 +13,6 @@ pub(crate) use chain::{Act, Form, Link, Reach, chain, forms};
 use crate::dtype::{DType, Element};
 use crate::lane::{Fused, Lanes, W32, W64};
 use crate::level::Level;
-use crate::math::{TRIG_LIMIT_F32, TRIG_LIMIT_F64};
 use crate::node::{Comparison, Extreme, Op, Reduction};
 use crate::op::{Elementwise, binary, unary};
 use crate::real::Real;
@@ -57,8 +56,6 @@ pub(crate) trait Body<T> {
 pub(crate) trait Float: Element + PartialOrd {
     type Wide: Lanes<Elem = Self>;
     type Scalar: Lanes<Elem = Self>;
-    /// Beyond this the branch-free trigonometric functions are not exact.
-    const TRIG_LIMIT: f64;
 
     fn plus(self, other: Self) -> Self;
     fn minus(self, other: Self) -> Self;
@@ -68,11 +65,10 @@ pub(crate) trait Float: Element + PartialOrd {
 }
 
 macro_rules! float {
-    ($t:ty, $wide:ty, $limit:expr) => {
+    ($t:ty, $wide:ty) => {
         impl Float for $t {
             type Wide = $wide;
             type Scalar = Fused<$t>;
-            const TRIG_LIMIT: f64 = $limit;
 
             #[inline(always)]
             fn plus(self, other: Self) -> Self {
@@ -97,8 +93,8 @@ macro_rules! float {
         }
     };
 }
-float!(f32, W32, TRIG_LIMIT_F32);
-float!(f64, W64, TRIG_LIMIT_F64);
+float!(f32, W32);
+float!(f64, W64);
 
 /// # Safety
 /// As for [`Kernel`].
@@ -234,20 +230,33 @@ fn each<L: Lanes, const N: usize>(
 
 const MAX_LANES: usize = 8;
 
-/// Computes again, one by one, the elements whose angle is too large for the branch-free
-/// reduction.
+/// Whether any angle is beyond what the lanes' branch-free functions are right for.
 #[inline(always)]
-fn repair<T: Float>(out: &mut [T], angle: &[T], exact: impl Fn(usize) -> f64) {
-    let limit = T::TRIG_LIMIT;
-    let huge = |x: T| x.to_f64().abs() > limit;
+fn any_beyond<L: Lanes<Elem = T>, T: Float>(angle: &[T]) -> bool {
+    match angle {
+        [x] => is_beyond::<L, T>(*x),
+        _ => angle.iter().fold(false, |any, &x| any | is_beyond::<L, T>(x)),
+    }
+}
+
+#[inline(always)]
+fn is_beyond<L: Lanes<Elem = T>, T: Float>(x: T) -> bool {
+    x.to_f64().abs() > L::TRIG_LIMIT
+}
+
+/// Whether these lanes will do for all angles, and others would reach further.
+#[inline(always)]
+fn all_near<L: Lanes<Elem = T>, T: Float>(angle: &[T]) -> bool {
+    L::TRIG_LIMIT < <L::Far as Lanes>::TRIG_LIMIT && !any_beyond::<L, T>(angle)
+}
+
+/// Computes again, one by one, the elements whose angle is too large for the lanes.
+#[inline(always)]
+fn repair<L: Lanes<Elem = T>, T: Float>(out: &mut [T], angle: &[T], exact: impl Fn(usize) -> f64) {
     // Looking first keeps the rare loop out of the common path.
-    let any = match angle {
-        [x] => huge(*x),
-        _ => angle.iter().fold(false, |any, &x| any | huge(x)),
-    };
-    if any {
-        for (i, &x) in angle.iter().enumerate().filter(|&(_, &x)| huge(x)) {
-            debug_assert!(huge(x));
+    if any_beyond::<L, T>(angle) {
+        let beyond = |&(_, &x): &(usize, &T)| is_beyond::<L, T>(x);
+        for (i, _) in angle.iter().enumerate().filter(beyond) {
             out[i] = T::from_f64(exact(i));
         }
     }
@@ -269,10 +278,13 @@ impl<O: Elementwise<N>, T: Float, const N: usize> Body<T> for Eval<O, N> {
         // SAFETY: the caller's promise, with N operands.
         let (out, from): (&mut [T], [&[T]; N]) =
             unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
-        each::<L, N>(out, from, &Self(PhantomData));
-        if O::TRIG {
-            repair(out, from[0], |i| O::eval::<f64>(std::array::from_fn(|k| from[k][i].to_f64())));
+        if !O::TRIG || all_near::<L, T>(from[0]) {
+            return each::<L, N>(out, from, &Self(PhantomData));
         }
+        each::<L::Far, N>(out, from, &Self(PhantomData));
+        repair::<L::Far, T>(out, from[0], |i| {
+            O::eval::<f64>(std::array::from_fn(|k| from[k][i].to_f64()))
+        });
     }
 }
 
@@ -294,13 +306,14 @@ impl<O: Elementwise<1>, T: Float> Body<T> for Pull1<O> {
         // SAFETY: the caller's promise, with 3 operands.
         let (out, from): (&mut [T], [&[T]; 3]) =
             unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
-        each::<L, 3>(out, from, &Self(PhantomData));
-        if O::TRIG {
-            repair(out, from[0], |i| {
-                let [x, y, g] = from.map(|from| from[i].to_f64());
-                O::pull::<f64>([x], y, g)[0]
-            });
+        if !O::TRIG || all_near::<L, T>(from[0]) {
+            return each::<L, 3>(out, from, &Self(PhantomData));
         }
+        each::<L::Far, 3>(out, from, &Self(PhantomData));
+        repair::<L::Far, T>(out, from[0], |i| {
+            let [x, y, g] = from.map(|from| from[i].to_f64());
+            O::pull::<f64>([x], y, g)[0]
+        });
     }
 }
 
@@ -360,9 +373,12 @@ impl<T: Float> Body<T> for SinCos {
         // so that writing through it is allowed.
         let (sine, cosine, angle): (&mut [T], &mut [T], &[T]) =
             unsafe { (result(out, n), result(operands[1].cast_mut(), n), operand(operands, 0, n)) };
-        each_sin_cos::<L>(sine, cosine, angle);
-        repair(sine, angle, |i| Real::sin(angle[i].to_f64()));
-        repair(cosine, angle, |i| Real::cos(angle[i].to_f64()));
+        if all_near::<L, T>(angle) {
+            return each_sin_cos::<L>(sine, cosine, angle);
+        }
+        each_sin_cos::<L::Far>(sine, cosine, angle);
+        repair::<L::Far, T>(sine, angle, |i| Real::sin(angle[i].to_f64()));
+        repair::<L::Far, T>(cosine, angle, |i| Real::cos(angle[i].to_f64()));
     }
 }
 

@@ -18,7 +18,8 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use wide::{f32x4, f64x4, u32x4, u64x4};
 
-use crate::math;
+use crate::math::single::Reduced;
+use crate::math::{self, NEAR_LIMIT_F32, TRIG_LIMIT_F32, TRIG_LIMIT_F64};
 use crate::real::Real;
 
 /// A [`Real`] that kernels move between memory and registers.
@@ -42,6 +43,12 @@ pub(crate) trait Lanes: Real {
     /// - `target` has at least `at` + `LANES` elements.
     unsafe fn store(self, target: &mut [Self::Elem], at: usize);
 
+    /// The largest |x| for which `sin`, `cos` and `tan` keep the promise of `math`.
+    const TRIG_LIMIT: f64;
+    /// The same lanes with the largest `TRIG_LIMIT`, at the price of speed; up to that of `Self`,
+    /// the same bits.
+    type Far: Lanes<Elem = Self::Elem>;
+
     /// Sine and cosine by one reduction: the same as one by one.
     fn sin_cos(self) -> (Self, Self);
 }
@@ -63,6 +70,8 @@ pub(crate) trait Bits: Lanes {
     fn xor(self, other: Self) -> Self;
     /// Integer addition, wrapping around.
     fn plus(self, other: Self) -> Self;
+    /// Integer subtraction, wrapping around.
+    fn minus(self, other: Self) -> Self;
     fn shl<const BY: u32>(self) -> Self;
     /// Zeros come in from above.
     fn shr<const BY: u32>(self) -> Self;
@@ -80,6 +89,8 @@ pub(crate) trait Lane32: Bits<Elem = f32> {
     fn fused(self, factor: Self, term: Self) -> Self;
     /// The same numbers as f64.
     fn widen(self) -> Self::Wide;
+    /// The reduction of angles, from 0 up to `TRIG_LIMIT`.
+    fn reduce(self) -> Reduced<Self>;
 }
 
 /// Lanes of f64.
@@ -100,10 +111,10 @@ pub(crate) trait Lane64: Bits<Elem = f64> {
 /// One number, computed on with hardware FMA.
 ///
 /// Only for use inside functions with `#[target_feature(enable = "avx2,fma")]` or more. Elsewhere
-/// it is right but slow.
+/// it is right but slow. `FAR`: of [`Lanes::Far`].
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-pub(crate) struct Fused<T>(T);
+pub(crate) struct Fused<T, const FAR: bool = false>(T);
 
 /// Four f32 at the baseline level.
 #[derive(Clone, Copy)]
@@ -118,8 +129,8 @@ pub(crate) struct W64(f64x4);
 /// The operators and [`Real`] for a lane type: the functions come from `$math`, the few basic
 /// operations are given.
 macro_rules! real {
-    ($lane:ty, $math:ident, { $($basic:item)* }) => {
-        impl Add for $lane {
+    ([$($generic:tt)*] $lane:ty, $math:ident, { $($basic:item)* }) => {
+        impl<$($generic)*> Add for $lane {
             type Output = Self;
             #[inline(always)]
             fn add(self, other: Self) -> Self {
@@ -127,7 +138,7 @@ macro_rules! real {
             }
         }
 
-        impl Sub for $lane {
+        impl<$($generic)*> Sub for $lane {
             type Output = Self;
             #[inline(always)]
             fn sub(self, other: Self) -> Self {
@@ -135,7 +146,7 @@ macro_rules! real {
             }
         }
 
-        impl Mul for $lane {
+        impl<$($generic)*> Mul for $lane {
             type Output = Self;
             #[inline(always)]
             fn mul(self, other: Self) -> Self {
@@ -143,7 +154,7 @@ macro_rules! real {
             }
         }
 
-        impl Div for $lane {
+        impl<$($generic)*> Div for $lane {
             type Output = Self;
             #[inline(always)]
             fn div(self, other: Self) -> Self {
@@ -151,7 +162,7 @@ macro_rules! real {
             }
         }
 
-        impl Neg for $lane {
+        impl<$($generic)*> Neg for $lane {
             type Output = Self;
             #[inline(always)]
             fn neg(self) -> Self {
@@ -159,7 +170,7 @@ macro_rules! real {
             }
         }
 
-        impl Real for $lane {
+        impl<$($generic)*> Real for $lane {
             $($basic)*
 
             #[inline(always)]
@@ -224,8 +235,8 @@ macro_rules! real {
 
 /// Everything about [`Fused`] that is the same for f32 and f64.
 macro_rules! fused {
-    ($float:ident, $math:ident, $integers:expr) => {
-        real!(Fused<$float>, $math, {
+    ($float:ident, $math:ident, $integers:expr, $limit:expr) => {
+        real!([const FAR: bool] Fused<$float, FAR>, $math, {
             type Mask = bool;
 
             #[inline(always)]
@@ -270,9 +281,11 @@ macro_rules! fused {
             }
         });
 
-        impl Lanes for Fused<$float> {
+        impl<const FAR: bool> Lanes for Fused<$float, FAR> {
             type Elem = $float;
+            type Far = Fused<$float, true>;
             const LANES: usize = 1;
+            const TRIG_LIMIT: f64 = $limit;
 
             // By index: LLVM sees that it is inside. Reading through a pointer is checked where
             // debug assertions are on, in a way that leaves the loop without vectors.
@@ -302,7 +315,7 @@ macro_rules! fused {
             }
         }
 
-        impl Bits for Fused<$float> {
+        impl<const FAR: bool> Bits for Fused<$float, FAR> {
             const INTEGERS: f64 = $integers;
 
             #[inline(always)]
@@ -330,6 +343,10 @@ macro_rules! fused {
                 Self($float::from_bits(self.0.to_bits().wrapping_add(other.0.to_bits())))
             }
             #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                Self($float::from_bits(self.0.to_bits().wrapping_sub(other.0.to_bits())))
+            }
+            #[inline(always)]
             fn shl<const BY: u32>(self) -> Self {
                 Self($float::from_bits(self.0.to_bits() << BY))
             }
@@ -341,11 +358,11 @@ macro_rules! fused {
     };
 }
 
-fused!(f32, single, 8388608.0);
-fused!(f64, double, 4503599627370496.0);
+fused!(f32, single, 8388608.0, if FAR { TRIG_LIMIT_F32 } else { NEAR_LIMIT_F32 });
+fused!(f64, double, 4503599627370496.0, TRIG_LIMIT_F64);
 
-impl Lane32 for Fused<f32> {
-    type Wide = Fused<f64>;
+impl<const FAR: bool> Lane32 for Fused<f32, FAR> {
+    type Wide = Fused<f64, FAR>;
 
     #[inline(always)]
     fn pattern(bits: u32) -> Self {
@@ -360,13 +377,17 @@ impl Lane32 for Fused<f32> {
         self.mul_add(factor, term)
     }
     #[inline(always)]
-    fn widen(self) -> Fused<f64> {
+    fn widen(self) -> Fused<f64, FAR> {
         Fused(f64::from(self.0))
+    }
+    #[inline(always)]
+    fn reduce(self) -> Reduced<Self> {
+        if FAR { math::single::reduce_any(self) } else { math::single::reduce_near(self) }
     }
 }
 
-impl Lane64 for Fused<f64> {
-    type Narrow = Fused<f32>;
+impl<const FAR: bool> Lane64 for Fused<f64, FAR> {
+    type Narrow = Fused<f32, FAR>;
 
     #[inline(always)]
     fn pattern(bits: u64) -> Self {
@@ -381,15 +402,15 @@ impl Lane64 for Fused<f64> {
         (-a).mul_add(b, self)
     }
     #[inline(always)]
-    fn narrow(self) -> Fused<f32> {
+    fn narrow(self) -> Fused<f32, FAR> {
         Fused(self.0 as f32)
     }
 }
 
 /// Everything about [`W32`] and [`W64`] that is the same.
 macro_rules! wide {
-    ($lane:ident, $float:ident, $floats:ident, $math:ident, $integers:expr) => {
-        real!($lane, $math, {
+    ($lane:ident, $float:ident, $floats:ident, $math:ident, $integers:expr, $limit:expr) => {
+        real!([] $lane, $math, {
             /// All bits set in a lane for true, none for false.
             type Mask = $floats;
 
@@ -437,7 +458,9 @@ macro_rules! wide {
 
         impl Lanes for $lane {
             type Elem = $float;
+            type Far = Self;
             const LANES: usize = 4;
+            const TRIG_LIMIT: f64 = $limit;
 
             #[inline(always)]
             unsafe fn load(source: &[$float], at: usize) -> Self {
@@ -491,6 +514,10 @@ macro_rules! wide {
                 Self($floats::from_bits(self.0.to_bits() + other.0.to_bits()))
             }
             #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                Self($floats::from_bits(self.0.to_bits() - other.0.to_bits()))
+            }
+            #[inline(always)]
             fn shl<const BY: u32>(self) -> Self {
                 Self($floats::from_bits(self.0.to_bits() << BY))
             }
@@ -502,8 +529,8 @@ macro_rules! wide {
     };
 }
 
-wide!(W32, f32, f32x4, single, 8388608.0);
-wide!(W64, f64, f64x4, double, 4503599627370496.0);
+wide!(W32, f32, f32x4, single, 8388608.0, TRIG_LIMIT_F32);
+wide!(W64, f64, f64x4, double, 4503599627370496.0, TRIG_LIMIT_F64);
 
 impl Lane32 for W32 {
     type Wide = W64;
@@ -526,6 +553,10 @@ impl Lane32 for W32 {
     #[inline(always)]
     fn widen(self) -> W64 {
         W64(f64x4::new(self.0.to_array().map(f64::from)))
+    }
+    #[inline(always)]
+    fn reduce(self) -> Reduced<Self> {
+        math::single::reduce_far(self)
     }
 }
 

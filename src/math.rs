@@ -8,8 +8,8 @@
 //! `normal_cdf`, subnormal arguments and results included; the IEEE 754 / C99 results at NaN,
 //! infinities and signed zeros. Two limits:
 //!
-//! - `sin`, `cos` and `tan` keep it up to [`TRIG_LIMIT_F32`] and [`TRIG_LIMIT_F64`]; the kernel
-//!   computes larger arguments again with the reference.
+//! - `sin`, `cos` and `tan` keep it up to the lanes' [`TRIG_LIMIT`](crate::lane::Lanes::TRIG_LIMIT);
+//!   the kernel has larger arguments computed by lanes that reach further, or by the reference.
 //! - x * normal_cdf(x) keeps 4 ULP except where normal_cdf(x) is subnormal, x < -12.9 in f32 and
 //!   x < -37.5 in f64: there x multiplies the rounding of that.
 //!
@@ -26,7 +26,9 @@ mod tests;
 
 use crate::lane::Bits;
 
-/// The largest |x| for which f32 `sin`, `cos` and `tan` hold the promise: 2^27.
+/// The largest |x| for which f32 `sin`, `cos` and `tan` can be reduced in f32, given FMA: 2^17.
+pub(crate) const NEAR_LIMIT_F32: f64 = 131072.0;
+/// The same, reduced in f64: 2^27.
 pub(crate) const TRIG_LIMIT_F32: f64 = 134217728.0;
 /// The largest |x| for which f64 `sin`, `cos` and `tan` hold the promise, a little below
 /// 2^20 pi / 2.
@@ -76,15 +78,6 @@ fn sum<L: Bits>(a: L, b: L) -> (L, L) {
     let sum = a + b;
     let b_part = sum - a;
     (sum, (a - (sum - b_part)) + (b - b_part))
-}
-
-/// (n + n_rest) / (d + d_rest), for d in [1, 2] and rests that are rounding errors, to little more
-/// than half an ULP: the correction of n / d needs no more than a rough 1 / d, (3 - d) / 2.
-#[inline(always)]
-fn quotient<L: Bits>((n, n_rest): (L, L), (d, d_rest): (L, L)) -> L {
-    let y = n / d;
-    let rough_inverse = d.mul_add(L::lit(-0.5), L::lit(1.5));
-    y + (n_rest - y * d_rest) * rough_inverse
 }
 
 /// The logarithm's value at the ends: -infinity at `zero`, NaN below, x itself at infinity and NaN.

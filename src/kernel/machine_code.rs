@@ -22,12 +22,16 @@ struct Demand {
     /// Vector instructions that compute, at least: so that one loop of a kernel is not taken for
     /// another.
     computes: usize,
+    /// Stay in one float type: the loop for angles that are not large does.
+    one_type: bool,
 }
 
-const MAP: Demand = Demand { writes: true, computes: 1 };
-const ROW: Demand = Demand { writes: false, computes: 1 };
+const MAP: Demand = Demand { writes: true, computes: 1, one_type: false };
+const ROW: Demand = Demand { writes: false, ..MAP };
 /// There is an elementary function in it.
-const FUNCTION: Demand = Demand { writes: true, computes: 12 };
+const FUNCTION: Demand = Demand { computes: 12, ..MAP };
+
+const ANGLE: Demand = Demand { one_type: true, ..FUNCTION };
 
 /// The instructions that can be reached from an address, and where calls lead.
 #[derive(Default)]
@@ -133,7 +137,8 @@ fn vector_work(body: &[&Instruction], level: Level, demand: Demand) -> usize {
         let name = mnemonic(instruction);
         let calls =
             matches!(instruction.flow_control(), FlowControl::Call | FlowControl::IndirectCall);
-        if calls || is_scalar(&name) {
+        let changes_type = ["ps2pd", "pd2ps"].iter().any(|change| name.contains(change));
+        if calls || is_scalar(&name) || demand.one_type && changes_type {
             return 0;
         }
         let operands = 0..instruction.op_count();
@@ -159,12 +164,13 @@ fn vector_work(body: &[&Instruction], level: Level, demand: Demand) -> usize {
 fn demands(elem: Elem, pulled: Option<usize>) -> Option<Demand> {
     use Elem::*;
     match (elem, pulled) {
+        (Sin | Cos, _) | (Tan, None) => Some(ANGLE),
         (
-            Exp | Expm1 | Log | Log1p | Sin | Cos | Tan | Tanh | Sigmoid | Erf | Softplus | Gelu
-            | GeluTanh | Silu | Pow | Atan2 | NormRoot,
+            Exp | Expm1 | Log | Log1p | Tanh | Sigmoid | Erf | Softplus | Gelu | GeluTanh | Silu
+            | Pow | Atan2 | NormRoot,
             None,
         ) => Some(FUNCTION),
-        (Sin | Cos | Erf | Softplus | Gelu | GeluTanh | Silu | Pow, Some(_)) => Some(FUNCTION),
+        (Erf | Softplus | Gelu | GeluTanh | Silu | Pow, Some(_)) => Some(FUNCTION),
         // Zeros, written by memset.
         (Sign | Floor | Ceil | Round, Some(_)) => None,
         // The cotangent itself, copied by memcpy.
@@ -199,7 +205,7 @@ fn check_floats<T: Float>(check: &mut impl FnMut(String, Level, Kernel, Demand))
             ("softmax", kernels.softmax_row, FUNCTION),
             ("log-softmax", kernels.log_softmax_row, FUNCTION),
             ("both softmaxes", kernels.softmaxes_row, FUNCTION),
-            ("sincos", kernels.sincos, FUNCTION),
+            ("sincos", kernels.sincos, ANGLE),
             ("accumulate", kernels.accumulate, MAP),
             ("accumulate largest", kernels.accumulate_extreme[0], MAP),
             ("accumulate smallest", kernels.accumulate_extreme[1], MAP),

@@ -222,18 +222,40 @@ fn tail_and_body_agree_bit_for_bit() {
     });
 }
 
-#[test]
-fn angles_of_any_size_are_reduced() {
-    let angles = [3e8f64, -7.5e11, 1e22, 1e300, 123456.75];
+/// Also when angles of all sizes are neighbours, each with the result that it has alone.
+fn any_angles<T: Float>(tolerance: f64) {
+    let sizes = [0.5, 131072.0, 131072.03, -123456.75, 1e6, 1.3e8, 3e8, -7.5e11, 1e22, 1e37];
+    let ones = [T::from_f64(1.0)];
     for level in levels() {
-        let kernels = float_kernels(DType::F64, level);
-        for (elem, f) in [(Elem::Sin, libm::sin as fn(f64) -> f64), (Elem::Cos, libm::cos)] {
-            let got = run(kernels.eval[elem as usize], &[&angles]);
-            for (got, x) in got.iter().zip(angles) {
-                assert!((got - f(x)).abs() <= 4e-16, "{elem:?} of {x}: {got}");
+        let kernels = float_kernels(T::DTYPE, level);
+        let sines: fn(f64) -> f64 = libm::sin;
+        for (elem, f, slope) in [(Elem::Sin, sines, libm::cos as _), (Elem::Cos, libm::cos, sines)]
+        {
+            let eval = kernels.eval[elem as usize];
+            let pull = kernels.pull[elem as usize][0];
+            for n in 1..=sizes.len() {
+                let angles: Vec<T> = sizes[..n].iter().map(|&x| T::from_f64(x)).collect();
+                let y = run(eval, &[&angles]);
+                let dx = run(pull, &[&angles, &y, &ones.repeat(n)]);
+                for (i, x) in angles.iter().enumerate() {
+                    let name = format!("{elem:?} of {x:?} at {level:?}");
+                    let near = |y: T, exact: f64| (y.to_f64() - exact).abs() <= tolerance;
+                    assert!(near(y[i], f(x.to_f64())), "{name}: {:?}", y[i]);
+                    let sign = if elem == Elem::Cos { -1.0 } else { 1.0 };
+                    assert!(near(dx[i], sign * slope(x.to_f64())), "{name}, pull: {:?}", dx[i]);
+                    assert_eq!(bits(&run(eval, &[&[*x]])), bits(&y[i..=i]), "{name}");
+                    let alone = run(pull, &[&[*x], &y[i..=i], &ones]);
+                    assert_eq!(bits(&alone), bits(&dx[i..=i]), "{name}, pull");
+                }
             }
         }
     }
+}
+
+#[test]
+fn angles_of_any_size_are_reduced() {
+    any_angles::<f32>(1.2e-7);
+    any_angles::<f64>(4e-16);
 }
 
 #[test]
@@ -255,8 +277,8 @@ fn rows_are_reduced_alike_at_every_level() {
 
 fn joined_rules<T: Float>() {
     let angles = |n: usize| -> Vec<T> {
-        let huge = [3e8, -7.5e11, 1e22, f64::INFINITY, -0.0, f64::NAN];
-        let at = |i: usize| if i % 7 == 3 { huge[i / 7 % 6] } else { (i as f64 - 20.0) * 0.37 };
+        let huge = [3e8, -7.5e11, 1e22, f64::INFINITY, -0.0, f64::NAN, 2e5, -1e8];
+        let at = |i: usize| if i % 7 == 3 { huge[i / 7 % 8] } else { (i as f64 - 20.0) * 0.37 };
         (0..n).map(|i| T::from_f64(at(i))).collect()
     };
     for level in levels() {

@@ -3,7 +3,7 @@
 //! A value that f64 is too short for is carried as an unevaluated sum of two lanes, a *pair*
 //! (value, rest), rest being about an ULP of value or less.
 
-use super::{at_least, at_most, ln_ends, polynomial, quotient, sum, sum_by_size, with_sign};
+use super::{at_least, at_most, ln_ends, polynomial, sum, sum_by_size, with_sign};
 use crate::lane::Lane64;
 
 /// 1.5 * 2^52: added to a number below 2^51 it leaves the nearest integer in the low bits.
@@ -36,12 +36,26 @@ fn product<L: Lane64>((a, a_rest): (L, L), (b, b_rest): (L, L)) -> (L, L) {
     (y, a.product_error(b, y) + (a * b_rest + a_rest * b))
 }
 
+/// (n + n_rest) / (d + d_rest), for d in [1, 2] and rests that are rounding errors, to little more
+/// than half an ULP: the correction of n / d needs no more than a rough 1 / d, (3 - d) / 2.
+#[inline(always)]
+fn quotient<L: Lane64>((n, n_rest): (L, L), (d, d_rest): (L, L)) -> L {
+    let y = n / d;
+    let rough_inverse = d.mul_add(L::lit(-0.5), L::lit(1.5));
+    y + (n_rest - y * d_rest) * rough_inverse
+}
+
 /// A power of e taken apart: 2^k (1 + r + s), with |r| <= ln(2) / 2 and s of the size of r^2 / 2.
 struct Exponential<L> {
-    k: L,
+    /// k + [`BIAS`] in the low bits.
+    biased: L,
     r: L,
     s: L,
 }
+
+/// Twice that of an f64: half of what it is added to, for any k that counts, is the exponent of a
+/// normal number.
+const BIAS: u16 = 2 * 1023;
 
 /// 2^k for integer k in -1022..=1023, and 0 for -1023.
 #[inline(always)]
@@ -49,31 +63,35 @@ fn power_of_two<L: Lane64>(k: L) -> L {
     (k + L::lit(ROUNDER + 1023.0)).shl::<52>()
 }
 
-/// m * 2^k for k in -2044..=2046: in two steps, so that a subnormal result is rounded in the last.
+/// m * 2^k for k in -2044..=2046, given with [`BIAS`]: in two steps, so that a subnormal result is
+/// rounded in the last.
 #[inline(always)]
-fn scale<L: Lane64>(m: L, k: L) -> L {
-    let half = k.mul_add(L::lit(0.5), L::lit(ROUNDER)) - L::lit(ROUNDER);
-    m * power_of_two(half) * power_of_two(k - half)
+fn scale<L: Lane64>(m: L, biased: L) -> L {
+    let half = biased.shr::<1>();
+    m * half.shl::<52>() * biased.minus(half).shl::<52>()
 }
 
 /// e^(x + rest), for |x| up to 1000: Cody and Waite's reduction by multiples of ln 2, keeping what
 /// the reduced argument loses by rounding.
 #[inline(always)]
 fn exponential<L: Lane64>((x, rest): (L, L)) -> Exponential<L> {
-    let k = x.mul_add(L::lit(LOG2_E), L::lit(ROUNDER)) - L::lit(ROUNDER);
-    let top = k.mul_add(L::lit(-LN_2_TOP), x);
-    let (r, lost) = sum_by_size(top, k.mul_add(L::lit(-LN_2_REST), rest));
-    let s = (r * r).mul_add(polynomial(r, EXP), lost);
-    Exponential { k, r, s }
+    let rounder = L::lit(ROUNDER + f64::from(BIAS));
+    let biased = x.mul_add(L::lit(LOG2_E), rounder);
+    let k = biased - rounder;
+    let r = k.mul_add(L::lit(-LN_2_TOP), x);
+    let rest = k.mul_add(L::lit(-LN_2_REST), rest);
+    let sum = r + rest;
+    let s = (sum * sum).mul_add(polynomial(sum, EXP), rest);
+    Exponential { biased, r, s }
 }
 
-/// [`exponential`], to a double result. Measured: 0.80 ULP.
+/// [`exponential`], to a double result. Measured: 0.82 ULP.
 #[inline(always)]
 pub(crate) fn exp<L: Lane64>(x: L) -> L {
     // Beyond these bounds the result is 0 or infinite and k leaves the range of `scale`.
     let x = at_most(at_least(x, -746.0), 710.0);
     let e = exponential((x, L::lit(0.0)));
-    scale(L::lit(1.0) + (e.r + e.s), e.k)
+    scale(L::lit(1.0) + (e.r + e.s), e.biased)
 }
 
 /// e^x - 1 as a pair, for x <= 710: 2^k (r + s) + (2^k - 1), halved on the way since 2^k may
@@ -82,7 +100,7 @@ pub(crate) fn exp<L: Lane64>(x: L) -> L {
 fn expm1_pair<L: Lane64>(x: L) -> (L, L) {
     // Below, the result is -1 to the last bit.
     let e = exponential((at_least(x, -50.0), L::lit(0.0)));
-    let half = power_of_two(e.k - L::lit(1.0));
+    let half = e.biased.minus(L::pattern(u64::from(BIAS - 1022))).shl::<52>();
     // The first term is 0 (k = 0) or the larger one.
     let (y, lost) = sum_by_size(half - L::lit(0.5), half * e.r);
     let (y, rest) = sum_by_size(y, half.mul_add(e.s, lost));
@@ -108,20 +126,14 @@ pub(crate) fn tanh<L: Lane64>(x: L) -> L {
     L::select(x.abs().lt(L::lit(1e-9)), x, with_sign(y, x))
 }
 
-/// 1 / (1 + e) or e / (1 + e) with e = e^-|x|, which neither overflows nor cancels; e is a pair, for
-/// its error would count once more after those of the sum and the quotient.
-/// Measured: 1.03 ULP.
+/// n - n e / (1 + e) with e = e^-|x| and n = 1 or, for negative x, e: it neither overflows nor
+/// cancels, and where e is small the rounding of the quotient does not count.
+/// Measured: 1.72 ULP, with FMA 1.56.
 #[inline(always)]
 pub(crate) fn sigmoid<L: Lane64>(x: L) -> L {
-    let power = exponential((at_least(-x.abs(), -746.0), L::lit(0.0)));
-    let (m, m_rest) = sum_by_size(L::lit(1.0), power.r);
-    let (m, m_rest) = sum_by_size(m, m_rest + power.s);
-    let (e, e_rest) = (scale(m, power.k), scale(m_rest, power.k));
-    let negative = x.lt(L::lit(0.0));
-    let n = L::select(negative, e, L::lit(1.0));
-    let n_rest = L::select(negative, e_rest, L::lit(0.0));
-    let (d, d_rest) = sum_by_size(L::lit(1.0), e);
-    quotient((n, n_rest), (d, d_rest + e_rest))
+    let (e, one) = (exp(-x.abs()), L::lit(1.0));
+    let n = L::select(x.lt(L::lit(0.0)), e, one);
+    (-n).mul_add(e / (one + e), n)
 }
 
 /// (ln((1 + s) / (1 - s)) - 2 s) / s^3 as a polynomial in s^2, for |s| <= 0.1716; error 2^-58.45
@@ -376,7 +388,7 @@ fn normal_tail<L: Lane64>(a: L, e: Exponential<L>) -> L {
     // n / d, then corrected by what the product with it misses.
     let y = n * inverse;
     let missing = n.minus_product(y, d) + (n_rest - y * d_rest);
-    scale(missing.mul_add(inverse, y), e.k)
+    scale(missing.mul_add(inverse, y), e.biased)
 }
 
 /// A polynomial for |x| < 0.85, else 1 - 2 Phi(-sqrt(2) |x|), which is small enough for the
@@ -401,12 +413,12 @@ fn bell<L: Lane64>(a: L) -> Exponential<L> {
     exponential((half * square, half * a.product_error(a, square)))
 }
 
-/// [`bell`]. Measured: 0.76 ULP.
+/// [`bell`]. Measured: 0.82 ULP.
 #[inline(always)]
 pub(crate) fn gaussian<L: Lane64>(x: L) -> L {
     // Beyond 38.6 it is 0.
     let e = bell(at_most(x.abs(), 40.0));
-    scale(L::lit(1.0) + (e.r + e.s), e.k)
+    scale(L::lit(1.0) + (e.r + e.s), e.biased)
 }
 
 /// [`normal_tail`] or one less it. Measured: 1.88 ULP.
@@ -495,7 +507,7 @@ pub(crate) fn pow<L: Lane64>(x: L, y: L) -> L {
     // Far out the result is 0 or infinite, and `rest` may be infinite or NaN.
     let rest = L::select(exponent.abs().lt(L::lit(800.0)), rest, L::lit(0.0));
     let e = exponential((at_most(at_least(exponent, -800.0), 800.0), rest));
-    pow_ends(x, y, scale(L::lit(1.0) + (e.r + e.s), e.k))
+    pow_ends(x, y, scale(L::lit(1.0) + (e.r + e.s), e.biased))
 }
 
 /// (atan t - t) / t^3 in t^2, negated, for |t| <= 7/16; error below 2^-58 of t (msun s_atan.c).

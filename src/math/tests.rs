@@ -7,7 +7,7 @@
 
 use std::fmt::Debug;
 
-use super::{TRIG_LIMIT_F32, TRIG_LIMIT_F64};
+use super::{NEAR_LIMIT_F32, TRIG_LIMIT_F32, TRIG_LIMIT_F64};
 use crate::lane::{Fused, Lanes, W32, W64};
 use crate::level::Level;
 use crate::real::Real;
@@ -71,6 +71,8 @@ struct Runner {
     binary: bool,
     reference: fn(f64, f64) -> f64,
     f32: Map<f32>,
+    /// The same on the lanes that are used while all angles are near.
+    f32_near: Map<f32>,
     f64: Map<f64>,
 }
 
@@ -81,7 +83,8 @@ impl Runner {
             promise: F::PROMISE,
             binary: F::BINARY,
             reference: F::eval::<f64>,
-            f32: at_level::<F, W32, Fused<f32>>,
+            f32: at_level::<F, W32, <Fused<f32> as Lanes>::Far>,
+            f32_near: at_level::<F, W32, Fused<f32>>,
             f64: at_level::<F, W64, Fused<f64>>,
         }
     }
@@ -281,7 +284,24 @@ fn golden(table: &str) -> Vec<Golden> {
 fn f32_keeps_the_promise() {
     let stride = if cfg!(debug_assertions) { 99_991 } else { 9_973 };
     for function in FUNCTIONS {
-        check_f32(function, &sample_f32(function, 0, stride));
+        let points = sample_f32(function, 0, stride);
+        check_f32(function, &points);
+        if function.is_trig() {
+            let near = |&&(x, _): &&(f32, f32)| x.is_nan() || f64::from(x.abs()) <= NEAR_LIMIT_F32;
+            assert_near_is_far(function, &points.iter().filter(near).copied().collect::<Vec<_>>());
+        }
+    }
+}
+
+/// An angle's result must not depend on its neighbours, which choose the lanes.
+fn assert_near_is_far(function: &Runner, points: &[(f32, f32)]) {
+    for level in levels() {
+        let (near, far) =
+            (results(function.f32_near, level, points), results(function.f32, level, points));
+        for ((near, far), &(x, _)) in near.into_iter().zip(far).zip(points) {
+            let same = near.to_bits() == far.to_bits() || near.is_nan() && far.is_nan();
+            assert!(same, "{} of {x:e} at {level:?}: {near:e} and {far:e}", function.name);
+        }
     }
 }
 
@@ -567,9 +587,14 @@ fn f64_rounds_to_integers_exactly() {
 fn the_limits_of_trigonometry_are_where_they_are_said_to_be() {
     for name in ["sin", "cos", "tan"] {
         let function = Runner::named(name);
-        let limit = TRIG_LIMIT_F32 as f32;
-        let near = |i: u32| (f32::from_bits(limit.to_bits() - i), 0.0);
-        check_f32(function, &(0..20_000).map(near).collect::<Vec<_>>());
+        for limit in [NEAR_LIMIT_F32, TRIG_LIMIT_F32] {
+            let below = |i: u32| (f32::from_bits((limit as f32).to_bits() - i), 0.0);
+            let points: Vec<_> = (0..20_000).map(below).collect();
+            check_f32(function, &points);
+            if limit == NEAR_LIMIT_F32 {
+                assert_near_is_far(function, &points);
+            }
+        }
         for level in levels() {
             let got = results(function.f64, level, &[(TRIG_LIMIT_F64, 0.0)])[0];
             let exact = (function.reference)(TRIG_LIMIT_F64, 0.0);
