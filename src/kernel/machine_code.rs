@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use iced_x86::{
-    Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, OpAccess, OpKind,
-    Register,
+    Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess,
+    OpKind, Register,
 };
 
 use super::*;
@@ -259,4 +259,51 @@ fn hot_kernels_compute_on_vectors() {
         "{} of {checked} kernels have lost their vectors: {slow:#?}",
         slow.len()
     );
+}
+
+/// The instructions of a function whose jumps through a table are not followed: one after the other,
+/// up to the first return that nothing but padding follows.
+fn straight(address: u64) -> Vec<Instruction> {
+    const MOST: usize = 20_000;
+    let mut code = Vec::new();
+    let mut at = address;
+    while code.len() < MOST {
+        let instruction = decode(at);
+        at = instruction.next_ip();
+        code.push(instruction);
+        let is_padding = |i: &Instruction| matches!(i.mnemonic(), Mnemonic::Nop | Mnemonic::Int3);
+        if instruction.flow_control() == FlowControl::Return
+            && (at.is_multiple_of(16) || is_padding(&decode(at)))
+        {
+            break;
+        }
+    }
+    code
+}
+
+/// A chain has no loop that runs over its operands: each of its links is code for a block of eight
+/// vectors, in registers.
+#[test]
+fn chains_compute_on_vectors_in_registers() {
+    for level in [Level::V3, Level::V4] {
+        for size in [4, 8] {
+            let code = straight(chain(size, level) as usize as u64);
+            let vector = |i: &&Instruction| {
+                (0..i.op_count()).any(|k| match level {
+                    Level::V4 => i.op_register(k).is_zmm(),
+                    _ => i.op_register(k).is_ymm(),
+                })
+            };
+            let computes = code.iter().filter(vector).filter(|i| !is_move(&mnemonic(i))).count();
+            let on_stack = |i: &&Instruction| {
+                i.memory_base() == Register::RSP && i.op_kind(0) == OpKind::Memory
+            };
+            let stored = code.iter().filter(vector).filter(on_stack).count();
+            // 37 links that compute, most of them with an operand of either kind, eight times.
+            let name = format!("{} at {size} bytes: {computes} and {stored}", level.name());
+            assert!(computes > 37 * 2 * 8, "{name}");
+            // Where debug assertions are on, the block is on the stack between links.
+            assert!(stored == 0 || cfg!(debug_assertions), "{name}");
+        }
+    }
 }
