@@ -397,11 +397,11 @@ impl Engine {
         }
         for (datum, base) in plan.data.iter().zip(&mut self.bases) {
             *base = match datum.place {
-                Place::Node(id) => match core.state(id).value {
+                Place::Node(id) => match core.state(id).value() {
                     Some(buffer) => buffer.as_ptr(),
                     None => {
                         let buffer = core.pool.take(datum.bytes())?;
-                        core.state_mut(id).value = Some(buffer);
+                        core.hold(id, buffer);
                         buffer.as_ptr()
                     }
                 },
@@ -446,11 +446,7 @@ impl Core {
             if self.node(id).op == Op::Leaf || used.binary_search(&id).is_ok() {
                 continue;
             }
-            let state = self.state_mut(id);
-            state.ready = false;
-            if let Some(buffer) = state.value.take() {
-                self.pool.give(buffer);
-            }
+            self.let_go(id);
         }
         Ok(())
     }
