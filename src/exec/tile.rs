@@ -201,14 +201,14 @@ impl Run<'_> {
         // SAFETY: the plan's slots are below the number that the workspace was prepared for.
         let slot = |k: u32| unsafe { *workspace.slots.get_unchecked(k as usize) };
         let out = slot(instr.out);
-        if instr.code == Code::Map {
+        if matches!(instr.code, Code::Map | Code::SinCos) {
             let n = match instr.grain {
                 Grain::Element => tile.n,
                 Grain::Row => tile.rows,
             };
             let [a, b, c, d] = instr.ops;
-            // SAFETY: every slot holds a tile of the kernel's type, and the result's is another
-            // one than the operands'.
+            // SAFETY: every slot holds a tile of the kernel's type, and those of the results are
+            // others than the operands'.
             unsafe {
                 (instr.kernel)(n, out, slot(a), slot(b), slot(c), slot(d));
             }
@@ -237,11 +237,7 @@ impl Run<'_> {
         // operands'; the rest is said where it differs.
         unsafe {
             match instr.code {
-                Code::Map => unreachable!("run by `instr`"),
-                Code::SinCos => {
-                    let cosine = workspace.slots[instr.ops[1] as usize].cast_const();
-                    (instr.kernel)(n, out, op, cosine, op, op);
-                }
+                Code::Map | Code::SinCos => unreachable!("run by `instr`"),
                 Code::Rows => {
                     for r in 0..tile.rows {
                         let at = r * row * size;
