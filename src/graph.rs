@@ -566,15 +566,18 @@ impl Core {
     }
 
     /// The gradient slot of a node, made when it has none.
+    #[inline]
     pub(crate) fn slot(&mut self, id: NodeId) -> Maybe<usize> {
-        if self.node(id).slot == NO_SLOT {
-            if self.slots.try_reserve(1).is_err() {
-                return Err(self.out_of_memory("gradient"));
-            }
-            self.node_mut(id).slot = self.slots.len() as u32;
-            self.slots.push(Slot { node: id, grad: None, moments: [None; 2], steps: 0 });
-        }
-        Ok(self.node(id).slot as usize)
+        let node = self.node(id);
+        if node.has_slot() { Ok(node.slot as usize) } else { self.new_slot(id) }
+    }
+
+    #[cold]
+    fn new_slot(&mut self, id: NodeId) -> Maybe<usize> {
+        let slot = Slot { node: id, grad: None, moments: [None; 2], steps: 0 };
+        let place = self.slots.try_push(slot).map_err(|_| self.out_of_memory("gradient"))?;
+        self.node_mut(id).slot = place;
+        Ok(place as usize)
     }
 
     /// The elements of a slot's buffer.

@@ -124,12 +124,11 @@ impl Run<'_> {
         let slots = program.slots.of(&self.plan.slots);
         let streams = program.streams as usize;
         let registers: *mut u8 = workspace.registers.as_mut_ptr().cast();
-        for (slot, place) in slots.iter().zip(&mut workspace.slots) {
-            *place = match *slot {
+        for (slot, place) in slots[streams..].iter().zip(&mut workspace.slots[streams..]) {
+            if let Slot::Register(at) = *slot {
                 // SAFETY: prepared for so many bytes of registers.
-                Slot::Register(at) => unsafe { registers.add(at) },
-                Slot::Stream { .. } => std::ptr::null_mut(),
-            };
+                *place = unsafe { registers.add(at) };
+            }
         }
         let rows_of = |n: usize| n.checked_div(program.row).unwrap_or(0);
         for fill in program.fills.of(&self.plan.fills) {
