@@ -104,7 +104,9 @@ impl<T: Copy> Stack<T> {
 
     #[inline(always)]
     fn at(&self, index: usize) -> NonNull<T> {
-        assert!(index < self.len, "index {index} is outside a stack of {}", self.len);
+        if index >= self.len {
+            outside(index, self.len);
+        }
         // SAFETY: index < len, so its page was allocated by `grow` with PAGE elements.
         unsafe { self.pages.get_unchecked(index >> PAGE_BITS).add(index & (PAGE - 1)) }
     }
@@ -120,6 +122,12 @@ impl<T: Copy> Stack<T> {
         // SAFETY: as in `get`, and `self` is borrowed mutably.
         unsafe { self.at(index).as_mut() }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn outside(index: usize, len: usize) -> ! {
+    panic!("index {index} is outside a stack of {len}");
 }
 
 #[derive(Clone, Copy)]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use bumpalo::Bump;
 
-use crate::arena::{Lists, OutOfMemory, Stack};
+use crate::arena::{Lists, OutOfMemory, Stack, TryPush};
 use crate::buffer::{Buffer, Pool};
 use crate::dtype::{DType, Element};
 use crate::error::{ErrorKind, ErrorSlot, Fail, Maybe};
@@ -19,15 +19,29 @@ use crate::shape::{self, Dims, MAX_RANK};
 /// The public name of a node: its id, and the tag that the graph had when the node was recorded.
 /// Tags come from one counter for the whole process, so a handle of another graph, or one of a
 /// node that a rewind dropped, is found out.
+///
+/// One number of 64 bits, so that a `Var`, which is a handle and a reference, travels in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Handle {
-    pub(crate) id: u32,
-    pub(crate) tag: u32,
-}
+pub(crate) struct Handle(u64);
 
 impl Handle {
     /// The result of an operation that failed.
-    pub(crate) const NULL: Self = Self { id: 0, tag: 0 };
+    pub(crate) const NULL: Self = Self::new(0, 0);
+
+    #[inline(always)]
+    pub(crate) const fn new(id: u32, tag: u32) -> Self {
+        Self((tag as u64) << 32 | id as u64)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn id(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline(always)]
+    pub(crate) const fn tag(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
 }
 
 /// A place in a recording to which [`Graph::rewind`](crate::Graph::rewind) goes back.
@@ -45,14 +59,24 @@ pub struct Mark {
 ///
 /// The graph's clock ticks when a leaf is written. A value is right as long as no operand changed
 /// after it: `changed` of every operand is at most its own. `checked` remembers the clock at which
-/// that was last found out, so that an unchanged graph is not walked again.
+/// that was last found out, so that an unchanged graph is not walked again. Neither says anything
+/// of a node that has not been looked at since it was recorded, which is not ready.
 #[derive(Clone, Copy)]
 pub(crate) struct State {
-    pub(crate) value: Option<Buffer>,
+    value: Option<Buffer>,
     pub(crate) changed: u64,
     pub(crate) checked: u64,
     /// Whether the buffer holds the value as of `changed`.
     pub(crate) ready: bool,
+}
+
+impl State {
+    /// Of a node that was just recorded.
+    const BLANK: Self = Self { value: None, changed: 0, checked: 0, ready: false };
+
+    pub(crate) fn value(&self) -> Option<Buffer> {
+        self.value
+    }
 }
 
 /// The gradient of a leaf, or of another node that was asked to retain it, and what an optimiser
@@ -104,6 +128,9 @@ impl Iterator for Operands<'_> {
     }
 }
 
+/// All numbers below those that are no nodes; whole words of [`Core::holders`].
+const NODES_MAX: usize = NodeId::IMMEDIATE.index() / 64 * 64;
+
 /// See the module.
 pub(crate) struct Core {
     pub(crate) error: ErrorSlot,
@@ -123,11 +150,15 @@ pub(crate) struct Core {
     labels: Vec<(NodeId, String)>,
     /// Lists that the reverse walk fills anew each time.
     pub(crate) walk_scratch: WalkScratch,
-    tag: u32,
+    pub(crate) tag: u32,
     /// Tells this graph from all others.
     first_tag: u32,
     nodes: Stack<Node>,
+    /// At least one a node; without a value for those beyond the last, so that recording need not
+    /// write any.
     states: Stack<State>,
+    /// A bit for each state: set where there may be a value.
+    holders: Vec<u64>,
     lists: Lists,
     /// Last, because the stacks and lists above point into it.
     bump: Bump,
@@ -164,6 +195,7 @@ impl Core {
             first_tag: tag,
             nodes: Stack::new(),
             states: Stack::new(),
+            holders: Vec::new(),
             lists: Lists::new(),
             bump: Bump::new(),
         }
@@ -242,6 +274,23 @@ impl Core {
         self.states.get_mut(id.index())
     }
 
+    /// Gives a node that has no value the buffer for it.
+    pub(crate) fn hold(&mut self, id: NodeId, value: Buffer) {
+        let state = self.state_mut(id);
+        debug_assert!(state.value.is_none());
+        state.value = Some(value);
+        self.holders[id.index() / 64] |= 1 << (id.index() % 64);
+    }
+
+    /// Takes the buffer of a value away.
+    pub(crate) fn let_go(&mut self, id: NodeId) {
+        let state = self.state_mut(id);
+        state.ready = false;
+        if let Some(buffer) = state.value.take() {
+            self.pool.give(buffer);
+        }
+    }
+
     pub(crate) fn list(&self, id: ListId) -> &[u64] {
         self.lists.get(id)
     }
@@ -269,14 +318,14 @@ impl Core {
     }
 
     pub(crate) fn handle(&self, id: NodeId) -> Handle {
-        Handle { id: id.0, tag: self.node(id).tag }
+        Handle::new(id.0, self.node(id).tag)
     }
 
     /// The node that a handle names, on behalf of the operation `what`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn resolve(&mut self, what: &str, handle: Handle) -> Maybe<NodeId> {
-        let id = NodeId(handle.id);
-        if id.index() < self.nodes.len() && self.node(id).tag == handle.tag {
+        let id = NodeId(handle.id());
+        if id.index() < self.nodes.len() && self.node(id).tag == handle.tag() {
             return Ok(id);
         }
         Err(self.bad_handle(what, handle))
@@ -295,7 +344,7 @@ impl Core {
             format_args!(
                 "{what}: the handle n{} is not valid here: it is of another graph, or its node was \
                  dropped by a rewind or reset",
-                handle.id
+                handle.id()
             ),
         )
     }
@@ -360,14 +409,10 @@ impl Core {
     }
 
     /// Appends a node that was checked; fills in what follows from its operands.
+    // A part of each caller: passing a node on takes as long as recording it.
+    #[inline(always)]
     pub(crate) fn push(&mut self, node: NewNode) -> Maybe<NodeId> {
         let id = self.nodes.len();
-        if id >= NodeId::IMMEDIATE.index() {
-            return Err(self.fail(
-                ErrorKind::Limit,
-                format_args!("a graph holds at most {} nodes", NodeId::IMMEDIATE.0),
-            ));
-        }
         let may = self.no_grad == 0 && node.dtype.is_float() && node.op.is_differentiable();
         let requires_grad = may
             && match node.op {
@@ -377,7 +422,6 @@ impl Core {
                 }
                 _ => node.inputs.iter().any(|&id| id.is_node() && self.node(id).requires_grad),
             };
-        self.settle();
         let hash = self.hash(&node, requires_grad, false, id);
         // Written where it stays, field by field: no copy is read back before it is complete.
         let record = Node {
@@ -393,14 +437,31 @@ impl Core {
             imm: node.imm,
             len: node.len,
         };
-        let state = State { value: None, changed: 0, checked: 0, ready: false };
-        let pushed = self.nodes.push(&self.bump, record).and_then(|_| {
-            self.states.push(&self.bump, state).inspect_err(|_| self.nodes.truncate(id))
-        });
-        match pushed {
-            Ok(_) => Ok(NodeId(id as u32)),
-            Err(OutOfMemory) => Err(self.out_of_memory("record")),
+        if self.nodes.push(&self.bump, record).is_err() {
+            return Err(self.out_of_memory("record"));
         }
+        if id == self.states.len() {
+            self.more_states().inspect_err(|_| self.nodes.truncate(id))?;
+        }
+        Ok(NodeId(id as u32))
+    }
+
+    /// Makes room for the states of more nodes.
+    #[cold]
+    fn more_states(&mut self) -> Maybe<()> {
+        let words = self.states.len() / 64 + 1;
+        if words > NODES_MAX / 64 {
+            return Err(self
+                .fail(ErrorKind::Limit, format_args!("a graph holds at most {NODES_MAX} nodes")));
+        }
+        let mut grow = || {
+            self.holders.try_extend_to(words, 0)?;
+            while self.states.len() < 64 * words {
+                self.states.push(&self.bump, State::BLANK)?;
+            }
+            Ok(())
+        };
+        grow().map_err(|OutOfMemory| self.out_of_memory("record"))
     }
 
     /// The structure of everything up to a node, mixed with a number.
@@ -423,7 +484,12 @@ impl Core {
         let operands = mix(a << 32 | b, c << 32 | d);
         // Which random numbers are drawn is no part of the structure: each recording has others.
         let own_list = if node.op == Op::DropoutMask { ListId::NONE } else { node.list };
-        let lists = mix(list(node.shape), list(own_list).rotate_left(32));
+        let shape = match node.op {
+            // It follows from the operands'.
+            Op::Map(_) => ListId::NONE,
+            _ => node.shape,
+        };
+        let lists = mix(list(shape), list(own_list).rotate_left(32));
         let own = mix(kind, node.imm.to_bits());
         mix(before ^ operands, lists ^ own.rotate_left(17))
     }
@@ -432,6 +498,9 @@ impl Core {
     /// retains it.
     pub(crate) fn mutated(&mut self, id: NodeId) {
         self.outdated = self.outdated.min(id.index());
+        if id.index() + 1 == self.nodes.len() {
+            self.settle(); // at once, before others build on its hash
+        }
     }
 
     /// Brings the hashes up to date from the first node on that was changed after it was recorded.
@@ -463,7 +532,7 @@ impl Core {
         let buffer = self.pool.take(len * dtype.size()).map_err(|_| self.out_of_memory(what))?;
         let id = self.push(NewNode { shape, len, ..NewNode::new(Op::Leaf, dtype) });
         match id {
-            Ok(id) => self.state_mut(id).value = Some(buffer),
+            Ok(id) => self.hold(id, buffer),
             Err(_) => self.pool.give(buffer),
         }
         let id = id?;
@@ -497,15 +566,18 @@ impl Core {
     }
 
     /// The gradient slot of a node, made when it has none.
+    #[inline]
     pub(crate) fn slot(&mut self, id: NodeId) -> Maybe<usize> {
-        if self.node(id).slot == NO_SLOT {
-            if self.slots.try_reserve(1).is_err() {
-                return Err(self.out_of_memory("gradient"));
-            }
-            self.node_mut(id).slot = self.slots.len() as u32;
-            self.slots.push(Slot { node: id, grad: None, moments: [None; 2], steps: 0 });
-        }
-        Ok(self.node(id).slot as usize)
+        let node = self.node(id);
+        if node.has_slot() { Ok(node.slot as usize) } else { self.new_slot(id) }
+    }
+
+    #[cold]
+    fn new_slot(&mut self, id: NodeId) -> Maybe<usize> {
+        let slot = Slot { node: id, grad: None, moments: [None; 2], steps: 0 };
+        let place = self.slots.try_push(slot).map_err(|_| self.out_of_memory("gradient"))?;
+        self.node_mut(id).slot = place;
+        Ok(place as usize)
     }
 
     /// The elements of a slot's buffer.
@@ -563,9 +635,15 @@ impl Core {
 
     /// Drops nodes without invalidating handles: for nodes that nobody has a handle of.
     pub(crate) fn truncate(&mut self, len: usize) {
-        for id in len..self.nodes.len() {
-            if let Some(buffer) = self.states.get_mut(id).value.take() {
-                self.pool.give(buffer);
+        let mut keep = (1 << (len % 64)) - 1;
+        for word in len / 64..self.nodes.len().div_ceil(64) {
+            let mut dropped = self.holders[word] & !keep;
+            self.holders[word] &= keep;
+            keep = 0;
+            while dropped != 0 {
+                let bit = dropped.trailing_zeros();
+                dropped &= dropped - 1;
+                self.let_go(NodeId(64 * word as u32 + bit));
             }
         }
         if self.slots.iter().any(|slot| slot.node.index() >= len) {
@@ -585,7 +663,6 @@ impl Core {
         }
         self.labels.retain(|(node, _)| node.index() < len);
         self.nodes.truncate(len);
-        self.states.truncate(len);
     }
 
     pub(crate) fn record_bytes(&self) -> usize {
@@ -659,6 +736,25 @@ impl fmt::Display for Describe<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dropping_nodes_gives_back_their_values_and_no_others() {
+        let mut core = Core::new();
+        let leaves = |core: &mut Core, len: usize| {
+            (core.len()..len).for_each(|_| core.leaf("x", &[1f32], &[1]).map(|_| ()).unwrap());
+        };
+        for keep in (0..200).rev() {
+            leaves(&mut core, 200);
+            let one = core.pool.stats().live / 200;
+            core.truncate(keep);
+            assert_eq!(core.pool.stats().live, keep * one);
+            let node = NewNode::new(Op::Fill, DType::F32);
+            let fill = core.push(node).unwrap();
+            assert!(core.state(fill).value().is_none() && !core.state(fill).ready);
+            assert!((0..keep as u32).all(|id| core.state(NodeId(id)).ready));
+            core.truncate(keep);
+        }
+    }
 
     /// Tags come round after 2^32 rewinds: a node may have a larger one than its graph has now.
     #[test]

@@ -12,7 +12,7 @@ macro_rules! id {
             pub(crate) const NONE: Self = Self(u32::MAX);
 
             #[inline(always)]
-            pub(crate) fn index(self) -> usize {
+            pub(crate) const fn index(self) -> usize {
                 self.0 as usize
             }
 

@@ -7,10 +7,12 @@ use crate::buffer::{Buffer, MemoryStats};
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::{ErrorKind, Fail, Maybe};
 use crate::exec::Engine;
-use crate::graph::{Core, Handle};
+use crate::graph::{Core, Handle, Operand};
 use crate::id::NodeId;
 use crate::kernel::{Coefficients, float_kernels};
 use crate::node::Op;
+use crate::op::Rule;
+use crate::roll_call::Elem;
 use crate::shape::Dims;
 
 pub(crate) struct Session {
@@ -98,7 +100,10 @@ impl Session {
 
     /// Runs a recording; the handle of its node, or null.
     pub(crate) fn record(&mut self, record: impl FnOnce(&mut Core) -> Maybe<NodeId>) -> Handle {
+        let first = self.core.len();
         match self.whole(record) {
+            // A new node has the present tag: no need to look it up.
+            Ok(id) if id.index() >= first => Handle::new(id.0, self.core.tag),
             Ok(id) => self.core.handle(id),
             Err(Fail) => Handle::NULL,
         }
@@ -133,6 +138,28 @@ impl Session {
             let (a, b) = (core.resolve(what, a)?, core.resolve(what, b)?);
             record(core, a, b)
         })
+    }
+
+    /// An elementwise function.
+    pub(crate) fn map(&mut self, elem: Elem, x: Handle) -> Handle {
+        self.record1(Rule::of(elem).name, x, |core, x| core.map(elem, x))
+    }
+
+    /// An elementwise function of two operands.
+    pub(crate) fn map2(&mut self, elem: Elem, a: Handle, b: Handle) -> Handle {
+        self.record2(Rule::of(elem).name, a, b, |core, a, b| core.map2(elem, a, b))
+    }
+
+    /// An elementwise function of a tensor and a number.
+    pub(crate) fn map_scalar(&mut self, elem: Elem, x: Handle, c: f64) -> Handle {
+        let c = Operand::Constant(c);
+        self.record1(Rule::of(elem).name, x, |core, x| core.map2(elem, x, c))
+    }
+
+    /// An elementwise function of a number and a tensor.
+    pub(crate) fn scalar_map(&mut self, elem: Elem, c: f64, x: Handle) -> Handle {
+        let c = Operand::Constant(c);
+        self.record1(Rule::of(elem).name, x, |core, x| core.map2(elem, c, x))
     }
 
     /// As `record1`, for a list of operands.
@@ -239,7 +266,7 @@ impl Session {
         if self.evaluate(id).is_err() {
             return Handle::NULL;
         }
-        let buffer = self.core.state(id).value;
+        let buffer = self.core.state(id).value();
         self.record(|core| core.copy_leaf(what, id, buffer))
     }
 
@@ -445,7 +472,7 @@ impl Core {
     fn copy_leaf(&mut self, what: &str, like: NodeId, from: Option<Buffer>) -> Maybe<NodeId> {
         let (dims, dtype) = (self.shape(like), self.node(like).dtype);
         let leaf = self.new_leaf(what, dtype, &dims)?;
-        if let (Some(from), Some(to)) = (from, self.state(leaf).value) {
+        if let (Some(from), Some(to)) = (from, self.state(leaf).value()) {
             let bytes = self.node(leaf).len * dtype.size();
             // SAFETY: both buffers hold that many bytes, and the leaf's is new.
             unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.as_ptr(), bytes) };
@@ -491,7 +518,7 @@ impl Engine {
         let slot = &core.slots[slot];
         let node = core.node(slot.node);
         let (Some(value), Some(grad), Some(first)) =
-            (core.state(slot.node).value, slot.grad, slot.moments[0])
+            (core.state(slot.node).value(), slot.grad, slot.moments[0])
         else {
             unreachable!("taken before the first update")
         };

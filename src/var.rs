@@ -81,7 +81,7 @@ impl fmt::Debug for Var<'_> {
         if self.is_null() {
             f.write_str("Var(null)")
         } else {
-            write!(f, "Var(n{})", self.handle.id)
+            write!(f, "Var(n{})", self.handle.id())
         }
     }
 }
@@ -93,7 +93,7 @@ impl fmt::Display for Var<'_> {
         match self.eval() {
             Ok(()) => {
                 let session = self.graph.session();
-                print::tensor(&session.core, NodeId(self.handle.id), f)
+                print::tensor(&session.core, NodeId(self.handle.id()), f)
             }
             Err(error) => write!(f, "({error})"),
         }
@@ -461,7 +461,7 @@ macro_rules! unary_methods {
         #[track_caller]
         #[allow(clippy::should_implement_trait)] // the operators are implemented besides
         pub fn $name(self) -> Self {
-            self.map(stringify!($name), |core, x| core.map(Elem::$elem, x))
+            self.graph.offer(|session| session.map(Elem::$elem, self.handle))
         }
     )*};
 }
@@ -474,7 +474,7 @@ macro_rules! binary_methods {
         #[track_caller]
         #[allow(clippy::should_implement_trait)] // the operators are implemented besides
         pub fn $name(self, other: Self) -> Self {
-            self.map2(stringify!($name), other, |core, a, b| core.map2(Elem::$elem, a, b))
+            self.graph.offer(|session| session.map2(Elem::$elem, self.handle, other.handle))
         }
     )*};
 }
@@ -989,9 +989,7 @@ macro_rules! operators {
             type Output = Var<'g>;
             #[track_caller]
             fn $method(self, other: f64) -> Self {
-                self.map(stringify!($method), |core, x| {
-                    core.map2(Elem::$elem, x, Operand::Constant(other))
-                })
+                self.graph.offer(|session| session.map_scalar(Elem::$elem, self.handle, other))
             }
         }
 
@@ -999,9 +997,7 @@ macro_rules! operators {
             type Output = Var<'g>;
             #[track_caller]
             fn $method(self, other: Var<'g>) -> Var<'g> {
-                other.map(stringify!($method), |core, x| {
-                    core.map2(Elem::$elem, Operand::Constant(self), x)
-                })
+                other.graph.offer(|session| session.scalar_map(Elem::$elem, self, other.handle))
             }
         }
     )*};

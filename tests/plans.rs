@@ -107,6 +107,55 @@ fn a_plan_made_while_there_was_nothing_to_do_is_not_run_when_there_is() -> Resul
 }
 
 #[test]
+fn a_recording_with_other_shapes_is_another_one() -> Result<()> {
+    let g = Graph::new();
+    let mark = g.mark();
+    for dims in [vec![4], vec![2, 2], vec![4, 1], vec![1], vec![], vec![3, 1]] {
+        let len: usize = dims.iter().product();
+        let x = g.param(&vec![2.0f64; len], &dims);
+        let y = ((x + 1.0) * x).square();
+        assert_eq!(y.shape()?, dims);
+        assert_eq!(y.to_vec::<f64>()?, vec![36.0; len]);
+        y.sum().backward()?;
+        assert_eq!(x.grad::<f64>()?, Some(vec![60.0; len]));
+        g.rewind(mark)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_long_chain_of_small_tensors_is_one_step() -> Result<()> {
+    for len in [1, 8, 256] {
+        let g = Graph::new();
+        let x = g.param(&vec![0.5f32; len], &[len]);
+        let (a, b) = (g.tensor(&vec![0.1f32; len], &[len]), g.tensor(&vec![0.9f32; len], &[len]));
+        let y = (0..300).fold(x, |y, _| ((y + a) * b).sin());
+        y.sum().backward()?;
+        let plan = g.plan_to_text();
+        assert!(plan.starts_with("1 step,"), "{plan}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_plan_that_is_shown_is_the_one_that_was_run_last() -> Result<()> {
+    let g = Graph::new();
+    assert_eq!(g.plan_to_text(), "");
+    let x = g.tensor(&[0.5f64], &[1]);
+    let (y, z) = (x.exp(), x.sin());
+    for _ in 0..2 {
+        x.write(&[0.25f64])?;
+        y.eval()?;
+        assert!(g.plan_to_text().contains("exp"));
+        z.eval()?;
+        assert!(g.plan_to_text().contains("sin"));
+    }
+    g.set_fusion(false);
+    assert_eq!(g.plan_to_text(), "");
+    Ok(())
+}
+
+#[test]
 fn a_part_of_nothing_is_nothing() -> Result<()> {
     let g = Graph::new();
     let x = g.param(&[0.0f64; 0], &[3, 0]);

@@ -56,6 +56,8 @@ struct Kept {
 pub(crate) struct Engine {
     planner: Planner,
     kept: Vec<Kept>,
+    /// The place of the plan that was run last.
+    last: Option<usize>,
     uses: u64,
     level: Level,
     /// How many threads may work; 0 for as many as there are cores.
@@ -81,6 +83,7 @@ impl Engine {
         Self {
             planner: Planner::new(level),
             kept: Vec::new(),
+            last: None,
             uses: 0,
             level,
             threads: 0,
@@ -105,6 +108,7 @@ impl Engine {
     pub(crate) fn set_fusion(&mut self, on: bool) {
         self.planner.set_single(!on);
         self.kept.clear();
+        self.last = None;
     }
 
     pub(crate) fn set_threads(&mut self, threads: usize) {
@@ -123,7 +127,7 @@ impl Engine {
 
     /// The plan that was run last.
     pub(crate) fn last_plan(&self) -> Option<&Plan> {
-        self.kept.iter().max_by_key(|kept| kept.used).map(|kept| &kept.plan)
+        self.last.map(|place| &self.kept[place].plan)
     }
 
     /// Makes the value of a node right and present, as dense data of its own.
@@ -280,6 +284,7 @@ impl Engine {
     fn run(&mut self, core: &mut Core, place: usize) -> Maybe<()> {
         self.uses += 1;
         self.kept[place].used = self.uses;
+        self.last = Some(place);
         let plan = std::mem::take(&mut self.kept[place].plan);
         let ran = self.run_plan(core, &plan);
         self.kept[place].plan = plan;
@@ -397,11 +402,11 @@ impl Engine {
         }
         for (datum, base) in plan.data.iter().zip(&mut self.bases) {
             *base = match datum.place {
-                Place::Node(id) => match core.state(id).value {
+                Place::Node(id) => match core.state(id).value() {
                     Some(buffer) => buffer.as_ptr(),
                     None => {
                         let buffer = core.pool.take(datum.bytes())?;
-                        core.state_mut(id).value = Some(buffer);
+                        core.hold(id, buffer);
                         buffer.as_ptr()
                     }
                 },
@@ -446,11 +451,7 @@ impl Core {
             if self.node(id).op == Op::Leaf || used.binary_search(&id).is_ok() {
                 continue;
             }
-            let state = self.state_mut(id);
-            state.ready = false;
-            if let Some(buffer) = state.value.take() {
-                self.pool.give(buffer);
-            }
+            self.let_go(id);
         }
         Ok(())
     }

@@ -14,14 +14,6 @@ fn leaf(session: &mut Session, data: &[f64]) -> Handle {
     })
 }
 
-fn map(session: &mut Session, elem: Elem, x: Handle) -> Handle {
-    session.record1("map", x, |core, x| core.map(elem, x))
-}
-
-fn map2(session: &mut Session, elem: Elem, a: Handle, b: Handle) -> Handle {
-    session.record2("map2", a, b, |core, a, b| core.map2(elem, a, b))
-}
-
 /// Reads a tensor; its elements, and the steps that it took.
 fn read(session: &mut Session, x: Handle) -> (Vec<f64>, usize) {
     let before = session.nodes_run();
@@ -33,9 +25,9 @@ fn read(session: &mut Session, x: Handle) -> (Vec<f64>, usize) {
 fn recording_computes_nothing_and_reading_computes_once() {
     let s = &mut Session::new();
     let x = leaf(s, &[1.0, 2.0]);
-    let y = map(s, Elem::Square, x);
-    let z = map(s, Elem::Neg, y);
-    let unread = map(s, Elem::Exp, y);
+    let y = s.map(Elem::Square, x);
+    let z = s.map(Elem::Neg, y);
+    let unread = s.map(Elem::Exp, y);
     assert_eq!(s.nodes_run(), 0);
     assert_eq!(read(s, z), (vec![-1.0, -4.0], 2));
     assert_eq!(read(s, z).1, 0);
@@ -50,11 +42,11 @@ fn a_write_makes_exactly_what_is_downstream_stale() {
     let s = &mut Session::new();
     let (x, w) = (leaf(s, &[1.0]), leaf(s, &[10.0]));
     // A diamond over x, and a branch over w.
-    let left = map(s, Elem::Square, x);
-    let right = map(s, Elem::Neg, x);
-    let joined = map2(s, Elem::Add, left, right);
-    let branch = map(s, Elem::Neg, w);
-    let all = map2(s, Elem::Mul, joined, branch);
+    let left = s.map(Elem::Square, x);
+    let right = s.map(Elem::Neg, x);
+    let joined = s.map2(Elem::Add, left, right);
+    let branch = s.map(Elem::Neg, w);
+    let all = s.map2(Elem::Mul, joined, branch);
     // What was read is kept, so each of these computes one node.
     for node in [left, right, joined, branch, all] {
         assert_eq!(read(s, node).1, 1);
@@ -76,12 +68,12 @@ fn views_cost_no_step_unless_they_are_read() {
     let x = s.record(|core| core.leaf("x", &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], &[2, 3]));
     let t = s.record1("t", x, |core, x| core.transpose(x, 0, 1));
     let r = s.record1("r", t, |core, t| core.slice(t, 0, 1, 3, 1));
-    let y = map(s, Elem::Neg, r);
+    let y = s.map(Elem::Neg, r);
     assert_eq!(read(s, y), (vec![-1.0, -4.0, -2.0, -5.0], 1));
     assert_eq!(read(s, t), (vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0], 1));
     // A reshape of a transposed tensor cannot be a view: one copy.
     let flat = s.record1("flat", t, |core, t| core.reshape(t, &[6]));
-    let z = map(s, Elem::Square, flat);
+    let z = s.map(Elem::Square, flat);
     assert_eq!(read(s, z).0, [0.0, 9.0, 1.0, 16.0, 4.0, 25.0]);
 }
 
@@ -141,7 +133,7 @@ fn random_nodes_keep_their_numbers_within_a_replay_and_change_with_the_next() {
     let kept = first.iter().filter(|&&v| v != 0.0).count();
     assert!((700..800).contains(&kept), "{kept} of 1000 kept");
     assert!(first.iter().all(|&v| v == 0.0 || v == 1.0 / 0.75));
-    let again = map(s, Elem::Neg, y);
+    let again = s.map(Elem::Neg, y);
     assert!(read(s, again).0.iter().zip(&first).all(|(a, b)| *a == -b));
     let sum = s.record1("sum", y, |core, y| core.sum(y, &[], false));
     s.backward(std::iter::once((sum, None))).unwrap();
@@ -179,7 +171,7 @@ fn the_memory_limit_is_an_error_after_which_everything_is_still_there() {
     // Values that can be computed again make room for others, so many can be read...
     let mut all = vec![x];
     for _ in 0..300 {
-        all.push(map(s, Elem::Cos, *all.last().unwrap()));
+        all.push(s.map(Elem::Cos, *all.last().unwrap()));
         assert!(s.values::<f64>("read", all[all.len() - 1]).is_ok());
     }
     // ... but not leaves.

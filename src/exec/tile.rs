@@ -124,12 +124,11 @@ impl Run<'_> {
         let slots = program.slots.of(&self.plan.slots);
         let streams = program.streams as usize;
         let registers: *mut u8 = workspace.registers.as_mut_ptr().cast();
-        for (slot, place) in slots.iter().zip(&mut workspace.slots) {
-            *place = match *slot {
+        for (slot, place) in slots[streams..].iter().zip(&mut workspace.slots[streams..]) {
+            if let Slot::Register(at) = *slot {
                 // SAFETY: prepared for so many bytes of registers.
-                Slot::Register(at) => unsafe { registers.add(at) },
-                Slot::Stream { .. } => std::ptr::null_mut(),
-            };
+                *place = unsafe { registers.add(at) };
+            }
         }
         let rows_of = |n: usize| n.checked_div(program.row).unwrap_or(0);
         for fill in program.fills.of(&self.plan.fills) {
@@ -201,14 +200,14 @@ impl Run<'_> {
         // SAFETY: the plan's slots are below the number that the workspace was prepared for.
         let slot = |k: u32| unsafe { *workspace.slots.get_unchecked(k as usize) };
         let out = slot(instr.out);
-        if instr.code == Code::Map {
+        if matches!(instr.code, Code::Map | Code::SinCos) {
             let n = match instr.grain {
                 Grain::Element => tile.n,
                 Grain::Row => tile.rows,
             };
             let [a, b, c, d] = instr.ops;
-            // SAFETY: every slot holds a tile of the kernel's type, and the result's is another
-            // one than the operands'.
+            // SAFETY: every slot holds a tile of the kernel's type, and those of the results are
+            // others than the operands'.
             unsafe {
                 (instr.kernel)(n, out, slot(a), slot(b), slot(c), slot(d));
             }
@@ -251,12 +250,8 @@ impl Run<'_> {
         // operands'; the rest is said where it differs.
         unsafe {
             match instr.code {
-                Code::Map | Code::Chain => unreachable!("run by `instr`"),
+                Code::Map | Code::SinCos | Code::Chain => unreachable!("run by `instr`"),
                 Code::Flush => unreachable!("a link of a chain"),
-                Code::SinCos => {
-                    let cosine = workspace.slots[instr.ops[1] as usize].cast_const();
-                    (instr.kernel)(n, out, op, cosine, op, op);
-                }
                 Code::Rows => {
                     for r in 0..tile.rows {
                         let at = r * row * size;

@@ -3,34 +3,27 @@
 use super::{bg_graph, bg_node, record};
 use crate::graph::Operand;
 use crate::node::Comparison;
-use crate::op::Rule;
 use crate::roll_call::Elem;
 
 /// # Safety
 /// The header's rules for `g`.
 unsafe fn map(g: *mut bg_graph, elem: Elem, x: bg_node) -> bg_node {
     // SAFETY: the caller's promise.
-    unsafe { record(g, |s| s.record1(Rule::of(elem).name, x.into(), |core, x| core.map(elem, x))) }
+    unsafe { record(g, |s| s.map(elem, x.into())) }
 }
 
 /// # Safety
 /// The header's rules for `g`.
 unsafe fn map2(g: *mut bg_graph, elem: Elem, a: bg_node, b: bg_node) -> bg_node {
-    let what = Rule::of(elem).name;
     // SAFETY: the caller's promise.
-    unsafe {
-        record(g, |s| s.record2(what, a.into(), b.into(), |core, a, b| core.map2(elem, a, b)))
-    }
+    unsafe { record(g, |s| s.map2(elem, a.into(), b.into())) }
 }
 
 /// # Safety
 /// The header's rules for `g`.
 unsafe fn map_scalar(g: *mut bg_graph, elem: Elem, x: bg_node, c: f64) -> bg_node {
-    let what = Rule::of(elem).name;
     // SAFETY: the caller's promise.
-    unsafe {
-        record(g, |s| s.record1(what, x.into(), |core, x| core.map2(elem, x, Operand::Constant(c))))
-    }
+    unsafe { record(g, |s| s.map_scalar(elem, x.into(), c)) }
 }
 
 /// # Safety

@@ -53,7 +53,7 @@ impl Source {
 /// `data` is valid for reading as many bytes as the leaf has.
 unsafe fn fill(core: &Core, leaf: NodeId, data: *const c_void) {
     let bytes = core.node(leaf).len * core.node(leaf).dtype.size();
-    if let Some(buffer) = core.state(leaf).value.filter(|_| bytes > 0) {
+    if let Some(buffer) = core.state(leaf).value().filter(|_| bytes > 0) {
         // SAFETY: the buffer has that many bytes, and so have the data.
         unsafe { std::ptr::copy(data.cast::<u8>(), buffer.as_ptr(), bytes) };
     }

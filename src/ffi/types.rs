@@ -87,12 +87,12 @@ const _: () = assert!(BG_MAX_RANK as usize == MAX_RANK);
 
 impl From<bg_node> for Handle {
     fn from(node: bg_node) -> Self {
-        Self { id: node.id, tag: node.tag }
+        Self::new(node.id, node.tag)
     }
 }
 
 impl From<Handle> for bg_node {
     fn from(handle: Handle) -> Self {
-        Self { id: handle.id, tag: handle.tag }
+        Self { id: handle.id(), tag: handle.tag() }
     }
 }

@@ -47,7 +47,7 @@ impl Core {
 
     fn leaf_start<T: Element>(&mut self, id: NodeId) -> *mut T {
         assert!(self.node(id).op == Op::Leaf && self.node(id).dtype == T::DTYPE, "writing to {id}");
-        let buffer = self.state(id).value.expect("a leaf has a buffer from birth");
+        let buffer = self.state(id).value().expect("a leaf has a buffer from birth");
         buffer.as_ptr().cast()
     }
 

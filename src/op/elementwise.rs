@@ -11,11 +11,16 @@ use crate::shape;
 
 impl Core {
     /// The shape of a result whose operands are broadcast to one another.
+    #[inline(always)]
     fn broadcast(&mut self, what: &str, a: NodeId, b: NodeId) -> Maybe<(ListId, usize)> {
         let (left, right) = (self.node(a), self.node(b));
         if left.shape == right.shape {
             return Ok((left.shape, left.len));
         }
+        self.broadcast_unequal(what, a, b)
+    }
+
+    fn broadcast_unequal(&mut self, what: &str, a: NodeId, b: NodeId) -> Maybe<(ListId, usize)> {
         let (from, to) = (self.shape(a), self.shape(b));
         match shape::broadcast(&from, &to) {
             Ok(dims) => self.intern_shape(what, &dims),
@@ -35,6 +40,7 @@ impl Core {
         }
     }
 
+    #[cold]
     fn dtype_clash(&mut self, what: &str, a: DType, b: DType) -> Fail {
         self.fail(
             ErrorKind::DType,
@@ -42,15 +48,21 @@ impl Core {
         )
     }
 
+    #[inline(always)]
     pub(crate) fn need_float(&mut self, what: &str, x: NodeId) -> Maybe<DType> {
         let dtype = self.node(x).dtype;
         if dtype.is_float() {
             return Ok(dtype);
         }
-        Err(self.fail(
+        Err(self.no_float(what, dtype))
+    }
+
+    #[cold]
+    fn no_float(&mut self, what: &str, dtype: DType) -> Fail {
+        self.fail(
             ErrorKind::DType,
             format_args!("{what}: needs an operand of type f32 or f64, not {dtype}: use cast"),
-        ))
+        )
     }
 
     pub(crate) fn need_index(&mut self, what: &str, x: NodeId) -> Maybe<()> {
@@ -64,11 +76,13 @@ impl Core {
     }
 
     /// Both float operands have one dtype, or an error that names `cast`.
+    #[inline(always)]
     pub(crate) fn need_same_float(&mut self, what: &str, a: NodeId, b: NodeId) -> Maybe<DType> {
         let (left, right) = (self.need_float(what, a)?, self.need_float(what, b)?);
         if left == right { Ok(left) } else { Err(self.dtype_clash(what, left, right)) }
     }
 
+    #[inline(always)]
     pub(crate) fn map(&mut self, elem: Elem, x: NodeId) -> Maybe<NodeId> {
         let dtype = self.need_float(Rule::of(elem).name, x)?;
         let mut node = NewNode::new(Op::Map(elem), dtype);
@@ -77,6 +91,7 @@ impl Core {
         self.push(node)
     }
 
+    #[inline(always)]
     pub(crate) fn map2(
         &mut self,
         elem: Elem,

@@ -177,17 +177,19 @@ impl Emitter {
         Ok(datum)
     }
 
-    fn touch(&mut self, datum: DatumId) {
-        let life = &mut self.lives[datum as usize];
-        if life.0 == NONE {
-            life.0 = self.step;
+    /// Notes that the step uses a datum; whether it did so before.
+    fn touch(&mut self, datum: DatumId) -> bool {
+        let (first, last) = &mut self.lives[datum as usize];
+        let known = *first != NONE && *last == self.step;
+        if *first == NONE {
+            *first = self.step;
         }
-        life.1 = self.step;
+        *last = self.step;
+        known
     }
 
     fn reads(&mut self, datum: DatumId) -> Result<(), OutOfMemory> {
-        self.touch(datum);
-        if !self.reads.contains(&datum) && !self.writes.contains(&datum) {
+        if !self.touch(datum) {
             self.reads.try_push(datum)?;
         }
         Ok(())

@@ -13,7 +13,7 @@
 
 use super::emit::Emitter;
 use super::walk::Walk;
-use super::{Grain, Groups, Plan, ROW_MAX, Span};
+use super::{Grain, Groups, Plan, ROW_MAX, Span, TILE};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::dtype::{DType, with_dtype};
 use crate::error::Maybe;
@@ -28,8 +28,9 @@ use crate::shape::{Dims, Layout};
 /// too little to share.
 const UNIT_MAX: usize = 1 << 22;
 
-/// Streams of a step beyond which unrelated work is not added to it: more than the hardware
-/// prefetches well.
+/// Streams of a step of several tiles beyond which unrelated work is not added to it: more than the
+/// hardware prefetches well. A step of one tile may have any number: what it keeps in registers is
+/// as much memory as what it would leave for another step.
 const STREAMS_MAX: u32 = 24;
 
 /// Steps that a search for a path looks at before it gives up and says that there is one.
@@ -796,7 +797,8 @@ impl Planner {
                 _ => false,
             };
         }
-        if draft.streams >= STREAMS_MAX && !matches!(home, Home::In(..)) {
+        let is_full = draft.streams >= STREAMS_MAX && draft.len > TILE;
+        if is_full && !matches!(home, Home::In(..)) {
             return false;
         }
         match home {
