@@ -19,7 +19,7 @@ use crate::buffer::ALIGN;
 use crate::dtype::DType;
 use crate::graph::Core;
 use crate::id::NodeId;
-use crate::kernel::{self, Act, Kernel, Link, Reach, float_kernels};
+use crate::kernel::{self, Act, Kernel, Link, Reach, float_kernels, forms};
 use crate::level::Level;
 use crate::node::{Op, Reduction};
 use crate::roll_call::Elem;
@@ -311,6 +311,7 @@ impl Emitter {
             return Ok(known);
         }
         let value = self.value(kind)?;
+        self.cost += if grain == Grain::Element { STREAM_COST } else { 0 };
         self.stream_of[datum as usize] = (self.step, value);
         Ok(value)
     }
@@ -547,9 +548,9 @@ impl Emitter {
                     op => unreachable!("{op:?} is not made of rows"),
                 };
                 self.cost += match node.op {
-                    Op::Reduce(Reduction::LogSumExp) => 600,
+                    Op::Reduce(Reduction::LogSumExp) => 400,
                     Op::Reduce(_) => 60,
-                    _ => 900,
+                    _ => 500,
                 };
                 let op = self.operand(context, &seen[0], node.dtype, Grain::Element, plan)?;
                 let (out, stream) = self.target(context, member, out_grain, plan)?;
@@ -677,7 +678,7 @@ impl Emitter {
                 let (sine, cosine) =
                     if part == Part::Sine { (value, other) } else { (other, value) };
                 self.trigs[place.index()].made = [sine, cosine];
-                self.cost += 700 / rows;
+                self.cost += 350 / rows;
                 self.push(Instr {
                     grain,
                     kernel: kernels.sincos,
@@ -686,7 +687,7 @@ impl Emitter {
                 })?;
             } else {
                 let (name, kernel) = map(if part == Part::Sine { Elem::Sin } else { Elem::Cos });
-                self.cost += 500 / rows;
+                self.cost += 300 / rows;
                 let ops = [ops[0], NONE, NONE, NONE];
                 self.push(Instr { grain, kernel, ops, ..instr(Code::Map, name, dtype, value) })?;
                 if !place.is_none() {
@@ -1073,23 +1074,20 @@ pub(super) fn is_cheap(op: Op) -> bool {
     cost(op) <= 60 && trig_part(op).is_none()
 }
 
+/// What a tile's element costs to move to or from memory that is near, in thousandths of a
+/// nanosecond.
+const STREAM_COST: u32 = 60;
+
 /// What an operation costs, in thousandths of a nanosecond an element in L1: rough, for deciding
 /// whether threads pay.
 fn cost(op: Op) -> u32 {
     match op {
         Op::Map(elem) | Op::Pull(elem, _) => match elem {
-            Elem::Exp
-            | Elem::Log
-            | Elem::Sigmoid
-            | Elem::Tanh
-            | Elem::Silu
-            | Elem::Sin
-            | Elem::Cos
-            | Elem::Expm1
-            | Elem::Log1p
-            | Elem::Softplus
-            | Elem::GeluTanh => 500,
-            Elem::Tan | Elem::Erf | Elem::Gelu | Elem::Pow | Elem::Atan2 | Elem::NormRoot => 2000,
+            Elem::Exp | Elem::Sigmoid | Elem::Silu | Elem::Sin | Elem::Cos | Elem::Tan => 300,
+            Elem::Log | Elem::Tanh | Elem::Expm1 | Elem::Log1p | Elem::Erf | Elem::GeluTanh => 450,
+            Elem::Softplus | Elem::Gelu | Elem::Atan2 => 1300,
+            Elem::Pow | Elem::NormRoot => 2200,
+            _ if !forms(op).is_empty() => 20,
             _ => 60,
         },
         _ => 60,
