@@ -9,8 +9,8 @@ use super::group::{
     AGAIN, Draft, Home, Member, NONE, Planner, Seen, What, elementwise_operand, operand_dtype,
 };
 use super::{
-    Code, Datum, DatumId, Fill, FillFrom, Gather, Grain, Groups, Instr, Mask, Place, Plan, Program,
-    Single, Sink, SinkKind, Slot, Span, Step, TILE, Viewed, Work,
+    Code, Datum, DatumId, Fill, FillFrom, Gather, Grain, Groups, Instr, Mask, Pad, Place, Plan,
+    Program, Single, Sink, SinkKind, Slot, Span, Step, TILE, Viewed, Work,
 };
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::ALIGN;
@@ -56,6 +56,7 @@ enum Brought {
     Element(DatumId, usize, Grain),
     Spread(NodeId),
     Gather(u32),
+    Pad(u32),
 }
 
 /// The sine and the cosine of a node, in the step in which they were noted.
@@ -383,6 +384,10 @@ impl Emitter {
         if seen.layout == NONE {
             return self.stream(datum, 0, grain, plan);
         }
+        if seen.is_padded {
+            let padded = planner.padded[seen.layout as usize];
+            return self.pad(Pad { datum, padded }, dtype, grain, plan);
+        }
         let layout = planner.layouts[seen.layout as usize];
         if layout.is_dense() {
             return self.stream(datum, layout.offset, grain, plan);
@@ -411,6 +416,31 @@ impl Emitter {
         self.cost += 200;
         self.push(Instr { grain, arg, ..instr(Code::Gather, Op::Expand, dtype, out) })?;
         self.brought.try_push((what, out))?;
+        Ok(out)
+    }
+
+    /// Brings an operand among zeros.
+    fn pad(
+        &mut self,
+        pad: Pad,
+        dtype: DType,
+        grain: Grain,
+        plan: &mut Plan,
+    ) -> Result<u32, OutOfMemory> {
+        // As for gathers.
+        let known = self.brought.iter().rev().take(24).find(|(known, _)| match *known {
+            Brought::Pad(arg) => plan.pads[arg as usize] == pad,
+            _ => false,
+        });
+        if let Some(&(_, value)) = known {
+            return Ok(value);
+        }
+        let arg = plan.pads.try_push(pad)?;
+        let out = self.value(Kind::Fixed(grain))?;
+        self.width = self.width.max(dtype.size());
+        self.cost += 100;
+        self.push(Instr { grain, arg, ..instr(Code::Pad, Op::Embed, dtype, out) })?;
+        self.brought.try_push((Brought::Pad(arg), out))?;
         Ok(out)
     }
 
@@ -715,7 +745,7 @@ impl Emitter {
         // What nobody reads is not computed: every other step may compute it for itself.
         for number in (0..self.instrs.len()).rev() {
             let Instr { code, out, ops, .. } = self.instrs[number];
-            let is_pure = matches!(code, Code::Map | Code::Spread | Code::Gather);
+            let is_pure = matches!(code, Code::Map | Code::Spread | Code::Gather | Code::Pad);
             let in_memory = matches!(self.values[out as usize].kind, Kind::Stream { .. });
             if is_pure && !in_memory && self.uses[out as usize].0 == 0 {
                 for &op in ops.iter().filter(|&&op| op != NONE) {
@@ -869,7 +899,7 @@ impl Emitter {
             fills,
             instrs: Span::since(first_instr, plan.instrs.len()),
             sinks,
-            gathers: self.instrs.iter().any(|instr| instr.code == Code::Gather),
+            gathers: self.instrs.iter().any(|i| matches!(i.code, Code::Gather | Code::Pad)),
             flushes: self.instrs.iter().any(|instr| instr.code == Code::Flush),
             register_bytes: register_bytes.next_multiple_of(ALIGN),
             chunk,

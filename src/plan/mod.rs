@@ -26,7 +26,7 @@ use crate::id::NodeId;
 use crate::kernel::Kernel;
 pub(crate) use crate::kernel::SUM_BLOCK;
 use crate::node::{Extreme, Op};
-use crate::shape::{Dims, Layout};
+use crate::shape::{Dims, Layout, Padded};
 
 /// Elements of a tile in a step without rows. (Measured: 256 is as good as 128 and 512 for few
 /// operands, and better for many.)
@@ -194,6 +194,8 @@ pub(crate) enum Code {
     Spread,
     /// The tile's elements of a datum that are not dense: the plan's gather of number `arg`.
     Gather,
+    /// The same with zeros around them: the plan's pad of number `arg`.
+    Pad,
     Copy,
     /// To a stream, past the cache.
     Flush,
@@ -212,6 +214,13 @@ pub(crate) enum Code {
 pub(crate) struct Gather {
     pub(crate) datum: DatumId,
     pub(crate) layout: Layout,
+}
+
+/// An operand among zeros.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Pad {
+    pub(crate) datum: DatumId,
+    pub(crate) padded: Padded,
 }
 
 /// A random mask.
@@ -320,6 +329,7 @@ pub(crate) struct Plan {
     pub(crate) instrs: Vec<Instr>,
     pub(crate) sinks: Vec<Sink>,
     pub(crate) gathers: Vec<Gather>,
+    pub(crate) pads: Vec<Pad>,
     pub(crate) masks: Vec<Mask>,
     pub(crate) singles: Vec<Single>,
     pub(crate) views: Vec<Viewed>,
@@ -366,6 +376,7 @@ impl Plan {
         self.instrs.clear();
         self.sinks.clear();
         self.gathers.clear();
+        self.pads.clear();
         self.masks.clear();
         self.singles.clear();
         self.views.clear();
@@ -423,13 +434,13 @@ impl Plan {
                 if instr.code == Code::SinCos {
                     set[instr.ops[1] as usize] = true;
                 }
-                if !matches!(instr.code, Code::Gather | Code::Mask) {
+                if !matches!(instr.code, Code::Gather | Code::Pad | Code::Mask) {
                     for &op in &instr.ops {
                         assert!(set[op as usize], "{instr:?} reads slot {op} before it is set");
                     }
                 }
                 if instr.code != Code::Sink {
-                    let apart = matches!(instr.code, Code::Gather | Code::Mask)
+                    let apart = matches!(instr.code, Code::Gather | Code::Pad | Code::Mask)
                         || !instr.ops.contains(&instr.out);
                     assert!(apart, "{instr:?} writes over its operand");
                     set[instr.out as usize] = true;

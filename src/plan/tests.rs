@@ -538,3 +538,97 @@ fn attention() {
         ",
     );
 }
+
+#[test]
+fn neighbours() {
+    let g = &Graph::new();
+    let x = g.param(&[0.5f64; 1000], &[1000]);
+    let (a, b) = (x.slice(0, 0, -1, 1), x.slice(0, 1, 1000, 1));
+    expect(
+        backward(((b - a.square()).square() * 100.0 + (1.0 - a).square()).sum()),
+        "
+        2 steps, 16000 bytes of scratch memory
+        0: 999 elements in rows of 999, reads n0, writes n10 t3 t4
+           r8 = square n0
+           r9 = sub n0[1..] r8
+           r8 = square r9
+           r10 = sub 1 n0
+           r11 = square r10
+           r12 = mul add r8 100 r11
+             n10 = sum r12
+           r12 = square'0 r10 1
+           r10 = sub'1 r12
+           t3 = square'0 r9 100
+           r9 = sub'1 t3
+           r12 = square'0 n0 r9
+           t4 = add r10 r12
+        1: 1000 elements, reads t3 t4, writes dn0
+           r1 = t3 as [999]*[1]+0 at [1] of [1000]
+           r2 = t4 as [999]*[1]+0 at [0] of [1000]
+           dn0 = add r1 r2
+        ",
+    );
+    let x = leaf(g, &[64, 32]);
+    let inner = |i, j| x.slice(0, i, 62 + i, 1).slice(1, j, 30 + j, 1);
+    let laplace = inner(0, 1) + inner(2, 1) + inner(1, 0) + inner(1, 2) - inner(1, 1) * 4.0;
+    expect(
+        backward(laplace.square().sum()),
+        "
+        2 steps, 14976 bytes of scratch memory
+        0: 1860 elements in rows of 1860, reads n11, writes n28 t3 t4
+           r3 = n11 as [62, 30]*[32, 1]+1
+           r4 = n11 as [62, 30]*[32, 1]+65
+           r10 = add r3 r4
+           r5 = n11 as [62, 30]*[32, 1]+32
+           r11 = add r10 r5
+           r6 = n11 as [62, 30]*[32, 1]+34
+           r10 = add r11 r6
+           r7 = n11 as [62, 30]*[32, 1]+33
+           r11 = mul r7 4
+           r12 = sub r10 r11
+           r11 = square r12
+             n28 = sum r11
+           t3 = square'0 r12 1
+           r12 = sub'1 t3
+           t4 = mul'0 r12 4 r12
+        1: 2048 elements, reads t4 t3, writes dn11
+           r1 = t4 as [62, 30]*[30, 1]+0 at [1, 1] of [64, 32]
+           r2 = t3 as [62, 30]*[30, 1]+0 at [1, 2] of [64, 32]
+           r6 = add r1 r2
+           r3 = t3 as [62, 30]*[30, 1]+0 at [1, 0] of [64, 32]
+           r7 = add r6 r3
+           r4 = t3 as [62, 30]*[30, 1]+0 at [2, 1] of [64, 32]
+           r6 = add r7 r4
+           r5 = t3 as [62, 30]*[30, 1]+0 at [0, 1] of [64, 32]
+           dn11 = add r6 r5
+        ",
+    );
+    // What zeros allow no view of, and a block of one constant.
+    let (x, c) = (leaf(g, &[8, 16]), leaf(g, &[64]));
+    let y = x.tanh().reshape(&[-1]).slice(0, 0, 128, 2) * c;
+    expect(
+        backward(y.sum() + x.slice(1, 3, 8, 1).sum()),
+        "
+        4 steps, 448 bytes of scratch memory
+        0: 128 elements, reads n29, writes n31
+           n31 = tanh n29
+        1: 64 elements in rows of 64, reads n31 n30, writes n35 t6 dn30
+           r4 = n31 as [64]*[2]+0
+           r6 = mul r4 n30
+             n35 = sum r6
+           t6 = mul'0 1 n30 1
+           dn30 = mul'1 r4 1
+        2: 40 elements in rows of 40, reads n29 n35, writes n38 t8
+           r3 = n29 as [8, 5]*[16, 1]+3
+             r5 = sum r3
+             n38 = add n35 r5
+           t8 = copy 1
+        3: 128 elements, reads t6 n31 t8, writes dn29
+           r2 = t6 as [64]*[1]+0 at [0] of [128] by [2]
+           r4 = copy r2
+           r5 = tanh'0 r4 n31 r4
+           r3 = t8 as [8, 5]*[5, 1]+0 at [0, 3] of [8, 16]
+           dn29 = add r3 r5
+        ",
+    );
+}

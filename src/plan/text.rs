@@ -55,6 +55,13 @@ impl fmt::Display for Plan {
                                 )?;
                                 continue;
                             }
+                            Code::Pad => {
+                                let pad = &self.pads[instr.arg as usize];
+                                let datum = self.datum_name(pad.datum);
+                                let out = slot_name(instr.out);
+                                writeln!(f, "{indent}{out} = {datum} as {:?}", pad.padded)?;
+                                continue;
+                            }
                             _ => {}
                         }
                         write!(f, "{indent}{} = ", slot_name(instr.out))?;
@@ -113,7 +120,7 @@ impl Plan {
                     }
                     for instr in program.instrs.of(&self.instrs) {
                         match instr.code {
-                            Code::Spread | Code::Flush | Code::Gather => {}
+                            Code::Spread | Code::Flush | Code::Gather | Code::Pad => {}
                             Code::Copy => write!(out, "\\ncopy")?,
                             _ => write!(out, "\\n{}", instr.name.name())?,
                         }
