@@ -13,11 +13,13 @@ pub(super) struct Cursor {
     index: [usize; MAX_RANK],
     /// Offset of the next element from the first, in elements.
     at: isize,
+    /// Of copies of which element the register is full since it was last brought, and of how many.
+    full: (isize, usize),
 }
 
 impl Cursor {
     pub(super) fn new(layout: &Layout) -> Self {
-        Self { layout: layout.merged(), index: [0; MAX_RANK], at: 0 }
+        Self { layout: layout.merged(), index: [0; MAX_RANK], at: 0, full: (0, 0) }
     }
 
     /// Goes to the element of this number.
@@ -68,7 +70,7 @@ impl Cursor {
     }
 
     /// Brings the next `n` elements together: copied to `register`, unless they lie together anyway.
-    /// What it returns is only to be read.
+    /// What it returns is only to be read, and nobody else writes to the register.
     ///
     /// # Safety
     /// As for `gather`.
@@ -79,18 +81,29 @@ impl Cursor {
         register: *mut u8,
         n: usize,
     ) -> *mut u8 {
-        let rank = self.layout.dims().len();
-        let direct = rank.checked_sub(1).is_some_and(|last| {
+        let on_one_line = self.layout.dims().len().checked_sub(1).filter(|&last| {
             let left = self.layout.dims()[last] - self.index[last];
-            self.layout.strides()[last] == 1 && n <= left
+            n <= left
         });
+        let stride = on_one_line.map(|last| self.layout.strides()[last]);
+        let full = std::mem::take(&mut self.full);
         // SAFETY: the caller's promise; a run lies inside of the layout.
         unsafe {
-            if direct {
-                let (at, ..) = self.next_run(n);
-                return from.offset(at * size as isize).cast_mut();
+            match stride {
+                Some(1) => {
+                    let (at, ..) = self.next_run(n);
+                    return from.offset(at * size as isize).cast_mut();
+                }
+                Some(0) if full.0 == self.at && n <= full.1 => {
+                    self.full = full;
+                    self.next_run(n);
+                }
+                Some(0) => {
+                    self.full = (self.at, n);
+                    self.gather(size, from, register, n);
+                }
+                _ => self.gather(size, from, register, n),
             }
-            self.gather(size, from, register, n);
         }
         register
     }
@@ -242,6 +255,7 @@ impl PaddedCursor {
                 self.advance(n);
                 return self.block.bring(size, from, register, n);
             }
+            self.block.full = (0, 0);
             match size {
                 1 => self.gather_as::<u8>(from.cast(), register.cast(), n),
                 4 => self.gather_as::<u32>(from.cast(), register.cast(), n),
@@ -387,6 +401,7 @@ mod tests {
             dense(&[]),
             dense(&[7]),
             dense(&[7]).embed(0, 2, 1, 9),
+            Padded::new(Layout::dense(&[3, 1]).expand(&[3, 9])).embed(1, 2, 1, 14),
             dense(&[7]).embed(0, 1, 3, 20),
             dense(&[7]).embed(0, 1, 2, 15).embed(0, 2, 3, 50),
             dense(&[1]).embed(0, 4, 9, 9),
@@ -411,10 +426,10 @@ mod tests {
                 for piece in [1, 2, 5, 64] {
                     let mut cursor = PaddedCursor::new(&padded);
                     cursor.seek(start);
+                    let mut register = [u32::MAX; 64];
                     let mut at = start;
                     while at < want.len() {
                         let n = piece.min(want.len() - at);
-                        let mut register = [u32::MAX; 64];
                         // SAFETY: the block lies in `from`, as `all` has looked; a register has room.
                         let found = unsafe {
                             let first = from.as_ptr().add(padded.block.offset).cast();
