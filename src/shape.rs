@@ -263,8 +263,11 @@ impl Stretch {
     const ONE: Self = Self { len: 1, count: 1, start: 0, step: 1 };
 
     /// How many of the block's places come before this one.
+    #[inline]
     pub(crate) fn before(&self, place: usize) -> usize {
-        place.saturating_sub(self.start).div_ceil(self.step).min(self.count)
+        let beyond = place.saturating_sub(self.start);
+        // Most blocks have no gaps, and a division takes longer than copying a short line.
+        (if self.step == 1 { beyond } else { beyond.div_ceil(self.step) }).min(self.count)
     }
 
     /// Whether a place is the block's.
@@ -331,8 +334,8 @@ impl Padded {
         })
     }
 
-    /// As few axes as possible, but at least one: an axis without zeros is no axis of its own
-    /// behind places that lie side by side.
+    /// As few axes as possible, but at least one. An axis is no axis of its own where it has no zeros
+    /// and stands behind places that lie side by side, or where it has but one place of the block.
     pub(crate) fn merged_axes(&self) -> ([Stretch; MAX_RANK], usize) {
         let mut out = [Stretch::ONE; MAX_RANK];
         let mut rank = 0;
@@ -343,6 +346,11 @@ impl Padded {
                     last.len *= axis.len;
                     last.count *= axis.len;
                     last.start *= axis.len;
+                }
+                Some(last) if axis.count == 1 => {
+                    last.len *= axis.len;
+                    last.start = last.start * axis.len + axis.start;
+                    last.step = if last.count < 2 { 1 } else { last.step * axis.len };
                 }
                 _ => {
                     out[rank] = axis;

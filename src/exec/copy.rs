@@ -256,13 +256,24 @@ impl PaddedCursor {
                 return self.block.bring(size, from, register, n);
             }
             self.block.full = (0, 0);
-            match size {
-                1 => self.gather_as::<u8>(from.cast(), register.cast(), n),
-                4 => self.gather_as::<u32>(from.cast(), register.cast(), n),
-                _ => self.gather_as::<u64>(from.cast(), register.cast(), n),
-            }
+            self.gather(size, from, register, n);
         }
         register
+    }
+
+    /// As [`Cursor::gather`].
+    ///
+    /// # Safety
+    /// As for `bring`.
+    unsafe fn gather(&mut self, size: usize, from: *const u8, to: *mut u8, n: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match size {
+                1 => self.gather_as::<u8>(from.cast(), to.cast(), n),
+                4 => self.gather_as::<u32>(from.cast(), to.cast(), n),
+                _ => self.gather_as::<u64>(from.cast(), to.cast(), n),
+            }
+        }
     }
 
     /// # Safety
@@ -338,19 +349,19 @@ unsafe fn copy_between(
 
 impl Run<'_> {
     pub(super) fn embed(&self, single: &Single) {
-        let out = self.base(single.out);
-        zero(single.dtype, single.dims.iter().product(), out);
         let &[axis, start, step] = single.list.of(&self.plan.words) else {
             unreachable!("the list of a slice")
         };
         let view = &single.operands.of(&self.plan.views)[0];
         let (from, layout) = self.start(view);
         let (axis, start, step) = (axis as usize, start as usize, step as usize);
-        let part = Layout::dense(&single.dims).slice(axis, start, layout.dims()[axis], step);
-        let size = single.dtype.size();
+        let padded = Padded::new(*layout).embed(axis, start, step, single.dims[axis]);
+        let (size, out) = (single.dtype.size(), self.base(single.out));
         // SAFETY: the slice was checked against the shape when it was recorded; the operand and
         // the result are different buffers.
-        unsafe { copy_between(size, from, layout, out.add(part.offset * size), &part) };
+        unsafe {
+            PaddedCursor::new(&padded).gather(size, from, out, single.dims.iter().product());
+        }
     }
 
     pub(super) fn concat(&self, single: &Single) {
@@ -409,6 +420,10 @@ mod tests {
             dense(&[3, 4]).embed(0, 1, 1, 5),
             dense(&[3, 4]).embed(0, 1, 2, 7),
             dense(&[3, 4]).embed(1, 2, 1, 7),
+            dense(&[5, 1]).embed(1, 1, 1, 3),
+            dense(&[5, 1, 1]).embed(2, 1, 1, 4).embed(1, 2, 1, 3).embed(0, 1, 2, 11),
+            dense(&[5, 1, 2]).embed(1, 2, 1, 3).embed(0, 2, 1, 8),
+            dense(&[1, 2]).embed(0, 2, 1, 4).embed(1, 1, 1, 3),
             dense(&[3, 4]).embed(1, 0, 2, 8).embed(0, 2, 1, 6),
             dense(&[3, 4]).embed(1, 0, 2, 8).embed(0, 2, 1, 6).permute(&[1, 0]),
             dense(&[0, 4]).embed(0, 0, 1, 3),
