@@ -269,6 +269,12 @@ impl Run<'_> {
                         call1(instr.kernel, row, out.add(r * size), op.add(r * row * size));
                     }
                 }
+                Code::Arg => {
+                    for r in 0..tile.rows {
+                        let out = out.add(r * size_of::<i64>());
+                        call1(instr.kernel, row, out, op.add(r * row * size));
+                    }
+                }
                 Code::Spread => match size {
                     1 => spread::<u8>(out, op, tile.rows, row),
                     4 => spread::<u32>(out, op, tile.rows, row),

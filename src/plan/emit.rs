@@ -550,8 +550,9 @@ impl Emitter {
                 self.flush(node.dtype, out, stream)
             }
             What::Rows | What::Fold | What::MovedFold => {
-                let kernels = float_kernels(node.dtype, level);
+                let kernels = float_kernels(input_dtype, level);
                 let (code, kernel, out_grain) = match node.op {
+                    Op::ArgReduce(which) => (Code::Arg, kernels.arg(which), Grain::Row),
                     Op::Softmax => (Code::Rows, kernels.softmax_row, Grain::Element),
                     Op::LogSoftmax => (Code::Rows, kernels.log_softmax_row, Grain::Element),
                     Op::Reduce(reduction) if draft.row == 1 => {
@@ -563,12 +564,13 @@ impl Emitter {
                 self.cost += match node.op {
                     Op::Reduce(Reduction::LogSumExp) => 600,
                     Op::Reduce(_) => 60,
+                    Op::ArgReduce(_) => 100,
                     _ => 900,
                 };
-                let op = self.operand(context, &seen[0], node.dtype, Grain::Element, plan)?;
+                let op = self.operand(context, &seen[0], input_dtype, Grain::Element, plan)?;
                 let (out, stream) = self.target(context, member, out_grain, plan)?;
                 let ops = [op, NONE, NONE, NONE];
-                let instr = instr(code, node.op, node.dtype, out);
+                let instr = instr(code, node.op, input_dtype, out);
                 self.push(Instr { kernel, ops, grain: out_grain, ..instr })?;
                 self.flush(node.dtype, out, stream)
             }

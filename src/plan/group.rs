@@ -339,6 +339,9 @@ impl Planner {
         self.emitter.start(core.len())?;
         for (k, &(target, from)) in results.iter().enumerate() {
             plan.targets.try_push(target)?;
+            if core.node(from).op == Op::Embed {
+                self.materialise(core, from)?;
+            }
             let own = from.index() >= temporaries && self.has_own(core, from);
             if own && self.emitter.claim(core, from, k as u32, plan)? {
                 self.fates[from.index()].stored = true;
@@ -542,6 +545,12 @@ impl Planner {
 
     /// Sees to it that a node that is computed has dense data of its own in memory.
     fn materialise(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
+        let node = core.node(id);
+        if node.op == Op::Embed && !self.has_own(core, id) {
+            // In long runs of zeros and of the block, rather than in tiles.
+            self.fates[id.index()].shown = NONE;
+            return self.single_step(core, id, node);
+        }
         self.own(core, id)?;
         if !core.state(id).ready {
             self.fates[id.index()].stored = true;
@@ -594,6 +603,24 @@ impl Planner {
                 Asked { id, what: What::Mask, len: node.len, row: 0, count: 0, result: NONE },
             ),
             Op::Reduce(reduction) => self.assign_reduction(core, id, &node, reduction),
+            Op::ArgReduce(_) => {
+                let x = node.inputs[0];
+                let groups = Groups::of(&core.shape(x), &core.dims(node.list));
+                let row = match groups {
+                    Some(Groups { reduced, inner: 1, .. }) => reduced,
+                    _ => 0,
+                };
+                if (2..=ROW_MAX).contains(&row) && node.len > 0 {
+                    self.set_view(core, 0, x, core.node(x).shape);
+                    let len = core.node(x).len;
+                    self.join(
+                        core,
+                        Asked { id, what: What::Fold, len, row, count: 1, result: NONE },
+                    )
+                } else {
+                    self.single_step(core, id, &node)
+                }
+            }
             Op::Softmax | Op::LogSoftmax => {
                 let row = core.shape(id).last().copied().unwrap_or(1);
                 if (1..=ROW_MAX).contains(&row) {
@@ -1155,7 +1182,7 @@ impl Planner {
 
 /// Whether a reduction can be made from parts.
 fn can_join(core: &Core, id: NodeId) -> bool {
-    !matches!(core.node(id).op, Op::Reduce(Reduction::LogSumExp))
+    matches!(core.node(id).op, Op::Reduce(Reduction::Sum | Reduction::Extreme(..)))
 }
 
 /// Whether a layout repeats each element of a list along a row.

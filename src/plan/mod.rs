@@ -172,7 +172,7 @@ pub(crate) struct Instr {
     /// What it is called in the plan's text.
     pub(crate) name: Op,
     pub(crate) grain: Grain,
-    /// Bytes of an element of the result (of the operand, for a sink).
+    /// Bytes of an element of the result (of the operand, for a sink and an index).
     pub(crate) size: u8,
     pub(crate) kernel: Kernel,
     pub(crate) out: u32,
@@ -190,6 +190,8 @@ pub(crate) enum Code {
     Rows,
     /// The kernel on each row: one element of the result.
     Fold,
+    /// The kernel on each row: an i64.
+    Arg,
     /// Each row's element, repeated along the row.
     Spread,
     /// The tile's elements of a datum that are not dense: the plan's gather of number `arg`.

@@ -434,17 +434,14 @@ fn max_rows() {
     expect(
         backward(x.tanh().max_axes(&[-1], false).sum()),
         "
-        5 steps, 137216 bytes of scratch memory
-        0: 32768 elements in rows of 64, reads n0, writes n1 n3
-           n1 = tanh n0
-             r2 = max n1
-             n3 <- sum r2
-        1: t4 = argmax n1
-        2: 512 elements, reads, writes t5
-           t5 = copy 1
-        3: t6 = scatter_add t5 t4
-        4: 32768 elements, reads n1 t6, writes dn0
-           dn0 = tanh'0 t6 n1 t6
+        1 step, 0 bytes of scratch memory
+        0: 32768 elements in rows of 64, reads n0, writes n3 dn0
+           r3 = tanh n0
+             r4 = max r3
+             n3 <- sum r4
+             r4 = argmax r3
+           r5 = unpick 1 r4
+           dn0 = tanh'0 r5 r3 r5
         ",
     );
     let x = leaf(g, &[512, 64]);
