@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::{Run, uninit, zero};
+use super::{Run, uninit};
 use crate::plan::Single;
 use crate::shape::{Layout, MAX_RANK, Padded, Stretch};
 
