@@ -882,6 +882,48 @@ impl<T: Float, const MAX: bool> Body<T> for ExtremeRow<MAX> {
     }
 }
 
+/// Where the first of a row's extremes is, as i64; the first NaN if there is one.
+struct ArgRow<const MAX: bool>;
+
+impl<T: Float, const MAX: bool> Body<T> for ArgRow<MAX> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise, with one operand and one i64 of result.
+        let (out, row): (&mut [i64], &[T]) = unsafe { (result(out, 1), operand(operands, 0, n)) };
+        if n <= STRIDE {
+            // Not worth the beginning and the end of a loop over vectors.
+            let (mut best, mut first) = (row[0], 0);
+            for (i, &x) in row.iter().enumerate() {
+                let beyond = if MAX { x > best } else { x < best };
+                #[allow(clippy::eq_op)] // a number that is not itself is NaN
+                let is_better = (best == best) & (beyond | (x != x));
+                first = if is_better { i } else { first };
+                best = if is_better { x } else { best };
+            }
+            out[0] = first as i64;
+            return;
+        }
+        let best = extreme_of::<T, MAX>(row);
+        #[allow(clippy::eq_op)] // a number that is not itself is NaN
+        let first = match best == best {
+            true => first_place(row, |x| x == best),
+            false => first_place(row, |x| x != x),
+        };
+        out[0] = first as i64;
+    }
+}
+
+/// The place of the first element that is sought, in a row that has one.
+#[inline(always)]
+fn first_place<T: Copy>(row: &[T], is_sought: impl Fn(T) -> bool) -> usize {
+    // Blocks without a branch, and then the place in the block.
+    const BLOCK: usize = 64;
+    let blocks = row.as_chunks::<BLOCK>().0;
+    let holds = |block: &[T; BLOCK]| block.iter().fold(false, |any, &x| any | is_sought(x));
+    let start = blocks.iter().position(holds).unwrap_or(blocks.len()) * BLOCK;
+    start + row[start..].iter().position(|&x| is_sought(x)).unwrap_or(0)
+}
+
 /// Elements of a row that are taken through the exponential function at a time, on the stack.
 const EXP_BLOCK: usize = 256;
 
@@ -1110,6 +1152,7 @@ pub(crate) struct FloatKernels {
     close: [Kernel; 3],
     sum_row: Kernel,
     extreme_row: [Kernel; 2],
+    arg_row: [Kernel; 2],
     logsumexp_row: Kernel,
     pub(crate) softmax_row: Kernel,
     pub(crate) log_softmax_row: Kernel,
@@ -1146,6 +1189,7 @@ const fn table<T: Float>(level: Level) -> FloatKernels {
         ],
         sum_row: at::<SumRow, T>(level),
         extreme_row: [at::<ExtremeRow<true>, T>(level), at::<ExtremeRow<false>, T>(level)],
+        arg_row: [at::<ArgRow<true>, T>(level), at::<ArgRow<false>, T>(level)],
         logsumexp_row: at::<LogSumExpRow, T>(level),
         softmax_row: at::<SoftmaxRow, T>(level),
         log_softmax_row: at::<LogSoftmaxRow, T>(level),
@@ -1183,6 +1227,14 @@ impl FloatKernels {
             Reduction::Extreme(Extreme::Max, _) => self.extreme_row[0],
             Reduction::Extreme(Extreme::Min, _) => self.extreme_row[1],
             Reduction::LogSumExp => self.logsumexp_row,
+        }
+    }
+
+    /// Finds the first extreme of a row: one i64.
+    pub(crate) fn arg(&self, which: Extreme) -> Kernel {
+        match which {
+            Extreme::Max => self.arg_row[0],
+            Extreme::Min => self.arg_row[1],
         }
     }
 

@@ -237,6 +237,141 @@ impl Layout {
     }
 }
 
+/// A block of elements among zeros: what a slice took, put back into its place. Along each axis
+/// the block has every `step`-th place from `start` on.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct Padded {
+    /// Where the elements of the block lie in a buffer.
+    pub(crate) block: Layout,
+    dims: Dims,
+    start: Dims,
+    step: Dims,
+}
+
+/// One axis of a [`Padded`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Stretch {
+    /// Its length, zeros included.
+    pub(crate) len: usize,
+    /// How many places are the block's.
+    pub(crate) count: usize,
+    pub(crate) start: usize,
+    pub(crate) step: usize,
+}
+
+impl Stretch {
+    const ONE: Self = Self { len: 1, count: 1, start: 0, step: 1 };
+
+    /// How many of the block's places come before this one.
+    #[inline]
+    pub(crate) fn before(&self, place: usize) -> usize {
+        let beyond = place.saturating_sub(self.start);
+        // Most blocks have no gaps, and a division takes longer than copying a short line.
+        (if self.step == 1 { beyond } else { beyond.div_ceil(self.step) }).min(self.count)
+    }
+
+    /// Whether a place is the block's.
+    pub(crate) fn has(&self, place: usize) -> bool {
+        self.before(place) < self.before(place + 1)
+    }
+}
+
+impl Padded {
+    /// A block without zeros.
+    pub(crate) fn new(block: Layout) -> Self {
+        let rank = block.dims.len();
+        let (start, step) = (Dims::new(&[0; MAX_RANK][..rank]), Dims::new(&[1; MAX_RANK][..rank]));
+        Self { block, dims: block.dims, start, step }
+    }
+
+    pub(crate) fn dims(&self) -> &[usize] {
+        &self.dims
+    }
+
+    /// Put among the zeros of a longer axis.
+    pub(crate) fn embed(&self, axis: usize, start: usize, step: usize, len: usize) -> Self {
+        let mut out = *self;
+        out.dims[axis] = len;
+        out.start[axis] = start + step * self.start[axis];
+        out.step[axis] = step * self.step[axis];
+        out
+    }
+
+    /// As [`Layout::expand`].
+    pub(crate) fn expand(&self, dims: &[usize]) -> Self {
+        let missing = dims.len() - self.dims.len();
+        let mut block = Dims::new(dims);
+        let mut out = Self::new(Layout::dense(dims));
+        for (axis, &count) in self.block.dims().iter().enumerate() {
+            let to = missing + axis;
+            if self.dims[axis] != dims[to] && count == 1 {
+                continue; // a place of the block, repeated
+            }
+            block[to] = count;
+            (out.start[to], out.step[to]) = (self.start[axis], self.step[axis]);
+        }
+        out.block = self.block.expand(&block);
+        out
+    }
+
+    /// As [`Layout::permute`].
+    pub(crate) fn permute(&self, order: &[usize]) -> Self {
+        let mut out = Self { block: self.block.permute(order), ..*self };
+        for (to, &from) in order.iter().enumerate() {
+            out.dims[to] = self.dims[from];
+            (out.start[to], out.step[to]) = (self.start[from], self.step[from]);
+        }
+        out
+    }
+
+    /// The axes one by one.
+    pub(crate) fn axes(&self) -> impl Iterator<Item = Stretch> {
+        (0..self.dims.len()).map(|axis| {
+            let (len, count) = (self.dims[axis], self.block.dims[axis]);
+            // How far one place alone is from the next does not matter.
+            let step = if count < 2 { 1 } else { self.step[axis] };
+            Stretch { len, count, start: self.start[axis], step }
+        })
+    }
+
+    /// As few axes as possible, but at least one. An axis is no axis of its own where it has no zeros
+    /// and stands behind places that lie side by side, or where it has but one place of the block.
+    pub(crate) fn merged_axes(&self) -> ([Stretch; MAX_RANK], usize) {
+        let mut out = [Stretch::ONE; MAX_RANK];
+        let mut rank = 0;
+        for axis in self.axes().filter(|&axis| axis != Stretch::ONE) {
+            let is_full = axis.count == axis.len && axis.step == 1;
+            match out[..rank].last_mut() {
+                Some(last) if is_full && last.step == 1 => {
+                    last.len *= axis.len;
+                    last.count *= axis.len;
+                    last.start *= axis.len;
+                }
+                Some(last) if axis.count == 1 => {
+                    last.len *= axis.len;
+                    last.start = last.start * axis.len + axis.start;
+                    last.step = if last.count < 2 { 1 } else { last.step * axis.len };
+                }
+                _ => {
+                    out[rank] = axis;
+                    rank += 1;
+                }
+            }
+        }
+        (out, rank.max(1))
+    }
+}
+
+impl fmt::Debug for Padded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {:?} of {:?}", self.block, self.start, self.dims)?;
+        if self.step.iter().any(|&step| step != 1) {
+            write!(f, " by {:?}", self.step)?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Debug for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}*{:?}+{}", self.dims, self.strides(), self.offset)

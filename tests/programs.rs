@@ -264,11 +264,18 @@ fn record<'g>(
         }
         26 if rank > 0 => graph.concat(&[x, unary(x, gene.y as usize)], at),
         27 if rank < 5 => graph.stack(&[unary(x, k), x, x.sin()], at),
-        28 | 29 if rank > 0 => {
+        28 if rank > 0 => {
             // Not empty, unless the tensor is.
             let start = (gene.y as isize % 3).min(axis_len as isize - 1).max(0);
             let step = 1 + (gene.y as isize >> 2) % 3;
             x.slice(at, start, isize::MAX, step)
+        }
+        29 if rank > 0 && axis_len > 1 => {
+            // Neighbours, perhaps inside of another axis: gradients are sums of blocks among zeros.
+            let apart = 1 + (gene.y as isize >> 3) % (axis_len as isize - 1).min(9);
+            let step = 1 + isize::from(gene.y & 128 != 0);
+            let x = if keepdim { x.slice(-at - 1, 1, -1, 1) } else { x };
+            binary(x.slice(at, apart, isize::MAX, step), x.slice(at, 0, -apart, step), k >> 3)
         }
         30 => {
             let mut order: Vec<isize> = (0..rank as isize).collect();

@@ -2,9 +2,9 @@
 
 use std::mem::MaybeUninit;
 
-use super::{Run, uninit, zero};
+use super::{Run, uninit};
 use crate::plan::Single;
-use crate::shape::{Layout, MAX_RANK};
+use crate::shape::{Layout, MAX_RANK, Padded, Stretch};
 
 /// A walk over the elements of a layout in row-major order, a run of the last axis at a time.
 #[derive(Clone)]
@@ -13,11 +13,13 @@ pub(super) struct Cursor {
     index: [usize; MAX_RANK],
     /// Offset of the next element from the first, in elements.
     at: isize,
+    /// Of copies of which element the register is full since it was last brought, and of how many.
+    full: (isize, usize),
 }
 
 impl Cursor {
     pub(super) fn new(layout: &Layout) -> Self {
-        Self { layout: layout.merged(), index: [0; MAX_RANK], at: 0 }
+        Self { layout: layout.merged(), index: [0; MAX_RANK], at: 0, full: (0, 0) }
     }
 
     /// Goes to the element of this number.
@@ -68,7 +70,7 @@ impl Cursor {
     }
 
     /// Brings the next `n` elements together: copied to `register`, unless they lie together anyway.
-    /// What it returns is only to be read.
+    /// What it returns is only to be read, and nobody else writes to the register.
     ///
     /// # Safety
     /// As for `gather`.
@@ -79,18 +81,29 @@ impl Cursor {
         register: *mut u8,
         n: usize,
     ) -> *mut u8 {
-        let rank = self.layout.dims().len();
-        let direct = rank.checked_sub(1).is_some_and(|last| {
+        let on_one_line = self.layout.dims().len().checked_sub(1).filter(|&last| {
             let left = self.layout.dims()[last] - self.index[last];
-            self.layout.strides()[last] == 1 && n <= left
+            n <= left
         });
+        let stride = on_one_line.map(|last| self.layout.strides()[last]);
+        let full = std::mem::take(&mut self.full);
         // SAFETY: the caller's promise; a run lies inside of the layout.
         unsafe {
-            if direct {
-                let (at, ..) = self.next_run(n);
-                return from.offset(at * size as isize).cast_mut();
+            match stride {
+                Some(1) => {
+                    let (at, ..) = self.next_run(n);
+                    return from.offset(at * size as isize).cast_mut();
+                }
+                Some(0) if full.0 == self.at && n <= full.1 => {
+                    self.full = full;
+                    self.next_run(n);
+                }
+                Some(0) => {
+                    self.full = (self.at, n);
+                    self.gather(size, from, register, n);
+                }
+                _ => self.gather(size, from, register, n),
             }
-            self.gather(size, from, register, n);
         }
         register
     }
@@ -120,6 +133,25 @@ impl Cursor {
         }
     }
 
+    /// Copies the next `n` elements to every `apart`-th place.
+    ///
+    /// # Safety
+    /// As for `gather`, with `to` valid for writing those places.
+    unsafe fn gather_apart<T: Copy>(&mut self, from: *const T, to: *mut T, apart: usize, n: usize) {
+        let mut done = 0;
+        while done < n {
+            let (at, stride, count) = self.next_run(n - done);
+            // SAFETY: the run lies inside the layout, and `done + count <= n`.
+            unsafe {
+                let (from, to) = (from.offset(at), to.add(done * apart));
+                for i in 0..count {
+                    to.add(i * apart).write(from.offset(i as isize * stride).read());
+                }
+            }
+            done += count;
+        }
+    }
+
     /// Copies `n` dense elements to the next places of this layout.
     ///
     /// # Safety
@@ -136,6 +168,143 @@ impl Cursor {
                 }
             }
             done += count;
+        }
+    }
+}
+
+/// A walk over a block and the zeros around it in row-major order, a run of the last axis at a time.
+#[derive(Clone)]
+pub(super) struct PaddedCursor {
+    axes: [Stretch; MAX_RANK],
+    /// The last axis.
+    last: usize,
+    index: [usize; MAX_RANK],
+    /// Whether the block has elements on the line at hand.
+    inside: bool,
+    /// Where the block's next element lies.
+    block: Cursor,
+}
+
+impl PaddedCursor {
+    pub(super) fn new(padded: &Padded) -> Self {
+        let (axes, rank) = padded.merged_axes();
+        let block = Cursor::new(&padded.block);
+        let mut cursor = Self { axes, last: rank - 1, index: [0; MAX_RANK], inside: false, block };
+        cursor.note_line();
+        cursor
+    }
+
+    fn note_line(&mut self) {
+        let mut leading = self.axes[..self.last].iter().zip(&self.index);
+        self.inside = leading.all(|(axis, &place)| axis.has(place));
+    }
+
+    /// Goes to the element of this number, zeros included.
+    pub(super) fn seek(&mut self, mut element: usize) {
+        for axis in (0..=self.last).rev() {
+            let len = self.axes[axis].len.max(1);
+            self.index[axis] = if axis == 0 { element } else { element % len };
+            element /= len;
+        }
+        self.note_line();
+        let (mut before, mut inside) = (0, true);
+        for (axis, &place) in self.axes[..=self.last].iter().zip(&self.index) {
+            before = before * axis.count + if inside { axis.before(place) } else { 0 };
+            inside &= axis.has(place);
+        }
+        self.block.seek(before);
+    }
+
+    /// Leaves the next `n` elements behind, which are on one line.
+    fn advance(&mut self, n: usize) {
+        self.index[self.last] += n;
+        if self.index[self.last] < self.axes[self.last].len {
+            return;
+        }
+        for axis in (1..=self.last).rev() {
+            if self.index[axis] < self.axes[axis].len {
+                break;
+            }
+            self.index[axis] = 0;
+            self.index[axis - 1] += 1;
+        }
+        self.note_line();
+    }
+
+    /// As [`Cursor::bring`].
+    ///
+    /// # Safety
+    /// `from` is the first element of the block and valid for reading all of it; `register` is
+    /// valid for writing `n` elements of `size` bytes, as many as are left; both are aligned for
+    /// them.
+    pub(super) unsafe fn bring(
+        &mut self,
+        size: usize,
+        from: *const u8,
+        register: *mut u8,
+        n: usize,
+    ) -> *mut u8 {
+        let (line, place) = (self.axes[self.last], self.index[self.last]);
+        let is_all_block = self.inside
+            && line.step == 1
+            && line.start <= place
+            && place + n <= line.start + line.count;
+        // SAFETY: the caller's promise.
+        unsafe {
+            if is_all_block {
+                self.advance(n);
+                return self.block.bring(size, from, register, n);
+            }
+            self.block.full = (0, 0);
+            self.gather(size, from, register, n);
+        }
+        register
+    }
+
+    /// As [`Cursor::gather`].
+    ///
+    /// # Safety
+    /// As for `bring`.
+    unsafe fn gather(&mut self, size: usize, from: *const u8, to: *mut u8, n: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match size {
+                1 => self.gather_as::<u8>(from.cast(), to.cast(), n),
+                4 => self.gather_as::<u32>(from.cast(), to.cast(), n),
+                _ => self.gather_as::<u64>(from.cast(), to.cast(), n),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for `bring`.
+    unsafe fn gather_as<T: Copy>(&mut self, from: *const T, mut to: *mut T, mut n: usize) {
+        let line = self.axes[self.last];
+        while n > 0 {
+            let place = self.index[self.last];
+            let count = n.min(line.len - place);
+            let (first, end) = (line.before(place), line.before(place + count));
+            let taken = if self.inside { end - first } else { 0 };
+            // SAFETY: `count` elements at most are left, and `taken` of them are the block's next;
+            // those lie where the block begins on this line or later. Zeros are zero bytes.
+            unsafe {
+                if taken == 0 {
+                    to.write_bytes(0, count);
+                } else {
+                    let head = line.start + first * line.step - place;
+                    if line.step == 1 {
+                        to.write_bytes(0, head);
+                        self.block.gather_as(from, to.add(head), taken);
+                        to.add(head + taken).write_bytes(0, count - head - taken);
+                    } else {
+                        to.write_bytes(0, count);
+                        self.block.gather_apart(from, to.add(head), line.step, taken);
+                    }
+                }
+                to = to.add(count);
+            }
+            self.advance(count);
+            n -= count;
         }
     }
 }
@@ -180,19 +349,19 @@ unsafe fn copy_between(
 
 impl Run<'_> {
     pub(super) fn embed(&self, single: &Single) {
-        let out = self.base(single.out);
-        zero(single.dtype, single.dims.iter().product(), out);
         let &[axis, start, step] = single.list.of(&self.plan.words) else {
             unreachable!("the list of a slice")
         };
         let view = &single.operands.of(&self.plan.views)[0];
         let (from, layout) = self.start(view);
         let (axis, start, step) = (axis as usize, start as usize, step as usize);
-        let part = Layout::dense(&single.dims).slice(axis, start, layout.dims()[axis], step);
-        let size = single.dtype.size();
+        let padded = Padded::new(*layout).embed(axis, start, step, single.dims[axis]);
+        let (size, out) = (single.dtype.size(), self.base(single.out));
         // SAFETY: the slice was checked against the shape when it was recorded; the operand and
         // the result are different buffers.
-        unsafe { copy_between(size, from, layout, out.add(part.offset * size), &part) };
+        unsafe {
+            PaddedCursor::new(&padded).gather(size, from, out, single.dims.iter().product());
+        }
     }
 
     pub(super) fn concat(&self, single: &Single) {
@@ -207,6 +376,86 @@ impl Run<'_> {
             // SAFETY: the parts fill the result one after the other, which recording checked.
             unsafe { copy_between(size, from, layout, out.add(part.offset * size), &part) };
             start += count;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The elements of a block among zeros, by definition.
+    fn all(padded: &Padded, from: &[u32]) -> Vec<u32> {
+        // For each place its offset, if it is the block's.
+        let mut places = vec![Some(padded.block.offset as isize)];
+        let axes = padded.block.strides().iter().zip(padded.axes());
+        for (&stride, axis) in axes {
+            let along = |place: usize| {
+                let at = place.checked_sub(axis.start)?;
+                let inside = at % axis.step == 0 && at / axis.step < axis.count;
+                inside.then(|| (at / axis.step) as isize * stride)
+            };
+            let join = |before: Option<isize>| {
+                (0..axis.len).map(move |place| Some(before? + along(place)?))
+            };
+            places = places.into_iter().flat_map(join).collect();
+        }
+        places.into_iter().map(|at| at.map_or(0, |at| from[at as usize])).collect()
+    }
+
+    #[test]
+    fn a_block_among_zeros_is_walked_from_any_place_in_any_pieces() {
+        let from: Vec<u32> = (1..=120).collect();
+        let dense = |dims: &[usize]| Padded::new(Layout::dense(dims));
+        let cube = Padded::new(Layout::dense(&[2, 3, 4]).permute(&[2, 0, 1]));
+        let cases = [
+            dense(&[]),
+            dense(&[7]),
+            dense(&[7]).embed(0, 2, 1, 9),
+            Padded::new(Layout::dense(&[3, 1]).expand(&[3, 9])).embed(1, 2, 1, 14),
+            dense(&[7]).embed(0, 1, 3, 20),
+            dense(&[7]).embed(0, 1, 2, 15).embed(0, 2, 3, 50),
+            dense(&[1]).embed(0, 4, 9, 9),
+            dense(&[0]).embed(0, 3, 2, 5),
+            dense(&[3, 4]).embed(0, 1, 1, 5),
+            dense(&[3, 4]).embed(0, 1, 2, 7),
+            dense(&[3, 4]).embed(1, 2, 1, 7),
+            dense(&[5, 1]).embed(1, 1, 1, 3),
+            dense(&[5, 1, 1]).embed(2, 1, 1, 4).embed(1, 2, 1, 3).embed(0, 1, 2, 11),
+            dense(&[5, 1, 2]).embed(1, 2, 1, 3).embed(0, 2, 1, 8),
+            dense(&[1, 2]).embed(0, 2, 1, 4).embed(1, 1, 1, 3),
+            dense(&[3, 4]).embed(1, 0, 2, 8).embed(0, 2, 1, 6),
+            dense(&[3, 4]).embed(1, 0, 2, 8).embed(0, 2, 1, 6).permute(&[1, 0]),
+            dense(&[0, 4]).embed(0, 0, 1, 3),
+            dense(&[1, 4]).embed(1, 1, 1, 6).expand(&[2, 3, 6]),
+            dense(&[1, 4]).embed(0, 1, 1, 3).expand(&[2, 3, 4]),
+            dense(&[0, 4]).embed(0, 0, 1, 1).expand(&[3, 4]),
+            cube,
+            cube.embed(0, 1, 1, 6),
+            cube.embed(2, 1, 2, 8).embed(1, 0, 1, 3),
+            cube.embed(0, 1, 1, 6).embed(1, 2, 1, 5).embed(2, 0, 1, 4),
+        ];
+        for padded in cases {
+            let want = all(&padded, &from);
+            for start in 0..=want.len() {
+                for piece in [1, 2, 5, 64] {
+                    let mut cursor = PaddedCursor::new(&padded);
+                    cursor.seek(start);
+                    let mut register = [u32::MAX; 64];
+                    let mut at = start;
+                    while at < want.len() {
+                        let n = piece.min(want.len() - at);
+                        // SAFETY: the block lies in `from`, as `all` has looked; a register has room.
+                        let found = unsafe {
+                            let first = from.as_ptr().add(padded.block.offset).cast();
+                            let place = cursor.bring(4, first, register.as_mut_ptr().cast(), n);
+                            std::slice::from_raw_parts(place.cast::<u32>(), n)
+                        };
+                        assert_eq!(found, &want[at..at + n], "{padded:?} from {start} by {piece}");
+                        at += n;
+                    }
+                }
+            }
         }
     }
 }

@@ -50,10 +50,26 @@ fn checked(op: Op, position: usize, index: i64, len: usize) -> Result<usize, Out
     }
 }
 
+/// Copies one float of this many bytes: of a length that the compiler knows.
+///
+/// # Safety
+/// `from` is valid for reading it, `out` for writing it, and both are aligned.
+#[inline(always)]
+unsafe fn copy_float(size: usize, from: *const u8, out: *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match size {
+            4 => out.cast::<u32>().write(from.cast::<u32>().read()),
+            _ => out.cast::<u64>().write(from.cast::<u64>().read()),
+        }
+    }
+}
+
 /// The element of a row whose class is told; 0 for an ignored row.
 ///
 /// # Safety
-/// `row` is valid for reading `classes` elements of `size` bytes, `out` for writing one.
+/// `row` is valid for reading `classes` floats of `size` bytes, `out` for writing one; both are
+/// aligned for them.
 pub(super) unsafe fn pick_row(
     size: usize,
     position: usize,
@@ -68,7 +84,7 @@ pub(super) unsafe fn pick_row(
             IGNORED_CLASS => out.write_bytes(0, size),
             class => {
                 let at = checked(Op::Pick, position, class, classes)?;
-                std::ptr::copy_nonoverlapping(row.add(at * size), out, size);
+                copy_float(size, row.add(at * size), out);
             }
         }
     }
@@ -78,7 +94,8 @@ pub(super) unsafe fn pick_row(
 /// Puts an element where the class of a row of zeros tells.
 ///
 /// # Safety
-/// `out` is valid for writing `classes` elements of `size` bytes, `from` for reading one.
+/// `out` is valid for writing `classes` floats of `size` bytes, `from` for reading one; both are
+/// aligned for them.
 pub(super) unsafe fn unpick_row(
     size: usize,
     position: usize,
@@ -90,7 +107,7 @@ pub(super) unsafe fn unpick_row(
     if class != IGNORED_CLASS {
         let at = checked(Op::Unpick, position, class, classes)?;
         // SAFETY: the caller's promise, and a checked class.
-        unsafe { std::ptr::copy_nonoverlapping(from, out.add(at * size), size) };
+        unsafe { copy_float(size, from, out.add(at * size)) };
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ use crate::graph::Core;
 use crate::id::NodeId;
 use crate::kernel::{Float, FloatKernels, call1, float_kernels};
 use crate::level::Level;
-use crate::node::{Extreme, Op, Reduction, Ties};
+use crate::node::{Extreme, Op};
 use crate::plan::{DatumId, Place, Plan, Planner, Program, Single, Step, Viewed, Work, is_fresh};
 use crate::shape::Layout;
 use index::Outside;
@@ -623,19 +623,13 @@ impl Run<'_> {
         // SAFETY: the step's own result, of as many elements of i64.
         let out = unsafe { uninit::<i64>(self.base(single.out), outer * inner) };
         let dtype = self.plan.data[view.datum as usize].dtype;
-        let extreme = self.kernels(dtype).row(Reduction::Extreme(which, Ties::First));
+        let kernel = self.kernels(dtype).arg(which);
         with_float!(dtype, T => {
             let values = self.dense::<T>(view);
             if inner == 1 {
-                // The extreme by the vector kernel, and then where it is.
                 for (row, out) in values.chunks_exact(reduced).zip(out) {
-                    let mut best = T::default();
-                    let from: *const u8 = row.as_ptr().cast();
-                    // SAFETY: a row of `reduced` elements, and one element of result.
-                    unsafe { call1(extreme, reduced, (&raw mut best).cast(), from) };
-                    #[allow(clippy::eq_op)] // a number that is not itself is NaN
-                    let is_best = |x: &T| if best == best { *x == best } else { *x != *x };
-                    out.write(row.iter().position(is_best).unwrap_or(0) as i64);
+                    // SAFETY: a row of `reduced` elements, and one i64 of result.
+                    unsafe { call1(kernel, reduced, out.as_mut_ptr().cast(), row.as_ptr().cast()) };
                 }
                 return;
             }

@@ -181,7 +181,7 @@ fn describe(plan: &Plan, step: &Step) -> (Name, u64) {
             let mut first = true;
             for instr in program.instrs.of(&plan.instrs) {
                 let word = match instr.code {
-                    Code::Spread | Code::Flush | Code::Gather => continue,
+                    Code::Spread | Code::Flush | Code::Gather | Code::Pad => continue,
                     Code::Copy => "copy",
                     _ => instr.name.name(),
                 };

@@ -4,7 +4,7 @@
 use std::mem::MaybeUninit;
 use std::time::Instant;
 
-use super::copy::Cursor;
+use super::copy::{Cursor, PaddedCursor};
 use super::index::{Outside, pick_row, unpick_row};
 use super::{Run, matmul, uninit};
 use crate::arena::{OutOfMemory, TryPush};
@@ -16,7 +16,7 @@ use crate::plan::{
     Code, FillFrom, Grain, Instr, JOIN_BLOCK, Plan, Program, SUM_BLOCK, Sink, SinkKind, Slot,
 };
 use crate::random::Stream;
-use crate::shape::Layout;
+use crate::shape::{Layout, Padded};
 
 /// What one thread needs to run programs; kept from run to run.
 #[derive(Default)]
@@ -25,6 +25,8 @@ pub(crate) struct Workspace {
     slots: Vec<*mut u8>,
     /// By gather: its register, and where it stands.
     cursors: Vec<(*mut u8, Cursor)>,
+    /// By pad, the same.
+    padded: Vec<(*mut u8, PaddedCursor)>,
     lanes: Vec<Lanes>,
     /// Copies of parts of matrices.
     product: Vec<Line>,
@@ -83,7 +85,10 @@ impl Workspace {
         self.slots.try_extend_to(slots, std::ptr::null_mut())?;
         self.lanes.try_extend_to(sinks, Lanes([0; STRIDE]))?;
         let nowhere = (std::ptr::null_mut(), Cursor::new(&Layout::dense(&[])));
-        self.cursors.try_extend_to(plan.gathers.len(), nowhere)
+        self.cursors.try_extend_to(plan.gathers.len(), nowhere)?;
+        let nowhere = Padded::new(Layout::dense(&[]));
+        let nowhere = (std::ptr::null_mut(), PaddedCursor::new(&nowhere));
+        self.padded.try_extend_to(plan.pads.len(), nowhere)
     }
 }
 
@@ -151,12 +156,23 @@ impl Run<'_> {
         }
         let instrs = program.instrs.of(&self.plan.instrs);
         if program.gathers {
-            for instr in instrs.iter().filter(|instr| instr.code == Code::Gather) {
-                let gather = &self.plan.gathers[instr.arg as usize];
-                let mut cursor = Cursor::new(&gather.layout);
-                cursor.seek(if instr.grain == Grain::Row { rows_of(from) } else { from });
+            for instr in instrs {
+                let arg = instr.arg as usize;
+                let first = if instr.grain == Grain::Row { rows_of(from) } else { from };
                 let register = workspace.slots[instr.out as usize];
-                workspace.cursors[instr.arg as usize] = (register, cursor);
+                match instr.code {
+                    Code::Gather => {
+                        let mut cursor = Cursor::new(&self.plan.gathers[arg].layout);
+                        cursor.seek(first);
+                        workspace.cursors[arg] = (register, cursor);
+                    }
+                    Code::Pad => {
+                        let mut cursor = PaddedCursor::new(&self.plan.pads[arg].padded);
+                        cursor.seek(first);
+                        workspace.padded[arg] = (register, cursor);
+                    }
+                    _ => {}
+                }
             }
         }
         let mut start = from;
@@ -271,6 +287,12 @@ impl Run<'_> {
                         call1(instr.kernel, row, out.add(r * size), op.add(r * row * size));
                     }
                 }
+                Code::Arg => {
+                    for r in 0..tile.rows {
+                        let out = out.add(r * size_of::<i64>());
+                        call1(instr.kernel, row, out, op.add(r * row * size));
+                    }
+                }
                 Code::Spread => match size {
                     1 => spread::<u8>(out, op, tile.rows, row),
                     4 => spread::<u32>(out, op, tile.rows, row),
@@ -281,6 +303,13 @@ impl Run<'_> {
                     let gather = &self.plan.gathers[instr.arg as usize];
                     let from = self.base(gather.datum).add(gather.layout.offset * size);
                     let (register, cursor) = &mut workspace.cursors[instr.arg as usize];
+                    let place = cursor.bring(size, from, *register, n);
+                    workspace.slots[instr.out as usize] = place;
+                }
+                Code::Pad => {
+                    let pad = &self.plan.pads[instr.arg as usize];
+                    let from = self.base(pad.datum).add(pad.padded.block.offset * size);
+                    let (register, cursor) = &mut workspace.padded[instr.arg as usize];
                     let place = cursor.bring(size, from, *register, n);
                     workspace.slots[instr.out as usize] = place;
                 }

@@ -275,6 +275,44 @@ fn rows_are_reduced_alike_at_every_level() {
     assert!((f64::from(sums[0][0]) - exact).abs() <= exact.abs() * 1e-6, "{sums:?} {exact}");
 }
 
+fn places_of_extremes<T: Float>() {
+    let better = |which: Extreme, x: f64, best: f64| match which {
+        _ if best.is_nan() => false,
+        Extreme::Max => x > best || x.is_nan(),
+        Extreme::Min => x < best || x.is_nan(),
+    };
+    for n in (1..200).chain([1024, 1025, 3000]) {
+        for special in [None, Some(f64::NAN), Some(f64::INFINITY), Some(f64::NEG_INFINITY)] {
+            let number = |i: usize| match special {
+                Some(special) if i % 67 == n % 67 => special,
+                _ => ((i * 37 + n) % 29) as f64 - 14.0,
+            };
+            let row: Vec<T> = (0..n).map(|i| T::from_f64(number(i))).collect();
+            for (which, level) in
+                levels().flat_map(|level| [(Extreme::Max, level), (Extreme::Min, level)])
+            {
+                let want =
+                    (1..n).fold(
+                        0,
+                        |best, i| {
+                            if better(which, number(i), number(best)) { i } else { best }
+                        },
+                    );
+                let (kernel, mut found) = (float_kernels(T::DTYPE, level).arg(which), [-1i64]);
+                // SAFETY: a row of n elements and one i64 of result.
+                unsafe { call1(kernel, n, found.as_mut_ptr().cast(), row.as_ptr().cast()) };
+                assert_eq!(found, [want as i64], "{which:?} {} {n} {special:?}", level.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_extreme_of_a_row_is_found_at_every_level() {
+    places_of_extremes::<f32>();
+    places_of_extremes::<f64>();
+}
+
 fn joined_rules<T: Float>() {
     let angles = |n: usize| -> Vec<T> {
         let huge = [3e8, -7.5e11, 1e22, f64::INFINITY, -0.0, f64::NAN, 2e5, -1e8];

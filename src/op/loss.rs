@@ -98,10 +98,7 @@ impl Core {
             ));
         }
         let log = self.log_softmax(logits, 1)?;
-        let mut pick = NewNode::new(Op::Pick, dtype);
-        (pick.inputs[0], pick.inputs[1]) = (log, classes);
-        (pick.shape, pick.len) = (self.node(classes).shape, self.node(classes).len);
-        let picked = self.push(pick)?;
+        let picked = self.pick(log, classes)?;
         let total = self.sum(picked, &[], false)?;
         let used =
             self.compare(Comparison::Ne, classes, Operand::Constant(IGNORED_CLASS as f64))?;
@@ -117,12 +114,28 @@ impl Core {
         if !sink.wants(self, x) {
             return Ok(());
         }
-        let back = if op == Op::Pick { Op::Unpick } else { Op::Pick };
-        let mut pulled = NewNode::new(back, node.dtype);
-        (pulled.inputs[0], pulled.inputs[1]) = (g, classes);
-        (pulled.shape, pulled.len) = (self.node(x).shape, self.node(x).len);
-        let cotangent = self.push(pulled)?;
+        let cotangent = match op {
+            Op::Pick => self.unpick(g, classes, self.shape(x)[1])?,
+            _ => self.pick(g, classes)?,
+        };
         sink.send(self, x, cotangent)
+    }
+
+    /// Of each row the element of its class; 0 for an ignored row.
+    fn pick(&mut self, x: NodeId, classes: NodeId) -> Maybe<NodeId> {
+        let mut node = NewNode::new(Op::Pick, self.node(x).dtype);
+        (node.inputs[0], node.inputs[1]) = (x, classes);
+        (node.shape, node.len) = (self.node(classes).shape, self.node(classes).len);
+        self.push(node)
+    }
+
+    /// Rows of zeros, so many each, with the elements of `x` where their classes tell.
+    pub(crate) fn unpick(&mut self, x: NodeId, classes: NodeId, row: usize) -> Maybe<NodeId> {
+        let mut node = NewNode::new(Op::Unpick, self.node(x).dtype);
+        (node.inputs[0], node.inputs[1]) = (x, classes);
+        let dims = [self.node(classes).len, row];
+        (node.shape, node.len) = self.intern_shape(Op::Unpick.name(), &dims)?;
+        self.push(node)
     }
 
     /// The mean of the squared difference.

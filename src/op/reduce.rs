@@ -329,8 +329,18 @@ impl Core {
                     None => wide, // the only element along its axis
                     Some(axis) => {
                         let first = self.arg_extreme(which, x, Some(axis as isize), true)?;
-                        let part = self.reshape_to(what, g, &kept)?;
-                        self.scatter_add(part, first, axis, x)?
+                        let is_last = dims[axis..].iter().product::<usize>() == dims[axis];
+                        if is_last && node.len > 0 {
+                            // Rows lie together: one pass, with the forward if it is run now.
+                            let rows = [node.len];
+                            let first = self.reshape_to(what, first, &rows)?;
+                            let part = self.reshape_to(what, g, &rows)?;
+                            let wide = self.unpick(part, first, dims[axis])?;
+                            self.reshape_to(what, wide, &dims)?
+                        } else {
+                            let part = self.reshape_to(what, g, &kept)?;
+                            self.scatter_add(part, first, axis, x)?
+                        }
                     }
                 }
             }

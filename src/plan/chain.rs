@@ -87,7 +87,7 @@ impl Emitter {
         }
         // What is brought from elsewhere needs nothing, and is only in the way of chains.
         for number in 0..self.instrs.len() {
-            if self.instrs[number].code == Code::Gather {
+            if matches!(self.instrs[number].code, Code::Gather | Code::Pad) {
                 self.take(number, linking)?;
             }
         }

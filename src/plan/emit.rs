@@ -11,8 +11,8 @@ use super::group::{
     operand_dtype,
 };
 use super::{
-    Code, Datum, DatumId, Fill, FillFrom, Gather, Grain, Groups, Instr, Mask, Place, Plan, Program,
-    Single, Sink, SinkKind, Slot, Span, Step, TILE, Viewed, Work,
+    Code, Datum, DatumId, Fill, FillFrom, Gather, Grain, Groups, Instr, Mask, Pad, Place, Plan,
+    Program, Single, Sink, SinkKind, Slot, Span, Step, TILE, Viewed, Work,
 };
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::ALIGN;
@@ -65,6 +65,7 @@ enum Brought {
     Element(DatumId, usize, Grain),
     Spread(NodeId),
     Gather(u32),
+    Pad(u32),
 }
 
 /// The sine and the cosine of a node, in the step in which they were noted.
@@ -380,6 +381,10 @@ impl Emitter {
         if seen.layout == NONE {
             return self.stream(datum, 0, grain, plan);
         }
+        if seen.is_padded {
+            let padded = planner.padded[seen.layout as usize];
+            return self.pad(Pad { datum, padded }, dtype, grain, plan);
+        }
         let layout = planner.layouts[seen.layout as usize];
         if layout.is_dense() {
             return self.stream(datum, layout.offset, grain, plan);
@@ -426,6 +431,31 @@ impl Emitter {
         let ops = [column, NONE, NONE, NONE];
         self.push(Instr { ops, ..instr(Code::Spread, Op::Expand, dtype, out) })?;
         self.brought.try_push((what, out))?;
+        Ok(out)
+    }
+
+    /// Brings an operand among zeros.
+    fn pad(
+        &mut self,
+        pad: Pad,
+        dtype: DType,
+        grain: Grain,
+        plan: &mut Plan,
+    ) -> Result<u32, OutOfMemory> {
+        // As for gathers.
+        let known = self.brought.iter().rev().take(24).find(|(known, _)| match *known {
+            Brought::Pad(arg) => plan.pads[arg as usize] == pad,
+            _ => false,
+        });
+        if let Some(&(_, value)) = known {
+            return Ok(value);
+        }
+        let arg = plan.pads.try_push(pad)?;
+        let out = self.value(Kind::Fixed(grain))?;
+        self.width = self.width.max(dtype.size());
+        self.cost += 100;
+        self.push(Instr { grain, arg, ..instr(Code::Pad, Op::Embed, dtype, out) })?;
+        self.brought.try_push((Brought::Pad(arg), out))?;
         Ok(out)
     }
 
@@ -537,8 +567,9 @@ impl Emitter {
                 self.flush(node.dtype, out, stream)
             }
             What::Rows | What::Fold | What::MovedFold => {
-                let kernels = float_kernels(node.dtype, level);
+                let kernels = float_kernels(input_dtype, level);
                 let (code, kernel, out_grain) = match node.op {
+                    Op::ArgReduce(which) => (Code::Arg, kernels.arg(which), Grain::Row),
                     Op::Softmax => (Code::Rows, kernels.softmax_row, Grain::Element),
                     Op::LogSoftmax => (Code::Rows, kernels.log_softmax_row, Grain::Element),
                     Op::Reduce(reduction) if draft.row == 1 => {
@@ -550,12 +581,13 @@ impl Emitter {
                 self.cost += match node.op {
                     Op::Reduce(Reduction::LogSumExp) => 400,
                     Op::Reduce(_) => 60,
+                    Op::ArgReduce(_) => 100,
                     _ => 500,
                 };
-                let op = self.operand(context, &seen[0], node.dtype, Grain::Element, plan)?;
+                let op = self.operand(context, &seen[0], input_dtype, Grain::Element, plan)?;
                 let (out, stream) = self.target(context, member, out_grain, plan)?;
                 let ops = [op, NONE, NONE, NONE];
-                let instr = instr(code, node.op, node.dtype, out);
+                let instr = instr(code, node.op, input_dtype, out);
                 self.push(Instr { kernel, ops, grain: out_grain, ..instr })?;
                 self.flush(node.dtype, out, stream)
             }
@@ -726,7 +758,7 @@ impl Emitter {
         let mut needless = false;
         for number in (0..self.instrs.len()).rev() {
             let instr = self.instrs[number];
-            let is_pure = matches!(instr.code, Code::Map | Code::Spread | Code::Gather);
+            let is_pure = matches!(instr.code, Code::Map | Code::Spread | Code::Gather | Code::Pad);
             let in_memory = matches!(self.values[instr.out as usize].kind, Kind::Stream { .. });
             if is_pure && !in_memory && self.uses[instr.out as usize] == 0 {
                 instr.operands().for_each(|op| self.uses[op as usize] -= 1);
@@ -900,7 +932,7 @@ impl Emitter {
             fills,
             instrs: Span::since(first_instr, plan.instrs.len()),
             sinks,
-            gathers: self.instrs.iter().any(|instr| instr.code == Code::Gather),
+            gathers: self.instrs.iter().any(|i| matches!(i.code, Code::Gather | Code::Pad)),
             flushes,
             register_bytes: register_bytes.next_multiple_of(ALIGN),
             chunk,

@@ -18,11 +18,11 @@ use crate::arena::{OutOfMemory, TryPush};
 use crate::dtype::{DType, with_dtype};
 use crate::error::Maybe;
 use crate::graph::Core;
-use crate::id::NodeId;
+use crate::id::{ListId, NodeId};
 use crate::kernel;
 use crate::level::Level;
 use crate::node::{INLINE_OPERANDS, Node, Op, Reduction};
-use crate::shape::{Dims, Layout};
+use crate::shape::{Dims, Layout, Padded};
 
 /// Sinks whose units have a common multiple beyond this do not share a step: threads would get
 /// too little to share.
@@ -52,6 +52,16 @@ struct Shown {
     base: NodeId,
     layout: Layout,
     constant: Option<f64>,
+    /// Where it has zeros, its number among the padded ones, and `layout` is not looked at; else
+    /// `NONE`.
+    padded: u32,
+}
+
+impl Shown {
+    /// Data of its own.
+    fn own(base: NodeId, dims: &[usize]) -> Self {
+        Self { base, layout: Layout::dense(dims), constant: None, padded: NONE }
+    }
 }
 
 /// How an operand looks from the node that reads it.
@@ -64,12 +74,15 @@ pub(super) enum View {
     Same(NodeId),
     /// The data of this node in another layout.
     Other(NodeId, Layout),
+    /// The data of this node among zeros, as the planner's padded one of this number; stretched to
+    /// this shape.
+    Padded(NodeId, u32, ListId),
 }
 
 impl View {
     pub(super) fn base(&self) -> Option<NodeId> {
         match *self {
-            View::Same(base) | View::Other(base, _) => Some(base),
+            View::Same(base) | View::Other(base, _) | View::Padded(base, ..) => Some(base),
             View::Absent | View::Constant(_) => None,
         }
     }
@@ -81,8 +94,9 @@ impl View {
 pub(super) struct Seen {
     /// `NONE` for a constant; then `layout` is `NONE` for an absent operand.
     pub(super) base: NodeId,
-    /// The planner's layout of this number; `NONE` for the same elements.
+    /// The planner's layout (or padded one) of this number; `NONE` for the same elements.
     pub(super) layout: u32,
+    pub(super) is_padded: bool,
     pub(super) constant: f64,
 }
 
@@ -215,6 +229,7 @@ pub(crate) struct Planner {
     pub(super) members: Vec<Member>,
     pub(super) seen: Vec<Seen>,
     pub(super) layouts: Vec<Layout>,
+    pub(super) padded: Vec<Padded>,
     /// What is computed again, and in which step.
     again: Vec<(u32, NodeId)>,
     edges: Vec<Edge>,
@@ -239,6 +254,7 @@ impl Planner {
             members: Vec::new(),
             seen: Vec::new(),
             layouts: Vec::new(),
+            padded: Vec::new(),
             again: Vec::new(),
             edges: Vec::new(),
             latest: Vec::new(),
@@ -293,6 +309,7 @@ impl Planner {
         self.members.clear();
         self.seen.clear();
         self.layouts.clear();
+        self.padded.clear();
         self.again.clear();
         self.edges.clear();
         self.latest.clear();
@@ -323,6 +340,9 @@ impl Planner {
         self.emitter.start(core.len())?;
         for (k, &(target, from)) in results.iter().enumerate() {
             plan.targets.try_push(target)?;
+            if core.node(from).op == Op::Embed {
+                self.materialise(core, from)?;
+            }
             let own = from.index() >= temporaries && self.has_own(core, from);
             if own && self.emitter.claim(core, from, k as u32, plan)? {
                 self.fates[from.index()].stored = true;
@@ -401,7 +421,7 @@ impl Planner {
     }
 
     /// How `operand` looks from a space of this shape, to which it broadcasts.
-    pub(super) fn view(&self, core: &Core, operand: NodeId, shape: crate::id::ListId) -> View {
+    pub(super) fn view(&self, core: &Core, operand: NodeId, shape: ListId) -> View {
         let node = core.node(operand);
         let own = self.has_own(core, operand);
         if own && node.shape == shape {
@@ -415,6 +435,9 @@ impl Planner {
             if let Some(constant) = shown.constant {
                 return View::Constant(constant);
             }
+            if shown.padded != NONE {
+                return View::Padded(shown.base, shown.padded, shape);
+            }
             (shown.base, shown.layout)
         };
         let layout = layout.expand(&target);
@@ -424,7 +447,7 @@ impl Planner {
         View::Other(base, layout)
     }
 
-    fn set_view(&mut self, core: &Core, k: usize, operand: NodeId, shape: crate::id::ListId) {
+    fn set_view(&mut self, core: &Core, k: usize, operand: NodeId, shape: ListId) {
         self.views[k] = self.view(core, operand, shape);
     }
 
@@ -447,41 +470,24 @@ impl Planner {
     fn show(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
         let (node, dims) = (core.node(id), core.shape(id));
         let shown = if node.op == Op::Fill {
-            Shown { base: id, layout: Layout::dense(&dims), constant: Some(node.imm) }
+            Shown { constant: Some(node.imm), ..Shown::own(id, &dims) }
         } else {
-            let below = node.inputs[0];
-            let below = if self.has_own(core, below) {
-                let layout = Layout::dense(&core.shape(below));
-                Shown { base: below, layout, constant: None }
+            let input = node.inputs[0];
+            let own = Shown::own(input, &core.shape(input));
+            let below = if self.has_own(core, input) {
+                own
             } else {
-                self.shown[self.fates[below.index()].shown as usize]
+                self.shown[self.fates[input.index()].shown as usize]
             };
-            if below.constant.is_some() {
-                Shown { layout: Layout::dense(&dims), ..below }
-            } else {
-                let layout = match node.op {
-                    Op::Detach => Some(below.layout),
-                    Op::Expand => Some(below.layout.expand(&dims)),
-                    Op::Permute => {
-                        let mut order = dims;
-                        let list = core.list(node.list);
-                        list.iter().enumerate().for_each(|(i, &axis)| order[i] = axis as usize);
-                        Some(below.layout.permute(&order))
-                    }
-                    Op::Slice => {
-                        let [axis, start, step] = core.slice_of(node.list);
-                        Some(below.layout.slice(axis, start, dims[axis], step))
-                    }
-                    _ => below.layout.reshape(&dims),
-                };
-                match layout {
-                    Some(layout) => Shown { layout, ..below },
-                    None => {
-                        // Strides cannot express it: the view below gets data of its own first.
-                        let base = node.inputs[0];
-                        self.own(core, base)?;
-                        Shown { base, layout: Layout::dense(&dims), constant: None }
-                    }
+            match self.look_through(core, id, below)? {
+                Some(shown) => shown,
+                None => {
+                    // The node below gets data of its own first.
+                    self.own(core, input)?;
+                    let Some(shown) = self.look_through(core, id, own)? else {
+                        unreachable!("{:?} of dense data", node.op)
+                    };
+                    shown
                 }
             }
         };
@@ -489,8 +495,63 @@ impl Planner {
         Ok(())
     }
 
+    /// What a view shows of what the node below it shows, where that can be said.
+    fn look_through(
+        &mut self,
+        core: &Core,
+        id: NodeId,
+        below: Shown,
+    ) -> Result<Option<Shown>, OutOfMemory> {
+        let (node, dims) = (core.node(id), core.shape(id));
+        let permutation = || {
+            let mut order = dims;
+            let list = core.list(node.list);
+            list.iter().enumerate().for_each(|(i, &axis)| order[i] = axis as usize);
+            order
+        };
+        if below.constant.is_some() {
+            let shown = Shown { layout: Layout::dense(&dims), ..below };
+            return Ok((node.op != Op::Embed).then_some(shown));
+        }
+        if node.op == Op::Embed || below.padded != NONE {
+            let padded = match below.padded {
+                NONE => Padded::new(below.layout),
+                padded => self.padded[padded as usize],
+            };
+            let padded = match node.op {
+                Op::Embed if *padded.dims() == *dims => return Ok(Some(below)),
+                Op::Embed => {
+                    let [axis, start, step] = core.slice_of(node.list);
+                    padded.embed(axis, start, step, dims[axis])
+                }
+                Op::Detach => padded,
+                Op::Expand => padded.expand(&dims),
+                Op::Permute => padded.permute(&permutation()),
+                _ => return Ok(None),
+            };
+            return Ok(Some(Shown { padded: self.padded.try_push(padded)?, ..below }));
+        }
+        let layout = match node.op {
+            Op::Detach => Some(below.layout),
+            Op::Expand => Some(below.layout.expand(&dims)),
+            Op::Permute => Some(below.layout.permute(&permutation())),
+            Op::Slice => {
+                let [axis, start, step] = core.slice_of(node.list);
+                Some(below.layout.slice(axis, start, dims[axis], step))
+            }
+            _ => below.layout.reshape(&dims),
+        };
+        Ok(layout.map(|layout| Shown { layout, ..below }))
+    }
+
     /// Sees to it that a node that is computed has dense data of its own in memory.
     fn materialise(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
+        let node = core.node(id);
+        if node.op == Op::Embed && !self.has_own(core, id) {
+            // In long runs of zeros and of the block, rather than in tiles.
+            self.fates[id.index()].shown = NONE;
+            return self.single_step(core, id, node);
+        }
         self.own(core, id)?;
         if !core.state(id).ready {
             self.fates[id.index()].stored = true;
@@ -524,6 +585,7 @@ impl Planner {
         let node = *core.node(id);
         match node.op {
             op if op.is_view() || op == Op::Fill => self.show(core, id),
+            Op::Embed if !self.single => self.show(core, id),
             Op::Map(_) | Op::Pull(..) | Op::Compare(_) | Op::Where | Op::Cast => {
                 let (views, count) = self.views_of(core, &node);
                 self.views = views;
@@ -542,6 +604,24 @@ impl Planner {
                 Asked { id, what: What::Mask, len: node.len, row: 0, count: 0, result: NONE },
             ),
             Op::Reduce(reduction) => self.assign_reduction(core, id, &node, reduction),
+            Op::ArgReduce(_) => {
+                let x = node.inputs[0];
+                let groups = Groups::of(&core.shape(x), &core.dims(node.list));
+                let row = match groups {
+                    Some(Groups { reduced, inner: 1, .. }) => reduced,
+                    _ => 0,
+                };
+                if (2..=ROW_MAX).contains(&row) && node.len > 0 {
+                    self.set_view(core, 0, x, core.node(x).shape);
+                    let len = core.node(x).len;
+                    self.join(
+                        core,
+                        Asked { id, what: What::Fold, len, row, count: 1, result: NONE },
+                    )
+                } else {
+                    self.single_step(core, id, &node)
+                }
+            }
             Op::Softmax | Op::LogSoftmax => {
                 let row = core.shape(id).last().copied().unwrap_or(1);
                 if (1..=ROW_MAX).contains(&row) {
@@ -635,8 +715,7 @@ impl Planner {
             let value = unsafe { out.as_ptr().cast::<T>().read() };
             crate::dtype::Element::to_f64(value)
         });
-        let layout = Layout::dense(&core.dims(node.shape));
-        let shown = Shown { base: id, layout, constant: Some(value) };
+        let shown = Shown { constant: Some(value), ..Shown::own(id, &core.dims(node.shape)) };
         self.fates[id.index()].shown = self.shown.try_push(shown)?;
         Ok(())
     }
@@ -654,8 +733,7 @@ impl Planner {
         if len == 0 {
             // Extremes of nothing were refused when they were recorded.
             let nothing = if reduction == Reduction::LogSumExp { f64::NEG_INFINITY } else { 0.0 };
-            let layout = Layout::dense(&core.dims(node.shape));
-            let shown = Shown { base: id, layout, constant: Some(nothing) };
+            let shown = Shown { constant: Some(nothing), ..Shown::own(id, &core.dims(node.shape)) };
             self.fates[id.index()].shown = self.shown.try_push(shown)?;
             return Ok(());
         }
@@ -663,10 +741,14 @@ impl Planner {
         let groups = Groups::of(&dims, &kept).filter(|groups| groups.inner == 1 || !whole_rows);
         self.set_view(core, 0, x, core.node(x).shape);
         let Some(groups) = groups else {
+            if let View::Padded(..) = self.views[0] {
+                self.own(core, x)?;
+                self.set_view(core, 0, x, core.node(x).shape);
+            }
             // In which order elements are added follows from the shape alone, never from where
             // they lie: the reduced axes are moved to the end.
             let layout = match self.views[0] {
-                View::Constant(_) | View::Absent => None,
+                View::Constant(_) | View::Absent | View::Padded(..) => None,
                 View::Same(base) => Some((base, Layout::dense(&dims))),
                 View::Other(base, layout) => Some((base, layout)),
             };
@@ -862,7 +944,7 @@ impl Planner {
         }
         let draft = self.drafts[step as usize];
         let unit = lcm(draft.unit, self.unit_of(core, id, what, grain, &draft, row));
-        let seen = self.remember(count)?;
+        let seen = self.remember(core, count)?;
         self.append(step, Member { node: id, what, grain, seen, result, next: NONE })?;
         let draft = &mut self.drafts[step as usize];
         draft.unit = unit;
@@ -966,15 +1048,25 @@ impl Planner {
     }
 
     /// Writes down how the first operands look.
-    fn remember(&mut self, count: usize) -> Result<Span, OutOfMemory> {
+    fn remember(&mut self, core: &Core, count: usize) -> Result<Span, OutOfMemory> {
         let first = self.seen.len();
         for k in 0..count {
+            let absent = Seen { base: NodeId::NONE, layout: NONE, is_padded: false, constant: 0.0 };
             let seen = match self.views[k] {
-                View::Absent => Seen { base: NodeId::NONE, layout: NONE, constant: 0.0 },
-                View::Constant(constant) => Seen { base: NodeId::NONE, layout: 0, constant },
-                View::Same(base) => Seen { base, layout: NONE, constant: 0.0 },
+                View::Absent => absent,
+                View::Constant(constant) => Seen { layout: 0, constant, ..absent },
+                View::Same(base) => Seen { base, ..absent },
                 View::Other(base, layout) => {
-                    Seen { base, layout: self.layouts.try_push(layout)?, constant: 0.0 }
+                    Seen { base, layout: self.layouts.try_push(layout)?, ..absent }
+                }
+                View::Padded(base, padded, shape) => {
+                    let (dims, as_shown) = (core.dims(shape), self.padded[padded as usize]);
+                    let layout = if *as_shown.dims() == *dims {
+                        padded
+                    } else {
+                        self.padded.try_push(as_shown.expand(&dims))?
+                    };
+                    Seen { base, layout, is_padded: true, ..absent }
                 }
             };
             self.seen.try_push(seen)?;
@@ -996,7 +1088,7 @@ impl Planner {
                     Op::Embed | Op::Concat => true,
                     _ => layout.is_dense(),
                 },
-                View::Constant(_) | View::Absent => false,
+                View::Constant(_) | View::Absent | View::Padded(..) => false,
             };
             if !fits {
                 self.materialise(core, operand)?;
@@ -1006,7 +1098,7 @@ impl Planner {
         let first = self.seen.len();
         for operand in core.operands(id) {
             self.set_view(core, 0, operand, core.node(operand).shape);
-            self.remember(1)?;
+            self.remember(core, 1)?;
             let Some(base) = self.views[0].base() else {
                 unreachable!("constants were given data")
             };
@@ -1092,7 +1184,7 @@ impl Planner {
 
 /// Whether a reduction can be made from parts.
 fn can_join(core: &Core, id: NodeId) -> bool {
-    !matches!(core.node(id).op, Op::Reduce(Reduction::LogSumExp))
+    matches!(core.node(id).op, Op::Reduce(Reduction::Sum | Reduction::Extreme(..)))
 }
 
 /// Whether a layout repeats each element of a list along a row.

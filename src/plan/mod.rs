@@ -27,7 +27,7 @@ use crate::id::NodeId;
 pub(crate) use crate::kernel::SUM_BLOCK;
 use crate::kernel::{Kernel, Link};
 use crate::node::{Extreme, Op};
-use crate::shape::{Dims, Layout};
+use crate::shape::{Dims, Layout, Padded};
 
 /// Elements of a tile in a step without rows. (Measured: 256 is as good as 128 and 512 for few
 /// operands, and better for many.)
@@ -173,7 +173,7 @@ pub(crate) struct Instr {
     /// What it is called in the plan's text.
     pub(crate) name: Op,
     pub(crate) grain: Grain,
-    /// Bytes of an element of the result (of the operand, for a sink).
+    /// Bytes of an element of the result (of the operand, for a sink and an index).
     pub(crate) size: u8,
     pub(crate) kernel: Kernel,
     pub(crate) out: u32,
@@ -214,10 +214,14 @@ pub(crate) enum Code {
     Softmaxes,
     /// The kernel on each row: one element of the result.
     Fold,
+    /// The kernel on each row: an i64.
+    Arg,
     /// Each row's element, repeated along the row.
     Spread,
     /// The tile's elements of a datum that are not dense: the plan's gather of number `arg`.
     Gather,
+    /// The same with zeros around them: the plan's pad of number `arg`.
+    Pad,
     Copy,
     /// To a stream, past the cache. In a finished program a link of a chain does it.
     Flush,
@@ -243,6 +247,13 @@ impl Code {
 pub(crate) struct Gather {
     pub(crate) datum: DatumId,
     pub(crate) layout: Layout,
+}
+
+/// An operand among zeros.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Pad {
+    pub(crate) datum: DatumId,
+    pub(crate) padded: Padded,
 }
 
 /// A random mask.
@@ -352,6 +363,7 @@ pub(crate) struct Plan {
     pub(crate) chains: Vec<Link>,
     pub(crate) sinks: Vec<Sink>,
     pub(crate) gathers: Vec<Gather>,
+    pub(crate) pads: Vec<Pad>,
     pub(crate) masks: Vec<Mask>,
     pub(crate) singles: Vec<Single>,
     pub(crate) views: Vec<Viewed>,
@@ -399,6 +411,7 @@ impl Plan {
         self.chains.clear();
         self.sinks.clear();
         self.gathers.clear();
+        self.pads.clear();
         self.masks.clear();
         self.singles.clear();
         self.views.clear();
@@ -464,13 +477,13 @@ impl Plan {
                 if instr.code.makes_two() {
                     set[instr.ops[1] as usize] = true;
                 }
-                if !matches!(instr.code, Code::Gather | Code::Mask) {
+                if !matches!(instr.code, Code::Gather | Code::Pad | Code::Mask) {
                     for &op in &instr.ops {
                         assert!(set[op as usize], "{instr:?} reads slot {op} before it is set");
                     }
                 }
                 if instr.code != Code::Sink {
-                    let apart = matches!(instr.code, Code::Gather | Code::Mask)
+                    let apart = matches!(instr.code, Code::Gather | Code::Pad | Code::Mask)
                         || !instr.ops.contains(&instr.out);
                     assert!(apart, "{instr:?} writes over its operand");
                     set[instr.out as usize] = true;

@@ -399,17 +399,14 @@ fn max_rows() {
     expect(
         backward(x.tanh().max_axes(&[-1], false).sum()),
         "
-        5 steps, 137216 bytes of scratch memory
-        0: 32768 elements in rows of 64, reads n0, writes n1 n3
-           n1 = tanh n0
-             r2 = max n1
-             n3 <- sum r2
-        1: t4 = argmax n1
-        2: 512 elements, reads, writes t5
-           t5 = copy 1
-        3: t6 = scatter_add t5 t4
-        4: 32768 elements, reads n1 t6, writes dn0
-           t6 | tanh' n1 -> dn0
+        1 step, 0 bytes of scratch memory
+        0: 32768 elements in rows of 64, reads n0, writes n3 dn0
+           r3 = tanh n0
+             r4 = max r3
+             r5 = argmax r3
+           r6 = unpick 1 r5
+           r6 | tanh' r3 -> dn0
+             n3 <- sum r4
         ",
     );
     let x = leaf(g, &[512, 64]);
@@ -494,6 +491,82 @@ fn attention() {
         9: 2048 elements, reads t12, writes dn1
            r1 = t12 as [4, 32, 16]*[512, 1, 32]+0
            dn1 = copy r1
+        ",
+    );
+}
+
+#[test]
+fn neighbours() {
+    let g = &Graph::new();
+    let x = g.param(&[0.5f64; 1000], &[1000]);
+    let (a, b) = (x.slice(0, 0, -1, 1), x.slice(0, 1, 1000, 1));
+    expect(
+        backward(((b - a.square()).square() * 100.0 + (1.0 - a).square()).sum()),
+        "
+        2 steps, 16000 bytes of scratch memory
+        0: 999 elements in rows of 999, reads n0, writes n10 t3 t4
+           n0 | square | sub from n0[1..] -> r8 | square | mul 100 -> r9
+           1 | sub n0 -> r10 | square | add r9 -> r9
+             n10 = sum r9
+           1 | square' r10 | neg -> r10
+           100 | square' r8 -> t3 | neg | square' n0 | add r10 -> t4
+        1: 1000 elements, reads t3 t4, writes dn0
+           r1 = t3 as [999]*[1]+0 at [1] of [1000]
+           r2 = t4 as [999]*[1]+0 at [0] of [1000]
+           r1 | add r2 -> dn0
+        ",
+    );
+    let x = leaf(g, &[64, 32]);
+    let inner = |i, j| x.slice(0, i, 62 + i, 1).slice(1, j, 30 + j, 1);
+    let laplace = inner(0, 1) + inner(2, 1) + inner(1, 0) + inner(1, 2) - inner(1, 1) * 4.0;
+    expect(
+        backward(laplace.square().sum()),
+        "
+        2 steps, 14976 bytes of scratch memory
+        0: 1860 elements in rows of 1860, reads n11, writes n28 t3 t4
+           r3 = n11 as [62, 30]*[32, 1]+1
+           r4 = n11 as [62, 30]*[32, 1]+65
+           r5 = n11 as [62, 30]*[32, 1]+32
+           r6 = n11 as [62, 30]*[32, 1]+34
+           r7 = n11 as [62, 30]*[32, 1]+33
+           r3 | add r4 | add r5 | add r6 -> r10
+           r7 | mul 4 | sub from r10 -> r10 | square -> r11
+             n28 = sum r11
+           1 | square' r10 -> t3 | neg | mul 4 -> t4
+        1: 2048 elements, reads t4 t3, writes dn11
+           r1 = t4 as [62, 30]*[30, 1]+0 at [1, 1] of [64, 32]
+           r2 = t3 as [62, 30]*[30, 1]+0 at [1, 2] of [64, 32]
+           r3 = t3 as [62, 30]*[30, 1]+0 at [1, 0] of [64, 32]
+           r4 = t3 as [62, 30]*[30, 1]+0 at [2, 1] of [64, 32]
+           r5 = t3 as [62, 30]*[30, 1]+0 at [0, 1] of [64, 32]
+           r1 | add r2 | add r3 | add r4 | add r5 -> dn11
+        ",
+    );
+    // What zeros allow no view of, and a block of one constant.
+    let (x, c) = (leaf(g, &[8, 16]), leaf(g, &[64]));
+    let y = x.tanh().reshape(&[-1]).slice(0, 0, 128, 2) * c;
+    expect(
+        backward(y.sum() + x.slice(1, 3, 8, 1).sum()),
+        "
+        4 steps, 448 bytes of scratch memory
+        0: 128 elements, reads n29, writes n31
+           n31 = tanh n29
+        1: 64 elements in rows of 64, reads n31 n30, writes n35 t6 dn30
+           r4 = n31 as [64]*[2]+0
+           r4 | mul n30 -> r6
+             n35 = sum r6
+           1 | mul n30 -> t6
+           1 | mul r4 -> dn30
+        2: 40 elements in rows of 40, reads n29 n35, writes n38 t8
+           r3 = n29 as [8, 5]*[16, 1]+3
+             r5 = sum r3
+             n38 = add n35 r5
+           t8 = copy 1
+        3: 128 elements, reads t6 n31 t8, writes dn29
+           r2 = t6 as [64]*[1]+0 at [0] of [128] by [2]
+           r3 = t8 as [8, 5]*[5, 1]+0 at [0, 3] of [8, 16]
+           r4 = copy r2
+           r4 | tanh' n31 | add r3 -> dn29
         ",
     );
 }

@@ -61,6 +61,13 @@ impl fmt::Display for Plan {
                                 )?;
                                 continue;
                             }
+                            Code::Pad => {
+                                let pad = &self.pads[instr.arg as usize];
+                                let datum = self.datum_name(pad.datum);
+                                let out = slot_name(instr.out);
+                                writeln!(f, "{indent}{out} = {datum} as {:?}", pad.padded)?;
+                                continue;
+                            }
                             _ => {}
                         }
                         write!(f, "{indent}{} = ", slot_name(instr.out))?;
@@ -118,7 +125,7 @@ impl Plan {
                     }
                     for instr in program.instrs.of(&self.instrs) {
                         match instr.code {
-                            Code::Spread | Code::Gather => {}
+                            Code::Spread | Code::Gather | Code::Pad => {}
                             Code::Chain => {
                                 for link in instr.links.of(&self.chains) {
                                     if !matches!(link.act, Act::Load | Act::Ahead)
