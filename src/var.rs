@@ -106,7 +106,7 @@ impl Graph {
         Self { session: RefCell::new(Session::new()) }
     }
 
-    fn session(&self) -> RefMut<'_, Session> {
+    pub(crate) fn session(&self) -> RefMut<'_, Session> {
         self.session.borrow_mut()
     }
 

@@ -123,6 +123,28 @@ fn a_training_step() -> Result<()> {
     Ok(())
 }
 
+/// A layer so large that its product feeds the step that reads it.
+#[test]
+fn a_training_step_of_many_examples() -> Result<()> {
+    let g = Graph::new();
+    g.set_num_threads(1);
+    let x = g.uniform::<f32>(&[20_000, 8], -1.0, 1.0);
+    let w = g.normal::<f32>(&[8, 64], 0.0, 0.1);
+    w.set_requires_grad(true)?;
+    let b = g.param(&[0.0f32; 64], &[64]);
+    let loss = (x.matmul(w) + b).relu().square().mean();
+    let data = x.to_vec::<f32>()?;
+    let count = allocations(|| {
+        x.write(&data)?;
+        g.zero_grad();
+        loss.backward()?;
+        Adam::new(0.01).step(&g)?;
+        loss.item().map(|_| ())
+    })?;
+    assert_eq!(count, 0, "allocations in 10 steps");
+    Ok(())
+}
+
 /// loss = mean((sin(x) y + exp(0.1 z))^2) on one thread: sinks with many blocks.
 #[test]
 fn replaying_a_loss_on_many_elements() -> Result<()> {

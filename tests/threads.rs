@@ -28,7 +28,26 @@ fn record(graph: &Graph) -> Result<(Vec<Var<'_>>, Vec<Var<'_>>)> {
     Ok((vec![chain, softmax, columns, loss], vec![x, bias]))
 }
 
-fn bits(graph: &Graph, threads: usize, fusion: bool) -> Result<Bits> {
+/// Layers whose products feed what follows them, with results that stay and that do not, of whole
+/// matrices and of batches.
+fn layers(graph: &Graph) -> Result<(Vec<Var<'_>>, Vec<Var<'_>>)> {
+    graph.set_seed(8);
+    let leaf = |shape: &[usize]| {
+        let leaf = graph.normal::<f32>(shape, 0.0, 0.3);
+        leaf.set_requires_grad(true).map(|()| leaf)
+    };
+    let (x, w1, w2) = (leaf(&[20_011, 30])?, leaf(&[30, 60])?, leaf(&[60, 70])?);
+    let (b1, b2) = (leaf(&[60])?, leaf(&[70])?);
+    let (q, k) = (leaf(&[5, 601, 16])?, leaf(&[5, 509, 16])?);
+    let hidden = (x.matmul(w1) + b1).gelu().matmul(w2) + b2;
+    let weights = (q.matmul(k.transpose(1, 2)) * 0.25).softmax(-1);
+    let loss = hidden.relu().square().mean() + weights.square().sum();
+    Ok((vec![weights, hidden, loss], vec![x, w1, b1, w2, b2, q, k]))
+}
+
+type Record = for<'g> fn(&'g Graph) -> Result<(Vec<Var<'g>>, Vec<Var<'g>>)>;
+
+fn bits(graph: &Graph, record: Record, threads: usize, fusion: bool) -> Result<Bits> {
     graph.set_num_threads(threads);
     graph.set_fusion(fusion);
     let (results, leaves) = record(graph)?;
@@ -40,7 +59,7 @@ fn bits(graph: &Graph, threads: usize, fusion: bool) -> Result<Bits> {
     }
     for leaf in leaves {
         let gradient = leaf.grad::<f32>()?.unwrap_or_default();
-        assert_eq!(gradient.len() % COLUMNS, 0);
+        assert!(!gradient.is_empty());
         out.extend(gradient.iter().map(|x| u64::from(x.to_bits())));
     }
     Ok(out)
@@ -55,14 +74,17 @@ fn entered(profile: &str, threads: usize) -> bool {
 
 #[test]
 fn the_bits_are_the_same_for_any_number_of_threads_and_without_fusion() -> Result<()> {
-    let want = bits(&Graph::new(), 1, true)?;
-    assert_eq!(want.len(), 3 * ROWS * COLUMNS + 2 * COLUMNS + 1);
-    for (threads, fusion) in [(2, true), (3, true), (8, true), (1, false), (2, false), (0, true)] {
-        let graph = Graph::new();
-        graph.profile_begin();
-        assert!(bits(&graph, threads, fusion)? == want, "{threads} threads, fusion {fusion}");
-        let profile = graph.profile_end();
-        assert!(entered(&profile, graph.num_threads()), "not shared by {threads}: {profile}");
+    for record in [record as Record, layers] {
+        let want = bits(&Graph::new(), record, 1, true)?;
+        let others = [(2, true), (3, true), (8, true), (1, false), (2, false), (0, true)];
+        for (threads, fusion) in others {
+            let graph = Graph::new();
+            graph.profile_begin();
+            let got = bits(&graph, record, threads, fusion)?;
+            assert!(got == want, "{threads} threads, fusion {fusion}");
+            let profile = graph.profile_end();
+            assert!(entered(&profile, graph.num_threads()), "not shared by {threads}: {profile}");
+        }
     }
     Ok(())
 }
@@ -70,7 +92,7 @@ fn the_bits_are_the_same_for_any_number_of_threads_and_without_fusion() -> Resul
 /// Graphs on threads of their own share one pool, and threads of any number come and go.
 #[test]
 fn graphs_share_the_pool_while_others_shut_it_down() -> Result<()> {
-    let want = bits(&Graph::new(), 1, true)?;
+    let want = bits(&Graph::new(), record, 1, true)?;
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let workers: Vec<_> = (0..6)
@@ -80,7 +102,7 @@ fn graphs_share_the_pool_while_others_shut_it_down() -> Result<()> {
                     let graph = Graph::new();
                     for round in 0..3 {
                         graph.reset();
-                        let got = bits(&graph, 2 + (worker + round) % 4, true);
+                        let got = bits(&graph, record, 2 + (worker + round) % 4, true);
                         assert!(got.as_ref() == Ok(want), "worker {worker}, round {round}");
                     }
                 })

@@ -411,7 +411,7 @@ impl Engine {
                     }
                 },
                 Place::Result(k) => self.results[k as usize].1.as_ptr(),
-                Place::Scratch(_) => continue,
+                Place::Scratch(_) | Place::Chunk => continue,
             };
         }
         if plan.scratch == 0 {
@@ -486,11 +486,11 @@ unsafe impl Sync for Run<'_> {}
 impl Run<'_> {
     fn step(&self, core: &mut Core, step: &Step) -> Maybe<()> {
         let done = match step.work {
-            Work::Fused(number) => self.fused(&self.plan.programs[number as usize], step.cost),
+            Work::Fused(number) => self.fused(step, &self.plan.programs[number as usize]),
             Work::Single(number) => {
                 let single = &self.plan.singles[number as usize];
                 if single.op == Op::MatMul {
-                    self.matmul(single, step.cost >= STEP_COST && self.team != Team::ALONE);
+                    self.matmul(single, self.team_for(step.cost));
                     return Ok(());
                 }
                 self.single(single)
@@ -499,15 +499,26 @@ impl Run<'_> {
         done.map_err(|outside| core.fail(ErrorKind::Index, format_args!("{outside}")))
     }
 
-    fn fused(&self, program: &Program, cost: u64) -> Result<(), Outside> {
+    /// The threads that a step of this cost is worth.
+    fn team_for(&self, cost: u64) -> Team {
+        if cost < STEP_COST { Team::ALONE } else { self.team }
+    }
+
+    fn fused(&self, step: &Step, program: &Program) -> Result<(), Outside> {
+        let team = self.team_for(step.cost);
+        let product = self.plan.singles.get(program.product as usize);
         let chunks = program.len.div_ceil(program.chunk);
-        if cost < STEP_COST || chunks < 2 || self.team == Team::ALONE {
+        if product.is_none() && (chunks < 2 || team == Team::ALONE) {
             // SAFETY: `prepare` set the bases and the workspaces; steps run one after the other,
             // in the plan's order.
             unsafe { self.program(program, 0, program.len, &mut *self.workspaces)? };
         } else {
+            for worker in 0..team.threads() {
+                // SAFETY: there is a workspace for each worker, and none is at work yet.
+                unsafe { (*self.workspaces.add(worker)).forget_factor() };
+            }
             let failed = Mutex::new(None);
-            self.team.share(chunks, &|worker, chunk| {
+            team.share(chunks, &|worker, chunk| {
                 let from = chunk * program.chunk;
                 let to = program.len.min(from + program.chunk);
                 // SAFETY: as above; each worker is on one thread at a time and has a workspace of
@@ -515,6 +526,9 @@ impl Run<'_> {
                 let done = unsafe {
                     let workspace = &mut *self.workspaces.add(worker);
                     let began = self.profiled.then(Instant::now);
+                    if let Some(product) = product {
+                        self.product_chunk(product, step, program, (from, to), workspace);
+                    }
                     let done = self.program(program, from, to, workspace);
                     began.inspect(|&began| workspace.note_busy(began));
                     done

@@ -178,7 +178,9 @@ fn describe(plan: &Plan, step: &Step) -> (Name, u64) {
     match step.work {
         Work::Fused(number) => {
             let program = &plan.programs[number as usize];
-            let mut first = true;
+            let product = plan.singles.get(program.product as usize);
+            let mut first = product.is_none();
+            let _ = name.write_str(product.map_or("", |product| product.op.name()));
             for instr in program.instrs.of(&plan.instrs) {
                 let word = match instr.code {
                     Code::Spread | Code::Flush | Code::Gather | Code::Pad => continue,

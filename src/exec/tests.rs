@@ -230,3 +230,91 @@ fn reductions_of_every_layout_agree_with_their_definition() {
         }
     }
 }
+
+/// Products that feed what follows them are what they are by themselves, bit by bit.
+#[test]
+fn products_in_chunks_are_the_same() {
+    let sizes: [(&[usize], usize, usize, usize); 9] = [
+        (&[], 1000, 20, 50),
+        (&[], 999, 1, 64),
+        (&[], 70, 100, 300),
+        (&[], 5000, 3, 48),
+        (&[], 2, 2, 256),
+        (&[700], 5, 7, 48),
+        (&[3, 2], 129, 16, 65),
+        (&[40], 64, 9, 64),
+        (&[2], 500, 60, 200),
+    ];
+    for (batch, m, k, n) in sizes {
+        let bits = |chunks: bool, fusion: bool, threads: usize| {
+            let g = &crate::Graph::new();
+            g.set_fusion(fusion);
+            g.set_num_threads(threads);
+            if chunks {
+                g.session().engine().planner.set_feed_bytes(0);
+            }
+            let leaf = |shape: &[usize]| {
+                let x = g.normal::<f32>(shape, 0.0, 0.5);
+                x.set_requires_grad(true).unwrap();
+                x
+            };
+            let shape = |rows: usize, columns: usize| [batch, &[rows, columns]].concat();
+            let (a, b, bias) = (leaf(&shape(m, k)), leaf(&shape(n, k)), leaf(&[n]));
+            let (c, rows) = (leaf(&[n, 50]), leaf(&shape(m, 1)));
+            let y = a.matmul(b.transpose(-1, -2));
+            let z = (y + bias).tanh().matmul(c);
+            let other = (a * 0.5).matmul(b.transpose(-1, -2)).softmax(-1) * rows;
+            let loss = z.gelu().sum() + (other.sum_axes(&[-1], false) + 1.0).log().mean();
+            let results = [z, loss, other];
+            loss.backward().unwrap();
+            if chunks {
+                let plan = g.plan_to_text();
+                let is_fed = |line: &str| line.starts_with("   t") && line.contains(" = matmul ");
+                assert!(plan.lines().any(is_fed), "{plan}");
+            }
+            let mut all = Vec::new();
+            for x in results {
+                all.extend(x.to_vec::<f32>().unwrap().into_iter().map(f32::to_bits));
+            }
+            for x in [a, b, bias, c, rows] {
+                all.extend(x.grad::<f32>().unwrap().unwrap().into_iter().map(f32::to_bits));
+            }
+            all
+        };
+        let want = bits(false, false, 1);
+        for (fusion, threads) in [(true, 1), (true, 2), (true, 3), (false, 1)] {
+            assert!(bits(fusion, fusion, threads) == want, "{batch:?} {m} {k} {n}");
+        }
+    }
+}
+
+#[test]
+fn a_failure_in_a_chunk_is_told_and_a_product_of_constants_is_computed_once() {
+    let g = &crate::Graph::new();
+    g.session().engine().planner.set_feed_bytes(0);
+    let x = g.tensor(&vec![0.5f32; 3000 * 8], &[3000, 8]);
+    let w = g.param(&[0.25f32; 8 * 64], &[8, 64]);
+    let mut classes = vec![7i64; 3000];
+    classes[2500] = 64;
+    classes[2999] = -1;
+    let t = g.tensor(&classes, &[3000]);
+    let loss = x.matmul(w).cross_entropy(t);
+    let error = loss.backward().unwrap_err();
+    assert!(error.to_string().contains("class 64 at position 2500"), "{error}");
+    assert_eq!(w.grad::<f32>().unwrap(), None);
+    t.write(&[7i64; 3000]).unwrap();
+    loss.backward().unwrap();
+    assert!((loss.item().unwrap() - 64f64.ln()).abs() < 1e-5);
+
+    let b = g.param(&[1.0f32; 64], &[64]);
+    let y = (x.matmul(g.tensor(&[0.25f32; 8 * 64], &[8, 64])) + b).relu().sum();
+    let run = || {
+        let before = g.session().nodes_run();
+        g.zero_grad();
+        y.backward().unwrap();
+        g.session().nodes_run() - before
+    };
+    let first = run();
+    b.write(&[2.0f32; 64]).unwrap();
+    assert_eq!(run(), first - 1);
+}

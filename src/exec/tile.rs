@@ -10,6 +10,7 @@ use super::{Run, matmul, uninit};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::ALIGN;
 use crate::dtype::{Element, with_dtype, with_float};
+use crate::gemm::Held;
 use crate::kernel::{FloatKernels, STRIDE, call1, chain, combine_sums, float_kernels};
 use crate::node::{Op, Reduction, Ties};
 use crate::plan::{
@@ -30,6 +31,11 @@ pub(crate) struct Workspace {
     lanes: Vec<Lanes>,
     /// Copies of parts of matrices.
     product: Vec<Line>,
+    /// The right factor that is held there, by its first element.
+    factor: Option<*const u8>,
+    /// The chunk of a product at hand, and at which byte of the result it begins.
+    chunk: Vec<Line>,
+    chunk_from: usize,
     /// From when to when it was used in a step, if a profile is taken.
     busy: Option<(Instant, Instant)>,
 }
@@ -48,13 +54,25 @@ struct Line(#[expect(dead_code, reason = "only its address matters")] MaybeUnini
 struct Lanes([u64; STRIDE]);
 
 impl Workspace {
-    /// Where a workspace has memory for products.
-    ///
-    /// # Safety
-    /// `this` is a workspace that nobody else uses now.
-    pub(super) unsafe fn product(this: *mut Self) -> *mut u8 {
-        // SAFETY: the caller's promise.
-        unsafe { (*this).product.as_mut_ptr().cast() }
+    /// Memory for products.
+    pub(super) fn memory(&mut self) -> *mut u8 {
+        self.product.as_mut_ptr().cast()
+    }
+
+    /// Nothing is known of the factors any more.
+    pub(super) fn forget_factor(&mut self) {
+        self.factor = None;
+    }
+
+    /// What it holds of a right factor, if that is to be held from now on.
+    pub(super) fn hold(&mut self, factor: *const u8) -> Held {
+        if self.factor.replace(factor) == Some(factor) { Held::Now } else { Held::Later }
+    }
+
+    /// Room for a chunk of a product's result, which begins at this byte of it.
+    pub(super) fn chunk_at(&mut self, from: usize) -> *mut u8 {
+        self.chunk_from = from;
+        self.chunk.as_mut_ptr().cast()
     }
 
     pub(super) fn busy(&self) -> Option<(Instant, Instant)> {
@@ -72,15 +90,19 @@ impl Workspace {
 
     /// Makes room for every program of a plan.
     pub(super) fn prepare(&mut self, plan: &Plan) -> Result<(), OutOfMemory> {
-        let (mut bytes, mut slots, mut sinks) = (0, 0, 0);
+        let (mut bytes, mut slots, mut sinks, mut chunk) = (0, 0, 0, 0);
         for program in &plan.programs {
             bytes = bytes.max(program.register_bytes);
             slots = slots.max(program.slots.count as usize);
             sinks = sinks.max(program.sinks.count as usize);
+            if let Some(product) = plan.singles.get(program.product as usize) {
+                chunk = chunk.max(program.chunk.min(program.len) * product.dtype.size());
+            }
         }
         let products = plan.singles.iter().filter(|single| single.op == Op::MatMul);
         let product = products.map(|single| matmul::workspace(single, plan)).max().unwrap_or(0);
         self.product.try_extend_to(product.div_ceil(ALIGN), Line(MaybeUninit::uninit()))?;
+        self.chunk.try_extend_to(chunk.div_ceil(ALIGN), Line(MaybeUninit::uninit()))?;
         self.registers.try_extend_to(bytes.div_ceil(ALIGN), Line(MaybeUninit::uninit()))?;
         self.slots.try_extend_to(slots, std::ptr::null_mut())?;
         self.lanes.try_extend_to(sinks, Lanes([0; STRIDE]))?;
@@ -118,7 +140,8 @@ impl Run<'_> {
     /// # Safety
     /// The run's bases hold the data of its plan: those that the program reads are complete, and
     /// nobody else writes those that it reads, or the units from `from` to `to` of those that it
-    /// writes. The workspace was prepared for the plan.
+    /// writes. The workspace was prepared for the plan, and holds the product's chunk of these
+    /// elements if the program has one.
     pub(super) unsafe fn program(
         &self,
         program: &Program,
@@ -180,11 +203,19 @@ impl Run<'_> {
             let n = program.tile.min(to - start);
             let tile = Tile { start, n, row_start: rows_of(start), rows: rows_of(n) };
             for (slot, place) in slots[..streams].iter().zip(&mut workspace.slots) {
-                if let Slot::Stream { datum, offset, size, grain } = *slot {
-                    let (start, _) = tile.span(grain);
-                    // SAFETY: the tile lies inside the datum, as `Plan::check` states it.
-                    *place = unsafe { self.base(datum).add((offset + start) * size as usize) };
-                }
+                *place = match *slot {
+                    Slot::Stream { datum, offset, size, grain } => {
+                        let (start, _) = tile.span(grain);
+                        // SAFETY: the tile lies inside the datum, as `Plan::check` states it.
+                        unsafe { self.base(datum).add((offset + start) * size as usize) }
+                    }
+                    Slot::Chunk { size, .. } => {
+                        let at = start * size as usize - workspace.chunk_from;
+                        // SAFETY: the tile lies inside the chunk, says the caller.
+                        unsafe { workspace.chunk.as_mut_ptr().cast::<u8>().add(at) }
+                    }
+                    Slot::Register(_) => continue,
+                };
             }
             for instr in instrs {
                 // SAFETY: the caller's promise, and slots as the plan states them.

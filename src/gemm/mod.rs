@@ -83,6 +83,12 @@ impl Sizes {
         Part { rows: 0..self.m, columns: 0..self.n }
     }
 
+    /// Whether a workspace has room for all of B: it is one block, of several columns.
+    pub(crate) fn can_hold<T>(self) -> bool {
+        let Sizes { m, k, n } = self;
+        m > 1 && n > 1 && k > 0 && k * size_of::<T>() <= DEEP && n * size_of::<T>() <= WIDE
+    }
+
     /// Bytes of memory that computing any part needs.
     pub(crate) fn workspace<T: Float>(self) -> usize {
         let size = size_of::<T>();
@@ -140,6 +146,21 @@ fn block_len<T>(k: usize) -> usize {
     if k <= most { k.max(1) } else { k.div_ceil(k.div_ceil(most)) }
 }
 
+/// What a workspace holds of a product's B, for who computes it in many parts, row after row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// Nothing that is needed, now or later.
+    Nothing,
+    /// Nothing yet; B is to be copied and stay.
+    Later,
+    /// B, since a part of some rows that was computed before.
+    Now,
+}
+
+/// Is told which rows are computed next, by who has the caches to itself for that long: what is done
+/// with them afterwards can be fetched.
+pub(crate) type Ahead<'a> = &'a mut dyn FnMut(Range<usize>);
+
 /// A product to be computed: c = a b, with c dense.
 pub(crate) struct Product<T> {
     pub(crate) sizes: Sizes,
@@ -157,28 +178,32 @@ pub(crate) trait Factor: Float {
         product: &Product<Self>,
         part: &Part,
         work: *mut u8,
-        done: &mut dyn FnMut(Part),
+        held: Held,
+        ahead: Ahead<'_>,
     );
 }
 
 impl<T: Factor> Product<T> {
-    /// Computes a part of the result, and tells what of it is complete while it is in the cache.
-    /// Parts can be computed in any order, and in parallel.
+    /// Computes a part of the result. Parts can be computed in any order, and in parallel.
     ///
     /// # Safety
     /// - `a` is valid for reading m x k elements at its strides, `b` for k x n; `c` for writing
     ///   m x n, of which only the part is touched, and overlaps neither.
-    /// - `work` is valid for writing `sizes.workspace::<T>()` bytes, and nobody else's.
+    /// - `work` is valid for writing `sizes.workspace::<T>()` bytes, and nobody else's. If B is held
+    ///   now, nothing was written there since a part of a product with the same B was computed to
+    ///   hold it.
+    /// - B is only held by parts with all columns, if `sizes.can_hold::<T>()`.
     /// - The CPU can run the level.
     pub(crate) unsafe fn run(
         &self,
         level: Level,
         part: &Part,
         work: *mut u8,
-        done: &mut dyn FnMut(Part),
+        held: Held,
+        ahead: Ahead<'_>,
     ) {
         // SAFETY: the caller's promise.
-        unsafe { T::run(level, self, part, work, done) }
+        unsafe { T::run(level, self, part, work, held, ahead) }
     }
 }
 
@@ -190,7 +215,8 @@ macro_rules! factor {
                 product: &Product<Self>,
                 part: &Part,
                 work: *mut u8,
-                done: &mut dyn FnMut(Part),
+                held: Held,
+                ahead: Ahead<'_>,
             ) {
                 macro_rules! at_level {
                     ($way:ident) => {
@@ -216,7 +242,7 @@ macro_rules! factor {
                 let run: Way<$t> = if rows == 0 || columns == 0 {
                     return;
                 } else if k == 0 {
-                    |product: &Product<$t>, part: &Part, _: *mut u8, done: &mut dyn FnMut(Part)| {
+                    |product: &Product<$t>, part: &Part, _: *mut u8, _: Held, _: Ahead<'_>| {
                         for i in part.rows.clone() {
                             // SAFETY: a part of a row of the result.
                             unsafe {
@@ -224,17 +250,20 @@ macro_rules! factor {
                                 product.c.add(at).write_bytes(0, part.columns.len());
                             }
                         }
-                        done(part.clone());
                     }
                 } else if n == 1 || m == 1 {
                     at_level!(LINE)
-                } else if columns <= 2 * registers && rows <= 64 && k * size_of::<$t>() <= DEEP {
+                } else if columns <= 2 * registers
+                    && rows <= 64
+                    && k * size_of::<$t>() <= DEEP
+                    && held == Held::Nothing
+                {
                     if product.b.column_stride == 1 { at_level!(DIRECT) } else { at_level!(TURNED) }
                 } else {
                     at_level!(BLOCKS)
                 };
                 // SAFETY: the caller's promise.
-                unsafe { run(product, part, work, done) }
+                unsafe { run(product, part, work, held, ahead) }
             }
         }
     };
@@ -252,7 +281,7 @@ const BLOCKS: usize = 3;
 ///
 /// # Safety
 /// As for [`Product::run`].
-type Way<T> = unsafe fn(&Product<T>, &Part, *mut u8, &mut dyn FnMut(Part));
+type Way<T> = unsafe fn(&Product<T>, &Part, *mut u8, Held, Ahead<'_>);
 
 /// # Safety
 /// As for [`Product::run`].
@@ -262,10 +291,11 @@ unsafe fn v4<V: Vector, const P: usize, const WAY: usize>(
     product: &Product<V::T>,
     part: &Part,
     work: *mut u8,
-    done: &mut dyn FnMut(Part),
+    held: Held,
+    ahead: Ahead<'_>,
 ) {
     // SAFETY: the caller's promise.
-    unsafe { multiply::<V, P, WAY>(product, part, work, done) }
+    unsafe { multiply::<V, P, WAY>(product, part, work, held, ahead) }
 }
 
 /// # Safety
@@ -276,10 +306,11 @@ unsafe fn v3<V: Vector, const P: usize, const WAY: usize>(
     product: &Product<V::T>,
     part: &Part,
     work: *mut u8,
-    done: &mut dyn FnMut(Part),
+    held: Held,
+    ahead: Ahead<'_>,
 ) {
     // SAFETY: the caller's promise.
-    unsafe { multiply::<V, P, WAY>(product, part, work, done) }
+    unsafe { multiply::<V, P, WAY>(product, part, work, held, ahead) }
 }
 
 /// # Safety
@@ -288,10 +319,11 @@ unsafe fn baseline<V: Vector, const P: usize, const WAY: usize>(
     product: &Product<V::T>,
     part: &Part,
     work: *mut u8,
-    done: &mut dyn FnMut(Part),
+    held: Held,
+    ahead: Ahead<'_>,
 ) {
     // SAFETY: the caller's promise.
-    unsafe { multiply::<V, P, WAY>(product, part, work, done) }
+    unsafe { multiply::<V, P, WAY>(product, part, work, held, ahead) }
 }
 
 /// # Safety
@@ -301,7 +333,8 @@ unsafe fn multiply<V: Vector, const P: usize, const WAY: usize>(
     product: &Product<V::T>,
     part: &Part,
     work: *mut u8,
-    done: &mut dyn FnMut(Part),
+    held: Held,
+    ahead: Ahead<'_>,
 ) {
     let Product { sizes: Sizes { k, n, .. }, a, b, c } = *product;
     let work = work.wrapping_add(work.align_offset(ALIGN)).cast::<V::T>();
@@ -311,28 +344,24 @@ unsafe fn multiply<V: Vector, const P: usize, const WAY: usize>(
             LINE if n == 1 => {
                 let x = (b.start, b.row_stride);
                 line::multiply::<V, P>(a, x, k, part.rows.clone(), c, work);
-                done(part.clone());
             }
             LINE => {
                 let x = (a.start, a.column_stride);
                 let turned =
                     Matrix { row_stride: b.column_stride, column_stride: b.row_stride, ..b };
                 line::multiply::<V, P>(turned, x, k, part.columns.clone(), c, work);
-                done(part.clone());
             }
             DIRECT => {
                 let step = 2 * V::LANES as isize;
                 direct::<V>(product, part, b.at(0, part.columns.start).start, b.row_stride, step);
-                done(part.clone());
             }
             TURNED => {
                 let step = 2 * V::LANES as isize;
                 let columns = part.columns.len();
                 pack::pack_b::<V>(b.at(0, part.columns.start), k, columns, work);
                 direct::<V>(product, part, work, step, step * k as isize);
-                done(part.clone());
             }
-            _ => blocks::<V>(product, part, work, done),
+            _ => blocks::<V>(product, part, work, held, ahead),
         }
     }
 }
@@ -394,7 +423,8 @@ unsafe fn blocks<V: Vector>(
     product: &Product<V::T>,
     part: &Part,
     work: *mut V::T,
-    done: &mut dyn FnMut(Part),
+    held: Held,
+    ahead: Ahead<'_>,
 ) {
     let Sizes { k, n, .. } = product.sizes;
     let (rows, columns) = (part.rows.len(), part.columns.len());
@@ -420,7 +450,7 @@ unsafe fn blocks<V: Vector>(
         for start in (0..k).step_by(deep) {
             let len = deep.min(k - start);
             let b = product.b.at(start, part.columns.start + column);
-            let copies_b = must_copy_b::<V>(b, rows, len, width);
+            let copies_b = held != Held::Nothing || must_copy_b::<V>(b, rows, len, width);
             let mut job = Job {
                 k: len,
                 a_row: 0,
@@ -433,13 +463,15 @@ unsafe fn blocks<V: Vector>(
             let panel = work.wrapping_add(padded * deep);
             // SAFETY: the workspace holds the block of B, padded, and a panel of A.
             unsafe {
-                if copies_b {
+                if copies_b && held != Held::Now {
                     pack::pack_b::<V>(b, len, width, work);
                 }
                 let mut row = 0;
                 for band in 0..bands {
                     let height = height + usize::from(band < higher);
-                    let a = product.a.at(part.rows.start + row, start);
+                    let first = part.rows.start + row;
+                    ahead(first..first + height);
+                    let a = product.a.at(first, start);
                     let a = if must_copy_a::<V>(a, height, width) {
                         (job.a_row, job.a_step) = pack::pack_a::<V>(a, height, len, panel);
                         panel.cast_const()
@@ -447,22 +479,16 @@ unsafe fn blocks<V: Vector>(
                         (job.a_row, job.a_step) = (a.row_stride, a.column_stride);
                         a.start
                     };
-                    let at = (part.rows.start + row) * n + part.columns.start + column;
-                    let c = product.c.add(at);
-                    let next = product.a.at(part.rows.start + row + height, start);
-                    let mut ahead = Ahead::new(next, height, len, width.div_ceil(2 * V::LANES));
+                    let c = product.c.add(first * n + part.columns.start + column);
+                    let next = product.a.at(first + height, start);
+                    let mut fetch = Fetch::new(next, height, len, width.div_ceil(2 * V::LANES));
                     for j in (0..width).step_by(2 * V::LANES) {
-                        ahead.go::<V>();
+                        fetch.go::<V>();
                         let left = (2 * V::LANES).min(width - j);
                         let registers = left.div_ceil(V::LANES);
                         job.tail = left - (registers - 1) * V::LANES;
                         let b = if copies_b { work.add(j * len) } else { b.at(0, j).start };
                         V::TILES[height - 1][registers - 1](&job, a, b, c.add(j));
-                    }
-                    if start + len == k {
-                        let first = part.rows.start + row;
-                        let left = part.columns.start + column;
-                        done(Part { rows: first..first + height, columns: left..left + width });
                     }
                     row += height;
                 }
@@ -496,7 +522,7 @@ fn must_copy_a<V: Vector>(a: Matrix<V::T>, height: usize, width: usize) -> bool 
     height > 4 * places
 }
 /// Has the next panel of A fetched, a share of it with each tile.
-struct Ahead<T> {
+struct Fetch<T> {
     a: Matrix<T>,
     lines: usize,
     line: usize,
@@ -505,7 +531,7 @@ struct Ahead<T> {
     share: usize,
 }
 
-impl<T: Float> Ahead<T> {
+impl<T: Float> Fetch<T> {
     #[inline(always)]
     fn new(a: Matrix<T>, height: usize, k: usize, tiles: usize) -> Self {
         let per_row = (k * size_of::<T>()).div_ceil(64);

@@ -7,12 +7,12 @@
 
 use super::chain::Linking;
 use super::group::{
-    AGAIN, Draft, Home, Member, NONE, Planner, Seen, What, elementwise_operand, is_spread,
+    AGAIN, Draft, Home, Member, NONE, Planner, Seen, What, elementwise_operand, is_spread, lcm,
     operand_dtype,
 };
 use super::{
-    Code, Datum, DatumId, Fill, FillFrom, Gather, Grain, Groups, Instr, Mask, Pad, Place, Plan,
-    Program, Single, Sink, SinkKind, Slot, Span, Step, TILE, Viewed, Work,
+    Code, Datum, DatumId, Fill, FillFrom, Gather, Grain, Groups, Instr, Mask, NO_PRODUCT, Pad,
+    Place, Plan, Program, Single, Sink, SinkKind, Slot, Span, Step, TILE, Viewed, Work,
 };
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::ALIGN;
@@ -32,6 +32,9 @@ const FLUSH_BYTES: usize = 4 << 20;
 /// Steps that read and write this much have what they read fetched a tile ahead: it comes from beyond
 /// the second-level cache.
 const AHEAD_BYTES: usize = 1 << 20;
+
+/// Elements of a chunk of a product, if rows and sums do not want more.
+const PRODUCT_CHUNK: usize = 1 << 14;
 
 /// Something that instructions of the step read or write.
 #[derive(Clone, Copy)]
@@ -202,19 +205,32 @@ impl Emitter {
         Ok(())
     }
 
-    /// Writes one step.
+    /// Writes one step, and into it the product that feeds it, if it is not `NONE`.
     pub(super) fn step(
         &mut self,
         planner: &Planner,
         core: &Core,
         number: u32,
+        product: u32,
         temporaries: usize,
         plan: &mut Plan,
     ) -> Result<(), OutOfMemory> {
         let draft = planner.drafts[number as usize];
         self.reads.clear();
         self.writes.clear();
-        let (mut nodes, mut random) = (0, false);
+        let (mut nodes, mut random, mut cost) = (0, false, 0);
+        let product = match planner.drafts.get(product as usize) {
+            None => NO_PRODUCT,
+            Some(draft) => {
+                let node = core.node(draft.single);
+                let datum = Datum { place: Place::Chunk, dtype: node.dtype, len: node.len };
+                self.datum_of[draft.single.index()] = (self.round, self.add(datum, plan)?);
+                let product = self.single(planner, core, draft, temporaries, plan)?;
+                nodes = 1;
+                cost = plan.single_cost(&plan.singles[product as usize]);
+                product
+            }
+        };
         let work = if draft.single.is_none() {
             self.values.clear();
             self.brought.clear();
@@ -237,7 +253,7 @@ impl Emitter {
             self.link(draft.row)?;
             let sinks = Span::since(sinks, plan.sinks.len());
             let fills = Span::since(fills, plan.fills.len());
-            Work::Fused(self.program(&draft, sinks, fills, plan)?)
+            Work::Fused(self.program(&draft, product, sinks, fills, plan)?)
         } else {
             nodes = 1;
             Work::Single(self.single(planner, core, &draft, temporaries, plan)?)
@@ -247,7 +263,7 @@ impl Emitter {
             plan.links.try_push(datum)?;
         }
         let links = Span::since(first, plan.links.len());
-        let cost = match work {
+        cost += match work {
             Work::Fused(_) => u64::from(self.cost) * draft.len as u64 / 1000,
             Work::Single(number) => plan.single_cost(&plan.singles[number as usize]),
         };
@@ -286,7 +302,9 @@ impl Emitter {
         }
         let list = Span::since(first, plan.words.len());
         let out = self.datum(core, draft.single, temporaries, plan)?;
-        self.writes(out)?;
+        if plan.data[out as usize].place != Place::Chunk {
+            self.writes(out)?;
+        }
         let dims = core.dims(node.shape);
         plan.singles.try_push(Single { op: node.op, dtype: node.dtype, dims, out, operands, list })
     }
@@ -377,7 +395,9 @@ impl Emitter {
             return self.spread(seen.base, value, dtype);
         }
         let datum = self.datum(core, seen.base, temporaries, plan)?;
-        self.reads(datum)?;
+        if plan.data[datum as usize].place != Place::Chunk {
+            self.reads(datum)?;
+        }
         if seen.layout == NONE {
             return self.stream(datum, 0, grain, plan);
         }
@@ -804,6 +824,7 @@ impl Emitter {
     fn program(
         &mut self,
         draft: &Draft,
+        product: u32,
         sinks: Span,
         fills: Span,
         plan: &mut Plan,
@@ -814,7 +835,10 @@ impl Emitter {
         };
         // About 50 microseconds of work, but not so little data that streams begin all the time.
         let chunk = (50_000_000 / u64::from(self.cost.max(1))).clamp(1 << 12, 1 << 16) as usize;
-        let chunk = draft.unit * chunk.div_ceil(draft.unit);
+        let chunk = match plan.singles.get(product as usize) {
+            Some(product) => product_chunk(draft, product.dims.last().copied().unwrap_or(1)),
+            None => draft.unit * chunk.div_ceil(draft.unit),
+        };
         let rows = tile.checked_div(draft.row).unwrap_or(0);
         let bytes = |count: usize| match count * self.width {
             small @ 0..=15 => small.next_multiple_of(16).max(16),
@@ -825,7 +849,11 @@ impl Emitter {
         let first = plan.slots.len();
         for value in &mut self.values {
             if let Kind::Stream { datum, offset, size, grain } = value.kind {
-                let slot = plan.slots.try_push(Slot::Stream { datum, offset, size, grain })?;
+                let slot = match plan.data[datum as usize].place {
+                    Place::Chunk => Slot::Chunk { datum, size },
+                    _ => Slot::Stream { datum, offset, size, grain },
+                };
+                let slot = plan.slots.try_push(slot)?;
                 value.slot = slot - first as u32;
             }
         }
@@ -878,7 +906,7 @@ impl Emitter {
                 for k in (0..streams).filter(|k| from_afar && *k as usize % chains == chain) {
                     let Slot::Stream { datum, size, grain, .. } = plan.slots[first + k as usize]
                     else {
-                        unreachable!("streams come first")
+                        continue; // a chunk of a product, which is there
                     };
                     let is_like_it = grain == Grain::Element && size == u32::from(instr.size);
                     if is_like_it && !self.writes.contains(&datum) {
@@ -936,6 +964,7 @@ impl Emitter {
             flushes,
             register_bytes: register_bytes.next_multiple_of(ALIGN),
             chunk,
+            product,
         })
     }
 
@@ -1061,6 +1090,12 @@ fn give_back(holes: &mut Vec<(usize, usize)>, at: usize, bytes: usize) -> Result
         holes.remove(place);
     }
     Ok(())
+}
+
+/// Elements of a chunk of a product that feeds a step: whole rows and whole units.
+pub(super) fn product_chunk(draft: &Draft, columns: usize) -> usize {
+    let least = lcm(draft.unit, columns);
+    least.saturating_mul((PRODUCT_CHUNK / least).max(1))
 }
 
 /// What members are emitted in.

@@ -15,13 +15,15 @@ use super::emit::Emitter;
 use super::walk::Walk;
 use super::{Grain, Groups, Plan, ROW_MAX, Span, TILE};
 use crate::arena::{OutOfMemory, TryPush};
-use crate::dtype::{DType, with_dtype};
+use crate::dtype::{DType, with_dtype, with_float};
 use crate::error::Maybe;
+use crate::gemm::Sizes;
 use crate::graph::Core;
 use crate::id::{ListId, NodeId};
 use crate::kernel;
 use crate::level::Level;
 use crate::node::{INLINE_OPERANDS, Node, Op, Reduction};
+use crate::op::matmul::last_two;
 use crate::shape::{Dims, Layout, Padded};
 
 /// Sinks whose units have a common multiple beyond this do not share a step: threads would get
@@ -32,6 +34,17 @@ const UNIT_MAX: usize = 1 << 22;
 /// hardware prefetches well. A step of one tile may have any number: what it keeps in registers is
 /// as much memory as what it would leave for another step.
 const STREAMS_MAX: u32 = 24;
+
+/// A product whose result has so many bytes feeds the step that reads it, chunk by chunk. (Measured:
+/// what is smaller stays in the caches as a whole, and streams are fetched best when they are long.)
+const FEED_BYTES: usize = 4 << 20;
+
+/// Bytes of a row from which on it does. (Measured: between shorter ones there is too little
+/// arithmetic to fetch behind.)
+const FEED_ROW: usize = 192;
+
+/// Elements of a product's chunk, at most: more would not stay in the cache.
+const CHUNK_MAX: usize = 1 << 16;
 
 /// Steps that a search for a path looks at before it gives up and says that there is one.
 const SEARCH_MAX: usize = 200;
@@ -215,6 +228,8 @@ pub(super) struct Fate {
     shown: u32,
     /// Whether its value must be in memory.
     pub(super) stored: bool,
+    /// Whether it was asked for.
+    asked: bool,
 }
 
 /// The planner's own memory, kept from plan to plan.
@@ -223,6 +238,8 @@ pub(crate) struct Planner {
     level: Level,
     /// One node a step, and every value stored.
     single: bool,
+    /// Bytes of a product's result from which on it feeds a step.
+    feed_bytes: usize,
     pub(super) fates: Vec<Fate>,
     shown: Vec<Shown>,
     pub(super) drafts: Vec<Draft>,
@@ -248,6 +265,7 @@ impl Planner {
             walk: Walk::default(),
             level,
             single: false,
+            feed_bytes: FEED_BYTES,
             fates: Vec::new(),
             shown: Vec::new(),
             drafts: Vec::new(),
@@ -269,6 +287,11 @@ impl Planner {
     /// Whether to fuse nothing.
     pub(crate) fn set_single(&mut self, single: bool) {
         self.single = single;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_feed_bytes(&mut self, bytes: usize) {
+        self.feed_bytes = bytes;
     }
 
     /// Brings the versions of everything below these nodes up to date.
@@ -321,7 +344,7 @@ impl Planner {
         let found = self.walk.find(core, &all);
         self.order = all;
         found?;
-        let blank = Fate { home: Home::Ready, shown: NONE, stored: false };
+        let blank = Fate { home: Home::Ready, shown: NONE, stored: false, asked: false };
         self.fates.try_extend_to(core.len(), blank)?;
         self.order.clear();
         for id in self.walk.needed() {
@@ -335,6 +358,7 @@ impl Planner {
         for &root in roots {
             if self.walk.is_needed(root) {
                 self.materialise(core, root)?;
+                self.fates[root.index()].asked = true;
             }
         }
         self.emitter.start(core.len())?;
@@ -346,6 +370,7 @@ impl Planner {
             let own = from.index() >= temporaries && self.has_own(core, from);
             if own && self.emitter.claim(core, from, k as u32, plan)? {
                 self.fates[from.index()].stored = true;
+                self.fates[from.index()].asked = true;
             } else {
                 self.set_view(core, 0, from, core.node(from).shape);
                 self.join(
@@ -392,14 +417,79 @@ impl Planner {
                 if self.stack.len() == before {
                     self.drafts[top as usize].seen = self.search;
                     self.stack.pop();
+                    let (step, product) = match self.fed_by(core, top, temporaries) {
+                        Some(step) => (step, top),
+                        None => (top, NONE),
+                    };
+                    self.drafts[step as usize].seen = self.search;
                     let mut emitter = std::mem::take(&mut self.emitter);
-                    let emitted = emitter.step(self, core, top, temporaries, plan);
+                    let emitted = emitter.step(self, core, step, product, temporaries, plan);
                     self.emitter = emitter;
                     emitted?;
                 }
             }
         }
         self.emitter.finish(plan)
+    }
+
+    /// The step that a product can feed, chunk by chunk while each is in the cache: it alone reads
+    /// the result, which is then nowhere as a whole, and all else that it reads is there already.
+    fn fed_by(&self, core: &Core, product: u32, temporaries: usize) -> Option<u32> {
+        let Draft { single: id, users, len, .. } = self.drafts[product as usize];
+        if self.single || id.is_none() || core.node(id).op != Op::MatMul || users == NONE {
+            return None;
+        }
+        let node = core.node(id);
+        // What a read computes may be wanted by the backward after it; and a product without a
+        // gradient may be one of constants, which is computed once, and then skipped.
+        let is_dropped = id.index() >= temporaries
+            || temporaries != usize::MAX && node.requires_grad && !self.fates[id.index()].asked;
+        let (dims, left) = (core.dims(node.shape), core.shape(node.inputs[0]));
+        let ((m, n), (_, k)) = (last_two(&dims), last_two(&left));
+        let size = node.dtype.size();
+        let is_worth_it = len * size >= self.feed_bytes
+            && n * size >= FEED_ROW
+            && with_float!(node.dtype, T => Sizes { m, k, n }.can_hold::<T>());
+        if !is_dropped || !is_worth_it {
+            return None;
+        }
+        let Edge { to, next } = self.edges[users as usize];
+        let draft = &self.drafts[to as usize];
+        let fits = next == NONE
+            && draft.single.is_none()
+            && draft.len == len
+            && super::emit::product_chunk(draft, n) <= CHUNK_MAX
+            && self.reads_as_it_lies(draft, id)
+            && self.can_run(draft);
+        fits.then_some(to)
+    }
+
+    /// Whether all that a step reads of a node is at the place of what it makes.
+    fn reads_as_it_lies(&self, draft: &Draft, id: NodeId) -> bool {
+        let mut at = draft.first;
+        while at != NONE {
+            let member = self.members[at as usize];
+            for seen in member.seen.of(&self.seen) {
+                if seen.base == id && (seen.layout != NONE || member.grain != Grain::Element) {
+                    return false;
+                }
+            }
+            at = member.next;
+        }
+        true
+    }
+
+    /// Whether all steps before one are written.
+    fn can_run(&self, draft: &Draft) -> bool {
+        let mut edge = draft.deps;
+        while edge != NONE {
+            let Edge { to, next } = self.edges[edge as usize];
+            if self.drafts[to as usize].seen != self.search {
+                return false;
+            }
+            edge = next;
+        }
+        true
     }
 
     pub(super) fn level(&self) -> Level {
@@ -1231,7 +1321,7 @@ pub(super) fn operand_dtype(core: &Core, node: &Node, k: usize) -> DType {
     }
 }
 
-fn lcm(a: usize, b: usize) -> usize {
+pub(super) fn lcm(a: usize, b: usize) -> usize {
     let (mut x, mut y) = (a, b);
     while y != 0 {
         (x, y) = (y, x % y);

@@ -80,6 +80,8 @@ pub(crate) enum Place {
     Scratch(usize),
     /// In a fresh buffer, for the caller: the gradient of the target of this number.
     Result(u32),
+    /// Nowhere as a whole: each thread has the chunk of it that it works on.
+    Chunk,
 }
 
 /// How fine a value is, in a step that keeps rows whole.
@@ -139,13 +141,20 @@ pub(crate) struct Program {
     pub(crate) register_bytes: usize,
     /// What a thread takes at a time.
     pub(crate) chunk: usize,
+    /// The matrix product, the plan's single of this number, whose result the program reads: each
+    /// chunk of it is computed just before the program runs on it. `NO_PRODUCT` for none.
+    pub(crate) product: u32,
 }
+
+pub(crate) const NO_PRODUCT: u32 = u32::MAX;
 
 /// Where an instruction reads or writes a tile.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Slot {
     /// The tile's part of a datum: dense from element `offset` on.
     Stream { datum: DatumId, offset: usize, size: u32, grain: Grain },
+    /// The tile's part of the product's chunk at hand.
+    Chunk { datum: DatumId, size: u32 },
     /// This many bytes into the thread's registers.
     Register(usize),
 }
@@ -455,6 +464,13 @@ impl Plan {
                             Grain::Row => program.len / program.row.max(1),
                         };
                         assert!(offset + count <= datum.len, "{slot:?} of {datum:?}");
+                        assert_eq!(size as usize, datum.dtype.size());
+                    }
+                    Slot::Chunk { datum, size } => {
+                        assert!(k < program.streams as usize);
+                        assert_eq!(datum, self.singles[program.product as usize].out);
+                        let datum = self.data[datum as usize];
+                        assert!(datum.place == Place::Chunk && datum.len == program.len);
                         assert_eq!(size as usize, datum.dtype.size());
                     }
                     Slot::Register(at) => {

@@ -205,6 +205,56 @@ fn layer() {
     );
 }
 
+/// Large products are computed chunk by chunk in the step that reads them.
+#[test]
+fn large_layers() {
+    let g = &Graph::new();
+    let x = g.tensor(&vec![0.5f32; 1 << 19], &[1 << 14, 32]);
+    let (w1, b1) = (leaf(g, &[32, 64]), leaf(g, &[64]));
+    let (w2, b2) = (leaf(g, &[64, 64]), leaf(g, &[64]));
+    let loss = ((x.matmul(w1) + b1).relu().matmul(w2) + b2).gelu().mean();
+    expect(
+        backward(loss),
+        "
+        6 steps, 8458240 bytes of scratch memory
+        0: 1048576 elements, reads n0 n1 n2, writes n7
+           t4 = matmul n0 n1
+           r2 = n2 as [16384, 64]*[0, 1]+0
+           t4 | add r2 | relu => n7
+        1: 1048576 elements, reads n7 n3 n4, writes n11 t14 dn4
+           t9 = matmul n7 n3
+           r2 = n4 as [16384, 64]*[0, 1]+0
+           t9 | add r2 -> r4
+           r5 = gelu r4
+           r6 = gelu'0 r4 0.00000095367431640625
+           r6 => t14
+           n11 <- sum r5
+           dn4 <- sum r6
+        2: 1 elements, reads n11, writes n12
+           n11 | div 1048576 -> n12
+        3: 1048576 elements, reads t14 n3 n7, writes t18 dn2
+           t17 = matmul t14 n3 as [64, 64]*[1, 64]+0
+           t17 | relu' n7 => t18 -> r3
+           dn2 <- sum r3
+        4: dn3 = matmul n7 as [64, 16384]*[1, 64]+0 t14
+        5: dn1 = matmul n0 as [32, 16384]*[1, 32]+0 t18
+        ",
+    );
+    // By itself a product of constants is computed once.
+    let y = (x.matmul(g.tensor(&[0.5f32; 32 * 64], &[32, 64])) + b1).relu();
+    y.eval().unwrap();
+    expect(
+        g.plan_to_text(),
+        "
+        2 steps, 0 bytes of scratch memory
+        0: n14 = matmul n0 n13
+        1: 1048576 elements, reads n14 n2, writes n16
+           r2 = n2 as [16384, 64]*[0, 1]+0
+           n14 | add r2 | relu => n16
+        ",
+    );
+}
+
 #[test]
 fn mlp() {
     let g = &Graph::new();

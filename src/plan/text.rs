@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Code, Fill, FillFrom, Grain, Place, Plan, Slot, Work};
+use super::{Code, Fill, FillFrom, Grain, Place, Plan, Single, Slot, Work};
 use crate::kernel::{Act, Link, Reach};
 
 impl fmt::Display for Plan {
@@ -29,6 +29,9 @@ impl fmt::Display for Plan {
                     writeln!(f)?;
                     let slots = program.slots.of(&self.slots);
                     let fills = program.fills.of(&self.fills);
+                    if let Some(single) = self.singles.get(program.product as usize) {
+                        writeln!(f, "   {}", SingleName { plan: self, single })?;
+                    }
                     let slot_name = |slot: u32| SlotName { plan: self, slots, fills, slot };
                     for instr in program.instrs.of(&self.instrs) {
                         let indent = if instr.grain == Grain::Row { "     " } else { "   " };
@@ -95,14 +98,7 @@ impl fmt::Display for Plan {
                 }
                 Work::Single(single) => {
                     let single = &self.singles[single as usize];
-                    write!(f, "{number}: {} = {}", self.datum_name(single.out), single.op.name())?;
-                    for view in single.operands.of(&self.views) {
-                        write!(f, " {}", self.datum_name(view.datum))?;
-                        if view.layout.offset != 0 || !view.layout.is_dense() {
-                            write!(f, " as {:?}", view.layout)?;
-                        }
-                    }
-                    writeln!(f)?;
+                    writeln!(f, "{number}: {}", SingleName { plan: self, single })?;
                 }
             }
         }
@@ -122,6 +118,9 @@ impl Plan {
                     write!(out, "{number}: {} elements", program.len)?;
                     if program.row != 0 {
                         write!(out, " in rows of {}", program.row)?;
+                    }
+                    if let Some(product) = self.singles.get(program.product as usize) {
+                        write!(out, "\\n{}", product.op.name())?;
                     }
                     for instr in program.instrs.of(&self.instrs) {
                         match instr.code {
@@ -216,9 +215,29 @@ impl fmt::Display for DatumName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.plan.data[self.datum as usize].place {
             Place::Node(id) => write!(f, "{id}"),
-            Place::Scratch(_) => write!(f, "t{}", self.datum),
+            Place::Scratch(_) | Place::Chunk => write!(f, "t{}", self.datum),
             Place::Result(k) => write!(f, "d{}", self.plan.targets[k as usize]),
         }
+    }
+}
+
+/// An operation of its own, with its operands.
+struct SingleName<'a> {
+    plan: &'a Plan,
+    single: &'a Single,
+}
+
+impl fmt::Display for SingleName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let &Self { plan, single } = self;
+        write!(f, "{} = {}", plan.datum_name(single.out), single.op.name())?;
+        for view in single.operands.of(&plan.views) {
+            write!(f, " {}", plan.datum_name(view.datum))?;
+            if view.layout.offset != 0 || !view.layout.is_dense() {
+                write!(f, " as {:?}", view.layout)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -236,6 +255,7 @@ impl fmt::Display for SlotName<'_> {
             Slot::Stream { datum, offset, .. } => {
                 write!(f, "{}[{offset}..]", self.plan.datum_name(datum))
             }
+            Slot::Chunk { datum, .. } => write!(f, "{}", self.plan.datum_name(datum)),
             Slot::Register(_) => match self.fills.iter().find(|fill| fill.slot == self.slot) {
                 Some(Fill { from: FillFrom::Constant(value), .. }) => write!(f, "{value}"),
                 Some(Fill { from: FillFrom::Element(datum, at), .. }) => {
