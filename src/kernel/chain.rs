@@ -20,6 +20,9 @@ use crate::roll_call::Elem;
 /// Vectors of a block: with them and an operand, half of the registers are in use.
 const VECTORS: usize = 8;
 
+/// Vectors of the blocks for what is left of a tile.
+const PAIR: usize = 2;
+
 /// One link.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Link {
@@ -269,6 +272,11 @@ unsafe fn run<R: Register, One: Register<Elem = R::Elem>>(
             // SAFETY: the caller's promise.
             unsafe { block::<R, VECTORS>(links, slots, offsets(i), ahead, VECTORS * R::LANES) };
             i += VECTORS * R::LANES;
+        }
+        while n - i >= PAIR * R::LANES {
+            // SAFETY: the caller's promise.
+            unsafe { block::<R, PAIR>(links, slots, offsets(i), ahead, PAIR * R::LANES) };
+            i += PAIR * R::LANES;
         }
         while i < n {
             let count = R::LANES.min(n - i);
