@@ -398,8 +398,10 @@ bg_status bg_set_requires_grad(bg_graph *g, bg_node x, bool on);
 bg_status bg_set_label(bg_graph *g, bg_node x, const char *label);
 
 // Adds the gradient of y, a single element, to the gradient of every leaf that requires one. It
-// adds: see bg_zero_grads. When it fails, no gradient has changed.
-bg_status bg_backward(bg_graph *g, bg_node y);
+// adds: see bg_zero_grads. When it fails, no gradient has changed. The value of y is computed on the
+// way and kept: read it afterwards, for to read it before costs one more forward.
+bg_status bg_backward(bg_graph *g,
+                      bg_node y);
 
 // As bg_backward, for y of any shape with a head gradient of the same shape: the gradient of
 // sum(head y).

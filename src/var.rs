@@ -862,6 +862,9 @@ impl<'g> Var<'g> {
     }
 
     /// Adds the gradient of this single element to those of the leaves it depends on.
+    ///
+    /// The value is computed on the way and kept, so read it afterwards: to read it before costs one
+    /// more forward, in which what lies between is not kept.
     #[track_caller]
     pub fn backward(self) -> Result<()> {
         self.graph.backward(&[(self, None)])

@@ -65,22 +65,28 @@ impl<'g> Ready<'g> {
 
     fn forward(&self) -> Var<'g> {
         let y = (self.record)();
+        self.read(y);
+        y
+    }
+
+    /// Backward first, which computes the value as well: read before, it would be computed twice.
+    fn forward_backward(&self) -> Var<'g> {
+        let y = (self.record)();
+        ok(match self.head {
+            None => y.backward(),
+            Some(head) => y.backward_with(head),
+        });
+        self.read(y);
+        y
+    }
+
+    fn read(&self, y: Var<'g>) {
         match self.head {
             None => {
                 black_box(ok(y.item()));
             }
             Some(_) => ok(y.eval()),
         };
-        y
-    }
-
-    fn forward_backward(&self) -> Var<'g> {
-        let y = self.forward();
-        ok(match self.head {
-            None => y.backward(),
-            Some(head) => y.backward_with(head),
-        });
-        y
     }
 }
 

@@ -161,8 +161,8 @@ fn ready(graph: &Graph, batch: usize) -> Model<'_> {
 
 /// The step, all but the recording.
 fn learn(graph: &Graph, loss: Var<'_>) {
-    black_box(ok(loss.item()));
     ok(loss.backward());
+    black_box(ok(loss.item()));
     ok(SGD.step(graph));
 }
 

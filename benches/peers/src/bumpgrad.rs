@@ -70,17 +70,18 @@ impl<'g> Job<'g, '_> {
     fn run(self, plan: Plan<'g, '_>, record: impl Fn() -> Var<'g>) {
         let Self { graph, session, replay } = self;
         let pass = |y: Var<'g>, outcome: Option<&mut Outcome>| {
-            match plan.head {
-                None => {
-                    black_box(ok(y.item()));
-                }
-                Some(_) => ok(y.eval()),
-            }
+            // Backward computes the value as well: read before, it would be computed twice.
             if plan.backward {
                 ok(match plan.head {
                     None => y.backward(),
                     Some(head) => y.backward_with(head),
                 });
+            }
+            match plan.head {
+                None => {
+                    black_box(ok(y.item()));
+                }
+                Some(_) => ok(y.eval()),
             }
             if let Some(outcome) = outcome {
                 outcome.put("result", &wide(y));
