@@ -116,7 +116,7 @@ macro_rules! acts {
             Store,
             /// The same, past the cache.
             StorePast,
-            /// Has what lies one tile ahead of its operand brought to the cache.
+            /// Has what lies some tiles ahead of its operand brought to the cache.
             Ahead,
             $($alone,)*
             $($paired,)*
@@ -236,7 +236,7 @@ fn prefetch(from: *const u8, ahead: usize, bytes: usize) {
 }
 
 /// `chain(links, slots, rows, n, ahead)` takes `rows` rows of `n` elements through the links, as
-/// elements of the type that it was looked up for; tiles of streams are `ahead` bytes apart.
+/// elements of the type that it was looked up for; streams are fetched `ahead` bytes ahead.
 ///
 /// # Safety
 /// - `slots` holds a pointer for each slot of a link, valid for reading, or for writing where the link

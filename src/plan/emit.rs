@@ -29,7 +29,7 @@ use crate::shape::Layout;
 /// needed, and would be read from memory first.
 const FLUSH_BYTES: usize = 4 << 20;
 
-/// Steps that read and write this much have what they read fetched a tile ahead: it comes from beyond
+/// Steps that read and write this much have what they read fetched ahead of time: it comes from beyond
 /// the second-level cache.
 const AHEAD_BYTES: usize = 1 << 20;
 
