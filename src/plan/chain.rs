@@ -207,17 +207,26 @@ impl Emitter {
         let first_link = linking.links.len();
         let mut open = Open { size, held: NONE, by_rows: false };
         let mut next = Some(begin);
+        let mut count = 0;
         while let Some(number) = next {
             linking.taken[number] = true;
             self.append(&self.instrs[number], &mut open, linking)?;
             next = self.continues(first, among, row, &open, linking);
+            count += 1;
+        }
+        let one = self.instrs[begin];
+        if count == 1 && one.code == Code::Map && !open.by_rows {
+            // Its kernel is as good, and reads and writes while it computes.
+            linking.links.truncate(first_link);
+            linking.known[one.out as usize].stored = true;
+            linking.instrs.try_push(one)?;
+            return Ok(());
         }
         settle(&open, linking)?;
         let links = Span::since(first_link, linking.links.len());
         let grain = if open.by_rows { Grain::Row } else { Grain::Element };
-        let blank = self.instrs[begin];
         let (code, out, ops) = (Code::Chain, NONE, [NONE; 4]);
-        linking.instrs.try_push(Instr { code, grain, links, out, ops, ..blank })?;
+        linking.instrs.try_push(Instr { code, grain, links, out, ops, ..one })?;
         Ok(())
     }
 

@@ -31,7 +31,7 @@ fn w3() {
         2 steps, 3968 bytes of scratch memory
         0: 1000000 elements, reads n0 n1 n2, writes n9 dn2 dn1 dn0
            r8 = sincos n0 r9
-           n2 | mul 0.1 -> r10
+           r10 = mul n2 0.1
            r11 = exp r10
            r8 | mul n1 | add r11 -> r10 | square -> r12
            0.0000009999999974752427 | square' r10 -> r10 | mul r11 | mul 0.1 -> dn2
@@ -39,7 +39,7 @@ fn w3() {
            r10 | mul r8 -> dn1
            n9 <- sum r12
         1: 1 elements, reads n9, writes n10
-           n9 | div 1000000 -> n10
+           n10 = div n9 1000000
         ",
     );
 }
@@ -65,7 +65,7 @@ fn w3_chain() {
            0.0000009999999974752427 | mul r10 | mul 0.9 | mul r9 | mul 0.9 | mul r8 | mul 0.9 | mul r7 | mul 0.9 -> dn0
            n13 <- sum r5
         1: 1 elements, reads n13, writes n14
-           n13 | div 1000000 -> n14
+           n14 = div n13 1000000
         ",
     );
 }
@@ -83,7 +83,7 @@ fn softmax() {
         1 step, 0 bytes of scratch memory
         0: 32768 elements in rows of 64, reads n0 n1, writes n2 dn0
            n2 = softmax n0
-           n1 | mul n2 -> r4
+           r4 = mul n1 n2
              r5 = sum r4
            n1 | sub r5 of the row | mul n2 -> dn0
         ",
@@ -224,14 +224,14 @@ fn large_layers() {
         1: 1048576 elements, reads n7 n3 n4, writes n11 t14 dn4
            t9 = matmul n7 n3
            r2 = n4 as [16384, 64]*[0, 1]+0
-           t9 | add r2 -> r4
+           r4 = add t9 r2
            r5 = gelu r4
            r6 = gelu'0 r4 0.00000095367431640625
            r6 => t14
            n11 <- sum r5
            dn4 <- sum r6
         2: 1 elements, reads n11, writes n12
-           n11 | div 1048576 -> n12
+           n12 = div n11 1048576
         3: 1048576 elements, reads t14 n3 n7, writes t18 dn2
            t17 = matmul t14 n3 as [64, 64]*[1, 64]+0
            t17 | relu' n7 => t18 -> r3
@@ -283,7 +283,7 @@ fn mlp() {
            t14 = where r8 r7 0
         4: 640 elements in rows of 10, reads n8 n4 n10 t13 t14, writes n13 t17 dn4
            r4 = n4 as [64, 10]*[0, 1]+0
-           n8 | add r4 -> r6
+           r6 = add n8 r4
            r7 = log_softmax and softmax r6 r8
              r9 = cross_entropy r7 n10
            r7 = unpick t13[0] n10
@@ -296,7 +296,7 @@ fn mlp() {
         6: t19 = matmul t17 n3 as [10, 32]*[1, 10]+0
         7: dn3 = matmul n7 as [32, 64]*[1, 32]+0 t17
         8: 2048 elements, reads n7 t19, writes t20 dn2
-           t19 | relu' n7 -> t20
+           t20 = relu'0 t19 n7 t19
            dn2 <- sum t20
         9: dn1 = matmul n0 as [128, 64]*[1, 128]+0 t20
         ",
@@ -314,7 +314,7 @@ fn dropout() {
         0: 4096 elements in rows of 4096, reads n0, writes n4 dn0
            r4 = tanh n0
            r5 = dropout_mask
-           r4 | mul r5 -> r6
+           r6 = mul r4 r5
              n4 = sum r6
            1 | mul r5 | tanh' r4 -> dn0
         ",
@@ -335,13 +335,13 @@ fn mixed_axes() {
            r0 = n1 as [16, 8, 32]*[32, 512, 1]+0
            n2 <- sum r0
         2: 16 elements in rows of 16, reads n2, writes n4 t5
-           n2 | square -> r4
+           r4 = square n2
              n4 = sum r4
-           1 | square' n2 -> t5
+           t5 = square'0 n2 1
         3: 4096 elements, reads n0 t5, writes dn0
            r2 = t5 as [8, 16, 32]*[0, 1, 0]+0
            r3 = cos n0
-           r2 | mul r3 -> dn0
+           dn0 = mul r2 r3
         ",
     );
 }
@@ -358,13 +358,13 @@ fn middle_axis() {
            r1 = sin n0
            n2 <- sum r1
         1: 256 elements in rows of 256, reads n2, writes n4 t4
-           n2 | square -> r4
+           r4 = square n2
              n4 = sum r4
-           1 | square' n2 -> t4
+           t4 = square'0 n2 1
         2: 4096 elements, reads n0 t4, writes dn0
            r2 = t4 as [8, 16, 32]*[32, 0, 1]+0
            r3 = cos n0
-           r2 | mul r3 -> dn0
+           dn0 = mul r2 r3
         ",
     );
 }
@@ -382,7 +382,7 @@ fn reshape_of_a_transpose() {
            r4 = copy r2
            r5 = sincos r4 r6
              n4 = sum r5
-           1 | mul r6 -> t2
+           t2 = mul 1 r6
         1: 2048 elements, reads t2, writes dn0
            r1 = t2 as [64, 32]*[1, 64]+0
            dn0 = copy r1
@@ -400,7 +400,7 @@ fn norm() {
         "
         5 steps, 400960 bytes of scratch memory
         0: 100000 elements, reads n0, writes n3
-           n0 | square -> r1
+           r1 = square n0
            n3 <- sum r1
         1: 1 elements, reads n3, writes n4
            n4 = norm n3
@@ -430,14 +430,14 @@ fn bias_of_columns() {
         2 steps, 2176 bytes of scratch memory
         0: 32768 elements, reads n0 n1, writes n5 dn0 dn1
            r2 = n1 as [512, 64]*[0, 1]+0
-           n0 | add r2 -> r4
+           r4 = add n0 r2
            r5 = tanh r4
            r5 | square -> r4
            0.000030517578125 | square' r5 | tanh' r5 -> dn0
            n5 <- sum r4
            dn1 <- sum dn0
         1: 1 elements, reads n5, writes n6
-           n5 | div 32768 -> n6
+           n6 = div n5 32768
         ",
     );
 }
@@ -455,7 +455,7 @@ fn max_rows() {
              r4 = max r3
              r5 = argmax r3
            r6 = unpick 1 r5
-           r6 | tanh' r3 -> dn0
+           dn0 = tanh'0 r6 r3 r6
              n3 <- sum r4
         ",
     );
@@ -490,7 +490,7 @@ fn logsumexp() {
              r3 = logsumexp n0
            n0 | sub r3 of the row -> r4
            r5 = exp r4
-           1 | mul r5 -> dn0
+           dn0 = mul 1 r5
              n2 <- sum r3
         ",
     );
@@ -506,9 +506,9 @@ fn logsumexp() {
              n2 <- sum n1
         1: 32768 elements, reads n0 n1, writes dn0
            r2 = n1 as [512, 64]*[0, 1]+0
-           n0 | sub r2 -> r4
+           r4 = sub n0 r2
            r5 = exp r4
-           1 | mul r5 -> dn0
+           dn0 = mul 1 r5
         ",
     );
 }
@@ -524,7 +524,7 @@ fn attention() {
         10 steps, 40960 bytes of scratch memory
         0: n4 = matmul n0 n1 as [4, 16, 32]*[512, 1, 16]+0
         1: 4096 elements in rows of 32, reads n4, writes n6
-           n4 | mul 0.25 -> r3
+           r3 = mul n4 0.25
            n6 = softmax r3
         2: n7 = matmul n6 n2
         3: 2048 elements in rows of 2048, reads n7, writes n8 t9
@@ -533,7 +533,7 @@ fn attention() {
         4: t10 = matmul t9 n2 as [4, 16, 32]*[512, 1, 16]+0
         5: dn2 = matmul n6 as [4, 32, 32]*[1024, 1, 32]+0 t9
         6: 4096 elements in rows of 32, reads t10 n6, writes t11
-           t10 | mul n6 -> r4
+           r4 = mul t10 n6
              r5 = sum r4
            t10 | sub r5 of the row | mul n6 | mul 0.25 -> t11
         7: dn0 = matmul t11 n1
@@ -563,7 +563,7 @@ fn neighbours() {
         1: 1000 elements, reads t3 t4, writes dn0
            r1 = t3 as [999]*[1]+0 at [1] of [1000]
            r2 = t4 as [999]*[1]+0 at [0] of [1000]
-           r1 | add r2 -> dn0
+           dn0 = add r1 r2
         ",
     );
     let x = leaf(g, &[64, 32]);
@@ -603,7 +603,7 @@ fn neighbours() {
            n31 = tanh n29
         1: 64 elements in rows of 64, reads n31 n30, writes n35 t6 dn30
            r4 = n31 as [64]*[2]+0
-           r4 | mul n30 -> r6
+           r6 = mul r4 n30
              n35 = sum r6
            1 | mul n30 -> t6
            1 | mul r4 -> dn30
