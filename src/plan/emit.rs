@@ -36,6 +36,9 @@ const AHEAD_BYTES: usize = 1 << 20;
 /// Elements of a chunk of a product, if rows and sums do not want more.
 const PRODUCT_CHUNK: usize = 1 << 14;
 
+/// Elements of a tile where there is one instruction.
+const ALONE_TILE: usize = 4096;
+
 /// Something that instructions of the step read or write.
 #[derive(Clone, Copy)]
 pub(super) struct Value {
@@ -830,6 +833,8 @@ impl Emitter {
         plan: &mut Plan,
     ) -> Result<u32, OutOfMemory> {
         let tile = match draft.row {
+            // One instruction leaves nothing in the cache for another.
+            0 if self.instrs.len() == 1 => ALONE_TILE.min(draft.len).max(1),
             0 => TILE.min(draft.len).max(1),
             row => (TILE / row).min(draft.len / row).max(1) * row,
         };
