@@ -7,7 +7,7 @@ use std::fmt::{self, Write};
 use std::time::Instant;
 
 use crate::arena::TryPush;
-use crate::plan::{Code, Plan, Step, Work};
+use crate::plan::{Plan, Step, Work};
 
 /// Bytes of an event's name: what does not fit is left out.
 const NAME: usize = 96;
@@ -181,19 +181,9 @@ fn describe(plan: &Plan, step: &Step) -> (Name, u64) {
             let product = plan.singles.get(program.product as usize);
             let mut first = product.is_none();
             let _ = name.write_str(product.map_or("", |product| product.op.name()));
-            for instr in program.instrs.of(&plan.instrs) {
-                let word = match instr.code {
-                    Code::Spread | Code::Flush | Code::Gather | Code::Pad => continue,
-                    Code::Copy => "copy",
-                    _ => instr.name.name(),
-                };
-                let is_pull = matches!(instr.name, crate::node::Op::Pull(..));
-                let written = write!(
-                    name,
-                    "{}{word}{}",
-                    if first { "" } else { " " },
-                    if is_pull { "'" } else { "" }
-                );
+            for (word, operand) in plan.words(program) {
+                let (space, pull) = (if first { "" } else { " " }, operand.map_or("", |_| "'"));
+                let written = write!(name, "{space}{word}{pull}");
                 first = false;
                 if written.is_err() {
                     break;

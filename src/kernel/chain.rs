@@ -133,6 +133,11 @@ macro_rules! acts {
                 matches!(self, Act::Store | Act::StorePast)
             }
 
+            /// Whether it changes the block by an operation.
+            pub(crate) fn computes(self) -> bool {
+                !matches!(self, Act::Load | Act::Ahead) && !self.writes()
+            }
+
             /// What it is called in a plan's text.
             pub(crate) fn name(self) -> &'static str {
                 match self {

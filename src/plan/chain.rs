@@ -185,11 +185,9 @@ impl Emitter {
         let known = &mut linking.known[value as usize];
         if known.repeats != NONE && !known.stored {
             known.stored = true;
-            let made = |instr: &&Instr| instr.code == Code::Spread && instr.out == value;
-            if let Some(&spread) = self.instrs.iter().find(made) {
-                linking.known[spread.ops[0] as usize].left -= 1;
-                linking.instrs.try_push(spread)?;
-            }
+            let spread = self.instrs[known.maker as usize];
+            linking.known[spread.ops[0] as usize].left -= 1;
+            linking.instrs.try_push(spread)?;
         }
         Ok(())
     }

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::{Code, Fill, FillFrom, Grain, Place, Plan, Single, Slot, Work};
+use super::{Code, Fill, FillFrom, Grain, Place, Plan, Program, Single, Slot, Work};
 use crate::kernel::{Act, Link, Reach};
+use crate::node::Op;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,6 +108,23 @@ impl fmt::Display for Plan {
 }
 
 impl Plan {
+    /// What a program does, and to which operand if it is a pull by a kernel.
+    pub(crate) fn words(&self, program: &Program) -> impl Iterator<Item = (&str, Option<u8>)> {
+        program.instrs.of(&self.instrs).iter().flat_map(|instr| {
+            let operand = match instr.name {
+                Op::Pull(_, operand) => Some(operand),
+                _ => None,
+            };
+            let own = match instr.code {
+                Code::Spread | Code::Gather | Code::Pad | Code::Chain => None,
+                Code::Copy => Some(("copy", None)),
+                _ => Some((instr.name.name(), operand)),
+            };
+            let links = instr.links.of(&self.chains).iter().filter(|link| link.act.computes());
+            own.into_iter().chain(links.map(|link| (link.act.name(), None)))
+        })
+    }
+
     /// The steps and what passes between them, as a graph in the DOT language of Graphviz.
     pub(crate) fn dot(&self, out: &mut impl fmt::Write) -> fmt::Result {
         writeln!(out, "digraph plan {{\n  node [shape=box, fontname=monospace];")?;
@@ -122,23 +140,9 @@ impl Plan {
                     if let Some(product) = self.singles.get(program.product as usize) {
                         write!(out, "\\n{}", product.op.name())?;
                     }
-                    for instr in program.instrs.of(&self.instrs) {
-                        match instr.code {
-                            Code::Spread | Code::Gather | Code::Pad => {}
-                            Code::Chain => {
-                                for link in instr.links.of(&self.chains) {
-                                    if !matches!(link.act, Act::Load | Act::Ahead)
-                                        && !link.act.writes()
-                                    {
-                                        write!(out, "\\n{}", link.act.name())?;
-                                    }
-                                }
-                                continue;
-                            }
-                            Code::Copy => write!(out, "\\ncopy")?,
-                            _ => write!(out, "\\n{}", instr.name.name())?,
-                        }
-                        if let crate::node::Op::Pull(_, operand) = instr.name {
+                    for (word, operand) in self.words(program) {
+                        write!(out, "\\n{word}")?;
+                        if let Some(operand) = operand {
                             write!(out, "'{operand}")?;
                         }
                     }
