@@ -10,6 +10,7 @@ use bumpalo::Bump;
 
 use crate::arena::{Lists, OutOfMemory, Stack, TryPush};
 use crate::buffer::{Buffer, Pool};
+use crate::defect::FailPoint;
 use crate::dtype::{DType, Element};
 use crate::error::{ErrorKind, ErrorSlot, Fail, Maybe};
 use crate::id::{ListId, NodeId};
@@ -145,6 +146,9 @@ pub(crate) struct Core {
     pub(crate) seeded: u64,
     /// Counts the random leaves and dropouts since then, each with a stream of its own.
     pub(crate) streams: u64,
+    /// Whether data that cannot be computed again are being changed: see [`Core::recover`].
+    pub(crate) is_torn: bool,
+    pub(crate) fail_point: FailPoint,
     /// From this node on, hashes are not those of the nodes as they are now.
     outdated: usize,
     labels: Vec<(NodeId, String)>,
@@ -188,6 +192,8 @@ impl Core {
             seed: 0,
             seeded: 1,
             streams: 0,
+            is_torn: false,
+            fail_point: FailPoint::default(),
             outdated: usize::MAX,
             labels: Vec::new(),
             walk_scratch: WalkScratch::default(),
@@ -339,12 +345,26 @@ impl Core {
                 format_args!("{what}: the handle is null (the result of an operation that failed)"),
             );
         }
+        if self.is_torn {
+            return self.torn(what);
+        }
         self.fail(
             ErrorKind::Handle,
             format_args!(
                 "{what}: the handle n{} is not valid here: it is of another graph, or its node was \
                  dropped by a rewind or reset",
                 handle.id()
+            ),
+        )
+    }
+
+    #[cold]
+    pub(crate) fn torn(&mut self, what: &str) -> Fail {
+        self.fail(
+            ErrorKind::Internal,
+            format_args!(
+                "{what}: a defect of bumpgrad left parameters or gradients half changed: the graph \
+                 cannot be used until it is reset"
             ),
         )
     }
@@ -412,6 +432,7 @@ impl Core {
     // A part of each caller: passing a node on takes as long as recording it.
     #[inline(always)]
     pub(crate) fn push(&mut self, node: NewNode) -> Maybe<NodeId> {
+        self.fail_point.pass();
         let id = self.nodes.len();
         let may = self.no_grad == 0 && node.dtype.is_float() && node.op.is_differentiable();
         let requires_grad = may
@@ -529,13 +550,14 @@ impl Core {
     /// A leaf of this shape with a buffer of undefined content; the caller fills it at once.
     pub(crate) fn new_leaf(&mut self, what: &str, dtype: DType, dims: &[usize]) -> Maybe<NodeId> {
         let (shape, len) = self.intern_shape(what, dims)?;
-        let buffer = self.pool.take(len * dtype.size()).map_err(|_| self.out_of_memory(what))?;
-        let id = self.push(NewNode { shape, len, ..NewNode::new(Op::Leaf, dtype) });
-        match id {
-            Ok(id) => self.hold(id, buffer),
-            Err(_) => self.pool.give(buffer),
+        let id = self.push(NewNode { shape, len, ..NewNode::new(Op::Leaf, dtype) })?;
+        match self.pool.take(len * dtype.size()) {
+            Ok(buffer) => self.hold(id, buffer),
+            Err(OutOfMemory) => {
+                self.truncate(id.index());
+                return Err(self.out_of_memory(what));
+            }
         }
-        let id = id?;
         // New data like any other: what depends on "the present replay" (dropout) stays as it is.
         let clock = self.clock;
         let state = self.state_mut(id);
@@ -555,13 +577,13 @@ impl Core {
     pub(crate) fn values<T: Element>(&self, id: NodeId) -> &[T] {
         let node = self.node(id);
         assert_eq!(node.dtype, T::DTYPE, "reading {id}");
-        match self.state(id).value {
+        match self.state(id) {
             // SAFETY: a node's buffer holds `len` elements of its dtype (taken with that size,
-            // written before it is marked present), and is borrowed with the core.
-            Some(buffer) => unsafe {
+            // written before it is marked as ready), and is borrowed with the core.
+            State { value: Some(buffer), ready: true, .. } => unsafe {
                 std::slice::from_raw_parts(buffer.as_ptr().cast::<T>(), node.len)
             },
-            None => panic!("{id} has no value"),
+            _ => panic!("{id} has no value"),
         }
     }
 
@@ -590,6 +612,36 @@ impl Core {
     }
 
     // ---- going back ----
+
+    /// What a call that fails leaves as it was.
+    #[inline(always)]
+    pub(crate) fn start(&self) -> Start {
+        Start { nodes: self.nodes.len(), streams: self.streams, no_grad: self.no_grad }
+    }
+
+    /// Drops what was recorded since.
+    #[cold]
+    pub(crate) fn go_back(&mut self, start: Start) {
+        self.truncate(start.nodes);
+        (self.streams, self.no_grad) = (start.streams, start.no_grad);
+    }
+
+    /// Puts the graph in order after a call that unwound. Everything that can be computed again is
+    /// forgotten, whatever state it is in. What cannot be, leaves and gradients and averages, is
+    /// right unless it was being changed; then all handles become invalid.
+    #[cold]
+    pub(crate) fn recover(&mut self, start: Start) {
+        self.go_back(start);
+        for id in (0..self.len() as u32).map(NodeId) {
+            if self.node(id).op != Op::Leaf {
+                self.let_go(id);
+            }
+        }
+        if self.is_torn {
+            let tag = new_tag();
+            (0..self.nodes.len()).for_each(|id| self.nodes.get_mut(id).tag = tag);
+        }
+    }
 
     pub(crate) fn mark(&self) -> Mark {
         Mark {
@@ -627,6 +679,7 @@ impl Core {
 
     /// Drops everything and keeps the memory for the next recording.
     pub(crate) fn reset(&mut self) {
+        self.is_torn = false;
         self.truncate(0);
         self.clock += 1;
         self.lists.truncate(0);
@@ -691,6 +744,14 @@ pub(crate) struct WalkScratch {
     pub(crate) expanded: Vec<NodeId>,
     pub(crate) sent: Vec<(NodeId, NodeId)>,
     pub(crate) heads: Vec<(NodeId, NodeId)>,
+}
+
+/// What [`Core::go_back`] goes back to.
+#[derive(Clone, Copy)]
+pub(crate) struct Start {
+    pub(crate) nodes: usize,
+    streams: u64,
+    no_grad: u32,
 }
 
 /// What a caller of [`Core::push`] says about a node.

@@ -2,6 +2,7 @@
 
 mod arena;
 mod buffer;
+mod defect;
 mod dtype;
 #[cfg(test)]
 mod dual;

@@ -139,6 +139,7 @@ impl Write for Text {
 /// Writes a recording, one node a line: `n3 = mul(n1, n2): f32 [4, 1]`.
 pub(crate) fn graph(core: &Core, out: &mut impl Write) -> fmt::Result {
     for id in ids(core) {
+        core.fail_point.pass();
         write!(out, "{id} = ")?;
         operation(core, id, out)?;
         operands(core, id, out)?;

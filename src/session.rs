@@ -7,7 +7,7 @@ use crate::buffer::{Buffer, MemoryStats};
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::{ErrorKind, Fail, Maybe};
 use crate::exec::Engine;
-use crate::graph::{Core, Handle, Operand};
+use crate::graph::{Core, Handle, Operand, Start};
 use crate::id::NodeId;
 use crate::kernel::{Coefficients, float_kernels};
 use crate::node::Op;
@@ -96,23 +96,28 @@ impl Session {
         &mut self.engine
     }
 
+    /// Runs a call of the interface. One that unwinds has met a defect of this library, and leaves
+    /// the graph as if it had not begun or, where that cannot be, unusable until it is reset.
+    #[inline(always)]
+    pub(crate) fn enter<R>(&mut self, call: impl FnOnce(&mut Self) -> R) -> R {
+        let start = self.core.start();
+        let unwinding = Unwinding { session: self, start };
+        let result = call(unwinding.session);
+        std::mem::forget(unwinding);
+        result
+    }
+
     // ---- recording ----
 
     /// Runs a recording; the handle of its node, or null.
     pub(crate) fn record(&mut self, record: impl FnOnce(&mut Core) -> Maybe<NodeId>) -> Handle {
-        let first = self.core.len();
-        match self.whole(record) {
+        let start = self.core.start();
+        match record(&mut self.core).inspect_err(|_| self.core.go_back(start)) {
             // A new node has the present tag: no need to look it up.
-            Ok(id) if id.index() >= first => Handle::new(id.0, self.core.tag),
+            Ok(id) if id.index() >= start.nodes => Handle::new(id.0, self.core.tag),
             Ok(id) => self.core.handle(id),
             Err(Fail) => Handle::NULL,
         }
-    }
-
-    /// Runs a recording of several nodes: all of it or, if it fails, nothing.
-    fn whole<R>(&mut self, record: impl FnOnce(&mut Core) -> Maybe<R>) -> Maybe<R> {
-        let first = self.core.len();
-        record(&mut self.core).inspect_err(|_| self.core.truncate(first))
     }
 
     pub(crate) fn record1(
@@ -287,7 +292,9 @@ impl Session {
             let target = engine.results()[k].0;
             core.slot(target).inspect_err(|_| engine.drop_results(core))?;
         }
-        for &(target, buffer) in engine.results() {
+        core.is_torn = true;
+        while let Some(&(target, buffer)) = engine.results().last() {
+            core.fail_point.pass();
             let slot = core.node(target).slot as usize;
             match core.slots[slot].grad {
                 None => core.slots[slot].grad = Some(buffer),
@@ -296,8 +303,9 @@ impl Session {
                     core.pool.give(buffer);
                 }
             }
+            engine.forget_result();
         }
-        engine.forget_results();
+        core.is_torn = false;
         Ok(())
     }
 
@@ -335,10 +343,10 @@ impl Session {
             return Err(self.core.out_of_memory(what));
         }
         out.resize(xs.len(), NodeId::NONE);
-        let given = std::mem::take(&mut self.given);
-        let recorded = self.whole(|core| core.record_grad(&given, &xs, allow_unused, &mut out));
-        self.given = given;
-        recorded?;
+        let Self { core, given, .. } = self;
+        let start = core.start();
+        core.record_grad(given, &xs, allow_unused, &mut out)
+            .inspect_err(|_| core.go_back(start))?;
         for (i, id) in out.into_iter().enumerate() {
             found(i, if id.is_none() { Handle::NULL } else { self.core.handle(id) });
         }
@@ -408,6 +416,9 @@ impl Session {
         let core = &mut self.core;
         let what = update.name();
         update.check(core)?;
+        if core.is_torn {
+            return Err(core.torn(what));
+        }
         let moments = match update {
             Update::Sgd { .. } => 1,
             Update::Adam { .. } => 2,
@@ -429,6 +440,7 @@ impl Session {
                 }
             }
         }
+        core.is_torn = true;
         for (slot, buffers) in fresh {
             let old = std::mem::replace(&mut core.slots[slot].moments, buffers);
             old.into_iter().flatten().for_each(|buffer| core.pool.give(buffer));
@@ -439,9 +451,11 @@ impl Session {
                 core.slots[slot].steps = core.slots[slot].steps.saturating_add(1);
                 let leaf = core.slots[slot].node;
                 core.touch(leaf);
+                core.fail_point.pass();
                 self.engine.update(core, slot, update);
             }
         }
+        core.is_torn = false;
         Ok(())
     }
 
@@ -449,6 +463,21 @@ impl Session {
 
     pub(crate) fn memory(&self) -> MemoryStats {
         MemoryStats { records: self.core.record_bytes(), ..self.core.pool.stats() }
+    }
+}
+
+/// Lives while a call of the interface runs, and is dropped only when that unwinds.
+struct Unwinding<'a> {
+    session: &'a mut Session,
+    start: Start,
+}
+
+impl Drop for Unwinding<'_> {
+    #[cold]
+    fn drop(&mut self) {
+        let Session { core, engine, .. } = &mut *self.session;
+        engine.recover(core);
+        core.recover(self.start);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The Rust interface: [`Graph`], and [`Var`], a node of one.
 
-use std::cell::{RefCell, RefMut};
-use std::fmt;
+use std::cell::RefCell;
+use std::fmt::{self, Write};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::panic::Location;
 
@@ -62,7 +62,7 @@ pub struct NoGrad<'g> {
 
 impl Drop for NoGrad<'_> {
     fn drop(&mut self) {
-        self.graph.session().core.no_grad -= 1;
+        self.graph.call(|session| session.core.no_grad -= 1);
     }
 }
 
@@ -92,8 +92,8 @@ impl fmt::Display for Var<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.eval() {
             Ok(()) => {
-                let session = self.graph.session();
-                print::tensor(&session.core, NodeId(self.handle.id()), f)
+                let id = NodeId(self.handle.id());
+                self.graph.call(|session| print::tensor(&session.core, id, f))
             }
             Err(error) => write!(f, "({error})"),
         }
@@ -106,8 +106,10 @@ impl Graph {
         Self { session: RefCell::new(Session::new()) }
     }
 
-    pub(crate) fn session(&self) -> RefMut<'_, Session> {
-        self.session.borrow_mut()
+    /// A call: everything goes through here.
+    #[inline(always)]
+    pub(crate) fn call<R>(&self, call: impl FnOnce(&mut Session) -> R) -> R {
+        self.session.borrow_mut().enter(call)
     }
 
     /// Runs a recording on behalf of the caller's line.
@@ -118,28 +120,30 @@ impl Graph {
 
     #[track_caller]
     fn offer(&self, record: impl FnOnce(&mut Session) -> Handle) -> Var<'_> {
-        let mut session = self.session();
-        let handle = record(&mut session);
-        if handle == Handle::NULL {
-            session.core.error.locate(Location::caller());
-        }
+        let caller = Location::caller();
+        let handle = self.call(|session| {
+            let handle = record(session);
+            if handle == Handle::NULL {
+                session.core.error.locate(caller);
+            }
+            handle
+        });
         Var { graph: self, handle }
     }
 
     /// Runs something that can fail: an error remembered from before comes first.
     #[track_caller]
     fn run<R>(&self, run: impl FnOnce(&mut Session) -> Maybe<R>) -> Result<R> {
-        let mut session = self.session();
-        if let Some(error) = session.core.error.take() {
-            return Err(error);
-        }
-        match run(&mut session) {
-            Ok(result) => Ok(result),
-            Err(Fail) => {
-                session.core.error.locate(Location::caller());
-                Err(session.core.error.take().unwrap_or_else(Error::unknown))
+        let caller = Location::caller();
+        self.call(|session| {
+            if let Some(error) = session.core.error.take() {
+                return Err(error);
             }
-        }
+            run(session).map_err(|Fail| {
+                session.core.error.locate(caller);
+                session.core.error.take().unwrap_or_else(Error::unknown)
+            })
+        })
     }
 
     /// Reports the first error since the last report, if there is one.
@@ -295,13 +299,13 @@ impl Graph {
 
     /// Unsets all gradients.
     pub fn zero_grad(&self) {
-        self.session().zero_all_grads();
+        self.call(Session::zero_all_grads);
     }
 
     /// Records without gradients while the guard lives. May be nested. A leaf made meanwhile keeps
     /// its own setting.
     pub fn no_grad(&self) -> NoGrad<'_> {
-        self.session().core.no_grad += 1;
+        self.call(|session| session.core.no_grad += 1);
         NoGrad { graph: self }
     }
 
@@ -310,12 +314,12 @@ impl Graph {
     /// Training mode (the default) or evaluation mode: whether [`Var::dropout`] drops. Counts as a
     /// write: what depends on it is computed again.
     pub fn set_training(&self, training: bool) {
-        self.session().core.set_training(training);
+        self.call(|session| session.core.set_training(training));
     }
 
     /// Whether the graph is in training mode.
     pub fn is_training(&self) -> bool {
-        self.session().core.training
+        self.call(|session| session.core.training)
     }
 
     /// Starts the random numbers anew from this seed; a new graph has the seed 0. The same seed,
@@ -323,12 +327,12 @@ impl Graph {
     /// are made, and [`Var::dropout`] when it is computed. Dropouts recorded before follow the new
     /// seed, too.
     pub fn set_seed(&self, seed: u64) {
-        self.session().core.set_seed(seed);
+        self.call(|session| session.core.set_seed(seed));
     }
 
     /// New random numbers for [`Var::dropout`] without writing to a leaf, which has that effect too.
     pub fn resample(&self) {
-        self.session().core.resample();
+        self.call(|session| session.core.resample());
     }
 
     // ---- how things are computed ----
@@ -337,26 +341,26 @@ impl Graph {
     /// the machine has cores. Has no influence on any number: results are the same bit for bit.
     /// Small evaluations stay on the thread that asks for them.
     pub fn set_num_threads(&self, threads: usize) {
-        self.session().engine().set_threads(threads);
+        self.call(|session| session.engine().set_threads(threads));
     }
 
     /// How many threads may work on one evaluation of this graph.
     pub fn num_threads(&self) -> usize {
-        self.session().engine().threads()
+        self.call(|session| session.engine().threads())
     }
 
     /// Whether operations are fused into passes over memory (the default), or computed one by one,
     /// keeping every value: slower, and the same bit for bit. For finding out where a value comes
     /// from, and for tests.
     pub fn set_fusion(&self, on: bool) {
-        self.session().engine().set_fusion(on);
+        self.call(|session| session.engine().set_fusion(on));
     }
 
     // ---- going back, and memory ----
 
     /// A place in the recording to come back to.
     pub fn mark(&self) -> Mark {
-        self.session().core.mark()
+        self.call(|session| session.core.mark())
     }
 
     /// Drops every node recorded after the mark, keeping their memory for the next ones. Nodes
@@ -365,22 +369,24 @@ impl Graph {
     /// reports it.
     #[track_caller]
     pub fn rewind(&self, mark: Mark) -> Result<()> {
-        let done = self.session().core.rewind(mark);
-        if done.is_err() {
-            self.session().core.error.locate(Location::caller());
-        }
+        let caller = Location::caller();
+        self.call(|session| {
+            if session.core.rewind(mark).is_err() {
+                session.core.error.locate(caller);
+            }
+        });
         self.check()
     }
 
     /// Drops all nodes with their data, gradients and what optimisers remember, and keeps the memory.
     /// Seed, mode and memory limit stay, and so does a [`Graph::no_grad`] whose guard lives.
     pub fn reset(&self) {
-        self.session().core.reset();
+        self.call(|session| session.core.reset());
     }
 
     /// Number of nodes recorded.
     pub fn len(&self) -> usize {
-        self.session().core.len()
+        self.call(|session| session.core.len())
     }
 
     /// Whether nothing is recorded.
@@ -390,53 +396,55 @@ impl Graph {
 
     /// What the graph's memory is used for.
     pub fn memory(&self) -> MemoryStats {
-        self.session().memory()
+        self.call(|session| session.memory())
     }
 
     /// Lets the graph take at most this many bytes for tensor data, and as many for records; what
     /// needs more fails with [`ErrorKind::Memory`](crate::ErrorKind::Memory) and loses nothing.
     pub fn set_memory_limit(&self, bytes: usize) {
-        self.session().core.set_memory_limit(bytes);
+        self.call(|session| session.core.set_memory_limit(bytes));
     }
 
     /// The recording as text, a node a line.
     pub fn to_text(&self) -> String {
-        text(|out| print::graph(&self.session().core, out))
+        text(|out| self.call(|session| print::graph(&session.core, out)))
     }
 
     /// The recording as a graph in the DOT language of Graphviz.
     pub fn to_dot(&self) -> String {
-        text(|out| print::dot(&self.session().core, out))
+        text(|out| self.call(|session| print::dot(&session.core, out)))
     }
 
     /// How the last evaluation was computed, as text: its steps, each one pass over memory, and
     /// what they do to each tile. `n12` is a node, `dn12` the gradient of one, `t3` a temporary.
     pub fn plan_to_text(&self) -> String {
-        self.session().engine().last_plan().map(|plan| plan.to_string()).unwrap_or_default()
+        text(|out| {
+            self.call(|s| s.engine().last_plan().map_or(Ok(()), |plan| write!(out, "{plan}")))
+        })
     }
 
     /// The steps of the last evaluation as a graph in the DOT language of Graphviz.
     pub fn plan_to_dot(&self) -> String {
-        text(|out| self.session().engine().last_plan().map_or(Ok(()), |plan| plan.dot(out)))
+        text(|out| self.call(|s| s.engine().last_plan().map_or(Ok(()), |plan| plan.dot(out))))
     }
 
     /// Begins to note when each step of each evaluation runs, how many bytes it reads and writes,
     /// and on how many threads.
     pub fn profile_begin(&self) {
-        self.session().engine().set_profile(Some(Profile::new()));
+        self.call(|session| session.engine().set_profile(Some(Profile::new())));
     }
 
     /// What was noted since [`Graph::profile_begin`], as JSON for trace viewers (Perfetto,
     /// `chrome://tracing`, Speedscope); empty if no profile was begun.
     pub fn profile_end(&self) -> String {
-        let profile = self.session().engine().set_profile(None);
+        let profile = self.call(|session| session.engine().set_profile(None));
         text(|out| profile.map_or(Ok(()), |profile| profile.write(out)))
     }
 
     /// The instructions that kernels use: `baseline`, `v3` (AVX2) or `v4` (AVX-512). The
     /// environment variable `BUMPGRAD_LEVEL` can lower it.
     pub fn simd_level(&self) -> &'static str {
-        self.session().level_name()
+        self.call(|session| session.level_name())
     }
 }
 

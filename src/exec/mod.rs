@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::Buffer;
+use crate::defect::FailPoint;
 use crate::dtype::{DType, Element, with_float};
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::Core;
@@ -69,6 +70,8 @@ pub(crate) struct Engine {
     random: Vec<u64>,
     /// What the last backward computed: nodes and their gradients.
     results: Vec<(NodeId, Buffer)>,
+    /// Where the plan at hand has its scratch data.
+    scratch: Option<Buffer>,
     profile: Option<Profile>,
     /// How many nodes were computed, and plans made, for tests of what was not.
     #[cfg(test)]
@@ -92,6 +95,7 @@ impl Engine {
             versions: Vec::new(),
             random: Vec::new(),
             results: Vec::new(),
+            scratch: None,
             profile: None,
             #[cfg(test)]
             nodes_run: 0,
@@ -109,6 +113,10 @@ impl Engine {
         self.planner.set_single(!on);
         self.kept.clear();
         self.last = None;
+    }
+
+    pub(crate) fn fuses(&self) -> bool {
+        !self.planner.is_single()
     }
 
     pub(crate) fn set_threads(&mut self, threads: usize) {
@@ -190,14 +198,32 @@ impl Engine {
         &self.results
     }
 
-    /// The caller has taken the results over.
-    pub(crate) fn forget_results(&mut self) {
-        self.results.clear();
+    /// The caller has taken the last one of the results over.
+    pub(crate) fn forget_result(&mut self) {
+        self.results.pop();
     }
 
     /// Gives the results back.
     pub(crate) fn drop_results(&mut self, core: &mut Core) {
         self.results.drain(..).for_each(|(_, buffer)| core.pool.give(buffer));
+    }
+
+    /// Begins afresh after a call that unwound, with the settings it had: whatever it was doing may
+    /// be half done.
+    #[cold]
+    pub(crate) fn recover(&mut self, core: &mut Core) {
+        self.drop_results(core);
+        self.drop_scratch(core);
+        let fuses = self.fuses();
+        self.planner = Planner::new(self.level);
+        self.set_fusion(fuses);
+        self.workspaces.clear();
+    }
+
+    fn drop_scratch(&mut self, core: &mut Core) {
+        if let Some(scratch) = self.scratch.take() {
+            core.pool.give(scratch);
+        }
     }
 
     /// The plan that was made for this key, if what it takes for granted is so.
@@ -285,9 +311,13 @@ impl Engine {
         self.uses += 1;
         self.kept[place].used = self.uses;
         self.last = Some(place);
+        // A plan is found by its key only while it is in its place.
+        let key = self.kept[place].key.take();
         let plan = std::mem::take(&mut self.kept[place].plan);
         let ran = self.run_plan(core, &plan);
         self.kept[place].plan = plan;
+        self.kept[place].key = key;
+        self.drop_scratch(core);
         if ran.is_err() {
             self.drop_results(core);
         }
@@ -295,22 +325,21 @@ impl Engine {
     }
 
     fn run_plan(&mut self, core: &mut Core, plan: &Plan) -> Maybe<()> {
-        debug_assert!(self.results.is_empty());
         let threads = if plan.cost < PLAN_COST { 1 } else { self.threads() };
         let prepared = self.prepare(core, plan, threads).or_else(|OutOfMemory| {
             self.drop_results(core);
+            self.drop_scratch(core);
             core.evict(plan)?;
             self.prepare(core, plan, threads)
         });
-        let Ok(scratch) = prepared else { return Err(core.out_of_memory("evaluation")) };
+        if prepared.is_err() {
+            return Err(core.out_of_memory("evaluation"));
+        }
         let began = self.now();
         let (ran, threads) =
             Team::enter(threads, |team| (self.run_steps(core, plan, team), team.threads()));
         if let Some(profile) = &mut self.profile {
             profile.ran(began, plan, threads);
-        }
-        if let Some(scratch) = scratch {
-            core.pool.give(scratch);
         }
         ran
     }
@@ -327,6 +356,7 @@ impl Engine {
             replay: core.clock - core.seeded,
             random: &self.random,
             training: core.training,
+            fail_point: core.fail_point.clone(),
         };
         for step in plan.steps() {
             let mut version = if step.random { core.clock } else { 0 };
@@ -371,12 +401,8 @@ impl Engine {
     }
 
     /// Takes the buffers that a plan needs and has not got.
-    fn prepare(
-        &mut self,
-        core: &mut Core,
-        plan: &Plan,
-        threads: usize,
-    ) -> Result<Option<Buffer>, OutOfMemory> {
+    fn prepare(&mut self, core: &mut Core, plan: &Plan, threads: usize) -> Result<(), OutOfMemory> {
+        debug_assert!(self.results.is_empty() && self.scratch.is_none());
         while self.workspaces.len() < threads {
             self.workspaces.try_push(Workspace::default())?;
         }
@@ -385,7 +411,6 @@ impl Engine {
         }
         self.bases.clear();
         self.versions.clear();
-        self.results.clear();
         // What has no bytes lies nowhere, aligned.
         let nowhere = std::ptr::without_provenance_mut(crate::buffer::ALIGN);
         self.bases.try_extend_to(plan.data.len(), nowhere)?;
@@ -415,16 +440,17 @@ impl Engine {
             };
         }
         if plan.scratch == 0 {
-            return Ok(None);
+            return Ok(());
         }
         let scratch = core.pool.take(plan.scratch)?;
+        self.scratch = Some(scratch);
         for (datum, base) in plan.data.iter().zip(&mut self.bases) {
             if let Place::Scratch(at) = datum.place {
                 // SAFETY: the plan's scratch memory holds all of its scratch data.
                 *base = unsafe { scratch.as_ptr().add(at) };
             }
         }
-        Ok(Some(scratch))
+        Ok(())
     }
 
     /// Adds `from` to the gradient buffer of a node.
@@ -477,6 +503,7 @@ struct Run<'a> {
     /// The random streams of the plan's masks.
     random: &'a [u64],
     training: bool,
+    fail_point: FailPoint,
 }
 
 // SAFETY: steps are run one after the other, and the threads of one step write different parts of
@@ -485,6 +512,7 @@ unsafe impl Sync for Run<'_> {}
 
 impl Run<'_> {
     fn step(&self, core: &mut Core, step: &Step) -> Maybe<()> {
+        self.fail_point.pass();
         let done = match step.work {
             Work::Fused(number) => self.fused(step, &self.plan.programs[number as usize]),
             Work::Single(number) => {
@@ -543,6 +571,7 @@ impl Run<'_> {
             failed.map_or(Ok(()), Err)?;
         }
         for sink in program.sinks.of(&self.plan.sinks) {
+            self.fail_point.pass();
             // SAFETY: all chunks are done.
             unsafe { self.combine(sink) };
         }

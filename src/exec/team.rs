@@ -62,7 +62,13 @@ fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
         .num_threads(threads)
         .spawn_handler(|worker| {
             let name = format!("bumpgrad-{}", worker.index());
-            handles.push(thread::Builder::new().name(name).spawn(|| worker.run())?);
+            let work = || {
+                // What panics here is told by the thread that waits.
+                #[cfg(feature = "capi")]
+                crate::defect::set_quiet(true);
+                worker.run();
+            };
+            handles.push(thread::Builder::new().name(name).spawn(work)?);
             Ok(())
         })
         .build();

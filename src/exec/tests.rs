@@ -251,7 +251,7 @@ fn products_in_chunks_are_the_same() {
             g.set_fusion(fusion);
             g.set_num_threads(threads);
             if chunks {
-                g.session().engine().planner.set_feed_bytes(0);
+                g.call(|session| session.engine().planner.set_feed_bytes(0));
             }
             let leaf = |shape: &[usize]| {
                 let x = g.normal::<f32>(shape, 0.0, 0.5);
@@ -291,7 +291,7 @@ fn products_in_chunks_are_the_same() {
 #[test]
 fn a_failure_in_a_chunk_is_told_and_a_product_of_constants_is_computed_once() {
     let g = &crate::Graph::new();
-    g.session().engine().planner.set_feed_bytes(0);
+    g.call(|session| session.engine().planner.set_feed_bytes(0));
     let x = g.tensor(&vec![0.5f32; 3000 * 8], &[3000, 8]);
     let w = g.param(&[0.25f32; 8 * 64], &[8, 64]);
     let mut classes = vec![7i64; 3000];
@@ -309,10 +309,10 @@ fn a_failure_in_a_chunk_is_told_and_a_product_of_constants_is_computed_once() {
     let b = g.param(&[1.0f32; 64], &[64]);
     let y = (x.matmul(g.tensor(&[0.25f32; 8 * 64], &[8, 64])) + b).relu().sum();
     let run = || {
-        let before = g.session().nodes_run();
+        let before = g.call(|session| session.nodes_run());
         g.zero_grad();
         y.backward().unwrap();
-        g.session().nodes_run() - before
+        g.call(|session| session.nodes_run()) - before
     };
     let first = run();
     b.write(&[2.0f32; 64]).unwrap();

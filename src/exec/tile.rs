@@ -248,6 +248,7 @@ impl Run<'_> {
         tile: &Tile,
         workspace: &mut Workspace,
     ) -> Result<(), Outside> {
+        self.fail_point.pass();
         // SAFETY: the plan's slots are below the number that the workspace was prepared for.
         let slot = |k: u32| unsafe { *workspace.slots.get_unchecked(k as usize) };
         let out = slot(instr.out);

@@ -8,6 +8,7 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{bg_graph, bg_node, bg_status, call, field, need_size, remembered, set_field, status};
+use crate::defect;
 use crate::error::ErrorKind;
 use crate::graph::Mark;
 use crate::level::Level;
@@ -67,6 +68,7 @@ pub extern "C" fn bg_graph_new() -> *mut bg_graph {
 /// As bg_graph_new, with options; NULL for the defaults.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_graph_new_with(options: *const bg_options) -> *mut bg_graph {
+    defect::hush();
     let mut session = Session::new();
     let serial = session.core.mark().graph;
     if !options.is_null() {

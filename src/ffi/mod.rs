@@ -25,12 +25,15 @@ pub mod product;
 pub mod read;
 pub mod reduce;
 pub mod shaping;
+#[cfg(test)]
+mod tests;
 pub mod types;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
+use crate::defect;
 use crate::dtype::DType;
 use crate::error::{ErrorKind, Fail, Maybe};
 use crate::graph::{Core, Handle};
@@ -90,10 +93,12 @@ unsafe fn call<R: Outcome>(g: *const bg_graph, body: impl FnOnce(&mut Session) -
     graph.busy.store(true, Ordering::Relaxed);
     // SAFETY: the flag says that no other call is inside, so this is the only reference.
     let session = unsafe { &mut *graph.session.get() };
-    let result = catch_unwind(AssertUnwindSafe(|| body(session))).unwrap_or_else(|panic| {
+    let was_quiet = defect::set_quiet(true);
+    let result = catch_unwind(AssertUnwindSafe(|| session.enter(body))).unwrap_or_else(|panic| {
         tell_panic(&mut session.core, panic.as_ref());
         R::refused(bg_status::BG_ERR_INTERNAL)
     });
+    defect::set_quiet(was_quiet);
     graph.busy.store(false, Ordering::Relaxed);
     result
 }
@@ -105,7 +110,12 @@ fn tell_panic(core: &mut Core, panic: &(dyn Any + Send)) {
         (_, Some(text)) => text.as_str(),
         _ => "",
     };
-    core.fail(ErrorKind::Internal, format_args!("a defect of bumpgrad, please report it: {text}"));
+    defect::with_place(|place| {
+        core.fail(
+            ErrorKind::Internal,
+            format_args!("a defect of bumpgrad, please report it: {text} ({place})"),
+        )
+    });
 }
 
 /// A function that records a node.

@@ -289,6 +289,10 @@ impl Planner {
         self.single = single;
     }
 
+    pub(crate) fn is_single(&self) -> bool {
+        self.single
+    }
+
     #[cfg(test)]
     pub(crate) fn set_feed_bytes(&mut self, bytes: usize) {
         self.feed_bytes = bytes;
@@ -351,6 +355,7 @@ impl Planner {
             self.order.try_push(id)?;
         }
         for i in 0..self.order.len() {
+            core.fail_point.pass();
             let id = self.order[i];
             self.fates[id.index()] = blank;
             self.assign(core, id)?;
@@ -422,6 +427,7 @@ impl Planner {
                         None => (top, NONE),
                     };
                     self.drafts[step as usize].seen = self.search;
+                    core.fail_point.pass();
                     let mut emitter = std::mem::take(&mut self.emitter);
                     let emitted = emitter.step(self, core, step, product, temporaries, plan);
                     self.emitter = emitter;

@@ -1,0 +1,68 @@
+//! What C sees of a panic.
+
+use std::ffi::CStr;
+
+use super::gradient::{bg_backward, bg_read_grad};
+use super::graph::{bg_clear_error, bg_error_message, bg_graph_free, bg_graph_new, bg_reset};
+use super::leaf::bg_param_f32;
+use super::product::bg_dot;
+use super::read::bg_item;
+use super::*;
+
+/// # Safety
+/// `g` is a graph.
+unsafe fn message(g: *mut bg_graph) -> String {
+    // SAFETY: the caller's promise; a message is a C string.
+    unsafe { CStr::from_ptr(bg_error_message(g)).to_str().unwrap().to_owned() }
+}
+
+#[test]
+fn a_panic_is_a_status_that_tells_its_place() {
+    // SAFETY: one graph, used on this thread, with its own nodes.
+    unsafe {
+        let g = bg_graph_new();
+        let x = bg_param_f32(g, [1.0f32, 2.0].as_ptr(), 2);
+        let y = bg_dot(g, x, x);
+        let told = status(g, |_| panic!("on purpose, {}", 1 + 1));
+        assert_eq!(told, bg_status::BG_ERR_INTERNAL);
+        let text = message(g);
+        assert!(text.contains("please report it: on purpose, 2 (src/ffi/tests.rs:"), "{text}");
+        bg_clear_error(g);
+        let mut out = 0.0;
+        assert_eq!(bg_item(g, y, &raw mut out), bg_status::BG_OK);
+        assert_eq!(out, 5.0);
+        bg_graph_free(g);
+    }
+}
+
+#[test]
+fn what_a_panic_left_half_changed_is_refused_until_reset() {
+    // SAFETY: as above.
+    unsafe {
+        let g = bg_graph_new();
+        let scene = |g| {
+            let x = bg_param_f32(g, [1.0f32, 2.0].as_ptr(), 2);
+            (x, bg_dot(g, x, x))
+        };
+        let (x, y) = scene(g);
+        let told = status(g, |session| {
+            session.core.is_torn = true;
+            panic!("in the midst of changing gradients");
+        });
+        assert_eq!(told, bg_status::BG_ERR_INTERNAL);
+        bg_clear_error(g);
+        let mut grad = [0f32; 2];
+        let bytes = size_of_val(&grad);
+        assert_eq!(bg_backward(g, y), bg_status::BG_ERR_INTERNAL);
+        assert!(message(g).contains("until it is reset"), "{}", message(g));
+        bg_clear_error(g);
+        assert_eq!(bg_read_grad(g, x, grad.as_mut_ptr().cast(), bytes), bg_status::BG_ERR_INTERNAL);
+        bg_reset(g);
+        bg_clear_error(g);
+        let (x, y) = scene(g);
+        assert_eq!(bg_backward(g, y), bg_status::BG_OK);
+        assert_eq!(bg_read_grad(g, x, grad.as_mut_ptr().cast(), bytes), bg_status::BG_OK);
+        assert_eq!(grad, [2.0, 4.0]);
+        bg_graph_free(g);
+    }
+}
