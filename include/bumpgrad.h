@@ -20,7 +20,9 @@ Errors. The graph remembers the first error. An operation that fails returns a n
 in gives null out, so that expressions need no checks. A function that returns bg_status first
 reports a remembered error, and then does nothing else; otherwise it reports its own, which is
 remembered too. The error stays until bg_clear_error. Functions that return void act in any case.
-No function aborts, exits or throws; exhausted memory is BG_ERR_MEMORY.
+No function aborts, exits or throws; exhausted memory is BG_ERR_MEMORY. BG_ERR_INTERNAL tells of a
+defect of this library: the call has done nothing, and the graph can be used; unless parameters or
+gradients were being changed, when every further use of their nodes is refused until bg_reset.
 
 NULL. A NULL graph is allowed everywhere and does nothing: nodes are null, counts 0, pointers NULL,
 and a status is BG_ERR_MEMORY, as when bg_graph_new found no memory. NULL for an array is an error,
@@ -29,12 +31,12 @@ valid, with as much behind it as the length given with it, or the shape and type
 
 Ownership. A graph owns all its nodes and data. Nodes are small values that are copied and never
 freed; they are valid until bg_rewind or bg_reset drops them. Using one later, or with another
-graph, is BG_ERR_HANDLE. Data given to the library are copied during the call. A graph is released
-by bg_graph_free.
+graph, is BG_ERR_HANDLE. Data and lists given to the library are copied during the call, and may have
+any alignment; so may what it writes to. A graph is released by bg_graph_free.
 
 Threads. One thread at a time uses a graph, which may be another one each time; different graphs
 are independent. A call that finds its graph in use by another call is refused with BG_ERR_BUSY,
-and a null node: an aid to find mistakes, not a lock. Inside of a call, worker threads of the
+and a null node, and nothing is remembered: an aid to find mistakes, not a lock. Inside of a call, worker threads of the
 library, which all graphs share, may help: see bg_set_num_threads. A process may fork when no other
 thread is inside of the library: its child may use all graphs that it finds.
 
@@ -45,7 +47,8 @@ right, and an axis of length 1 (or a missing one) is repeated. Axes count from 0
 the end. Reductions take n axes, and n == 0 means all; `keepdim` keeps them with length 1. Gradients
 flow through every operation unless it says otherwise, and follow PyTorch where there is a choice.
 
-Structs that begin with struct_size are to be initialised by their macro, such as BG_OPTIONS_INIT.
+Structs that begin with struct_size are to be initialised by their macro, such as BG_OPTIONS_INIT; a
+size that no version of the struct has is refused.
 */
 
 #ifndef BUMPGRAD_H
@@ -258,10 +261,16 @@ bg_status bg_memory_stats(bg_graph *g, bg_memory *out);
 // recording; 0 for no limit. What needs more fails with BG_ERR_MEMORY, and nothing is lost.
 void bg_set_memory_limit(bg_graph *g, size_t bytes);
 
+// The memory limit that was set; 0 for no limit.
+size_t bg_memory_limit(const bg_graph *g);
+
 // Starts the random numbers anew: the same seed, followed by the same calls, gives the same
 // numbers again. bg_uniform and bg_normal draw when they are called; bg_dropout draws when it is
 // computed, and dropouts recorded before follow the new seed, too. A new graph has the seed 0.
 void bg_set_seed(bg_graph *g, uint64_t seed);
+
+// The seed that was set last; 0 for a NULL graph.
+uint64_t bg_seed(const bg_graph *g);
 
 // Gives dropouts new random numbers, as writing to a leaf does.
 void bg_resample(bg_graph *g);
@@ -279,6 +288,9 @@ void bg_no_grad_begin(bg_graph *g);
 
 // Ends what bg_no_grad_begin began; an error to be remembered when nothing did.
 void bg_no_grad_end(bg_graph *g);
+
+// Whether results do not require gradients now: inside of bg_no_grad_begin and bg_no_grad_end.
+bool bg_is_no_grad(const bg_graph *g);
 
 // A parameter: a vector that requires a gradient, with a copy of n floats.
 bg_node bg_param_f32(bg_graph *g, const float *data, size_t n);
@@ -753,7 +765,7 @@ size_t bg_label(bg_graph *g, bg_node x, char *buffer, size_t capacity);
 void bg_set_num_threads(bg_graph *g, size_t threads);
 
 // How many threads may work on one evaluation of this graph: what was set, or the number of cores.
-size_t bg_num_threads(bg_graph *g);
+size_t bg_num_threads(const bg_graph *g);
 
 // Ends the worker threads of this process and waits for them, and for evaluations that use them; a
 // later evaluation starts them again. For programs that must leave no thread behind, for example
@@ -764,6 +776,9 @@ void bg_shutdown(void);
 // Sets whether operations are fused into passes over memory (the default), or computed one by one,
 // keeping every value: slower, and the same bit for bit. For finding out where a value comes from.
 void bg_set_fusion(bg_graph *g, bool on);
+
+// Whether operations are fused: see bg_set_fusion. False for a NULL graph.
+bool bg_fusion(const bg_graph *g);
 
 // Writes how the last evaluation was computed: BG_TEXT or BG_DOT. A step is one pass over memory;
 // n12 is a node, dn12 the gradient of one, t3 a temporary. Nothing, if nothing was computed yet.

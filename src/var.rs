@@ -330,6 +330,11 @@ impl Graph {
         self.call(|session| session.core.set_seed(seed));
     }
 
+    /// The seed that was set last.
+    pub fn seed(&self) -> u64 {
+        self.call(|session| session.core.seed)
+    }
+
     /// New random numbers for [`Var::dropout`] without writing to a leaf, which has that effect too.
     pub fn resample(&self) {
         self.call(|session| session.core.resample());
@@ -354,6 +359,11 @@ impl Graph {
     /// from, and for tests.
     pub fn set_fusion(&self, on: bool) {
         self.call(|session| session.engine().set_fusion(on));
+    }
+
+    /// Whether operations are fused.
+    pub fn fusion(&self) -> bool {
+        self.call(|session| session.engine().fuses())
     }
 
     // ---- going back, and memory ----

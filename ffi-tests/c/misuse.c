@@ -109,6 +109,100 @@ static void the_first_error_stays(void) {
     bg_graph_free(g);
 }
 
+/* Lists and results of the caller's may lie at any address. */
+static void anywhere(void) {
+    bg_graph *g = bg_graph_new();
+    static char room[256];
+    for (size_t at = 0; at < 16; at++) {
+        char *p = room + at;
+        size_t dims[2] = {2, 3}, found[2] = {0, 0};
+        int64_t flat[2] = {-1, 2};
+        int32_t order[2] = {1, 0};
+        double item = 0, data[6] = {1, 2, 3, 4, 5, 6};
+        char *data_at = p + 128;
+        memcpy(data_at, data, sizeof data);
+        memcpy(p, dims, sizeof dims);
+        bg_node x = bg_param(g, BG_F64, data_at, (size_t *)(void *)p, 2);
+        memcpy(p, flat, sizeof flat);
+        bg_node y = bg_reshape(g, x, (int64_t *)(void *)p, 2);
+        SHAPE_IS(g, y, 3, 2);
+        memcpy(p, order, sizeof order);
+        SHAPE_IS(g, bg_permute(g, x, (int32_t *)(void *)p, 2), 3, 2);
+        IS(g, bg_sum(g, x, (int32_t *)(void *)p, 2, false), 21);
+        bg_node both[2] = {x, x};
+        memcpy(p, both, sizeof both);
+        SHAPE_IS(g, bg_concat(g, (bg_node *)(void *)p, 2, 0), 4, 3);
+        CHECK(bg_shape(g, x, (size_t *)(void *)p, 2) == BG_OK);
+        memcpy(found, p, sizeof found);
+        CHECK(found[0] == 2 && found[1] == 3);
+        bg_node total = bg_sum_all(g, x), dx;
+        CHECK(bg_item(g, total, (double *)(void *)p) == BG_OK);
+        memcpy(&item, p, sizeof item);
+        CHECK(item == 21);
+        memcpy(p, &x, sizeof x);
+        bg_node *xs = (bg_node *)(void *)p, *out = (bg_node *)(void *)(p + 64);
+        CHECK(bg_grad(g, total, BG_NULL, xs, 1, out, false) == BG_OK);
+        memcpy(&dx, out, sizeof dx);
+        IS(g, dx, 1, 1, 1, 1, 1, 1);
+        memcpy(p, &total, sizeof total);
+        memcpy(p + 64, &(bg_node){0, 0}, sizeof total);
+        CHECK(bg_backward_many(g, xs, out, 1) == BG_OK);
+        CHECK(bg_read_grad(g, x, data_at, sizeof data) == BG_OK);
+        bg_sgd_options options = BG_SGD_OPTIONS_INIT;
+        memcpy(p, &options, sizeof options);
+        CHECK(bg_sgd_step(g, (bg_sgd_options *)(void *)p) == BG_OK);
+        CHECK(bg_read(g, x, data_at, sizeof data) == BG_OK);
+    }
+    CHECK(bg_last_status(g) == BG_OK);
+    bg_graph_free(g);
+}
+
+/* A size that no struct has is refused, whichever struct it is. */
+static void struct_sizes(void) {
+    bg_graph *g = bg_graph_new();
+    const size_t nonsense[] = {0, 1, sizeof(size_t), 2 * sizeof(size_t) - 1, 4097, SIZE_MAX};
+    for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++) {
+        bg_options options = BG_OPTIONS_INIT;
+        bg_sgd_options sgd = BG_SGD_OPTIONS_INIT;
+        bg_adam_options adam = BG_ADAM_OPTIONS_INIT;
+        bg_memory memory = BG_MEMORY_INIT;
+        options.struct_size = sgd.struct_size = adam.struct_size = memory.struct_size = nonsense[i];
+        CHECK(bg_sgd_step(g, &sgd) == BG_ERR_ARGUMENT);
+        FAILS(g, BG_ERR_ARGUMENT, "which no struct has: start from its _INIT macro");
+        CHECK(bg_adam_step(g, &adam) == BG_ERR_ARGUMENT);
+        FAILS(g, BG_ERR_ARGUMENT, "struct_size");
+        CHECK(bg_memory_stats(g, &memory) == BG_ERR_ARGUMENT);
+        FAILS(g, BG_ERR_ARGUMENT, "struct_size");
+        bg_graph *other = bg_graph_new_with(&options);
+        FAILS(other, BG_ERR_ARGUMENT, "struct_size");
+        bg_graph_free(other);
+    }
+    bg_graph_free(g);
+}
+
+/* What can be set can be asked for, also of no graph. */
+static void settings(void) {
+    bg_options options = BG_OPTIONS_INIT;
+    options.seed = 7;
+    options.memory_limit = 1 << 26;
+    bg_graph *g = bg_graph_new_with(&options);
+    const bg_graph *readable = g, *none = NULL;
+    CHECK(bg_seed(readable) == 7 && bg_memory_limit(readable) == 1 << 26);
+    CHECK(bg_fusion(readable) && bg_training(readable) && !bg_is_no_grad(readable));
+    bg_set_seed(g, UINT64_MAX);
+    bg_set_memory_limit(g, 0);
+    bg_set_fusion(g, false);
+    bg_set_training(g, false);
+    bg_set_num_threads(g, 3);
+    bg_no_grad_begin(g);
+    CHECK(bg_seed(readable) == UINT64_MAX && bg_memory_limit(readable) == 0);
+    CHECK(!bg_fusion(readable) && !bg_training(readable) && bg_is_no_grad(readable));
+    CHECK(bg_num_threads(readable) == 3);
+    CHECK(bg_seed(none) == 0 && bg_memory_limit(none) == 0 && bg_num_threads(none) == 0);
+    CHECK(!bg_fusion(none) && !bg_training(none) && !bg_is_no_grad(none));
+    bg_graph_free(g);
+}
+
 static void sizes_and_types(void) {
     bg_graph *g = bg_graph_new();
     bg_node x = bg_param_f64(g, (double[]){1, 2}, 2), f = bg_vector_f32(g, (float[]){1, 2}, 2);
@@ -249,9 +343,9 @@ static void structs_without_their_size(void) {
     bg_options options = {0, 0, 0};
     bg_memory memory = {0, 0, 0, 0, 0};
     bg_graph *g = bg_graph_new_with(&options);
-    FAILS(g, BG_ERR_ARGUMENT, "graph_new_with: struct_size is not set");
+    FAILS(g, BG_ERR_ARGUMENT, "graph_new_with: struct_size is 0");
     CHECK(bg_memory_stats(g, &memory) == BG_ERR_ARGUMENT && memory.pooled == 0);
-    FAILS(g, BG_ERR_ARGUMENT, "memory_stats: struct_size is not set: start from its _INIT macro");
+    FAILS(g, BG_ERR_ARGUMENT, "memory_stats: struct_size is 0, which no struct has: start from its _INIT macro");
     bg_graph_free(g);
 }
 
@@ -315,6 +409,9 @@ int main(void) {
     without_a_graph();
     handles();
     the_first_error_stays();
+    anywhere();
+    struct_sizes();
+    settings();
     sizes_and_types();
     shapes_beyond_memory();
     nothing_at_all();

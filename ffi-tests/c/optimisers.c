@@ -60,7 +60,7 @@ int main(void) {
     bg_adam_options unset = {0, 0, 0, 0, 0, 0};
     CHECK(bg_adam_step(g, NULL) == BG_OK);
     CHECK(bg_adam_step(g, &unset) == BG_ERR_ARGUMENT);
-    FAILS(g, BG_ERR_ARGUMENT, "adam_step: struct_size is not set");
+    FAILS(g, BG_ERR_ARGUMENT, "adam_step: struct_size is 0");
     bg_sgd_options sgd = BG_SGD_OPTIONS_INIT;
     sgd.momentum = -.5;
     CHECK(bg_sgd_step(g, &sgd) == BG_ERR_ARGUMENT);

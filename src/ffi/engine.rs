@@ -23,7 +23,7 @@ pub unsafe extern "C" fn bg_set_num_threads(g: *mut bg_graph, threads: usize) {
 
 /// How many threads may work on one evaluation of this graph: what was set, or the number of cores.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn bg_num_threads(g: *mut bg_graph) -> usize {
+pub unsafe extern "C" fn bg_num_threads(g: *const bg_graph) -> usize {
     // SAFETY: the header's rules for `g`.
     unsafe { call(g, |session| session.engine().threads()) }
 }
@@ -43,6 +43,13 @@ pub extern "C" fn bg_shutdown() {
 pub unsafe extern "C" fn bg_set_fusion(g: *mut bg_graph, on: bool) {
     // SAFETY: the header's rules for `g`.
     unsafe { call(g, |session| session.engine().set_fusion(on)) }
+}
+
+/// Whether operations are fused: see bg_set_fusion. False for a NULL graph.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_fusion(g: *const bg_graph) -> bool {
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| session.engine().fuses()) }
 }
 
 /// Writes how the last evaluation was computed: BG_TEXT or BG_DOT. A step is one pass over memory;

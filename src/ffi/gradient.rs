@@ -48,10 +48,10 @@ pub unsafe extern "C" fn bg_backward_many(
         status(g, |s| {
             let ys = input(&mut s.core, what, ys, n)?;
             if heads.is_null() {
-                return s.backward(ys.iter().map(|&y| (y.into(), None)));
+                return s.backward(ys.iter().map(|y| (y.into(), None)));
             }
             let heads = input(&mut s.core, what, heads, n)?;
-            s.backward(ys.iter().zip(heads).map(|(&y, &h)| (y.into(), head(h))))
+            s.backward(ys.iter().zip(heads.iter()).map(|(y, h)| (y.into(), head(h))))
         })
     }
 }
@@ -75,7 +75,7 @@ pub unsafe extern "C" fn bg_grad(
     // SAFETY: the header's rules for `g`, `xs` and `out`, which has n places.
     unsafe {
         if !out.is_null() {
-            (0..n).for_each(|i| out.add(i).write(null));
+            (0..n).for_each(|i| out.add(i).write_unaligned(null));
         }
         status(g, |s| {
             let xs = input(&mut s.core, what, xs, n)?;
@@ -83,8 +83,8 @@ pub unsafe extern "C" fn bg_grad(
                 return Err(null_pointer(&mut s.core, what));
             }
             let root = [(y.into(), head(head_or_null))].into_iter();
-            let xs = xs.iter().map(|&x| x.into());
-            s.grad(root, xs, allow_unused, |i, gradient| out.add(i).write(gradient.into()))
+            let xs = xs.iter().map(Handle::from);
+            s.grad(root, xs, allow_unused, |i, x| out.add(i).write_unaligned(x.into()))
         })
     }
 }

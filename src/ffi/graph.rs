@@ -71,11 +71,13 @@ pub unsafe extern "C" fn bg_graph_new_with(options: *const bg_options) -> *mut b
     defect::hush();
     let mut session = Session::new();
     let serial = session.core.mark().graph;
-    if !options.is_null() {
-        let start = options.cast::<u8>();
-        // SAFETY: the caller gives a struct that begins with its size.
+    let start = options.cast::<u8>();
+    // SAFETY: the caller gives a struct that begins with its size, or NULL. What is wrong with it is
+    // remembered by the graph.
+    if !start.is_null() && unsafe { need_size(&mut session.core, "graph_new_with", start) }.is_ok()
+    {
+        // SAFETY: as above.
         let (limit, seed) = unsafe {
-            let _remembered_by_the_graph = need_size(&mut session.core, "graph_new_with", start);
             (
                 field(start, offset_of!(bg_options, memory_limit), 0),
                 field(start, offset_of!(bg_options, seed), 0),
@@ -275,6 +277,14 @@ pub unsafe extern "C" fn bg_set_memory_limit(g: *mut bg_graph, bytes: usize) {
     unsafe { call(g, |session| session.core.set_memory_limit(limit_of(bytes))) }
 }
 
+/// The memory limit that was set; 0 for no limit.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_memory_limit(g: *const bg_graph) -> usize {
+    // SAFETY: the header's rules for `g`.
+    let limit = unsafe { call(g, |session| session.core.pool.limit()) };
+    if limit == usize::MAX { 0 } else { limit }
+}
+
 // ---- modes ----
 
 /// Starts the random numbers anew: the same seed, followed by the same calls, gives the same
@@ -284,6 +294,13 @@ pub unsafe extern "C" fn bg_set_memory_limit(g: *mut bg_graph, bytes: usize) {
 pub unsafe extern "C" fn bg_set_seed(g: *mut bg_graph, seed: u64) {
     // SAFETY: the header's rules for `g`.
     unsafe { call(g, |session| session.core.set_seed(seed)) }
+}
+
+/// The seed that was set last; 0 for a NULL graph.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_seed(g: *const bg_graph) -> u64 {
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| session.core.seed) }
 }
 
 /// Gives dropouts new random numbers, as writing to a leaf does.
@@ -331,6 +348,13 @@ pub unsafe extern "C" fn bg_no_grad_end(g: *mut bg_graph) {
             }
         })
     }
+}
+
+/// Whether results do not require gradients now: inside of bg_no_grad_begin and bg_no_grad_end.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_is_no_grad(g: *const bg_graph) -> bool {
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| session.core.no_grad > 0) }
 }
 
 const _: () = {

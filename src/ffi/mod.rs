@@ -30,6 +30,7 @@ mod tests;
 pub mod types;
 
 use std::any::Any;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
@@ -73,7 +74,7 @@ macro_rules! outcome_default {
         }
     )*};
 }
-outcome_default!((), bool, i32, usize);
+outcome_default!((), bool, i32, u64, usize);
 
 /// Runs a function's body on the session of a graph that is there and not in use.
 ///
@@ -159,15 +160,33 @@ fn remembered(session: &Session) -> bg_status {
     session.core.error.kind().map_or(bg_status::BG_OK, bg_status::from)
 }
 
-/// The elements that a caller's pointer and count stand for.
+/// A list of the caller's. It may lie anywhere, also where no `T` of Rust may: entries are read one
+/// by one.
+struct List<'a, T> {
+    start: *const T,
+    len: usize,
+    caller: PhantomData<&'a T>,
+}
+
+impl<T: Copy> List<'_, T> {
+    fn iter(&self) -> impl ExactSizeIterator<Item = T> {
+        // SAFETY: `input` was promised `len` entries at any alignment.
+        (0..self.len).map(|i| unsafe { self.start.add(i).read_unaligned() })
+    }
+}
+
+/// The entries that a caller's pointer and count stand for.
 ///
 /// # Safety
-/// `start` is NULL or valid for reading `len` elements during this call of the library.
-unsafe fn input<'a, T>(core: &mut Core, what: &str, start: *const T, len: usize) -> Maybe<&'a [T]> {
-    if len == 0 {
-        return Ok(&[]);
-    }
-    if start.is_null() {
+/// `start` is NULL or valid for reading `len` entries, at any alignment, during this call of the
+/// library.
+unsafe fn input<'a, T>(
+    core: &mut Core,
+    what: &str,
+    start: *const T,
+    len: usize,
+) -> Maybe<List<'a, T>> {
+    if start.is_null() && len > 0 {
         return Err(null_pointer(core, what));
     }
     if len > isize::MAX as usize / size_of::<T>().max(1) {
@@ -176,8 +195,7 @@ unsafe fn input<'a, T>(core: &mut Core, what: &str, start: *const T, len: usize)
             format_args!("{what}: a list of {len} entries exceeds the address space"),
         ));
     }
-    // SAFETY: not NULL, not too long, and else the caller's promise.
-    Ok(unsafe { std::slice::from_raw_parts(start, len) })
+    Ok(List { start, len, caller: PhantomData })
 }
 
 /// A list with at most one entry an axis.
@@ -189,7 +207,7 @@ unsafe fn short_list<'a, T>(
     what: &str,
     start: *const T,
     len: usize,
-) -> Maybe<&'a [T]> {
+) -> Maybe<List<'a, T>> {
     if len > MAX_RANK {
         return Err(core.fail(
             ErrorKind::Limit,
@@ -206,7 +224,10 @@ unsafe fn short_list<'a, T>(
 /// As for [`input`].
 unsafe fn shape(core: &mut Core, what: &str, dims: *const usize, rank: usize) -> Maybe<Dims> {
     // SAFETY: the caller's promise.
-    Ok(Dims::new(unsafe { short_list(core, what, dims, rank) }?))
+    let given = unsafe { short_list(core, what, dims, rank) }?;
+    let mut dims = Dims::SCALAR;
+    given.iter().for_each(|len| dims.push(len));
+    Ok(dims)
 }
 
 #[cold]
@@ -223,19 +244,28 @@ fn dtype(core: &mut Core, what: &str, code: i32) -> Maybe<DType> {
     })
 }
 
-/// The caller's struct, if there is one, says how long it is.
+/// The largest size that a struct of the interface may ever have.
+const STRUCT_MAX: usize = 4096;
+
+/// The caller's struct, if there is one, says how long it is: at least one field besides, as there
+/// was in the first version, and no longer than any version will be.
 ///
 /// # Safety
 /// `options` is NULL or points to a struct that begins with its size.
 unsafe fn need_size(core: &mut Core, what: &str, options: *const u8) -> Maybe<()> {
+    if options.is_null() {
+        return Ok(());
+    }
     // SAFETY: the caller's promise.
-    let has_size = |options: *const u8| unsafe { options.cast::<usize>().read_unaligned() } > 0;
-    if options.is_null() || has_size(options) {
+    let size = unsafe { options.cast::<usize>().read_unaligned() };
+    if (2 * size_of::<usize>()..=STRUCT_MAX).contains(&size) {
         return Ok(());
     }
     Err(core.fail(
         ErrorKind::Argument,
-        format_args!("{what}: struct_size is not set: start from its _INIT macro"),
+        format_args!(
+            "{what}: struct_size is {size}, which no struct has: start from its _INIT macro"
+        ),
     ))
 }
 

@@ -73,7 +73,7 @@ pub unsafe extern "C" fn bg_item(g: *mut bg_graph, x: bg_node, out: *mut f64) ->
             if out.is_null() {
                 return Err(null_pointer(&mut session.core, "item"));
             }
-            out.write(session.item(x.into())?);
+            out.write_unaligned(session.item(x.into())?);
             Ok(())
         })
     }
@@ -132,8 +132,8 @@ pub unsafe extern "C" fn bg_shape(
             if dims.is_null() && !shape.is_empty() {
                 return Err(null_pointer(core, "shape"));
             }
-            if !shape.is_empty() {
-                std::ptr::copy(shape.as_ptr(), dims, shape.len());
+            for (axis, &len) in shape.iter().enumerate() {
+                dims.add(axis).write_unaligned(len);
             }
             Ok(())
         })

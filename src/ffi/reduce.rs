@@ -25,7 +25,7 @@ unsafe fn reduce(
         record(g, |s| {
             s.record1(what, x.into(), |core, x| {
                 let mut list = [0; MAX_RANK];
-                for (to, &axis) in list.iter_mut().zip(short_list(core, what, axes, n)?) {
+                for (to, axis) in list.iter_mut().zip(short_list(core, what, axes, n)?.iter()) {
                     *to = axis as isize;
                 }
                 record_it(core, x, &list[..n])

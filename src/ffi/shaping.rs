@@ -2,7 +2,7 @@
 
 use super::{bg_graph, bg_node, input, record, short_list};
 use crate::error::Maybe;
-use crate::graph::Core;
+use crate::graph::{Core, Handle};
 use crate::id::NodeId;
 use crate::shape::MAX_RANK;
 
@@ -21,7 +21,7 @@ unsafe fn with_list<T: Copy>(
         record(g, |s| {
             s.record1(what, x.into(), |core, x| {
                 let mut wide = [0; MAX_RANK];
-                for (to, &from) in wide.iter_mut().zip(short_list(core, what, list, len)?) {
+                for (to, from) in wide.iter_mut().zip(short_list(core, what, list, len)?.iter()) {
                     *to = widen(from);
                 }
                 record_it(core, x, &wide[..len])
@@ -146,8 +146,8 @@ unsafe fn join(
     // SAFETY: the caller's promise.
     unsafe {
         record(g, |s| match input(&mut s.core, what, xs, n) {
-            Ok(xs) => s.record_all(what, xs.iter().map(|&x| x.into()), record_it),
-            Err(_) => crate::graph::Handle::NULL,
+            Ok(xs) => s.record_all(what, xs.iter().map(Handle::from), record_it),
+            Err(_) => Handle::NULL,
         })
     }
 }
