@@ -133,7 +133,7 @@ fn some_axes(rank: usize, k: usize) -> Vec<isize> {
     (0..rank).filter(|axis| k >> axis & 1 == 1).map(|axis| axis as isize).collect()
 }
 
-const UNARY: usize = 24;
+const UNARY: usize = 26;
 
 fn unary(x: Var<'_>, which: usize) -> Var<'_> {
     match which % UNARY {
@@ -160,6 +160,8 @@ fn unary(x: Var<'_>, which: usize) -> Var<'_> {
         20 => (x.square() + 0.5).reciprocal(),
         21 => x.tanh().expm1(),
         22 => x.abs().log1p(),
+        23 => (x.tanh() * 1.3).tan(),
+        24 => x.exp(),
         _ => x.ceil(),
     }
 }
@@ -183,7 +185,7 @@ fn reduce<'g>(x: Var<'g>, axes: &[isize], keepdim: bool, which: usize) -> Result
         [] => len_of(&shape),
         axes => axes.iter().map(|&axis| shape[axis as usize]).product(),
     };
-    Ok(match which % 12 {
+    Ok(match which % 15 {
         0 | 1 => x.sum_axes(axes, keepdim).tanh(),
         2 => x.mean_axes(axes, keepdim),
         3 if count > 0 => x.max_axes(axes, keepdim),
@@ -192,6 +194,9 @@ fn reduce<'g>(x: Var<'g>, axes: &[isize], keepdim: bool, which: usize) -> Result
         6 if count > 0 => x.amin_axes(axes, keepdim),
         7 | 8 => x.logsumexp_axes(axes, keepdim),
         9 => x.norm(2.0, axes, keepdim),
+        12 => x.norm(1.5, axes, keepdim),
+        13 => x.norm(1.0, axes, keepdim),
+        14 if count > 0 => x.norm(f64::INFINITY, axes, keepdim),
         10 if count < 50 => x.prod_axes(axes, keepdim),
         _ => x.var(0.0, axes, keepdim),
     })
@@ -210,6 +215,8 @@ fn partner<'g>(pool: &[Var<'g>], x: Var<'g>, gene: &Gene) -> Result<Var<'g>> {
     reduce(x, &some_axes(shape.len(), from >> 2), true, from)
 }
 
+const GENES: u8 = 52;
+
 /// Records what a gene says; nothing where that makes no sense.
 fn record<'g>(
     graph: &'g Graph,
@@ -225,7 +232,7 @@ fn record<'g>(
     let keepdim = k & 64 != 0;
     let constant = f64::from(gene.k) * 0.01 - 0.9;
     let axis_len = shape.get(axis).copied().unwrap_or(1);
-    let y = match gene.op % 46 {
+    let y = match gene.op % GENES {
         0..4 => unary(x, k),
         4..8 => binary(x, partner(pool, x, gene)?, k),
         8 => x * constant,
@@ -354,6 +361,40 @@ fn record<'g>(
             let axes = some_axes(rank, k);
             let small = reduce(x, &axes, true, gene.y as usize)?;
             binary(x, small, gene.y as usize >> 4)
+        }
+        45 if rank > 0 => {
+            // Nothing at all, seen in some way.
+            let at = at.min(axis_len as isize);
+            let empty = x.slice(axis as isize, at, at, 1 + (gene.y % 3) as isize);
+            match gene.y % 5 {
+                0 => empty.transpose(0, -1),
+                1 => {
+                    empty.unsqueeze(0).expand(&[&[3], signed(&empty.shape()?).as_slice()].concat())
+                }
+                2 => empty.softmax(-1).slice(0, 0, isize::MAX, 2),
+                3 => graph.concat(&[empty, x, empty], axis as isize),
+                _ => empty.transpose(-1, 0).sum_axes(&some_axes(rank, k), keepdim) * x.mean(),
+            }
+        }
+        46 if rank > 0 && axis_len > 0 => x.gather(at, x.argmin(Some(at), true)),
+        47 if rank > 0 && len <= 5000 => {
+            // Losses and products of vectors.
+            let (flat, y) = (x.reshape(&[-1]), partner(pool, x, gene)?.expand(&signed(&shape)));
+            if keepdim { x.mse(y) } else { flat.dot(unary(y, k).reshape(&[-1])).tanh() }
+        }
+        48 if rank > 0 && shape[rank - 1] <= 40 && len <= 5000 => {
+            // A batch of products, and of a matrix with a vector.
+            let y = x.unsqueeze(-1).matmul(unary(x, gene.y as usize).unsqueeze(-2));
+            if keepdim { y.matmul(x.unsqueeze(-1)).squeeze(Some(-1)).tanh() } else { y.tanh() }
+        }
+        49 if rank > 0 => {
+            let mask = match k % 4 {
+                0 => x.lt_scalar(0.1),
+                1 => x.ge(unary(x, k)),
+                2 => x.le_scalar(constant),
+                _ => x.ge_scalar(0.0),
+            };
+            mask.where_(x.maximum(x.detach()), x * constant)
         }
         _ => unary(unary(x, k), gene.y as usize),
     };
@@ -654,6 +695,59 @@ proptest! {
         let other = changed(program.genes[place], how, by);
         ways_agree(&program, &other, place)?;
     }
+}
+
+/// Random programs meet every operation that has golden values.
+#[test]
+fn genes_record_every_operation() -> Result<()> {
+    let graph = Graph::new();
+    let program =
+        Program { shape: &[3, 4, 6], dtype: DType::F64, special: false, most: 3000, genes: vec![] };
+    let pool = leaves(&graph, &program);
+    for op in 0..GENES {
+        for k in 0..=255 {
+            record(&graph, &program, &pool, &Gene { op, x: 0, y: k.wrapping_mul(37), k })?;
+        }
+    }
+    let text = graph.to_text();
+    let recorded: std::collections::BTreeSet<_> = text
+        .lines()
+        .filter_map(|line| line.split_once(" = ")?.1.split_once(['(', ':']))
+        .map(|(name, _)| name)
+        .collect();
+    let files = [
+        include_str!("golden/unary.json"),
+        include_str!("golden/binary.json"),
+        include_str!("golden/select.json"),
+        include_str!("golden/reduce.json"),
+        include_str!("golden/shaping.json"),
+        include_str!("golden/index.json"),
+        include_str!("golden/matmul.json"),
+        include_str!("golden/loss.json"),
+    ];
+    // What is recorded as other operations.
+    let composed = [
+        "scale",
+        "add_scalar",
+        "pow_scalar",
+        "mean",
+        "prod",
+        "var",
+        "transpose",
+        "squeeze",
+        "unsqueeze",
+        "stack",
+        "dot",
+        "mse",
+    ];
+    for file in files {
+        let cases: serde_json::Value = serde_json::from_str(file).unwrap();
+        for case in cases.as_array().unwrap() {
+            let op = case["op"].as_str().unwrap();
+            assert!(recorded.contains(op) || composed.contains(&op), "{op} is in no gene");
+        }
+    }
+    Ok(())
 }
 
 // ---- everything that can be done with a graph, in any order ----

@@ -343,6 +343,10 @@ Small is good in the tables, and the fastest library is in bold. `by fastest oth
 as fast as the fastest other library the better column of bumpgrad is; below 1 it is slower.
 `limit` is a loop by hand, or the bytes, or the multiply-adds that a case cannot do without, in the
 same rounds; `of limit` is its time by that of bumpgrad.
+
+Each library is used as its documentation shows it. So bumpgrad goes backward first and reads the
+value afterwards, because backward computes it on the way; the others compute the value, and then go
+backward. Whoever reads bumpgrad's value first pays for one more forward.
 """
 
 
@@ -354,7 +358,13 @@ def main():
     runs = []
     for file in files:
         with open(file, encoding="utf-8") as text:
-            runs.append(json.load(text))
+            figures = json.load(text)
+        if figures["build"]["commit"].endswith("-dirty"):
+            sys.exit(
+                f"{file}: measured with changes that no commit has, so nobody could measure it "
+                "again: commit them, and run it anew"
+            )
+        runs.append(figures)
     lines = [HEADER]
     for figures in sorted(runs, key=lambda figures: figures["threads"]):
         lines += section(figures, directory)

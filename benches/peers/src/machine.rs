@@ -82,9 +82,13 @@ pub fn load() -> String {
 }
 
 pub fn build() -> Value {
+    let commit = ask("git", &["rev-parse", "--short=10", "HEAD"]);
+    // What a run writes is not what it measures.
+    let changes = ["status", "--porcelain", "--untracked-files=no", "--", ":/", ":/!docs/benchmarks"];
+    let dirty = if ask("git", &changes).is_empty() { "" } else { "-dirty" };
     json!({
         "rustc": ask("rustc", &["--version"]),
-        "commit": ask("git", &["describe", "--always", "--dirty", "--abbrev=10"]),
+        "commit": format!("{commit}{dirty}"),
         "date": ask("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
     })
 }
