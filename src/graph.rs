@@ -393,19 +393,17 @@ impl Core {
     // ---- recording ----
 
     pub(crate) fn intern(&mut self, words: &[usize]) -> Maybe<ListId> {
-        let words = words.iter().map(|&word| word as u64);
+        self.intern_words(words.iter().map(|&word| word as u64))
+    }
+
+    fn intern_words(&mut self, words: impl ExactSizeIterator<Item = u64> + Clone) -> Maybe<ListId> {
         self.lists.intern(&self.bump, words).map_err(|_| self.out_of_memory("record"))
     }
 
     /// An axis and operands that do not fit in a node.
     pub(crate) fn intern_operands(&mut self, axis: usize, xs: &[NodeId]) -> Maybe<ListId> {
-        let mut words = Vec::new();
-        if words.try_reserve_exact(1 + xs.len()).is_err() {
-            return Err(self.out_of_memory("record"));
-        }
-        words.push(axis);
-        words.extend(xs.iter().map(|x| x.index()));
-        self.intern(&words)
+        let word = |i: usize| i.checked_sub(1).map_or(axis, |i| xs[i].index()) as u64;
+        self.intern_words((0..xs.len() + 1).map(word))
     }
 
     /// Checks and interns the shape of a new node.

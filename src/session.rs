@@ -3,6 +3,7 @@
 //! Both hand in [`Handle`]s, and get [`Fail`](crate::error::Fail) when something is wrong; the
 //! words are in the core's error slot. How a failure is reported is theirs.
 
+use crate::arena::TryPush;
 use crate::buffer::{Buffer, MemoryStats};
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::{ErrorKind, Fail, Maybe};
@@ -18,10 +19,13 @@ use crate::shape::Dims;
 pub(crate) struct Session {
     pub(crate) core: Core,
     engine: Engine,
-    /// Lists that backward fills anew each time, so that a repeated one allocates nothing.
+    /// Lists that calls fill anew each time, so that a repeated one allocates nothing.
     given: Vec<(NodeId, Option<NodeId>)>,
     targets: Vec<(NodeId, NodeId)>,
     roots: Vec<NodeId>,
+    /// The operands of a list at hand, and the gradients that were found for them.
+    xs: Vec<NodeId>,
+    found: Vec<NodeId>,
 }
 
 // SAFETY: a session owns everything it points to (pages of its bump, buffers of its pool), and
@@ -80,6 +84,8 @@ impl Session {
             given: Vec::new(),
             targets: Vec::new(),
             roots: Vec::new(),
+            xs: Vec::new(),
+            found: Vec::new(),
         }
     }
 
@@ -172,12 +178,15 @@ impl Session {
         &mut self,
         what: &str,
         xs: impl ExactSizeIterator<Item = Handle>,
-        record: impl FnOnce(&mut Core, &[NodeId]) -> Maybe<NodeId>,
+        record: impl FnOnce(&mut Core, &mut [NodeId]) -> Maybe<NodeId>,
     ) -> Handle {
-        self.record(|core| {
-            let xs = resolve_all(core, what, xs)?;
-            record(core, &xs)
-        })
+        if self.resolve_all(what, xs).is_err() {
+            return Handle::NULL;
+        }
+        let mut operands = std::mem::take(&mut self.xs);
+        let handle = self.record(|core| record(core, &mut operands));
+        self.xs = operands;
+        handle
     }
 
     // ---- reading ----
@@ -286,7 +295,7 @@ impl Session {
         roots: impl ExactSizeIterator<Item = (Handle, Option<Handle>)>,
     ) -> Maybe<()> {
         self.resolve_roots("backward", roots)?;
-        let Self { core, engine, given, targets, roots } = self;
+        let Self { core, engine, given, targets, roots, .. } = self;
         engine.backward(core, given, targets, roots)?;
         for k in 0..engine.results().len() {
             let target = engine.results()[k].0;
@@ -306,6 +315,18 @@ impl Session {
             engine.forget_result();
         }
         core.is_torn = false;
+        Ok(())
+    }
+
+    /// Looks operands up, into `self.xs`.
+    fn resolve_all(&mut self, what: &str, xs: impl ExactSizeIterator<Item = Handle>) -> Maybe<()> {
+        self.xs.clear();
+        if self.xs.try_reserve(xs.len()).is_err() {
+            return Err(self.core.out_of_memory(what));
+        }
+        for x in xs {
+            self.xs.push(self.core.resolve(what, x)?);
+        }
         Ok(())
     }
 
@@ -337,18 +358,16 @@ impl Session {
     ) -> Maybe<()> {
         let what = "grad";
         self.resolve_roots(what, roots)?;
-        let xs = resolve_all(&mut self.core, what, xs)?;
-        let mut out = Vec::new();
-        if out.try_reserve_exact(xs.len()).is_err() {
-            return Err(self.core.out_of_memory(what));
+        self.resolve_all(what, xs)?;
+        let Self { core, given, xs, found: out, .. } = self;
+        if out.try_extend_to(xs.len(), NodeId::NONE).is_err() {
+            return Err(core.out_of_memory(what));
         }
-        out.resize(xs.len(), NodeId::NONE);
-        let Self { core, given, .. } = self;
+        let out = &mut out[..xs.len()];
         let start = core.start();
-        core.record_grad(given, &xs, allow_unused, &mut out)
-            .inspect_err(|_| core.go_back(start))?;
-        for (i, id) in out.into_iter().enumerate() {
-            found(i, if id.is_none() { Handle::NULL } else { self.core.handle(id) });
+        core.record_grad(given, xs, allow_unused, out).inspect_err(|_| core.go_back(start))?;
+        for (i, &id) in out.iter().enumerate() {
+            found(i, if id.is_none() { Handle::NULL } else { core.handle(id) });
         }
         Ok(())
     }
@@ -479,21 +498,6 @@ impl Drop for Unwinding<'_> {
         engine.recover(core);
         core.recover(self.start);
     }
-}
-
-fn resolve_all(
-    core: &mut Core,
-    what: &str,
-    xs: impl ExactSizeIterator<Item = Handle>,
-) -> Maybe<Vec<NodeId>> {
-    let mut out = Vec::new();
-    if out.try_reserve_exact(xs.len()).is_err() {
-        return Err(core.out_of_memory(what));
-    }
-    for x in xs {
-        out.push(core.resolve(what, x)?);
-    }
-    Ok(out)
 }
 
 impl Core {

@@ -705,7 +705,7 @@ fn genes_record_every_operation() -> Result<()> {
         Program { shape: &[3, 4, 6], dtype: DType::F64, special: false, most: 3000, genes: vec![] };
     let pool = leaves(&graph, &program);
     for op in 0..GENES {
-        for k in 0..=255 {
+        for k in 0..=255u8 {
             record(&graph, &program, &pool, &Gene { op, x: 0, y: k.wrapping_mul(37), k })?;
         }
     }

@@ -235,3 +235,24 @@ fn a_recorded_training_step() -> Result<()> {
     assert_eq!(count, 0, "allocations in 10 steps");
     Ok(())
 }
+
+/// Lists of operands, and gradients as nodes, differentiated again.
+#[test]
+fn lists_and_gradients_of_gradients_recorded_anew() -> Result<()> {
+    let g = Graph::new();
+    let x = g.param(&[0.5f64; 40], &[8, 5]);
+    let w = g.param(&[0.25f64; 40], &[8, 5]);
+    let mark = g.mark();
+    let count = allocations(|| {
+        let joined = g.concat(&[x, w, x * w], 1);
+        let stacked = g.stack(&[x, w], 0).sin();
+        let y = joined.tanh().sum() + stacked.square().sum();
+        // (The list of gradients is the caller's: one allocation a call.)
+        let dx = g.grad(&[(y, None)], &[x])?[0];
+        dx.square().sum().backward()?;
+        g.zero_grad();
+        g.rewind(mark)
+    })?;
+    assert_eq!(count, 10, "allocations in 10 recordings, one each for a vector");
+    Ok(())
+}

@@ -141,7 +141,7 @@ unsafe fn join(
     g: *mut bg_graph,
     what: &str,
     (xs, n): (*const bg_node, usize),
-    record_it: impl FnOnce(&mut Core, &[NodeId]) -> Maybe<NodeId>,
+    record_it: impl FnOnce(&mut Core, &mut [NodeId]) -> Maybe<NodeId>,
 ) -> bg_node {
     // SAFETY: the caller's promise.
     unsafe {

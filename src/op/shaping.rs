@@ -300,29 +300,24 @@ impl Core {
     }
 
     /// The operands, all of one shape, along a new axis at this place of the result.
-    pub(crate) fn stack(&mut self, xs: &[NodeId], axis: isize) -> Maybe<NodeId> {
+    pub(crate) fn stack(&mut self, xs: &mut [NodeId], axis: isize) -> Maybe<NodeId> {
         let what = "stack";
-        let mut raised = Vec::new();
-        if raised.try_reserve_exact(xs.len()).is_err() {
-            return Err(self.out_of_memory(what));
-        }
-        for (i, &x) in xs.iter().enumerate() {
-            if self.node(x).shape != self.node(xs[0]).shape {
-                let (first, other) = (self.shape(xs[0]), self.shape(x));
+        let Some(&first) = xs.first() else {
+            return Err(self.fail(ErrorKind::Argument, format_args!("{what}: needs an operand")));
+        };
+        let (shape, dims) = (self.node(first).shape, self.shape(first));
+        for (i, x) in xs.iter_mut().enumerate() {
+            if self.node(*x).shape != shape {
+                let other = self.shape(*x);
                 return Err(self.fail(
                     ErrorKind::Shape,
-                    format_args!("{what}: operand 0 is {first:?} and operand {i} is {other:?}"),
+                    format_args!("{what}: operand 0 is {dims:?} and operand {i} is {other:?}"),
                 ));
             }
-            raised.push(self.unsqueeze(x, axis)?);
+            *x = self.unsqueeze(*x, axis)?;
         }
-        match raised.first() {
-            None => Err(self.fail(ErrorKind::Argument, format_args!("{what}: needs an operand"))),
-            Some(&first) => {
-                let axis = self.axis(what, axis, self.shape(first).len())?;
-                self.concat(&raised, axis as isize)
-            }
-        }
+        let axis = self.axis(what, axis, dims.len() + 1)?;
+        self.concat(xs, axis as isize)
     }
 
     pub(crate) fn vjp_view(&mut self, op: Op, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
