@@ -706,7 +706,14 @@ fn genes_record_every_operation() -> Result<()> {
     let pool = leaves(&graph, &program);
     for op in 0..GENES {
         for k in 0..=255u8 {
-            record(&graph, &program, &pool, &Gene { op, x: 0, y: k.wrapping_mul(37), k })?;
+            let gene = Gene { op, x: 0, y: k.wrapping_mul(37), k };
+            if let Some(y) = record(&graph, &program, &pool, &gene)? {
+                // By itself and fused: no operation is unknown to the planner or the executor.
+                for fusion in [false, true] {
+                    graph.set_fusion(fusion);
+                    y.sum().tanh().backward()?;
+                }
+            }
         }
     }
     let text = graph.to_text();

@@ -635,7 +635,8 @@ impl Planner {
                 let [axis, start, step] = core.slice_of(node.list);
                 Some(below.layout.slice(axis, start, dims[axis], step))
             }
-            _ => below.layout.reshape(&dims),
+            Op::Reshape => below.layout.reshape(&dims),
+            _ => None,
         };
         Ok(layout.map(|layout| Shown { layout, ..below }))
     }
