@@ -165,7 +165,9 @@ mod quota {
 
 #[cfg(unix)]
 mod posix {
-    use std::ffi::{c_int, c_void};
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+    use std::ffi::c_int;
+    use std::ffi::c_void;
     use std::mem::{MaybeUninit, zeroed};
     use std::ptr;
     use std::sync::atomic::Ordering;
@@ -264,33 +266,34 @@ mod posix {
 
     /// While it is there, the thread at hand is not cancelled, but at the next occasion after it.
     /// To unwind from the middle of a system's call through frames of Rust would be an abort.
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
     pub(crate) struct Uncancelled(c_int);
 
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
     impl Uncancelled {
         pub(crate) fn new() -> Self {
-            #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-            {
-                const DISABLE: c_int = if cfg!(target_vendor = "apple") { 0 } else { 1 };
-                let mut before = 0;
-                // SAFETY: writes the state before.
-                unsafe { pthread_setcancelstate(DISABLE, &mut before) };
-                Self(before)
-            }
-            #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
-            Self(0)
+            const DISABLE: c_int = if cfg!(target_vendor = "apple") { 0 } else { 1 };
+            Self::set(DISABLE)
+        }
+
+        /// Sets the state, and keeps the one before.
+        fn set(state: c_int) -> Self {
+            let mut before = 0;
+            // SAFETY: writes the state before.
+            unsafe { pthread_setcancelstate(state, &mut before) };
+            Self(before)
         }
     }
 
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
     impl Drop for Uncancelled {
         fn drop(&mut self) {
-            #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-            // SAFETY: the state before; NULL where it need not be told is allowed by all of these.
-            unsafe {
-                let mut before = 0;
-                pthread_setcancelstate(self.0, &mut before);
-            }
+            std::mem::forget(Self::set(self.0));
         }
     }
+
+    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+    pub(crate) use super::standard::Uncancelled;
 
     /// Has children of `fork` know that they are.
     pub(super) fn call_in_children() -> bool {
@@ -303,7 +306,8 @@ mod posix {
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+#[cfg_attr(unix, allow(dead_code, reason = "only what POSIX has not got everywhere is used"))]
 mod standard {
     use std::thread::{self, JoinHandle};
 
@@ -333,7 +337,7 @@ mod standard {
         }
     }
 
-    /// There is no cancellation of POSIX.
+    /// There is no cancellation of POSIX, or nobody has tried.
     pub(crate) struct Uncancelled;
 
     impl Uncancelled {
