@@ -90,15 +90,13 @@ mod quota {
     use std::io::Read;
     use std::path::Path;
 
-    const MOUNT: &str = "/sys/fs/cgroup";
-
     /// The least of the limits of the process's group and of the groups around it; a group that
     /// cannot be read, or whose name is very long, sets none.
     pub(super) fn cores() -> usize {
         let mut text = [0; 4096];
         let groups = read(Path::new("/proc/self/cgroup"), &mut text);
         let group = groups.lines().find_map(|line| line.strip_prefix("0::/"));
-        let within = group.map_or(usize::MAX, within);
+        let within = group.map_or(usize::MAX, |group| within("/sys/fs/cgroup", group));
         // The older kind of groups, as a container sees its own.
         let mut text = [[0; 64]; 2];
         let [limit, period] = &mut text;
@@ -107,12 +105,12 @@ mod quota {
         within.min(ratio(limit, period))
     }
 
-    fn within(group: &str) -> usize {
+    fn within(mount: &str, group: &str) -> usize {
         let mut path = [0; 380]; // longer ones the standard library would allocate
         let mut least = usize::MAX;
         let mut group = Some(group.trim_end_matches('/'));
         while let Some(here) = group {
-            let parts = [MOUNT, "/", here, "/cpu.max"];
+            let parts = [mount, "/", here, "/cpu.max"];
             if parts.iter().map(|part| part.len()).sum::<usize>() > path.len() {
                 return least;
             }
@@ -150,6 +148,27 @@ mod quota {
 
     #[cfg(test)]
     mod tests {
+        #[test]
+        fn the_least_limit_of_the_groups_around_counts() {
+            let mount = std::env::temp_dir().join(format!("groups-{}", std::process::id()));
+            let inner = mount.join("a/b");
+            std::fs::create_dir_all(&inner).unwrap();
+            let limits = |limits: [&str; 3]| {
+                for (group, limit) in ["", "a", "a/b"].iter().zip(limits) {
+                    std::fs::write(mount.join(group).join("cpu.max"), limit).unwrap();
+                }
+                super::within(mount.to_str().unwrap(), "a/b")
+            };
+            assert_eq!(limits(["max 100000\n"; 3]), usize::MAX);
+            assert_eq!(limits(["max 100000\n", "350000 100000\n", "max 100000\n"]), 3);
+            assert_eq!(limits(["200000 100000\n", "350000 100000\n", "900000 100000\n"]), 2);
+            assert_eq!(limits(["max 100000\n", "", "150000 100000\n"]), 1);
+            std::fs::remove_file(inner.join("cpu.max")).unwrap();
+            assert_eq!(super::within(mount.to_str().unwrap(), "a/b"), usize::MAX);
+            assert_eq!(super::within(mount.to_str().unwrap(), &"long/".repeat(100)), usize::MAX);
+            std::fs::remove_dir_all(mount).unwrap();
+        }
+
         #[test]
         fn limits_are_whole_cores_and_at_least_one() {
             for (limit, period, cores) in
