@@ -9,6 +9,8 @@ INCLUDEDIR ?= $(PREFIX)/include
 
 CARGO   ?= cargo
 CC      ?= cc
+OBJCOPY ?= objcopy
+STRIP   ?= strip
 INSTALL ?= install
 
 BUILD  := target/capi
@@ -19,9 +21,14 @@ SHARED := $(LIB)/libbumpgrad.so.$(VERSION)
 # What a program that links the static library needs besides.
 SYSTEM_LIBS := -lm -lpthread -ldl
 
-# One crate type at a time: with a list of them in the manifest, cargo leaves out the link-time
-# optimisation, and the shared library exports a thousand symbols of others.
+# The crate is compiled once, as an archive with all that it needs of Rust's. One crate type at a
+# time: with a list of them in the manifest, cargo leaves out the link-time optimisation.
 RUSTC := $(CARGO) rustc --locked --profile capi --features capi --lib --target-dir $(BUILD)
+
+# With GNU's linker the libraries are made from one object in which only bg_* is global, so that the
+# static one can stand beside other archives of Rust's. Without it they are as cargo makes them.
+JOINS := $(shell $(LD) --help 2>/dev/null | grep -q -e --force-group-allocation && \
+             $(OBJCOPY) --help 2>/dev/null | grep -q -e --keep-global-symbol && echo yes)
 
 .PHONY: help lib install test demo bench peers header clean FORCE
 .DEFAULT_GOAL := lib
@@ -39,26 +46,56 @@ help:
 lib: $(STATIC) $(SHARED)
 
 # Cargo is always asked, because it alone knows what is up to date; what it leaves alone is not
-# copied again. Files appear whole, by renaming: somebody may be linking with the old ones.
+# made again. Files appear whole, by renaming: somebody may be linking with the old ones.
 BUILT := $(BUILD)/capi/libbumpgrad
 
 $(BUILT).a: FORCE
 	$(RUSTC) --crate-type staticlib
 
-$(BUILT).so: FORCE
-	$(RUSTC) --crate-type cdylib -- -C link-arg=-Wl,-soname,$(SONAME)
+ifeq ($(JOINS),yes)
 
-$(STATIC): $(BUILT).a
-	@mkdir -p $(LIB)
-	strip --strip-debug -o $@.new $<
+# One function brings them all: link-time optimisation has put them into one member. What is said
+# twice (a COMDAT group) is settled here, since others must not find out. (.llvm*: a program for
+# LLVM beside some of the machine code, which `nm` chokes on.)
+$(BUILD)/bumpgrad.o: $(BUILT).a
+	$(LD) -r --force-group-allocation -u bg_graph_new -o $@.new $<
+	$(OBJCOPY) --wildcard --keep-global-symbol='bg_*' --strip-debug -R '.llvm*' $@.new
 	mv -f $@.new $@
 
-$(SHARED): $(BUILT).so
+$(STATIC): $(BUILD)/bumpgrad.o
 	@mkdir -p $(LIB)
-	strip --strip-unneeded -o $@.new $<
+	rm -f $@.new
+	$(AR) crD $@.new $<
+	mv -f $@.new $@
+
+$(SHARED): $(BUILD)/bumpgrad.o
+	@mkdir -p $(LIB)
+	$(CC) -shared -o $@.new $< $(LDFLAGS) -Wl,-soname,$(SONAME) -Wl,--gc-sections -Wl,-z,defs \
+	    -Wl,-z,relro,-z,now -Wl,--as-needed -lgcc_s $(SYSTEM_LIBS)
+	$(STRIP) --strip-unneeded $@.new
 	mv -f $@.new $@
 	ln -sf $(notdir $@) $(LIB)/$(SONAME)
 	ln -sf $(SONAME) $(LIB)/libbumpgrad.so
+
+else
+
+$(STATIC): $(BUILT).a
+	@mkdir -p $(LIB)
+	@echo 'no GNU ld and objcopy: $@ will not link beside another static library in Rust' >&2
+	$(STRIP) -S -o $@.new $<
+	mv -f $@.new $@
+
+$(BUILT).so: FORCE
+	$(RUSTC) --crate-type cdylib -- -C link-arg=-Wl,-soname,$(SONAME)
+
+$(SHARED): $(BUILT).so
+	@mkdir -p $(LIB)
+	$(STRIP) --strip-unneeded -o $@.new $<
+	mv -f $@.new $@
+	ln -sf $(notdir $@) $(LIB)/$(SONAME)
+	ln -sf $(SONAME) $(LIB)/libbumpgrad.so
+
+endif
 
 install: lib
 	$(INSTALL) -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig'

@@ -36,9 +36,11 @@ any alignment; so may what it writes to. A graph is released by bg_graph_free.
 
 Threads. One thread at a time uses a graph, which may be another one each time; different graphs
 are independent. A call that finds its graph in use by another call is refused with BG_ERR_BUSY,
-and a null node, and nothing is remembered: an aid to find mistakes, not a lock. Inside of a call, worker threads of the
-library, which all graphs share, may help: see bg_set_num_threads. A process may fork when no other
-thread is inside of the library: its child may use all graphs that it finds.
+and a null node, and nothing is remembered: an aid to find mistakes, not a lock. Inside of a call,
+worker threads of the library, which all graphs share, may help: see bg_set_num_threads. They block
+all signals but those of their own faults. A process may fork when no other thread is inside of the
+library: its child may use all graphs that it finds. A thread that is cancelled (pthread_cancel)
+inside of a call is so after it; its cancellation must not be asynchronous.
 
 Tensors. Row-major, of rank 0 to BG_MAX_RANK. The element types are BG_F32, BG_F64, BG_I64 and BG_U8;
 operations want float types (BG_F32, BG_F64) unless they say otherwise, and the same one for all
@@ -760,17 +762,19 @@ size_t bg_label(bg_graph *g, bg_node x, char *buffer, size_t capacity);
 
 // Sets how many threads may work on one evaluation of this graph; 0, the default, for as many as
 // the machine has cores; at most 256. No number depends on it: results are the same bit for bit.
-// Small evaluations stay on the thread that asks for them. Graphs share the threads, which the
-// first evaluation that is worth it starts: see bg_shutdown.
+// The thread that asks is one of them; small evaluations stay on it, and so do all when the system
+// has no other threads to give. Graphs share the others, which the first evaluation that is worth
+// it starts: see bg_shutdown.
 void bg_set_num_threads(bg_graph *g, size_t threads);
 
 // How many threads may work on one evaluation of this graph: what was set, or the number of cores.
 size_t bg_num_threads(const bg_graph *g);
 
-// Ends the worker threads of this process and waits for them, and for evaluations that use them; a
-// later evaluation starts them again. For programs that must leave no thread behind, for example
-// before they unload the library. In the child of a process that has had worker threads it does
-// nothing: evaluations there use one thread, since fork leaves the others behind.
+// Ends the worker threads of this process and waits for them; evaluations that they help with go on
+// without, and a later one starts them again. For programs that must leave no thread behind: after
+// it, with no thread inside of a call, the library can be unloaded (dlclose), and must not be
+// without it. In the child of a process that has had worker threads it does nothing: evaluations
+// there use one thread, since fork leaves the others behind.
 void bg_shutdown(void);
 
 // Sets whether operations are fused into passes over memory (the default), or computed one by one,

@@ -37,53 +37,52 @@ impl FailPoint {
 }
 
 #[cfg(feature = "capi")]
-pub(crate) use quiet::{hush, set_quiet, with_place};
+pub(crate) use quiet::{hush, with_place};
 
-/// What Rust's panic hook does on threads that work for C.
+/// Rust's panic hook in the libraries for C. They have a standard library of their own, so that all
+/// panics which reach the hook are this library's.
+///
+/// No thread-local says so: in a library that is loaded while a program runs, the system allocates
+/// the first one that a thread touches, and ends the process if it cannot.
 #[cfg(feature = "capi")]
 mod quiet {
-    use std::cell::Cell;
     use std::fmt::{self, Write};
-    use std::panic::{PanicHookInfo, set_hook, take_hook};
-    use std::sync::{Once, OnceLock};
+    use std::panic::{PanicHookInfo, set_hook};
+    use std::sync::{Mutex, Once, PoisonError};
 
-    type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send>;
-
-    /// Where the last panic came from, as text: no memory is needed to tell it.
-    #[derive(Clone, Copy)]
+    /// Where the last panic came from, on whatever thread, as text: no memory is needed to tell it.
     struct Place {
         text: [u8; 64],
         len: usize,
     }
 
-    thread_local! {
-        static IS_QUIET: Cell<bool> = const { Cell::new(false) };
-        static PLACE: Cell<Place> = const { Cell::new(Place::EMPTY) };
-    }
+    static PLACE: Mutex<Place> = Mutex::new(Place::EMPTY);
 
-    static BEFORE: OnceLock<Hook> = OnceLock::new();
-
-    /// Makes panics silent where they are told in another way. The hook that was there before goes
-    /// on to tell all others.
+    /// Makes panics silent: they are told in another way.
     pub(crate) fn hush() {
         static ONCE: Once = Once::new();
-        // (Hooks without data: neither box takes memory.)
+        // (A hook without data: its box takes no memory.)
         ONCE.call_once(|| {
-            if BEFORE.set(take_hook()).is_ok() {
-                set_hook(Box::new(hook));
+            // The tests of the whole crate have one standard library, and want to be told, too.
+            #[cfg(test)]
+            {
+                let before = std::panic::take_hook();
+                set_hook(Box::new(move |info| {
+                    hook(info);
+                    before(info);
+                }));
             }
+            #[cfg(not(test))]
+            set_hook(Box::new(hook));
         });
     }
 
     fn hook(info: &PanicHookInfo<'_>) {
-        if !IS_QUIET.get() {
-            return BEFORE.get().map_or((), |before| before(info));
-        }
         let mut place = Place::EMPTY;
         if let Some(at) = info.location() {
             let _cut_where_it_is_full = write!(place, "{}:{}", at.file(), at.line());
         }
-        PLACE.set(place);
+        *PLACE.lock().unwrap_or_else(PoisonError::into_inner) = place;
     }
 
     impl Place {
@@ -100,15 +99,11 @@ mod quiet {
         }
     }
 
-    /// Lets this thread be silent from here on, or not; what it was before.
-    #[inline]
-    pub(crate) fn set_quiet(on: bool) -> bool {
-        IS_QUIET.replace(on)
-    }
-
-    /// Where the last silent panic of this thread came from.
+    /// Where the last panic came from.
     pub(crate) fn with_place<R>(tell: impl FnOnce(&str) -> R) -> R {
-        let place = PLACE.replace(Place::EMPTY);
+        let mut last = PLACE.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = std::mem::replace(&mut *last, Place::EMPTY);
+        drop(last);
         tell(std::str::from_utf8(&place.text[..place.len]).unwrap_or_default())
     }
 }

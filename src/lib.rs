@@ -14,6 +14,7 @@ pub mod ffi;
 mod gemm;
 mod grad;
 mod graph;
+mod host;
 mod id;
 mod kernel;
 mod lane;

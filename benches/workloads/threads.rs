@@ -4,7 +4,7 @@
 //!   them scaled down. One fused step, an operand of which is a leaf of one element; an iteration
 //!   writes that, and computes the result into the memory that it has.
 //! - `entry`: the largest of 65,536 numbers by its index, which one thread does. With two allowed
-//!   the pool is entered for it, and does nothing: the difference is what entering costs.
+//!   the pool is asked for a helper, who does nothing: the difference is what asking costs.
 
 use std::cell::LazyCell;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use ffi_tests::{WARNINGS, libraries, make, pass, root, scratch};
+use ffi_tests::{SYSTEM_LIBS, WARNINGS, compiler, libraries, make, pass, root, scratch};
 
 /// The functions of the header: words before a parenthesis, on lines that are no comment.
 fn declared() -> BTreeSet<String> {
@@ -49,6 +49,90 @@ fn the_shared_library_exports_the_header_and_nothing_else() {
     assert!(dynamic.contains("Library soname: [libbumpgrad.so.0]"), "{dynamic}");
     let bytes = fs::metadata(&library).unwrap().len();
     assert!(bytes < 3_000_000, "the shared library has {bytes} bytes");
+}
+
+/// The names that the library brings into a program, and those that it wants from it.
+fn symbols(of: &str, which: &str) -> BTreeSet<String> {
+    let library = libraries().join(of);
+    let text = pass(Command::new("nm").args(["--extern-only", which]).arg(&library));
+    let symbols = text.lines().filter(|line| !line.is_empty() && !line.ends_with(':'));
+    symbols.filter_map(|line| line.rsplit(' ').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_static_library_brings_the_header_and_nothing_else() {
+    assert_eq!(symbols("libbumpgrad.a", "--defined-only"), declared());
+    let bytes = fs::metadata(libraries().join("libbumpgrad.a")).unwrap().len();
+    assert!(bytes < 6_000_000, "the static library has {bytes} bytes");
+}
+
+/// What is wanted of the system is in the README, because other systems may not have it. Nothing is
+/// to be done when a thread ends, which would keep the library from being unloaded.
+#[test]
+fn what_the_static_library_wants() {
+    let wanted = symbols("libbumpgrad.a", "--undefined-only");
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let large_files = wanted.iter().filter(|name| name.ends_with("64"));
+    let (told, rest): (Vec<_>, Vec<_>) =
+        large_files.partition(|name| readme.contains(&format!("`{name}`")));
+    assert!(!told.is_empty() && rest.is_empty(), "not in the README: {rest:?}");
+    for absent in ["_dl_find_object", "__cxa_thread_atexit_impl", "gnu_get_libc_version"] {
+        assert!(!wanted.contains(absent), "{absent}");
+    }
+}
+
+/// A program may link several libraries that were written in Rust, in any order.
+#[test]
+fn the_static_library_stands_beside_another_one_in_rust() {
+    let dir = scratch("beside");
+    let other = r#"
+        use std::cell::RefCell;
+        thread_local!(static SEEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) });
+        /// Panics inside, notes it in a thread-local, and is on a thread of its own, too.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn other(n: i32) -> i32 {
+            std::panic::set_hook(Box::new(|_| ()));
+            let work = move || {
+                let caught = std::panic::catch_unwind(|| assert!(n < 0, "{n} is not negative"));
+                SEEN.with(|seen| seen.borrow_mut().push(format!("{caught:?}")));
+                SEEN.with(|seen| seen.borrow().len() as i32) + i32::from(caught.is_err())
+            };
+            work() + std::thread::spawn(work).join().unwrap_or(100)
+        }
+    "#;
+    fs::write(dir.join("other.rs"), other).unwrap();
+    let host = r#"
+        #include "bumpgrad.h"
+        int other(int n);
+        int main(void) {
+            bg_graph *g = bg_graph_new();
+            bg_set_num_threads(g, 2);
+            bg_node x = bg_full(g, BG_F64, (size_t[]){300000}, 1, 2);
+            double sum = 0;
+            bg_status before = bg_item(g, bg_sum_all(g, bg_square(g, x)), &sum);
+            int panics = other(5);
+            bg_node bad = bg_add(g, x, bg_zeros(g, BG_F64, (size_t[]){2}, 1));
+            int is_right = bg_is_null(bad) && before == BG_OK && sum == 1200000 && panics == 4;
+            bg_graph_free(g);
+            bg_shutdown();
+            return !is_right;
+        }
+    "#;
+    fs::write(dir.join("host.c"), host).unwrap();
+    let archive = dir.join("libother.a");
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--edition=2024", "--crate-type=staticlib", "-O", "-o"]);
+    pass(rustc.arg(&archive).arg(dir.join("other.rs")));
+    let ours = libraries().join("libbumpgrad.a");
+    for (name, libraries) in [("before", [&ours, &archive]), ("after", [&archive, &ours])] {
+        for option in ["-O1", "-Wl,--gc-sections"] {
+            let program = dir.join(name);
+            let mut compiler = compiler(&dir.join("host.c"));
+            compiler.arg(option).args(libraries).args(SYSTEM_LIBS).arg("-o").arg(&program);
+            pass(&mut compiler);
+            pass(&mut Command::new(&program));
+        }
+    }
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! The programs in `c/` and `cpp/`, against the shared and the static library, and under tools that
 //! look for errors in memory.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use ffi_tests::{Link, build, pass, run, scratch};
+use ffi_tests::{Link, SYSTEM_LIBS, build, compiler, libraries, pass, root, run, scratch};
 
 /// Builds a program both ways, and runs both.
 fn check(source: &str) {
@@ -84,24 +85,72 @@ fn levels() {
     }
 }
 
+/// The functions that allocate.
+const ALLOCATE: [&str; 5] = ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"];
+
+/// A program that has calls of these functions go through itself.
+fn build_wrapped(source: &str, name: &str, functions: &[&str]) -> PathBuf {
+    let wrap: Vec<_> = functions.iter().map(|function| format!("-Wl,--wrap={function}")).collect();
+    let flags: Vec<_> = wrap.iter().map(String::as_str).chain(["-pthread"]).collect();
+    build(source, name, Link::Static, &flags)
+}
+
+/// Runs the program with its arguments and 1, 2, ..., until it says that there are no more.
+fn count_runs(program: &Path, arguments: &[&str]) -> u32 {
+    for k in 1.. {
+        let (status, text) = run(Command::new(program).args(arguments).arg(k.to_string()));
+        match status.code() {
+            Some(0) => {}
+            Some(77) => return k - 1,
+            _ => panic!("{arguments:?}, from call {k} on: {status}\n{text}"),
+        }
+    }
+    0
+}
+
+/// Threads are started, or not, when something fails: see the program.
+#[test]
+fn exhausted_while_threads_start() {
+    let functions = ["pthread_create", "pthread_attr_init", "pthread_atfork"];
+    let program = build_wrapped("c/pool.c", "pool", &[&ALLOCATE[..], &functions].concat());
+    pass(Command::new(&program).arg("steady"));
+    for which in ["one", "all"] {
+        let count = count_runs(&program, &[which]);
+        assert!(count > 100, "{which}: {count}");
+    }
+    for bytes in (0..20_000_000).step_by(500_000) {
+        pass(Command::new(&program).args(["space", &bytes.to_string()]));
+    }
+}
+
+/// Signals, children and cancelled threads of the host.
+#[test]
+fn guest() {
+    for link in [Link::Shared, Link::Static] {
+        let program = build("c/guest.c", &format!("guest-{link:?}"), link, &["-pthread"]);
+        pass(&mut Command::new(&program));
+        let (status, text) = run(Command::new(&program).arg("namespace"));
+        match status.code() {
+            Some(77) => eprintln!("SKIPPED: no namespace of processes can be made here"),
+            _ => assert!(status.success(), "{status}\n{text}"),
+        }
+    }
+}
+
+/// The shared library goes when it is closed.
+#[test]
+fn unloading() {
+    let program = scratch("bin").join("unload");
+    let mut compiler = compiler(&root().join("ffi-tests/c/unload.c"));
+    pass(compiler.arg("-pthread").arg("-o").arg(&program).args(SYSTEM_LIBS));
+    pass(Command::new(program).arg(libraries().join("libbumpgrad.so")));
+}
+
 /// Every allocation fails, alone and with all after it.
 #[test]
 fn allocation_failures() {
-    let functions = ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"];
-    let wrap = functions.map(|function| format!("-Wl,--wrap={function}"));
-    let flags = wrap.each_ref().map(String::as_str);
-    let program = &build("c/allocation.c", "allocation", Link::Static, &flags);
-    let try_all = |what: &str, which: &str| {
-        for k in 1.. {
-            let (status, text) = run(Command::new(program).args([what, which, &k.to_string()]));
-            match status.code() {
-                Some(0) => {}
-                Some(77) => return k - 1,
-                _ => panic!("{what}, {which} from allocation {k} on: {status}\n{text}"),
-            }
-        }
-        0
-    };
+    let program = &build_wrapped("c/allocation.c", "allocation", &ALLOCATE);
+    let try_all = |what: &str, which: &str| count_runs(program, &[what, which]);
     thread::scope(|scope| {
         let one = scope.spawn(|| ["example", "training"].map(|what| try_all(what, "one")));
         let all = ["example", "training"].map(|what| try_all(what, "all"));
@@ -114,7 +163,7 @@ fn allocation_failures() {
 #[test]
 fn sanitizers() {
     let flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-pthread"];
-    let programs = ["tutorial", "operations", "misuse", "optimisers", "engine"];
+    let programs = ["tutorial", "operations", "misuse", "optimisers", "engine", "guest"];
     let sources = programs.map(|name| format!("c/{name}.c"));
     for source in sources.iter().map(String::as_str).chain(["cpp/raii.cpp"]) {
         let name = format!("sanitized-{}", source.replace(['/', '.'], "-"));

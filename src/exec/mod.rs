@@ -125,7 +125,7 @@ impl Engine {
 
     /// How many threads may work on a plan.
     pub(crate) fn threads(&self) -> usize {
-        if self.threads == 0 { team::cores().min(THREADS_MAX) } else { self.threads }
+        if self.threads == 0 { crate::host::cores().min(THREADS_MAX) } else { self.threads }
     }
 
     /// Begins to take a profile, or ends it and gives it back.

@@ -1,108 +1,267 @@
-//! The threads that share the work of a plan. Only this file names `rayon`.
+//! The threads that share the work of a plan.
 //!
-//! One pool serves the whole process. It is started when a plan is first worth it, entered once a
-//! plan, and joined by [`shutdown`]. What is shared out are *chunks* of fixed size: which thread
-//! runs a chunk, and when, has no influence on any number.
+//! One pool of helpers serves the whole process. They are started when a plan is first worth it, and
+//! joined by [`shutdown`]. What is shared out are *chunks* of fixed size: which thread runs a
+//! chunk, and when, has no influence on any number.
 //!
-//! A process that forks leaves its threads behind. Its child finds out by the process id, and runs
-//! everything on the thread at hand.
+//! Whoever shares out work does it, too, and goes on when no chunk is left and those who came to
+//! help have gone. Nobody ever waits for a helper to come: where none can be had, in a forked
+//! child, or without memory, everything is done by the thread at hand. Sharing allocates nothing.
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use crate::host::{self, Duty, Uncancelled, WithoutSignals, Worker};
 
-/// Estimated nanoseconds of a plan from which on the pool is entered, and of a step from which on
-/// its chunks are shared. Entering costs 4 to 12 microseconds, waking a thread for a step about 5:
-/// see the `threads` benchmark.
+/// Estimated nanoseconds of a plan from which on helpers are wanted, and of a step from which on
+/// its chunks are shared. Waking a helper takes about 5 microseconds: see the `threads` benchmark.
 pub(super) const PLAN_COST: u64 = 100_000;
 pub(super) const STEP_COST: u64 = 50_000;
 
 /// More threads than anybody has cores would only take memory.
 pub(crate) const THREADS_MAX: usize = 256;
 
-struct Shared {
-    pool: Arc<ThreadPool>,
-    /// Of its threads, and of those of the smaller pools before it.
-    handles: Vec<JoinHandle<()>>,
-    threads: usize,
+/// How often a thread that waits looks again, giving way to others, before it sleeps: for a few
+/// tens of microseconds, since the next step often comes sooner than it could be woken.
+const LOOKS: usize = 64;
+
+/// What helpers and those who want help tell each other.
+struct Pool {
+    /// The threads that have been started in this era.
+    helpers: [Option<Worker>; THREADS_MAX - 1],
+    count: usize,
+    /// Work that may be helped with: a list through `Job::next`.
+    open: *mut Job,
+    /// How many helpers wait for `CALL`, and how many sharers for `GONE`.
+    asleep: usize,
+    waiting: usize,
 }
 
-static SHARED: Mutex<Option<Shared>> = Mutex::new(None);
+// SAFETY: the jobs of the list are there as long as they are in it, and used under the pool's lock.
+unsafe impl Send for Pool {}
 
-/// The process that has had a pool first; 0 for none. It is looked at before the lock, which another
-/// thread of the parent may have held when the process forked.
-static OWNER: AtomicU32 = AtomicU32::new(0);
+static POOL: Mutex<Pool> = Mutex::new(Pool {
+    helpers: [const { None }; THREADS_MAX - 1],
+    count: 0,
+    open: ptr::null_mut(),
+    asleep: 0,
+    waiting: 0,
+});
 
-/// Whether the pool is another process's, of which this one is a child.
-fn is_inherited() -> bool {
-    let owner = OWNER.load(Ordering::SeqCst);
-    owner != 0 && owner != std::process::id()
+/// There is work, or the era is over.
+static CALL: Condvar = Condvar::new();
+/// The last helper has left some job.
+static GONE: Condvar = Condvar::new();
+/// How many more helpers are wanted. This and the next are looked at without the lock, too, which
+/// is held when they change.
+static WANTED: AtomicUsize = AtomicUsize::new(0);
+/// A shutdown ends an era, and the helpers of the era end with it.
+static ERA: AtomicUsize = AtomicUsize::new(0);
+
+fn lock() -> MutexGuard<'static, Pool> {
+    POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How many threads the machine runs at once.
-pub(super) fn cores() -> usize {
-    static CORES: OnceLock<usize> = OnceLock::new();
-    *CORES.get_or_init(|| thread::available_parallelism().map_or(1, |count| count.get()))
+/// Work that is shared out. It lies on the stack of the thread that does so, and changes only under
+/// the pool's lock.
+struct Job {
+    work: &'static (dyn Fn(usize) + Sync),
+    /// Which worker the next helper will be; `end` if no more are wanted.
+    worker: usize,
+    end: usize,
+    /// Helpers at work. Also looked at without the lock.
+    inside: AtomicUsize,
+    panic: Option<Box<dyn Any + Send>>,
+    next: *mut Job,
 }
 
-/// The pool, with at least this many threads; none if it cannot be had.
-fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
-    if is_inherited() {
-        return None;
+/// A helper's place in a job.
+struct Place {
+    job: *mut Job,
+    work: &'static (dyn Fn(usize) + Sync),
+    worker: usize,
+}
+
+impl Pool {
+    /// Starts helpers until there are this many; how many there are.
+    fn start(&mut self, wanted: usize) -> usize {
+        if self.count < wanted {
+            let _signals = WithoutSignals::new();
+            while self.count < wanted {
+                let era = ERA.load(Ordering::Relaxed);
+                let Some(helper) = Worker::start::<Help>(era) else { break };
+                self.helpers[self.count] = Some(helper);
+                self.count += 1;
+            }
+        }
+        self.count.min(wanted)
     }
-    OWNER.store(std::process::id(), Ordering::SeqCst);
-    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(present) = shared.as_ref().filter(|present| present.threads >= threads) {
-        return Some(present.pool.clone());
+
+    /// Takes a helper's place in a job, if there is one to be had.
+    fn claim(&mut self) -> Option<Place> {
+        let mut job = self.open;
+        // SAFETY: jobs of the list are there, and the pool is locked. (No reference to a whole job
+        // is made: its sharer may be looking at `inside`.)
+        unsafe {
+            while !job.is_null() && (*job).worker == (*job).end {
+                job = (*job).next;
+            }
+            if job.is_null() {
+                return None;
+            }
+            let place = Place { job, work: (*job).work, worker: (*job).worker };
+            (*job).worker += 1;
+            (*job).inside.fetch_add(1, Ordering::Relaxed);
+            WANTED.fetch_sub(1, Ordering::Relaxed);
+            Some(place)
+        }
     }
-    let mut handles = Vec::new();
-    let built = ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .spawn_handler(|worker| {
-            let name = format!("bumpgrad-{}", worker.index());
-            let work = || {
-                // What panics here is told by the thread that waits.
-                #[cfg(feature = "capi")]
-                crate::defect::set_quiet(true);
-                worker.run();
+
+    /// Takes a job out of the list: nobody else comes to help.
+    ///
+    /// # Safety
+    /// The job is in the list.
+    unsafe fn withdraw(&mut self, job: *mut Job) {
+        // SAFETY: jobs of the list are there, and the pool is locked.
+        unsafe {
+            let mut at = &raw mut self.open;
+            while *at != job {
+                at = &raw mut (**at).next;
+            }
+            *at = (*job).next;
+            WANTED.fetch_sub((*job).end - (*job).worker, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What a helper does.
+enum Help {}
+
+impl Duty for Help {
+    fn run(era: usize) {
+        let mut pool = lock();
+        while ERA.load(Ordering::Relaxed) == era {
+            if let Some(Place { job, work, worker }) = pool.claim() {
+                drop(pool);
+                let done = catch_unwind(AssertUnwindSafe(|| work(worker)));
+                pool = lock();
+                // SAFETY: the job is there until this helper has left; the pool is locked.
+                unsafe {
+                    if let Err(panic) = done {
+                        (*job).panic = Some(panic);
+                    }
+                    let is_last = (*job).inside.fetch_sub(1, Ordering::Release) == 1;
+                    if is_last && pool.waiting > 0 {
+                        GONE.notify_all();
+                    }
+                }
+                continue;
+            }
+            drop(pool);
+            let is_called =
+                || WANTED.load(Ordering::Relaxed) > 0 || ERA.load(Ordering::Relaxed) != era;
+            let is_awake = look(is_called);
+            pool = lock();
+            if !is_awake && !is_called() {
+                pool.asleep += 1;
+                pool = CALL.wait(pool).unwrap_or_else(PoisonError::into_inner);
+                pool.asleep -= 1;
+            }
+        }
+    }
+}
+
+/// Looks whether something has come true, for a while.
+fn look(is_true: impl Fn() -> bool) -> bool {
+    (0..LOOKS).any(|_| {
+        let is_true = is_true();
+        if !is_true {
+            thread::yield_now();
+        }
+        is_true
+    })
+}
+
+/// Calls `work` for worker 0 here, and for up to `helpers` more on other threads meanwhile.
+fn with_helpers(helpers: usize, work: &(dyn Fn(usize) + Sync)) {
+    /// Waits for the helpers that have come, also when the work here panics.
+    struct Shared(*mut Job);
+    impl Drop for Shared {
+        fn drop(&mut self) {
+            let mut pool = lock();
+            // SAFETY: in the list since it was shared, and there until the end of `with_helpers`.
+            let inside = unsafe {
+                pool.withdraw(self.0);
+                &(*self.0).inside
             };
-            handles.push(thread::Builder::new().name(name).spawn(work)?);
-            Ok(())
-        })
-        .build();
-    let pool = Arc::new(built.ok()?);
-    // A smaller pool ends when its last user is done; `shutdown` waits for its threads, too.
-    handles.extend(shared.take().into_iter().flat_map(|smaller| smaller.handles));
-    *shared = Some(Shared { pool: pool.clone(), handles, threads });
-    Some(pool)
+            let is_left = || inside.load(Ordering::Acquire) == 0;
+            if !is_left() {
+                drop(pool);
+                look(is_left);
+                pool = lock(); // which the last helper may still hold
+            }
+            while !is_left() {
+                pool.waiting += 1;
+                pool = GONE.wait(pool).unwrap_or_else(PoisonError::into_inner);
+                pool.waiting -= 1;
+            }
+        }
+    }
+
+    // SAFETY: only a longer life: `Shared` sees to it that no helper is left with the work.
+    let lasting: &'static (dyn Fn(usize) + Sync) = unsafe { std::mem::transmute(work) };
+    let mut job = Job {
+        work: lasting,
+        worker: 1,
+        end: 1 + helpers,
+        inside: AtomicUsize::new(0),
+        panic: None,
+        next: ptr::null_mut(),
+    };
+    let job = &raw mut job;
+    let mut pool = lock();
+    // SAFETY: nobody else knows it yet.
+    unsafe { (*job).next = pool.open };
+    pool.open = job;
+    WANTED.fetch_add(helpers, Ordering::Relaxed);
+    let asleep = pool.asleep;
+    drop(pool);
+    let shared = Shared(job);
+    if helpers >= asleep && asleep > 0 {
+        CALL.notify_all();
+    } else {
+        (0..helpers.min(asleep)).for_each(|_| CALL.notify_one());
+    }
+    work(0);
+    drop(shared);
+    // SAFETY: nobody else has it any more.
+    if let Some(panic) = unsafe { (*job).panic.take() } {
+        resume_unwind(panic);
+    }
 }
 
 /// Ends the worker threads and waits for them. The next plan that is worth it starts them again.
 pub(crate) fn shutdown() {
-    if is_inherited() {
+    /// Whoever comes second waits, too, until there are no threads.
+    static ONE: Mutex<()> = Mutex::new(());
+    if host::is_inherited() {
         return; // the threads stayed in the parent; there is nobody to wait for
     }
-    let shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some(Shared { pool, handles, .. }) = shared else { return };
+    let _uncancelled = Uncancelled::new();
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut pool = lock();
+    let helpers = std::mem::replace(&mut pool.helpers, [const { None }; THREADS_MAX - 1]);
+    pool.count = 0;
+    ERA.fetch_add(1, Ordering::Relaxed);
+    CALL.notify_all();
     drop(pool);
-    for handle in handles {
-        // A worker that panicked has ended, too.
-        let _ = handle.join();
-    }
-}
-
-/// What crosses into the pool and back while the caller waits.
-struct Across<T>(T);
-
-// SAFETY: only used by `enter`, whose caller is blocked until the pool's thread is done: at any
-// time one of the two uses what crosses.
-unsafe impl<T> Send for Across<T> {}
-
-impl<T> Across<T> {
-    fn take(self) -> T {
-        self.0
+    for helper in helpers.into_iter().flatten() {
+        // SAFETY: taken out of the pool: nobody else waits for it.
+        unsafe { helper.join() };
     }
 }
 
@@ -121,17 +280,15 @@ impl Team {
         self.threads
     }
 
-    /// Runs something with a team of this many threads; with the thread at hand alone if there can
-    /// be no others.
+    /// Runs something with a team of this many threads, or of as many as there can be.
     pub(super) fn enter<R>(threads: usize, run: impl FnOnce(Self) -> R) -> R {
-        match if threads > 1 { pool(threads) } else { None } {
-            None => run(Self::ALONE),
-            Some(pool) => {
-                let run = Across(run);
-                let result = pool.install(move || Across(run.take()(Self { threads })));
-                result.take()
-            }
+        // In a child the lock is not touched: another thread of the parent may have held it.
+        if threads <= 1 || host::is_inherited() || !host::own_threads() {
+            return run(Self::ALONE);
         }
+        let _uncancelled = Uncancelled::new();
+        let helpers = lock().start(threads.min(THREADS_MAX) - 1);
+        run(Self { threads: 1 + helpers })
     }
 
     /// Calls `work(worker, chunk)` for each chunk, every worker on one thread at a time.
@@ -143,7 +300,8 @@ impl Team {
         let next = AtomicUsize::new(0);
         let all = |worker: usize| {
             loop {
-                // Relaxed: which chunk a worker gets means nothing; `join` orders what they write.
+                // Relaxed: which chunk a worker gets means nothing; the pool's lock orders what
+                // they write.
                 let chunk = next.fetch_add(1, Ordering::Relaxed);
                 if chunk >= chunks {
                     return;
@@ -151,17 +309,8 @@ impl Team {
                 work(worker, chunk);
             }
         };
-        fan_out(0, threads, &all);
+        with_helpers(threads - 1, &all);
     }
-}
-
-/// Runs `work` for each worker, on as many threads as are free.
-fn fan_out(first: usize, count: usize, work: &(impl Fn(usize) + Sync)) {
-    if count == 1 {
-        return work(first);
-    }
-    let half = count / 2;
-    rayon::join(|| fan_out(first, half, work), || fan_out(first + half, count - half, work));
 }
 
 #[cfg(test)]
@@ -185,5 +334,49 @@ mod tests {
                 shutdown();
             }
         }
+    }
+
+    #[test]
+    fn sharers_at_once_and_shutdowns_between_them() {
+        thread::scope(|scope| {
+            for threads in 2..8 {
+                scope.spawn(move || {
+                    for chunks in 2..300 {
+                        let sum = AtomicUsize::new(0);
+                        Team::enter(threads, |team| {
+                            team.share(chunks, &|_, chunk| {
+                                sum.fetch_add(chunk, Ordering::Relaxed);
+                            });
+                        });
+                        assert_eq!(sum.into_inner(), chunks * (chunks - 1) / 2);
+                    }
+                });
+            }
+            for _ in 0..100 {
+                shutdown();
+                thread::yield_now();
+            }
+        });
+    }
+
+    /// Also that the threads are as useful as before.
+    #[test]
+    fn a_panic_of_any_worker_reaches_the_sharer() {
+        for bad in [0, 1, 2, 37, 99] {
+            let seen = AtomicUsize::new(0);
+            let shared = catch_unwind(AssertUnwindSafe(|| {
+                Team::enter(3, |team| {
+                    team.share(100, &|_, chunk| {
+                        seen.fetch_add(1, Ordering::Relaxed);
+                        if chunk == bad {
+                            resume_unwind(Box::new(bad));
+                        }
+                    });
+                });
+            }));
+            assert_eq!(shared.unwrap_err().downcast_ref::<usize>(), Some(&bad));
+            assert!(seen.into_inner() <= 100);
+        }
+        every_chunk_runs_once_for_any_number_of_threads_and_after_a_shutdown();
     }
 }

@@ -9,12 +9,14 @@ use super::print::{BG_DOT, BG_TEXT, StandardOutput, format, unknown_format, writ
 use super::{bg_graph, bg_status, call, null_pointer, status};
 use crate::error::{ErrorKind, Maybe};
 use crate::exec::{self, Profile};
+use crate::host::Uncancelled;
 use crate::session::Session;
 
 /// Sets how many threads may work on one evaluation of this graph; 0, the default, for as many as
 /// the machine has cores; at most 256. No number depends on it: results are the same bit for bit.
-/// Small evaluations stay on the thread that asks for them. Graphs share the threads, which the
-/// first evaluation that is worth it starts: see bg_shutdown.
+/// The thread that asks is one of them; small evaluations stay on it, and so do all when the system
+/// has no other threads to give. Graphs share the others, which the first evaluation that is worth
+/// it starts: see bg_shutdown.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_set_num_threads(g: *mut bg_graph, threads: usize) {
     // SAFETY: the header's rules for `g`.
@@ -28,10 +30,11 @@ pub unsafe extern "C" fn bg_num_threads(g: *const bg_graph) -> usize {
     unsafe { call(g, |session| session.engine().threads()) }
 }
 
-/// Ends the worker threads of this process and waits for them, and for evaluations that use them; a
-/// later evaluation starts them again. For programs that must leave no thread behind, for example
-/// before they unload the library. In the child of a process that has had worker threads it does
-/// nothing: evaluations there use one thread, since fork leaves the others behind.
+/// Ends the worker threads of this process and waits for them; evaluations that they help with go on
+/// without, and a later one starts them again. For programs that must leave no thread behind: after
+/// it, with no thread inside of a call, the library can be unloaded (dlclose), and must not be
+/// without it. In the child of a process that has had worker threads it does nothing: evaluations
+/// there use one thread, since fork leaves the others behind.
 #[unsafe(no_mangle)]
 pub extern "C" fn bg_shutdown() {
     exec::shutdown();
@@ -123,6 +126,7 @@ pub unsafe extern "C" fn bg_profile_end(g: *mut bg_graph, path: *const c_char) -
 }
 
 fn write_file(path: &CStr, profile: &Profile) -> fmt::Result {
+    let _uncancelled = Uncancelled::new();
     let path = path.to_str().map_err(|_| fmt::Error)?;
     let file = File::create(Path::new(path)).map_err(|_| fmt::Error)?;
     let mut out = Buffered { file, bytes: [0; 4096], len: 0 };

@@ -94,12 +94,10 @@ unsafe fn call<R: Outcome>(g: *const bg_graph, body: impl FnOnce(&mut Session) -
     graph.busy.store(true, Ordering::Relaxed);
     // SAFETY: the flag says that no other call is inside, so this is the only reference.
     let session = unsafe { &mut *graph.session.get() };
-    let was_quiet = defect::set_quiet(true);
     let result = catch_unwind(AssertUnwindSafe(|| session.enter(body))).unwrap_or_else(|panic| {
         tell_panic(&mut session.core, panic.as_ref());
         R::refused(bg_status::BG_ERR_INTERNAL)
     });
-    defect::set_quiet(was_quiet);
     graph.busy.store(false, Ordering::Relaxed);
     result
 }

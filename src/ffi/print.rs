@@ -6,6 +6,7 @@ use std::fmt::{self, Write};
 use super::{ask, bg_graph, bg_node, bg_status, status};
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::Core;
+use crate::host::Uncancelled;
 use crate::print;
 
 /// bg_format_graph, bg_format_plan: lines for people, one a node or a few a step.
@@ -63,6 +64,7 @@ unsafe extern "C" {
 
 impl Write for StandardOutput {
     fn write_str(&mut self, s: &str) -> fmt::Result {
+        let _uncancelled = Uncancelled::new();
         if s.bytes().all(|byte| putchar(byte.into()) >= 0) { Ok(()) } else { Err(fmt::Error) }
     }
 }
