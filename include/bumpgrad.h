@@ -780,6 +780,15 @@ void bg_set_fusion(bg_graph *g, bool on);
 // Whether operations are fused: see bg_set_fusion. False for a NULL graph.
 bool bg_fusion(const bg_graph *g);
 
+// Sets whether evaluations, gradients and optimisers of this graph take subnormal numbers (below
+// 1.2e-38 in BG_F32, 2.2e-308 in BG_F64) for zeros; off in a new graph. Many CPUs are many times
+// slower where they meet them. Data of leaves stay as they are. A change counts as a write to every
+// leaf. Does nothing on CPUs other than x86-64 and aarch64.
+void bg_set_flush_subnormals(bg_graph *g, bool on);
+
+// Whether this graph takes subnormal numbers for zeros.
+bool bg_flush_subnormals(const bg_graph *g);
+
 // Writes how the last evaluation was computed: BG_TEXT or BG_DOT. A step is one pass over memory;
 // n12 is a node, dn12 the gradient of one, t3 a temporary. Nothing, if nothing was computed yet.
 // Buffer and result as for bg_format.

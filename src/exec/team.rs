@@ -13,6 +13,8 @@ use std::thread::{self, JoinHandle};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use crate::fpenv::{Scope, Subnormals};
+
 /// Estimated nanoseconds of a plan from which on the pool is entered, and of a step from which on
 /// its chunks are shared. Entering costs 4 to 12 microseconds, waking a thread for a step about 5:
 /// see the `threads` benchmark.
@@ -110,25 +112,34 @@ impl<T> Across<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Team {
     threads: usize,
+    subnormals: Subnormals,
 }
 
 impl Team {
     /// The thread at hand alone.
-    pub(super) const ALONE: Self = Self { threads: 1 };
+    pub(super) const ALONE: Self = Self { threads: 1, subnormals: Subnormals::Keep };
 
     /// How many threads it has.
     pub(super) fn threads(&self) -> usize {
         self.threads
     }
 
-    /// Runs something with a team of this many threads; with the thread at hand alone if there can
-    /// be no others.
-    pub(super) fn enter<R>(threads: usize, run: impl FnOnce(Self) -> R) -> R {
+    /// Runs something with a team of this many threads, which all do the same with subnormal
+    /// numbers; with the thread at hand alone if there can be no others.
+    pub(super) fn enter<R>(
+        threads: usize,
+        subnormals: Subnormals,
+        run: impl FnOnce(Self) -> R,
+    ) -> R {
+        let run = |team| {
+            let _scope = Scope::enter(subnormals);
+            run(team)
+        };
         match if threads > 1 { pool(threads) } else { None } {
             None => run(Self::ALONE),
             Some(pool) => {
                 let run = Across(run);
-                let result = pool.install(move || Across(run.take()(Self { threads })));
+                let result = pool.install(move || Across(run.take()(Self { threads, subnormals })));
                 result.take()
             }
         }
@@ -142,6 +153,7 @@ impl Team {
         }
         let next = AtomicUsize::new(0);
         let all = |worker: usize| {
+            let _scope = Scope::enter(self.subnormals);
             loop {
                 // Relaxed: which chunk a worker gets means nothing; `join` orders what they write.
                 let chunk = next.fetch_add(1, Ordering::Relaxed);
@@ -173,7 +185,7 @@ mod tests {
         for threads in [1, 2, 3, 8, 2] {
             for chunks in [0, 1, 2, 7, 1000] {
                 let count: Vec<AtomicUsize> = (0..chunks).map(|_| AtomicUsize::new(0)).collect();
-                Team::enter(threads, |team| {
+                Team::enter(threads, Subnormals::Keep, |team| {
                     team.share(chunks, &|worker, chunk| {
                         assert!(worker < threads);
                         count[chunk].fetch_add(1, Ordering::Relaxed);
