@@ -177,3 +177,69 @@ mod unit {
 
     pub(super) fn set(_: Environment) {}
 }
+
+/// Other environments, for tests.
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(crate) mod host {
+    use std::arch::asm;
+    use std::hint::black_box;
+
+    /// MXCSR when a program starts, and some that hosts set: rounding up, down and towards zero;
+    /// flushing; all exceptions trapping; all at once.
+    pub(crate) const DEFAULT: u32 = 0x1f80;
+    pub(crate) const OTHERS: [u32; 7] = [0x1fa4, 0x5f80, 0x3f80, 0x7f80, 0x9fc0, 0, 0xc040];
+
+    fn exchange(new: u32) -> u32 {
+        let mut old = 0u32;
+        // SAFETY: SSE is part of x86-64; the pointers are valid, and the callers' values are ones that
+        // the register holds.
+        unsafe {
+            asm!("stmxcsr [{}]", "ldmxcsr [{}]", in(reg) &raw mut old, in(reg) &raw const new,
+                options(nostack));
+        }
+        old
+    }
+
+    /// Runs something in an environment; MXCSR when it has ended.
+    pub(crate) fn within<R>(mxcsr: u32, run: impl FnOnce() -> R) -> (R, u32) {
+        let mut run = Some(run);
+        let mut result = None;
+        // Called in a way that the compiler cannot see through, so that it moves nothing.
+        let mut call = || result = run.take().map(|run| run());
+        let call: &mut dyn FnMut() = &mut call;
+        let before = exchange(mxcsr);
+        black_box(call)();
+        let after = exchange(before);
+        (result.expect("called"), after)
+    }
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_computes_in_the_default_environment_and_gives_the_hosts_back() {
+        let computed = |a: f64, b: f64| std::hint::black_box(a) / std::hint::black_box(b);
+        for outside in [host::DEFAULT].into_iter().chain(host::OTHERS) {
+            let (results, after) = host::within(outside, || {
+                let _scope = Scope::enter(Subnormals::Keep);
+                let flushed = {
+                    let _inner = Scope::enter(Subnormals::Flush);
+                    computed(1e-300, 1e10)
+                };
+                [computed(1.0, 3.0), computed(1.0, 0.0), computed(1e-300, 1e10), flushed]
+            });
+            assert_eq!(results, [1.0 / 3.0, f64::INFINITY, 1e-310, 0.0], "{outside:x}");
+            assert_eq!(after, outside);
+            let (_, after) = host::within(outside, || {
+                let hook = std::panic::catch_unwind(|| {
+                    let _scope = Scope::enter(Subnormals::Flush);
+                    std::panic::resume_unwind(Box::new(()));
+                });
+                drop(hook);
+            });
+            assert_eq!(after, outside, "after a panic");
+        }
+    }
+}
