@@ -4,8 +4,9 @@
 //! It is the host's, and may be anything; all arithmetic here wants the default one: to nearest,
 //! subnormal numbers as numbers, no traps. So whoever computes holds a [`Scope`], which gives the
 //! host's back when it ends, the exceptions seen included. Every call of the C and of the Rust
-//! interface is inside of one, and so is a worker's share of an evaluation, whose thread may have
-//! been at work for another graph.
+//! interface is inside of one, but for those that record an elementwise operation, which is no
+//! arithmetic. So is each worker's share of an evaluation: its thread may have been at work for
+//! another graph.
 //!
 //! Only the unit that computes is set: SSE's on x86-64, whose x87 unit no instruction here uses. On
 //! other CPUs than x86-64 and aarch64 nothing is done.
