@@ -42,6 +42,11 @@ all signals but those of their own faults. A process may fork when no other thre
 library: its child may use all graphs that it finds. A thread that is cancelled (pthread_cancel)
 inside of a call is so after it; its cancellation must not be asynchronous.
 
+Numbers. Calls compute in the default floating-point environment (to nearest, without traps, and
+without flushing but for bg_set_flush_subnormals), on all threads, and leave the caller's, control
+and exceptions seen, as it was. Where the same bits are promised, the sign and the payload of a NaN
+are excepted.
+
 Tensors. Row-major, of rank 0 to BG_MAX_RANK. The element types are BG_F32, BG_F64, BG_I64 and BG_U8;
 operations want float types (BG_F32, BG_F64) unless they say otherwise, and the same one for all
 operands: see bg_cast. Operands are broadcast to one another as in NumPy: axes are aligned at the
@@ -761,10 +766,10 @@ bg_status bg_print_graph(bg_graph *g, int32_t format_code);
 size_t bg_label(bg_graph *g, bg_node x, char *buffer, size_t capacity);
 
 // Sets how many threads may work on one evaluation of this graph; 0, the default, for as many as
-// the machine has cores; at most 256. No number depends on it: results are the same bit for bit.
-// The thread that asks is one of them; small evaluations stay on it, and so do all when the system
-// has no other threads to give. Graphs share the others, which the first evaluation that is worth
-// it starts: see bg_shutdown.
+// the machine has cores; at most 256. No number depends on it: results are the same bit for bit
+// (see Numbers, above). The thread that asks is one of them; small evaluations stay on it, and so
+// do all when the system has no other threads to give. Graphs share the others, which the first
+// evaluation that is worth it starts: see bg_shutdown.
 void bg_set_num_threads(bg_graph *g, size_t threads);
 
 // How many threads may work on one evaluation of this graph: what was set, or the number of cores.
@@ -778,11 +783,22 @@ size_t bg_num_threads(const bg_graph *g);
 void bg_shutdown(void);
 
 // Sets whether operations are fused into passes over memory (the default), or computed one by one,
-// keeping every value: slower, and the same bit for bit. For finding out where a value comes from.
+// keeping every value: slower, and the same bit for bit (see Numbers, above). For finding out where
+// a value comes from.
 void bg_set_fusion(bg_graph *g, bool on);
 
 // Whether operations are fused: see bg_set_fusion. False for a NULL graph.
 bool bg_fusion(const bg_graph *g);
+
+// Sets whether evaluations, gradients and optimisers of this graph take subnormal numbers (below
+// 1.2e-38 in BG_F32, 2.2e-308 in BG_F64) for zeros; off in a new graph. Many CPUs are many times
+// slower where they meet them. Data of leaves stay as they are, and what only moves or chooses
+// among them (views, bg_where, bg_maximum) may give them or 0. A change counts as a write to every
+// leaf. Does nothing on CPUs other than x86-64 and aarch64.
+void bg_set_flush_subnormals(bg_graph *g, bool on);
+
+// Whether this graph takes subnormal numbers for zeros.
+bool bg_flush_subnormals(const bg_graph *g);
 
 // Writes how the last evaluation was computed: BG_TEXT or BG_DOT. A step is one pass over memory;
 // n12 is a node, dn12 the gradient of one, t3 a temporary. Nothing, if nothing was computed yet.

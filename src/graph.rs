@@ -13,6 +13,7 @@ use crate::buffer::{Buffer, Pool};
 use crate::defect::FailPoint;
 use crate::dtype::{DType, Element};
 use crate::error::{ErrorKind, ErrorSlot, Fail, Maybe};
+use crate::fpenv::Subnormals;
 use crate::id::{ListId, NodeId};
 use crate::node::{INLINE_OPERANDS, NO_SLOT, Node, Op};
 use crate::shape::{self, Dims, MAX_RANK};
@@ -141,6 +142,9 @@ pub(crate) struct Core {
     /// Nesting depth of `no_grad`; nodes recorded inside do not require gradients.
     pub(crate) no_grad: u32,
     pub(crate) training: bool,
+    subnormals: Subnormals,
+    /// The clock when that was set: what was computed before is of another kind.
+    oldest: u64,
     pub(crate) seed: u64,
     /// The clock when the seed was set: dropout counts its replays from here.
     pub(crate) seeded: u64,
@@ -189,6 +193,8 @@ impl Core {
             clock: 1,
             no_grad: 0,
             training: true,
+            subnormals: Subnormals::Keep,
+            oldest: 0,
             seed: 0,
             seeded: 1,
             streams: 0,
@@ -569,6 +575,25 @@ impl Core {
         let clock = self.clock;
         let state = self.state_mut(leaf);
         (state.changed, state.checked) = (clock, clock);
+    }
+
+    /// What computing does with subnormal numbers.
+    pub(crate) fn subnormals(&self) -> Subnormals {
+        self.subnormals
+    }
+
+    /// Everything computed is stale, if it was computed otherwise.
+    pub(crate) fn set_subnormals(&mut self, subnormals: Subnormals) {
+        if self.subnormals != subnormals {
+            self.subnormals = subnormals;
+            self.clock += 1;
+            self.oldest = self.clock;
+        }
+    }
+
+    /// The least version of a computed value that may be right.
+    pub(crate) fn oldest(&self) -> u64 {
+        self.oldest
     }
 
     /// The elements of a node whose value is present.

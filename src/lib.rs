@@ -11,6 +11,7 @@ mod exec;
 #[cfg(feature = "capi")]
 #[doc(hidden)]
 pub mod ffi;
+mod fpenv;
 mod gemm;
 mod grad;
 mod graph;

@@ -8,6 +8,7 @@ use crate::buffer::{Buffer, MemoryStats};
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::{ErrorKind, Fail, Maybe};
 use crate::exec::Engine;
+use crate::fpenv::{Scope, Subnormals};
 use crate::graph::{Core, Handle, Operand, Start};
 use crate::id::NodeId;
 use crate::kernel::{Coefficients, float_kernels};
@@ -102,10 +103,22 @@ impl Session {
         &mut self.engine
     }
 
-    /// Runs a call of the interface. One that unwinds has met a defect of this library, and leaves
-    /// the graph as if it had not begun or, where that cannot be, unusable until it is reset.
+    /// Runs a call of the interface, in the default floating-point environment.
     #[inline(always)]
     pub(crate) fn enter<R>(&mut self, call: impl FnOnce(&mut Self) -> R) -> R {
+        self.enter_to_record(|session| {
+            let _scope = Scope::enter(Subnormals::Keep);
+            call(session)
+        })
+    }
+
+    /// Runs a call that does no arithmetic, such as one that records an elementwise operation: to
+    /// look at the environment would take a tenth of its time.
+    ///
+    /// A call that unwinds has met a defect of this library, and leaves the graph as if it had not
+    /// begun or, where that cannot be, unusable until it is reset.
+    #[inline(always)]
+    pub(crate) fn enter_to_record<R>(&mut self, call: impl FnOnce(&mut Self) -> R) -> R {
         let start = self.core.start();
         let unwinding = Unwinding { session: self, start };
         let result = call(unwinding.session);
@@ -587,6 +600,7 @@ impl Engine {
             Update::Adam { .. } => [operands[0], operands[1], operands[2], last],
         };
         let [a, b, c, d] = all;
+        let _scope = Scope::enter(core.subnormals());
         // SAFETY: value, gradient and moments are different buffers of `len` elements of the
         // dtype, and the coefficients follow them where the kernel expects them.
         unsafe { kernel(node.len, value.as_ptr(), a, b, c, d) };

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use bumpgrad::{Graph, Result, Var};
+use bumpgrad::{DType, Graph, Result, Var};
 
 /// Large enough for the pool, and of no round size.
 const ROWS: usize = 601;
@@ -43,6 +43,40 @@ fn layers(graph: &Graph) -> Result<(Vec<Var<'_>>, Vec<Var<'_>>)> {
     let weights = (q.matmul(k.transpose(1, 2)) * 0.25).softmax(-1);
     let loss = hidden.relu().square().mean() + weights.square().sum();
     Ok((vec![weights, hidden, loss], vec![x, w1, b1, w2, b2, q, k]))
+}
+
+/// Where numbers become too small to be normal, and all that could keep one, choose one, or compute
+/// with it.
+fn tiny(graph: &Graph) -> Result<(Vec<Var<'_>>, Vec<Var<'_>>)> {
+    graph.set_seed(9);
+    let x = graph.normal::<f32>(&[ROWS, COLUMNS], 0.0, 1.0);
+    x.set_requires_grad(true)?;
+    let data = |i: usize| (i * 7919 % 6007) as f32 * 4e-42 - 1e-38;
+    let data: Vec<f32> = (0..ROWS * COLUMNS).map(data).collect();
+    let small = graph.param(&data, &[ROWS, COLUMNS]);
+    let (below, row) = (small * 0.3, small.slice(0, 0, 1, 1));
+    let mut results = vec![
+        (small + below) * 0.7,
+        small.maximum(below).minimum(row),
+        small.neg().abs().relu(),
+        small.clamp(Some(-1e-39), Some(1e-39)) - below,
+        small.gt(below).where_(small, below),
+        small.sqrt() + small.abs().log() * below,
+        below.sin() + below.tanh() + below.expm1() + below.log1p(),
+        below.sigmoid() * below + below.gelu() + below.erf(),
+        below.softmax(0) * below,
+        (x * 30.0).softmax(1),
+        below.sum_axes(&[0], false),
+        below.max_axes(&[1], false),
+        below.amin(),
+        below.sign(),
+        below.eq_scalar(0.0).cast(DType::F32),
+        below.slice(1, 0, 300, 1).matmul(x.slice(0, 0, 300, 1)),
+        below.norm(2.0, &[], false) + below.prod_axes(&[1], false).sum(),
+    ];
+    let sums: Vec<Var<'_>> = results.iter().map(|y| y.sum()).collect();
+    results.push(sums.into_iter().fold(graph.scalar(0f32), |loss, sum| loss + sum));
+    Ok((results, vec![x, small]))
 }
 
 type Record = for<'g> fn(&'g Graph) -> Result<(Vec<Var<'g>>, Vec<Var<'g>>)>;
@@ -86,6 +120,31 @@ fn the_bits_are_the_same_for_any_number_of_threads_and_without_fusion() -> Resul
             assert!(entered(&profile, graph.num_threads()), "not shared by {threads}: {profile}");
         }
     }
+    Ok(())
+}
+
+#[test]
+fn subnormal_numbers_are_flushed_alike_on_all_threads_and_without_fusion() -> Result<()> {
+    let flushing = |on: bool| {
+        let graph = Graph::new();
+        graph.set_flush_subnormals(on);
+        graph
+    };
+    let want = bits(&flushing(true), tiny, 1, true)?;
+    let is_subnormal = |&&x: &&u64| f32::from_bits(x as u32).is_subnormal();
+    let subnormals = |bits: &Bits| bits.iter().filter(is_subnormal).count();
+    assert!(subnormals(&want) < subnormals(&bits(&flushing(false), tiny, 1, true)?) / 2);
+    for threads in [2, 3, 8] {
+        assert!(bits(&flushing(true), tiny, threads, true)? == want, "{threads} threads");
+    }
+    let single = bits(&flushing(true), tiny, 1, false)?;
+    assert!(bits(&flushing(true), tiny, 2, false)? == single, "2 threads, without fusion");
+    // What `maximum` chooses among the leaf's data may be subnormal still, which is as good as 0.
+    let flushed = |bits: Bits| -> Bits {
+        let sign = |x| if is_subnormal(&&x) { x & 1 << 31 } else { x };
+        bits.into_iter().map(sign).collect()
+    };
+    assert!(flushed(single) == flushed(want), "without fusion");
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
+use std::{fs, thread};
 
 use ffi_tests::{Link, SYSTEM_LIBS, build, compiler, libraries, pass, root, run, scratch};
 
@@ -43,6 +43,21 @@ fn optimisers() {
 #[test]
 fn threads() {
     check("c/threads.c");
+}
+
+/// Also that the program calls every function that records a node.
+#[test]
+fn environment() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let (header, source) = (read("include/bumpgrad.h"), read("ffi-tests/c/environment.c"));
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words: Vec<&str> = source.split(|c| !is_name(c)).collect();
+    for line in header.lines() {
+        let Some(declared) = line.strip_prefix("bg_node ") else { continue };
+        let name = declared.split('(').next().unwrap();
+        assert!(words.contains(&name), "{name} is not called in other environments");
+    }
+    check("c/environment.c");
 }
 
 /// Also that the profile which the program writes is JSON, and says what it should of each step.

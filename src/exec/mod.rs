@@ -19,6 +19,7 @@ use crate::buffer::Buffer;
 use crate::defect::FailPoint;
 use crate::dtype::{DType, Element, with_float};
 use crate::error::{ErrorKind, Maybe};
+use crate::fpenv::Scope;
 use crate::graph::Core;
 use crate::id::NodeId;
 use crate::kernel::{Float, FloatKernels, call1, float_kernels};
@@ -336,8 +337,9 @@ impl Engine {
             return Err(core.out_of_memory("evaluation"));
         }
         let began = self.now();
-        let (ran, threads) =
-            Team::enter(threads, |team| (self.run_steps(core, plan, team), team.threads()));
+        let (ran, threads) = Team::enter(threads, core.subnormals(), |team| {
+            (self.run_steps(core, plan, team), team.threads())
+        });
         if let Some(profile) = &mut self.profile {
             profile.ran(began, plan, threads);
         }
@@ -359,7 +361,7 @@ impl Engine {
             fail_point: core.fail_point.clone(),
         };
         for step in plan.steps() {
-            let mut version = if step.random { core.clock } else { 0 };
+            let mut version = if step.random { core.clock } else { core.oldest() };
             for &read in plan.reads(step) {
                 version = version.max(match plan.data[read as usize].place {
                     Place::Node(id) => core.state(id).changed,
@@ -457,6 +459,7 @@ impl Engine {
     pub(crate) fn accumulate(&self, core: &Core, target: NodeId, into: Buffer, from: Buffer) {
         let node = core.node(target);
         let kernel = float_kernels(node.dtype, self.level).accumulate;
+        let _scope = Scope::enter(core.subnormals());
         // SAFETY: both buffers hold `len` elements of the dtype, and are different.
         unsafe { call1(kernel, node.len, into.as_ptr(), from.as_ptr()) };
     }

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use crate::fpenv::{Scope, Subnormals};
 use crate::host::{self, Duty, Uncancelled, WithoutSignals, Worker};
 
 /// Estimated nanoseconds of a plan from which on helpers are wanted, and of a step from which on
@@ -269,26 +270,33 @@ pub(crate) fn shutdown() {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Team {
     threads: usize,
+    subnormals: Subnormals,
 }
 
 impl Team {
     /// The thread at hand alone.
-    pub(super) const ALONE: Self = Self { threads: 1 };
+    pub(super) const ALONE: Self = Self { threads: 1, subnormals: Subnormals::Keep };
 
     /// How many threads it has.
     pub(super) fn threads(&self) -> usize {
         self.threads
     }
 
-    /// Runs something with a team of this many threads, or of as many as there can be.
-    pub(super) fn enter<R>(threads: usize, run: impl FnOnce(Self) -> R) -> R {
+    /// Runs something with a team of this many threads, or of as many as there can be, which all do
+    /// the same with subnormal numbers.
+    pub(super) fn enter<R>(
+        threads: usize,
+        subnormals: Subnormals,
+        run: impl FnOnce(Self) -> R,
+    ) -> R {
+        let _scope = Scope::enter(subnormals);
         // In a child the lock is not touched: another thread of the parent may have held it.
         if threads <= 1 || host::is_inherited() || !host::own_threads() {
             return run(Self::ALONE);
         }
         let _uncancelled = Uncancelled::new();
         let helpers = lock().start(threads.min(THREADS_MAX) - 1);
-        run(Self { threads: 1 + helpers })
+        run(Self { threads: 1 + helpers, subnormals })
     }
 
     /// Calls `work(worker, chunk)` for each chunk, every worker on one thread at a time.
@@ -299,6 +307,7 @@ impl Team {
         }
         let next = AtomicUsize::new(0);
         let all = |worker: usize| {
+            let _scope = Scope::enter(self.subnormals);
             loop {
                 // Relaxed: which chunk a worker gets means nothing; the pool's lock orders what
                 // they write.
@@ -322,7 +331,7 @@ mod tests {
         for threads in [1, 2, 3, 8, 2] {
             for chunks in [0, 1, 2, 7, 1000] {
                 let count: Vec<AtomicUsize> = (0..chunks).map(|_| AtomicUsize::new(0)).collect();
-                Team::enter(threads, |team| {
+                Team::enter(threads, Subnormals::Keep, |team| {
                     team.share(chunks, &|worker, chunk| {
                         assert!(worker < threads);
                         count[chunk].fetch_add(1, Ordering::Relaxed);
@@ -343,7 +352,7 @@ mod tests {
                 scope.spawn(move || {
                     for chunks in 2..300 {
                         let sum = AtomicUsize::new(0);
-                        Team::enter(threads, |team| {
+                        Team::enter(threads, Subnormals::Keep, |team| {
                             team.share(chunks, &|_, chunk| {
                                 sum.fetch_add(chunk, Ordering::Relaxed);
                             });
@@ -365,7 +374,7 @@ mod tests {
         for bad in [0, 1, 2, 37, 99] {
             let seen = AtomicUsize::new(0);
             let shared = catch_unwind(AssertUnwindSafe(|| {
-                Team::enter(3, |team| {
+                Team::enter(3, Subnormals::Keep, |team| {
                     team.share(100, &|_, chunk| {
                         seen.fetch_add(1, Ordering::Relaxed);
                         if chunk == bad {

@@ -1,6 +1,6 @@
 //! Elementwise operations: one operand, two operands broadcast to one another, comparisons.
 
-use super::{bg_graph, bg_node, record};
+use super::{bg_graph, bg_node, record, record_map};
 use crate::graph::Operand;
 use crate::node::Comparison;
 use crate::roll_call::Elem;
@@ -9,21 +9,21 @@ use crate::roll_call::Elem;
 /// The header's rules for `g`.
 unsafe fn map(g: *mut bg_graph, elem: Elem, x: bg_node) -> bg_node {
     // SAFETY: the caller's promise.
-    unsafe { record(g, |s| s.map(elem, x.into())) }
+    unsafe { record_map(g, |s| s.map(elem, x.into())) }
 }
 
 /// # Safety
 /// The header's rules for `g`.
 unsafe fn map2(g: *mut bg_graph, elem: Elem, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the caller's promise.
-    unsafe { record(g, |s| s.map2(elem, a.into(), b.into())) }
+    unsafe { record_map(g, |s| s.map2(elem, a.into(), b.into())) }
 }
 
 /// # Safety
 /// The header's rules for `g`.
 unsafe fn map_scalar(g: *mut bg_graph, elem: Elem, x: bg_node, c: f64) -> bg_node {
     // SAFETY: the caller's promise.
-    unsafe { record(g, |s| s.map_scalar(elem, x.into(), c)) }
+    unsafe { record_map(g, |s| s.map_scalar(elem, x.into(), c)) }
 }
 
 /// # Safety

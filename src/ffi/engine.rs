@@ -9,14 +9,15 @@ use super::print::{BG_DOT, BG_TEXT, StandardOutput, format, unknown_format, writ
 use super::{bg_graph, bg_status, call, null_pointer, status};
 use crate::error::{ErrorKind, Maybe};
 use crate::exec::{self, Profile};
+use crate::fpenv::Subnormals;
 use crate::host::Uncancelled;
 use crate::session::Session;
 
 /// Sets how many threads may work on one evaluation of this graph; 0, the default, for as many as
-/// the machine has cores; at most 256. No number depends on it: results are the same bit for bit.
-/// The thread that asks is one of them; small evaluations stay on it, and so do all when the system
-/// has no other threads to give. Graphs share the others, which the first evaluation that is worth
-/// it starts: see bg_shutdown.
+/// the machine has cores; at most 256. No number depends on it: results are the same bit for bit
+/// (see Numbers, above). The thread that asks is one of them; small evaluations stay on it, and so
+/// do all when the system has no other threads to give. Graphs share the others, which the first
+/// evaluation that is worth it starts: see bg_shutdown.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_set_num_threads(g: *mut bg_graph, threads: usize) {
     // SAFETY: the header's rules for `g`.
@@ -41,7 +42,8 @@ pub extern "C" fn bg_shutdown() {
 }
 
 /// Sets whether operations are fused into passes over memory (the default), or computed one by one,
-/// keeping every value: slower, and the same bit for bit. For finding out where a value comes from.
+/// keeping every value: slower, and the same bit for bit (see Numbers, above). For finding out where
+/// a value comes from.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_set_fusion(g: *mut bg_graph, on: bool) {
     // SAFETY: the header's rules for `g`.
@@ -53,6 +55,25 @@ pub unsafe extern "C" fn bg_set_fusion(g: *mut bg_graph, on: bool) {
 pub unsafe extern "C" fn bg_fusion(g: *const bg_graph) -> bool {
     // SAFETY: the header's rules for `g`.
     unsafe { call(g, |session| session.engine().fuses()) }
+}
+
+/// Sets whether evaluations, gradients and optimisers of this graph take subnormal numbers (below
+/// 1.2e-38 in BG_F32, 2.2e-308 in BG_F64) for zeros; off in a new graph. Many CPUs are many times
+/// slower where they meet them. Data of leaves stay as they are, and what only moves or chooses
+/// among them (views, bg_where, bg_maximum) may give them or 0. A change counts as a write to every
+/// leaf. Does nothing on CPUs other than x86-64 and aarch64.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_set_flush_subnormals(g: *mut bg_graph, on: bool) {
+    let subnormals = if on { Subnormals::Flush } else { Subnormals::Keep };
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| session.core.set_subnormals(subnormals)) }
+}
+
+/// Whether this graph takes subnormal numbers for zeros.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_flush_subnormals(g: *const bg_graph) -> bool {
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| session.core.subnormals() == Subnormals::Flush) }
 }
 
 /// Writes how the last evaluation was computed: BG_TEXT or BG_DOT. A step is one pass over memory;

@@ -85,6 +85,15 @@ outcome_default!((), bool, i32, u64, usize);
 /// `g` is NULL or points to a graph that has not been freed.
 unsafe fn call<R: Outcome>(g: *const bg_graph, body: impl FnOnce(&mut Session) -> R) -> R {
     // SAFETY: the caller's promise.
+    unsafe { call_by(g, |session| session.enter(body)) }
+}
+
+/// As [`call`], for a body that enters the session by itself.
+///
+/// # Safety
+/// As for [`call`].
+unsafe fn call_by<R: Outcome>(g: *const bg_graph, body: impl FnOnce(&mut Session) -> R) -> R {
+    // SAFETY: the caller's promise.
     let Some(graph) = (unsafe { g.as_ref() }) else {
         return R::refused(bg_status::BG_ERR_MEMORY);
     };
@@ -94,7 +103,7 @@ unsafe fn call<R: Outcome>(g: *const bg_graph, body: impl FnOnce(&mut Session) -
     graph.busy.store(true, Ordering::Relaxed);
     // SAFETY: the flag says that no other call is inside, so this is the only reference.
     let session = unsafe { &mut *graph.session.get() };
-    let result = catch_unwind(AssertUnwindSafe(|| session.enter(body))).unwrap_or_else(|panic| {
+    let result = catch_unwind(AssertUnwindSafe(|| body(session))).unwrap_or_else(|panic| {
         tell_panic(&mut session.core, panic.as_ref());
         R::refused(bg_status::BG_ERR_INTERNAL)
     });
@@ -124,6 +133,15 @@ fn tell_panic(core: &mut Core, panic: &(dyn Any + Send)) {
 unsafe fn record(g: *mut bg_graph, body: impl FnOnce(&mut Session) -> Handle) -> bg_node {
     // SAFETY: the caller's promise.
     unsafe { call(g, |session| body(session).into()) }
+}
+
+/// A function that records an elementwise operation.
+///
+/// # Safety
+/// As for [`call`].
+unsafe fn record_map(g: *mut bg_graph, body: impl FnOnce(&mut Session) -> Handle) -> bg_node {
+    // SAFETY: the caller's promise.
+    unsafe { call_by(g, |session| session.enter_to_record(|session| body(session).into())) }
 }
 
 /// A function that reports: first an error that is remembered, and then it does nothing.

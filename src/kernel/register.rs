@@ -19,7 +19,8 @@ pub(super) trait Register: Real {
     unsafe fn store(self, to: *mut Self::Elem);
     /// One number in all lanes.
     unsafe fn splat(from: *const Self::Elem) -> Self;
-    /// The first `count` lanes, at least one; whatever in the others.
+    /// The first `count` lanes, at least one; copies of the first in the others, which so raise no
+    /// exception that it does not.
     unsafe fn load_part(from: *const Self::Elem, count: usize) -> Self;
     unsafe fn store_part(self, to: *mut Self::Elem, count: usize);
     /// Stores past the cache where that is possible and the place is aligned.
@@ -253,6 +254,27 @@ mod x86_64 {
         }
     }
 
+    /// The lanes that are set in the mask, and the first one's number in the others.
+    #[inline(always)]
+    unsafe fn filled_ps(from: *const f32, mask: __m256i) -> __m256 {
+        // SAFETY: the caller's CPU has AVX2, and the pointer is valid for the lanes that are set, of
+        // which the first is one.
+        unsafe {
+            let some = _mm256_maskload_ps(from, mask);
+            _mm256_blendv_ps(_mm256_set1_ps(*from), some, _mm256_castsi256_ps(mask))
+        }
+    }
+
+    /// The same for f64.
+    #[inline(always)]
+    unsafe fn filled_pd(from: *const f64, mask: __m256i) -> __m256d {
+        // SAFETY: as above.
+        unsafe {
+            let some = _mm256_maskload_pd(from, mask);
+            _mm256_blendv_pd(_mm256_set1_pd(*from), some, _mm256_castsi256_pd(mask))
+        }
+    }
+
     x86! {
         /// Eight f32 at v3.
         Y32, f32, __m256, 8, mask __m256;
@@ -262,7 +284,7 @@ mod x86_64 {
         |x, y| eq _mm256_cmp_ps::<_CMP_EQ_OQ>(x, y), lt _mm256_cmp_ps::<_CMP_LT_OQ>(x, y),
         le _mm256_cmp_ps::<_CMP_LE_OQ>(x, y);
         |mask, yes, no| _mm256_blendv_ps(no, yes, mask);
-        |from, count| _mm256_maskload_ps(from, lanes_up_to::<false>(count));
+        |from, count| filled_ps(from, lanes_up_to::<false>(count));
         |to, count, v| _mm256_maskstore_ps(to, lanes_up_to::<false>(count), v);
     }
 
@@ -275,7 +297,7 @@ mod x86_64 {
         |x, y| eq _mm256_cmp_pd::<_CMP_EQ_OQ>(x, y), lt _mm256_cmp_pd::<_CMP_LT_OQ>(x, y),
         le _mm256_cmp_pd::<_CMP_LE_OQ>(x, y);
         |mask, yes, no| _mm256_blendv_pd(no, yes, mask);
-        |from, count| _mm256_maskload_pd(from, lanes_up_to::<true>(count));
+        |from, count| filled_pd(from, lanes_up_to::<true>(count));
         |to, count, v| _mm256_maskstore_pd(to, lanes_up_to::<true>(count), v);
     }
 
@@ -288,7 +310,8 @@ mod x86_64 {
         |x, y| eq _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(x, y), lt _mm512_cmp_ps_mask::<_CMP_LT_OQ>(x, y),
         le _mm512_cmp_ps_mask::<_CMP_LE_OQ>(x, y);
         |mask, yes, no| _mm512_mask_blend_ps(mask, no, yes);
-        |from, count| _mm512_maskz_loadu_ps(((1u32 << count) - 1) as __mmask16, from);
+        |from, count|
+        _mm512_mask_loadu_ps(_mm512_set1_ps(*from), ((1u32 << count) - 1) as __mmask16, from);
         |to, count, v| _mm512_mask_storeu_ps(to, ((1u32 << count) - 1) as __mmask16, v);
     }
 
@@ -301,7 +324,8 @@ mod x86_64 {
         |x, y| eq _mm512_cmp_pd_mask::<_CMP_EQ_OQ>(x, y), lt _mm512_cmp_pd_mask::<_CMP_LT_OQ>(x, y),
         le _mm512_cmp_pd_mask::<_CMP_LE_OQ>(x, y);
         |mask, yes, no| _mm512_mask_blend_pd(mask, no, yes);
-        |from, count| _mm512_maskz_loadu_pd(((1u32 << count) - 1) as __mmask8, from);
+        |from, count|
+        _mm512_mask_loadu_pd(_mm512_set1_pd(*from), ((1u32 << count) - 1) as __mmask8, from);
         |to, count, v| _mm512_mask_storeu_pd(to, ((1u32 << count) - 1) as __mmask8, v);
     }
 }

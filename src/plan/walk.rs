@@ -102,7 +102,7 @@ impl Walk {
             let version = match core.node(id).op {
                 // Every write starts a new replay, and every replay has its own random numbers.
                 Op::DropoutMask => clock,
-                _ => core.operands(id).map(|x| core.state(x).changed).max().unwrap_or(0),
+                _ => core.operands(id).map(|x| core.state(x).changed).fold(core.oldest(), u64::max),
             };
             let state = core.state_mut(id);
             state.ready &= state.changed == version;
