@@ -1,9 +1,8 @@
 //! The process in which the library is a guest: how it gets threads that disturb nobody, keeps
 //! cancellation out of the middle of its work, notices `fork`, and counts cores.
 //!
-//! Nothing here allocates through Rust, so that exhausted memory is an answer ("no thread") and not
-//! an abort. That is why the threads are POSIX's, and the standard library's only where there are
-//! no others.
+//! Threads are POSIX's, and the standard library's only where there are no others: what it allocates
+//! for a thread would end the process where there is no memory.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
@@ -13,11 +12,6 @@ use posix as system;
 use standard as system;
 
 pub(crate) use system::{Uncancelled, WithoutSignals, Worker};
-
-/// What a thread of the library does, from its beginning to its end. Must not unwind.
-pub(crate) trait Duty {
-    fn run(era: usize);
-}
 
 /// The process that started threads first; 0 for none.
 static OWNER: AtomicU32 = AtomicU32::new(0);
@@ -191,8 +185,6 @@ mod posix {
     use std::ptr;
     use std::sync::atomic::Ordering;
 
-    use super::Duty;
-
     /// What the standard library gives its threads; a host's default may be much less.
     const STACK: usize = 2 << 20;
 
@@ -204,32 +196,39 @@ mod posix {
     unsafe impl Send for Worker {}
 
     impl Worker {
-        /// Starts one; none if the system has no more.
-        pub(crate) fn start<D: Duty>(era: usize) -> Option<Self> {
-            extern "C" fn main<D: Duty>(era: *mut c_void) -> *mut c_void {
+        /// Starts one, which does this and must not unwind; none if the system has no more.
+        pub(crate) fn start<F: FnOnce() + Send + 'static>(duty: F) -> Option<Self> {
+            extern "C" fn main<F: FnOnce()>(duty: *mut c_void) -> *mut c_void {
                 #[cfg(target_os = "linux")]
                 // SAFETY: a name of at most 15 bytes, for the thread at hand.
                 unsafe {
                     libc::pthread_setname_np(libc::pthread_self(), c"bumpgrad".as_ptr());
                 }
-                D::run(era.addr());
+                // SAFETY: the box that `start` made of a duty of this type; it is taken once.
+                let duty = unsafe { Box::from_raw(duty.cast::<F>()) };
+                duty();
                 ptr::null_mut()
             }
             let mut attributes = MaybeUninit::uninit();
             let mut thread = MaybeUninit::uninit();
             // SAFETY: attributes are used between their beginning and their end, and a thread is
-            // there if the call that makes it says so.
+            // there if the call that makes it says so; else the duty is still ours.
             unsafe {
                 if libc::pthread_attr_init(attributes.as_mut_ptr()) != 0 {
                     return None;
                 }
                 // If the system wants larger stacks, its own size will do.
                 libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), STACK);
-                let era = ptr::without_provenance_mut(era);
+                let duty = Box::into_raw(Box::new(duty));
+                let attributes = attributes.as_mut_ptr();
                 let made =
-                    libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), main::<D>, era);
-                libc::pthread_attr_destroy(attributes.as_mut_ptr());
-                (made == 0).then(|| Self(thread.assume_init()))
+                    libc::pthread_create(thread.as_mut_ptr(), attributes, main::<F>, duty.cast());
+                libc::pthread_attr_destroy(attributes);
+                if made != 0 {
+                    drop(Box::from_raw(duty));
+                    return None;
+                }
+                Some(Self(thread.assume_init()))
             }
         }
 
@@ -330,14 +329,12 @@ mod posix {
 mod standard {
     use std::thread::{self, JoinHandle};
 
-    use super::Duty;
-
     /// A thread of the library. Starting one allocates.
     pub(crate) struct Worker(JoinHandle<()>);
 
     impl Worker {
-        pub(crate) fn start<D: Duty>(era: usize) -> Option<Self> {
-            thread::Builder::new().name("bumpgrad".into()).spawn(move || D::run(era)).ok().map(Self)
+        pub(crate) fn start<F: FnOnce() + Send + 'static>(duty: F) -> Option<Self> {
+            thread::Builder::new().name("bumpgrad".into()).spawn(duty).ok().map(Self)
         }
 
         /// # Safety

@@ -27,6 +27,8 @@ mod plan;
 mod print;
 mod random;
 mod real;
+#[cfg(feature = "capi")]
+mod reserve;
 mod roll_call;
 mod session;
 mod shape;

@@ -1,22 +1,29 @@
-//! The threads that share the work of a plan.
+//! The threads that share the work of a plan. Only this file names `rayon`.
 //!
-//! One pool of helpers serves the whole process. They are started when a plan is first worth it, and
-//! joined by [`shutdown`]. What is shared out are *chunks* of fixed size: which thread runs a
-//! chunk, and when, has no influence on any number.
+//! One pool of helpers serves the whole process. rayon starts the threads when a plan is first worth
+//! it, and ends them at [`shutdown`]; in between each runs [`help`]. What is shared out are *chunks*
+//! of fixed size: which thread runs a chunk, and when, has no influence on any number.
 //!
 //! Whoever shares out work does it, too, and goes on when no chunk is left and those who came to
 //! help have gone. Nobody ever waits for a helper to come: where none can be had, in a forked
-//! child, or without memory, everything is done by the thread at hand. Sharing allocates nothing.
+//! child, or without memory, everything is done by the thread at hand. Sharing allocates nothing,
+//! and hands the work to no queue; rayon's own entries do both
+//! ([ADR 25](../../docs/adr/0025-a-guest.md)).
 
 use std::any::Any;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+
 use crate::fpenv::{Scope, Subnormals};
-use crate::host::{self, Duty, Uncancelled, WithoutSignals, Worker};
+use crate::host::{self, Uncancelled, WithoutSignals, Worker};
+#[cfg(feature = "capi")]
+use crate::reserve::Open;
 
 /// Estimated nanoseconds of a plan from which on helpers are wanted, and of a step from which on
 /// its chunks are shared. Waking a helper takes about 5 microseconds: see the `threads` benchmark.
@@ -32,8 +39,10 @@ const LOOKS: usize = 64;
 
 /// What helpers and those who want help tell each other.
 struct Pool {
-    /// The threads that have been started in this era.
+    /// The threads that have been started in this era, and the rayon pools that they belong to, each
+    /// at the place of its first one.
     helpers: [Option<Worker>; THREADS_MAX - 1],
+    pools: [Option<ThreadPool>; THREADS_MAX - 1],
     count: usize,
     /// Work that may be helped with: a list through `Job::next`.
     open: *mut Job,
@@ -47,6 +56,7 @@ unsafe impl Send for Pool {}
 
 static POOL: Mutex<Pool> = Mutex::new(Pool {
     helpers: [const { None }; THREADS_MAX - 1],
+    pools: [const { None }; THREADS_MAX - 1],
     count: 0,
     open: ptr::null_mut(),
     asleep: 0,
@@ -62,6 +72,9 @@ static GONE: Condvar = Condvar::new();
 static WANTED: AtomicUsize = AtomicUsize::new(0);
 /// A shutdown ends an era, and the helpers of the era end with it.
 static ERA: AtomicUsize = AtomicUsize::new(0);
+/// How many helpers were ever started, and how many have begun to help.
+static STARTED: AtomicUsize = AtomicUsize::new(0);
+static ARRIVED: AtomicUsize = AtomicUsize::new(0);
 
 fn lock() -> MutexGuard<'static, Pool> {
     POOL.lock().unwrap_or_else(PoisonError::into_inner)
@@ -88,18 +101,37 @@ struct Place {
 }
 
 impl Pool {
-    /// Starts helpers until there are this many; how many there are.
-    fn start(&mut self, wanted: usize) -> usize {
-        if self.count < wanted {
-            let _signals = WithoutSignals::new();
-            while self.count < wanted {
+    /// Starts this many more helpers.
+    fn start(&mut self, more: usize) -> Result<(), ThreadPoolBuildError> {
+        let _signals = WithoutSignals::new();
+        let first = self.count;
+        let mut started = 0;
+        let built = ThreadPoolBuilder::new()
+            .num_threads(more)
+            .spawn_handler(|thread| {
+                let worker = Worker::start(|| thread.run()).ok_or(io::ErrorKind::OutOfMemory)?;
+                self.helpers[first + started] = Some(worker);
+                started += 1;
+                Ok(())
+            })
+            .build();
+        match built {
+            Ok(pool) => {
                 let era = ERA.load(Ordering::Relaxed);
-                let Some(helper) = Worker::start::<Help>(era) else { break };
-                self.helpers[self.count] = Some(helper);
-                self.count += 1;
+                pool.spawn_broadcast(move |_| help(era));
+                self.pools[first] = Some(pool);
+                self.count += more;
+                Ok(())
+            }
+            Err(error) => {
+                // Those that started are ending.
+                for helper in &mut self.helpers[first..first + started] {
+                    // SAFETY: taken out of the pool: nobody else waits for it.
+                    helper.take().inspect(|helper| unsafe { helper.join() });
+                }
+                Err(error)
             }
         }
-        self.count.min(wanted)
     }
 
     /// Takes a helper's place in a job, if there is one to be had.
@@ -139,39 +171,55 @@ impl Pool {
     }
 }
 
-/// What a helper does.
-enum Help {}
-
-impl Duty for Help {
-    fn run(era: usize) {
-        let mut pool = lock();
-        while ERA.load(Ordering::Relaxed) == era {
-            if let Some(Place { job, work, worker }) = pool.claim() {
-                drop(pool);
-                let done = catch_unwind(AssertUnwindSafe(|| work(worker)));
-                pool = lock();
-                // SAFETY: the job is there until this helper has left; the pool is locked.
-                unsafe {
-                    if let Err(panic) = done {
-                        (*job).panic = Some(panic);
-                    }
-                    let is_last = (*job).inside.fetch_sub(1, Ordering::Release) == 1;
-                    if is_last && pool.waiting > 0 {
-                        GONE.notify_all();
-                    }
-                }
-                continue;
-            }
+/// Starts helpers until there are this many, if it can be done; how many there are.
+fn start(wanted: usize) -> usize {
+    let mut pool = lock();
+    let more = wanted.saturating_sub(pool.count);
+    if more > 0 {
+        #[cfg(feature = "capi")]
+        let Some(_reserve) = Open::for_threads(more) else { return pool.count };
+        if pool.start(more).is_ok() {
+            let all = STARTED.fetch_add(more, Ordering::Relaxed) + more;
             drop(pool);
-            let is_called =
-                || WANTED.load(Ordering::Relaxed) > 0 || ERA.load(Ordering::Relaxed) != era;
-            let is_awake = look(is_called);
-            pool = lock();
-            if !is_awake && !is_called() {
-                pool.asleep += 1;
-                pool = CALL.wait(pool).unwrap_or_else(PoisonError::into_inner);
-                pool.asleep -= 1;
+            // Until then they allocate. They are there: nothing keeps them from coming.
+            while ARRIVED.load(Ordering::Acquire) < all {
+                thread::yield_now();
             }
+            pool = lock();
+        }
+    }
+    pool.count.min(wanted)
+}
+
+/// What a helper does until its era ends.
+fn help(era: usize) {
+    ARRIVED.fetch_add(1, Ordering::Release);
+    let mut pool = lock();
+    while ERA.load(Ordering::Relaxed) == era {
+        if let Some(Place { job, work, worker }) = pool.claim() {
+            drop(pool);
+            let done = catch_unwind(AssertUnwindSafe(|| work(worker)));
+            pool = lock();
+            // SAFETY: the job is there until this helper has left; the pool is locked.
+            unsafe {
+                if let Err(panic) = done {
+                    (*job).panic = Some(panic);
+                }
+                let is_last = (*job).inside.fetch_sub(1, Ordering::Release) == 1;
+                if is_last && pool.waiting > 0 {
+                    GONE.notify_all();
+                }
+            }
+            continue;
+        }
+        drop(pool);
+        let is_called = || WANTED.load(Ordering::Relaxed) > 0 || ERA.load(Ordering::Relaxed) != era;
+        let is_awake = look(is_called);
+        pool = lock();
+        if !is_awake && !is_called() {
+            pool.asleep += 1;
+            pool = CALL.wait(pool).unwrap_or_else(PoisonError::into_inner);
+            pool.asleep -= 1;
         }
     }
 }
@@ -255,11 +303,16 @@ pub(crate) fn shutdown() {
     let _uncancelled = Uncancelled::new();
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut pool = lock();
+    // (What ends them allocates little, if anything; if the reserve is used up, it has to do without.)
+    #[cfg(feature = "capi")]
+    let _reserve = Open::for_threads(0);
     let helpers = std::mem::replace(&mut pool.helpers, [const { None }; THREADS_MAX - 1]);
+    let pools = std::mem::replace(&mut pool.pools, [const { None }; THREADS_MAX - 1]);
     pool.count = 0;
     ERA.fetch_add(1, Ordering::Relaxed);
     CALL.notify_all();
     drop(pool);
+    drop(pools);
     for helper in helpers.into_iter().flatten() {
         // SAFETY: taken out of the pool: nobody else waits for it.
         unsafe { helper.join() };
@@ -295,7 +348,7 @@ impl Team {
             return run(Self::ALONE);
         }
         let _uncancelled = Uncancelled::new();
-        let helpers = lock().start(threads.min(THREADS_MAX) - 1);
+        let helpers = start(threads.min(THREADS_MAX) - 1);
         run(Self { threads: 1 + helpers, subnormals })
     }
 
