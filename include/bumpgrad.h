@@ -351,7 +351,8 @@ bg_node bg_linspace(bg_graph *g, int32_t dtype, double start, double stop, size_
 // A constant matrix with 1 on the main diagonal and 0 elsewhere.
 bg_node bg_eye(bg_graph *g, int32_t dtype, size_t rows, size_t columns);
 
-// A constant of equally likely random numbers from low up to high; float types only.
+// A constant of equally likely random numbers from low up to high, which is never one of them unless
+// it is low; float types only.
 bg_node bg_uniform(bg_graph *g,
                    int32_t dtype,
                    const size_t *dims,
@@ -578,7 +579,7 @@ bg_node bg_add_scalar(bg_graph *g, bg_node x, double c);
 bg_node bg_pow_scalar(bg_graph *g, bg_node x, double exponent);
 
 // x within min and max; the gradient is 0 outside and at the bounds. An infinite or NaN bound is
-// none; one of them must be a bound.
+// none; one of them must be a bound. Where min is above max, all elements become max.
 bg_node bg_clamp(bg_graph *g, bg_node x, double min, double max);
 
 // A mask (BG_U8): 1 where a == b, else 0. Any type, the same for both; no gradient.
@@ -749,9 +750,13 @@ bg_node bg_mse(bg_graph *g, bg_node a, bg_node b);
 bg_node bg_dropout(bg_graph *g, bg_node x, double p);
 
 // Computes x, if need be, and writes it as nested brackets; more than 1000 elements are
-// abbreviated. As snprintf: at most `capacity` bytes are written, a final NUL among them, and the
+// abbreviated. Floats are rounded to 6 (f32) or 8 (f64) digits, but not before the point: numbers that
+// look alike may differ, and bg_read tells them apart. As snprintf: at most `capacity` bytes are written, a final NUL among them, and the
 // length of the whole text is returned; 0 when x is not valid.
-size_t bg_format(bg_graph *g, bg_node x, char *buffer, size_t capacity);
+size_t bg_format(bg_graph *g,
+                 bg_node x,
+                 char *buffer,
+                 size_t capacity);
 
 // As bg_format, to standard output, with a final newline.
 bg_status bg_print(bg_graph *g, bg_node x);

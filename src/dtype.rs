@@ -17,6 +17,16 @@ pub enum DType {
 }
 
 impl DType {
+    /// The largest number.
+    pub(crate) fn largest(self) -> f64 {
+        match self {
+            Self::F32 => f64::from(f32::MAX),
+            Self::F64 => f64::MAX,
+            Self::I64 => i64::MAX as f64,
+            Self::U8 => f64::from(u8::MAX),
+        }
+    }
+
     /// Bytes of one element.
     pub const fn size(self) -> usize {
         match self {

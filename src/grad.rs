@@ -126,6 +126,7 @@ impl Core {
             Op::IndexSelect | Op::IndexAdd | Op::Gather | Op::ScatterAdd => {
                 self.vjp_index(op, id, g, sink)
             }
+            Op::Prod => self.vjp_prod(id, g, sink),
             Op::Pick | Op::Unpick => self.vjp_pick(op, id, g, sink),
             Op::MatMul => self.vjp_matmul(id, g, sink),
             Op::Leaf

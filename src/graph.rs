@@ -90,7 +90,7 @@ pub(crate) struct Slot {
     /// Running averages of an optimiser, one buffer each.
     pub(crate) moments: [Option<Buffer>; 2],
     /// Steps the optimiser has taken.
-    pub(crate) steps: u32,
+    pub(crate) steps: u64,
 }
 
 /// An operand of an elementwise operation.

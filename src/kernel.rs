@@ -62,13 +62,36 @@ pub(crate) trait Float: Element + PartialOrd {
     fn times(self, other: Self) -> Self;
     fn over(self, other: Self) -> Self;
     fn root(self) -> Self;
+    fn size(self) -> Self;
+
+    /// The smallest number with all digits.
+    const SMALL: Self;
+    /// Whether f64 has so many more digits that sums of these numbers need nothing carried along.
+    const IS_NARROW: bool;
+    /// A sum of squares below this one squared may have lost some, being near the end of the range.
+    const TINY: f64;
+    /// By what numbers are multiplied before they are squared, if the sum of squares was too small,
+    /// and too large: powers of two.
+    const UP: f64;
+    const DOWN: f64;
+}
+
+/// 2^exponent
+const fn power_of_two(exponent: i64) -> f64 {
+    f64::from_bits(((1023 + exponent) as u64) << 52)
 }
 
 macro_rules! float {
-    ($t:ty, $wide:ty) => {
+    ($t:ty, $wide:ty, $tiny:literal, $up:literal, $down:literal) => {
         impl Float for $t {
             type Wide = $wide;
             type Scalar = Fused<$t>;
+
+            const SMALL: Self = <$t>::MIN_POSITIVE;
+            const IS_NARROW: bool = size_of::<$t>() < size_of::<f64>();
+            const TINY: f64 = power_of_two($tiny);
+            const UP: f64 = power_of_two($up);
+            const DOWN: f64 = power_of_two($down);
 
             #[inline(always)]
             fn plus(self, other: Self) -> Self {
@@ -90,11 +113,15 @@ macro_rules! float {
             fn root(self) -> Self {
                 self.sqrt()
             }
+            #[inline(always)]
+            fn size(self) -> Self {
+                self.abs()
+            }
         }
     };
 }
-float!(f32, W32);
-float!(f64, W64);
+float!(f32, W32, -50, 100, -80);
+float!(f64, W64, -480, 600, -600);
 
 /// # Safety
 /// As for [`Kernel`].
@@ -722,35 +749,93 @@ fn fold_row<T: Copy>(row: &[T], first: T, join: impl Fn(T, T) -> T + Copy) -> T 
 /// Elements of a row that are summed in its own precision before the sum goes on in f64.
 pub(crate) const SUM_BLOCK: usize = 1024;
 
-/// The sum of a row, one element. Blocks are summed in the element's precision and added up in
-/// f64 with the lost low part carried along (A. Neumaier, 1974), so the error does not grow with
-/// the length of the row.
-struct SumRow;
+/// What a sum takes of an element: the element itself, or its square.
+#[inline(always)]
+fn term<T: Float, const SQUARE: bool>(x: T) -> T {
+    if SQUARE { x.times(x) } else { x }
+}
 
-impl<T: Float> Body<T> for SumRow {
+/// The sum of a row's terms. Blocks are summed in the element's precision and added up in f64 with
+/// the lost low part carried along, so the error does not grow with the length of the row.
+#[inline(always)]
+fn row_total<T: Float, const SQUARE: bool>(row: &[T], scale: T) -> f64 {
+    let mut total = Total::default();
+    for block in row.chunks(SUM_BLOCK) {
+        let mut lanes = [T::default(); STRIDE];
+        fold_into(&mut lanes, block, |a, x| a.plus(term::<T, SQUARE>(x.times(scale))));
+        total.add(close(lanes, |a, b| a.plus(b)).to_f64());
+    }
+    total.value()
+}
+
+/// The sum of a row's terms, one element.
+struct SumRow<const SQUARE: bool>;
+
+impl<T: Float, const SQUARE: bool> Body<T> for SumRow<SQUARE> {
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with one operand and one element of result.
         let (out, row): (&mut [T], &[T]) = unsafe { (result(out, 1), operand(operands, 0, n)) };
-        let zero = T::default();
-        let mut total = Total::default();
-        for block in row.chunks(SUM_BLOCK) {
-            total.add(fold_row(block, zero, |a, b| a.plus(b)).to_f64());
-        }
-        out[0] = T::from_f64(total.value());
+        out[0] = T::from_f64(row_total::<T, SQUARE>(row, T::from_f64(1.0)));
     }
 }
 
-/// A compensated sum.
-#[derive(Default)]
-struct Total {
+/// The mean of a row, or (`SQUARE`) its Euclidean norm: one element.
+struct ScaledRow<const SQUARE: bool>;
+
+impl<T: Float, const SQUARE: bool> Body<T> for ScaledRow<SQUARE> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise, with one operand and one element of result.
+        let (out, row): (&mut [T], &[T]) = unsafe { (result(out, 1), operand(operands, 0, n)) };
+        let reduction = if SQUARE { Reduction::Norm } else { Reduction::Mean };
+        let total = row_total::<T, SQUARE>(row, T::from_f64(1.0));
+        out[0] = finish(reduction, total, n, 1.0);
+        if let Some(scale) = rescue(reduction, out[0]) {
+            let total = row_total::<T, SQUARE>(row, T::from_f64(scale));
+            out[0] = finish(reduction, total, n, scale);
+        }
+    }
+}
+
+/// By what the elements have to be multiplied to get a result that is right, after one that left the
+/// range of its type on the way: `None` if it did not.
+pub(crate) fn rescue<T: Float>(reduction: Reduction, result: T) -> Option<f64> {
+    let result = result.to_f64();
+    match reduction {
+        // More than the number of elements, which is all by which a sum exceeds the largest of them.
+        Reduction::Mean if !result.is_finite() => Some(power_of_two(-64)),
+        Reduction::Norm if result == f64::INFINITY => Some(T::DOWN),
+        Reduction::Norm if result < T::TINY => Some(T::UP),
+        _ => None,
+    }
+}
+
+/// What a reduction makes of the sum of `count` terms, whose elements were multiplied by `scale`.
+pub(crate) fn finish<T: Float>(reduction: Reduction, total: f64, count: usize, scale: f64) -> T {
+    match reduction {
+        Reduction::Mean if scale == 1.0 => T::from_f64(total / count as f64),
+        // A mean is not beyond the largest number, but may be by rounding.
+        Reduction::Mean if total.is_finite() => {
+            let largest = T::DTYPE.largest();
+            T::from_f64((total / count as f64 / scale).clamp(-largest, largest))
+        }
+        Reduction::Norm => T::from_f64(total.sqrt() / scale),
+        _ => T::from_f64(total),
+    }
+}
+
+/// A sum with the low part that additions lost carried along (A. Neumaier, 1974).
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Total {
     sum: f64,
     lost: f64,
 }
 
 impl Total {
     #[inline(always)]
-    fn add(&mut self, x: f64) {
+    pub(crate) fn add(&mut self, x: f64) {
         let sum = self.sum + x;
         let lost =
             if self.sum.abs() >= x.abs() { (self.sum - sum) + x } else { (x - sum) + self.sum };
@@ -759,22 +844,73 @@ impl Total {
         self.sum = sum;
     }
 
+    /// Adds the sum of a block: as it is, if there are digits enough for many.
     #[inline(always)]
-    fn value(&self) -> f64 {
+    pub(crate) fn add_block<T: Float>(&mut self, x: T) {
+        if T::IS_NARROW {
+            self.sum += x.to_f64();
+        } else {
+            self.add(x.to_f64());
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn value(&self) -> f64 {
         self.sum + self.lost
     }
 }
 
 /// The sum of the sums of a row's blocks, as [`SumRow`] makes it.
-pub(crate) fn combine_sums<T: Float>(sums: &[T]) -> T {
+pub(crate) fn combine_sums<T: Float>(sums: &[T]) -> f64 {
     let mut total = Total::default();
     sums.iter().for_each(|&sum| total.add(sum.to_f64()));
-    T::from_f64(total.value())
+    total.value()
+}
+
+/// Columns whose sums are combined at once.
+pub(crate) const COLUMNS: usize = 32;
+
+/// The sums of some columns, at most `COLUMNS`, in f64. Operands: the first row, and two lengths: of
+/// the columns, and from row to row.
+struct CombineColumns;
+
+impl<T: Float> Body<T> for CombineColumns {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise: operands as the struct says.
+        let [rows, stride] = unsafe { operands[1].cast::<[usize; 2]>().read() };
+        let (mut sums, mut lost) = ([0.0; COLUMNS], [0.0; COLUMNS]);
+        for row in 0..rows {
+            // SAFETY: as above; there are `n` columns from here on in each row.
+            let row =
+                unsafe { std::slice::from_raw_parts(operands[0].cast::<T>().add(row * stride), n) };
+            match <&[T; COLUMNS]>::try_from(row) {
+                Ok(row) => add_row(&mut sums, &mut lost, row),
+                Err(_) => add_row(&mut sums[..n], &mut lost[..n], row),
+            }
+        }
+        // SAFETY: the caller's promise, with `n` numbers of f64 as the result.
+        let out = unsafe { std::slice::from_raw_parts_mut(out.cast::<f64>(), n) };
+        for k in 0..n {
+            out[k] = Total { sum: sums[k], lost: lost[k] }.value();
+        }
+    }
+}
+
+/// Adds a block to each total. (These are apart, in lists of one kind, to be vectors.)
+#[inline(always)]
+fn add_row<T: Float>(sums: &mut [f64], lost: &mut [f64], row: &[T]) {
+    assert!(sums.len() == row.len() && lost.len() == row.len());
+    for k in 0..row.len() {
+        let mut total = Total { sum: sums[k], lost: lost[k] };
+        total.add_block(row[k]);
+        (sums[k], lost[k]) = (total.sum, total.lost);
+    }
 }
 
 /// What the lanes of a sum begin with, what goes into them, and what comes out.
 struct OpenSum;
-struct IntoSum;
+struct IntoSum<const SQUARE: bool>;
 struct CloseSum;
 
 impl<T: Float> Body<T> for OpenSum {
@@ -785,13 +921,13 @@ impl<T: Float> Body<T> for OpenSum {
     }
 }
 
-impl<T: Float> Body<T> for IntoSum {
+impl<T: Float, const SQUARE: bool> Body<T> for IntoSum<SQUARE> {
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with one operand and lanes as the result.
         let (lanes, row): (&mut [T; STRIDE], &[T]) =
             unsafe { (&mut *out.cast(), operand(operands, 0, n)) };
-        fold_into(lanes, row, |a, b| a.plus(b));
+        fold_into(lanes, row, |a, x| a.plus(term::<T, SQUARE>(x)));
     }
 }
 
@@ -1054,16 +1190,16 @@ impl<T: Float> Body<T> for SoftmaxesRow {
 
 // ---- accumulation: the result is also an operand ----
 
-/// out += x: gradients that add up.
-struct Accumulate;
+/// out += x, or its square: gradients that add up, and sums over outer axes.
+struct Accumulate<const SQUARE: bool>;
 
-impl<T: Float> Body<T> for Accumulate {
+impl<T: Float, const SQUARE: bool> Body<T> for Accumulate<SQUARE> {
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with one operand.
         let (out, x): (&mut [T], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
         for (out, &x) in out.iter_mut().zip(x) {
-            *out = out.plus(x);
+            *out = out.plus(term::<T, SQUARE>(x));
         }
     }
 }
@@ -1112,8 +1248,9 @@ impl<T: Float> Body<T> for SgdStep {
     }
 }
 
-/// Adam. Operands: gradient, first and second moment (both written), coefficients
-/// [rate / (1 - b1^t), b1, b2, epsilon, 1 / sqrt(1 - b2^t), decay].
+/// Adam. Operands: gradient, first moment and root of the second (both written), coefficients
+/// [rate / (1 - b1^t), b1, b2, epsilon, 1 / sqrt(1 - b2^t), decay]. The second moment itself, of
+/// squares, would leave the range.
 struct AdamStep;
 
 impl<T: Float> Body<T> for AdamStep {
@@ -1135,8 +1272,13 @@ impl<T: Float> Body<T> for AdamStep {
         for i in 0..n {
             let slope = g[i].plus(decay.times(p[i]));
             m[i] = b1.times(m[i]).plus(c1.times(slope));
-            v[i] = b2.times(v[i]).plus(c2.times(slope.times(slope)));
-            let step = m[i].over(v[i].root().times(scale).plus(epsilon));
+            // What is squared is no larger than 1.
+            let (old, new) = (v[i], slope.size());
+            let large = if old < new { new } else { old };
+            let large = if large < T::SMALL { T::SMALL } else { large };
+            let (old, new) = (old.over(large), new.over(large));
+            v[i] = large.times(b2.times(old.times(old)).plus(c2.times(new.times(new))).root());
+            let step = m[i].over(v[i].times(scale).plus(epsilon));
             p[i] = p[i].minus(rate.times(step));
         }
     }
@@ -1146,12 +1288,16 @@ impl<T: Float> Body<T> for AdamStep {
 pub(crate) struct FloatKernels {
     eval: [Kernel; Elem::ALL.len()],
     pull: [[Kernel; 2]; Elem::ALL.len()],
-    /// By reduction: sum, maximum, minimum. Begins, feeds and reads lanes.
-    open: [Kernel; 3],
-    fold_into: [Kernel; 3],
-    close: [Kernel; 3],
-    sum_row: Kernel,
-    extreme_row: [Kernel; 2],
+    /// By reduction: sum, sum of squares, maximum, minimum. A block at once; begins, feeds and reads
+    /// lanes; joins rows.
+    block: [Kernel; 4],
+    open: [Kernel; 4],
+    fold_into: [Kernel; 4],
+    close: [Kernel; 4],
+    join: [Kernel; 4],
+    combine_columns: Kernel,
+    mean_row: Kernel,
+    norm_row: Kernel,
     arg_row: [Kernel; 2],
     logsumexp_row: Kernel,
     pub(crate) softmax_row: Kernel,
@@ -1163,7 +1309,6 @@ pub(crate) struct FloatKernels {
     /// nothing: both as `Sin` and `Cos` would give them.
     pub(crate) sincos: Kernel,
     pub(crate) accumulate: Kernel,
-    accumulate_extreme: [Kernel; 2],
     pub(crate) sgd: Kernel,
     pub(crate) adam: Kernel,
 }
@@ -1172,34 +1317,46 @@ const fn table<T: Float>(level: Level) -> FloatKernels {
     FloatKernels {
         eval: evals::<T>(level),
         pull: pulls::<T>(level),
+        block: [
+            at::<SumRow<false>, T>(level),
+            at::<SumRow<true>, T>(level),
+            at::<ExtremeRow<true>, T>(level),
+            at::<ExtremeRow<false>, T>(level),
+        ],
         open: [
+            at::<OpenSum, T>(level),
             at::<OpenSum, T>(level),
             at::<OpenExtreme<true>, T>(level),
             at::<OpenExtreme<false>, T>(level),
         ],
         fold_into: [
-            at::<IntoSum, T>(level),
+            at::<IntoSum<false>, T>(level),
+            at::<IntoSum<true>, T>(level),
             at::<IntoExtreme<true>, T>(level),
             at::<IntoExtreme<false>, T>(level),
         ],
         close: [
             at::<CloseSum, T>(level),
+            at::<CloseSum, T>(level),
             at::<CloseExtreme<true>, T>(level),
             at::<CloseExtreme<false>, T>(level),
         ],
-        sum_row: at::<SumRow, T>(level),
-        extreme_row: [at::<ExtremeRow<true>, T>(level), at::<ExtremeRow<false>, T>(level)],
+        join: [
+            at::<Accumulate<false>, T>(level),
+            at::<Accumulate<true>, T>(level),
+            at::<AccumulateExtreme<true>, T>(level),
+            at::<AccumulateExtreme<false>, T>(level),
+        ],
+        combine_columns: at::<CombineColumns, T>(level),
+        mean_row: at::<ScaledRow<false>, T>(level),
+        norm_row: at::<ScaledRow<true>, T>(level),
         arg_row: [at::<ArgRow<true>, T>(level), at::<ArgRow<false>, T>(level)],
         logsumexp_row: at::<LogSumExpRow, T>(level),
         softmax_row: at::<SoftmaxRow, T>(level),
         log_softmax_row: at::<LogSoftmaxRow, T>(level),
         softmaxes_row: at::<SoftmaxesRow, T>(level),
         sincos: at::<SinCos, T>(level),
-        accumulate: at::<Accumulate, T>(level),
-        accumulate_extreme: [
-            at::<AccumulateExtreme<true>, T>(level),
-            at::<AccumulateExtreme<false>, T>(level),
-        ],
+        accumulate: at::<Accumulate<false>, T>(level),
         sgd: at::<SgdStep, T>(level),
         adam: at::<AdamStep, T>(level),
     }
@@ -1223,11 +1380,16 @@ impl FloatKernels {
     /// Reduces a row to one element.
     pub(crate) fn row(&self, reduction: Reduction) -> Kernel {
         match reduction {
-            Reduction::Sum => self.sum_row,
-            Reduction::Extreme(Extreme::Max, _) => self.extreme_row[0],
-            Reduction::Extreme(Extreme::Min, _) => self.extreme_row[1],
+            Reduction::Mean => self.mean_row,
+            Reduction::Norm => self.norm_row,
             Reduction::LogSumExp => self.logsumexp_row,
+            reduction => self.block(reduction),
         }
+    }
+
+    /// Reduces a block to one partial result.
+    pub(crate) fn block(&self, reduction: Reduction) -> Kernel {
+        self.block[part(reduction)]
     }
 
     /// Finds the first extreme of a row: one i64.
@@ -1253,23 +1415,24 @@ impl FloatKernels {
         self.close[part(reduction)]
     }
 
-    /// Joins a row into a row of results, where a reduction can be made like that.
-    pub(crate) fn join(&self, reduction: Reduction) -> Option<Kernel> {
-        match reduction {
-            Reduction::Sum => Some(self.accumulate),
-            Reduction::Extreme(Extreme::Max, _) => Some(self.accumulate_extreme[0]),
-            Reduction::Extreme(Extreme::Min, _) => Some(self.accumulate_extreme[1]),
-            Reduction::LogSumExp => None,
-        }
+    /// Joins a row into a row of partial results.
+    pub(crate) fn join(&self, reduction: Reduction) -> Kernel {
+        self.join[part(reduction)]
+    }
+
+    /// Adds up columns of partial sums; see [`CombineColumns`].
+    pub(crate) fn combine_columns(&self) -> Kernel {
+        self.combine_columns
     }
 }
 
 /// The place of a reduction that is made from parts.
 fn part(reduction: Reduction) -> usize {
     match reduction {
-        Reduction::Sum => 0,
-        Reduction::Extreme(Extreme::Max, _) => 1,
-        Reduction::Extreme(Extreme::Min, _) => 2,
+        Reduction::Sum | Reduction::Mean => 0,
+        Reduction::Norm => 1,
+        Reduction::Extreme(Extreme::Max, _) => 2,
+        Reduction::Extreme(Extreme::Min, _) => 3,
         Reduction::LogSumExp => unreachable!("made of whole rows"),
     }
 }

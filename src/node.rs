@@ -36,6 +36,8 @@ pub(crate) enum Op {
     LogSoftmax,
     /// The same value, through which no gradient flows.
     Detach,
+    /// The value of operand 0, a product of elements of operand 1, to which its gradient flows.
+    Prod,
     Reshape,
     /// List: the order of the axes.
     Permute,
@@ -85,6 +87,9 @@ impl Comparison {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Reduction {
     Sum,
+    Mean,
+    /// The root of the sum of squares.
+    Norm,
     /// What happens at ties is the gradient's business.
     Extreme(Extreme, Ties),
     LogSumExp,
@@ -141,7 +146,10 @@ impl Op {
 
     /// Whether the node's data are another node's, seen through another layout.
     pub(crate) fn is_view(self) -> bool {
-        matches!(self, Self::Detach | Self::Reshape | Self::Permute | Self::Expand | Self::Slice)
+        matches!(
+            self,
+            Self::Detach | Self::Prod | Self::Reshape | Self::Permute | Self::Expand | Self::Slice
+        )
     }
 
     /// Whether a gradient can flow through a node of this kind.

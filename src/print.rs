@@ -85,7 +85,8 @@ impl<T: Element> Table<'_, T> {
     }
 }
 
-/// A number as text: what `{}` writes, with floats rounded to the digits that their type holds.
+/// A number as text: what `{}` writes, with floats rounded to 6 or 8 digits, but not before the
+/// point.
 struct Text {
     bytes: [u8; 32],
     len: usize,
@@ -116,7 +117,11 @@ impl Text {
         let mut rounded = Self::EMPTY;
         write!(rounded, "{x:.*e}", digits - 1)?;
         let short = rounded.as_str().parse().unwrap_or(x);
-        let x = if x.trunc() == x && x.abs() < 1e15 { x } else { short };
+        // What is before the point is not rounded: it would look like another whole number.
+        let x = match x.trunc() == x || x.abs() >= 10f64.powi(digits as i32 - 1) {
+            true if x.abs() < 1e15 => x.round(),
+            _ => short,
+        };
         let plain = x == 0.0 || (1e-4..1e15).contains(&x.abs());
         if plain { write!(self, "{x}") } else { write!(self, "{x:e}") }
     }

@@ -16,7 +16,10 @@ const BASE: usize = 64 << 10;
 const PER_THREAD: usize = 8 << 10;
 const SIZE: usize = BASE + 256 * PER_THREAD;
 
-#[repr(align(64))]
+/// The largest alignment that the pool asks for: two cache lines.
+const ALIGN: usize = 128;
+
+#[repr(align(128))]
 struct Memory(UnsafeCell<[u8; SIZE]>);
 
 // SAFETY: parts of it are given away once, by an atomic counter.
@@ -64,10 +67,10 @@ fn is_ours(place: *mut u8) -> bool {
 /// Memory of the reserve, if it is open and has so much left.
 #[cold]
 fn take(layout: Layout) -> *mut u8 {
-    if OPEN.load(Ordering::SeqCst) == 0 || layout.align() > 64 {
+    if OPEN.load(Ordering::SeqCst) == 0 || layout.align() > ALIGN {
         return ptr::null_mut();
     }
-    let size = layout.size().next_multiple_of(64);
+    let size = layout.size().next_multiple_of(ALIGN);
     let taken = USED.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| {
         used.checked_add(size).filter(|&used| used <= SIZE)
     });

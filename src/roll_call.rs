@@ -9,8 +9,9 @@ macro_rules! roll_call {
         $then! {
             1: Neg, Abs, Sign, Exp, Expm1, Log, Log1p, Sqrt, Rsqrt, Square, Reciprocal,
                Sin, Cos, Tan, Tanh, Sigmoid, Erf, Relu, Softplus, Gelu, GeluTanh, Silu,
-               Floor, Ceil, Round, NormSqrt;
-            2: Add, Sub, Mul, Div, Pow, Maximum, Minimum, Atan2, AtLeast, AtMost, NormRoot;
+               Floor, Ceil, Round, NotNegative;
+            2: Add, Sub, Mul, Div, Pow, Maximum, Minimum, Atan2, AtLeast, AtMost, NormShare, NormRoot,
+               Weigh;
         }
     };
 }

@@ -576,20 +576,14 @@ impl Engine {
                 [grad.as_ptr(), first.as_ptr(), std::ptr::null()],
             ),
             Update::Adam { rate, betas: [b1, b2], epsilon, decay } => {
-                let t = slot.steps as i32;
+                // 1 - beta^t, for a beta that may be close to 1.
+                let rest = |beta: f64| -libm::expm1(slot.steps as f64 * libm::log(beta));
                 let Some(second) = slot.moments[1] else {
                     unreachable!("taken before the first update")
                 };
                 (
                     kernels.adam,
-                    [
-                        rate / (1.0 - b1.powi(t)),
-                        b1,
-                        b2,
-                        epsilon,
-                        1.0 / (1.0 - b2.powi(t)).sqrt(),
-                        decay,
-                    ],
+                    [rate / rest(b1), b1, b2, epsilon, 1.0 / rest(b2).sqrt(), decay],
                     [grad.as_ptr(), first.as_ptr(), second.as_ptr()],
                 )
             }

@@ -759,7 +759,7 @@ impl<'g> Var<'g> {
     }
 
     /// x, but at least `min` and at most `max`; an absent bound does nothing. Derivative: 1 between
-    /// the bounds, 0 at and beyond them.
+    /// the bounds, 0 at and beyond them. Where `min` is above `max`, all elements become `max`.
     #[track_caller]
     pub fn clamp(self, min: Option<f64>, max: Option<f64>) -> Self {
         self.map("clamp", |core, x| core.clamp(x, min, max))

@@ -5,10 +5,11 @@ use std::mem::MaybeUninit;
 
 use super::{Run, uninit, zero};
 use crate::dtype::{Element, with_dtype};
+use crate::kernel::Total;
 use crate::node::Op;
 use crate::op::loss::IGNORED_CLASS;
-use crate::plan::Single;
-use crate::shape::Layout;
+use crate::plan::{RUN_MAX, Single};
+use crate::shape::{Layout, MAX_RANK};
 
 /// An index that is none.
 #[derive(Clone, Copy, Debug)]
@@ -153,13 +154,26 @@ impl Run<'_> {
             }
             Op::IndexAdd => {
                 let (outer, len, inner) = around(outside, axis);
+                let mut often = self.often(single, len, inner);
+                for (k, &i) in index.iter().enumerate() {
+                    often.count(checked(k, i, len)?);
+                }
+                often.begin();
                 for o in 0..outer {
                     for (k, &i) in index.iter().enumerate() {
-                        let to = (o * len + checked(k, i, len)?) * inner;
+                        let place = checked(k, i, len)?;
                         let start = (o * index.len() + k) * inner;
                         let part = &from[start..start + inner];
+                        if let Some(totals) = often.totals(place) {
+                            totals.iter_mut().zip(part).for_each(|(t, x)| t.add(x.to_f64()));
+                            continue;
+                        }
+                        let to = (o * len + place) * inner;
                         out[to..to + inner].iter_mut().zip(part).for_each(|(out, &x)| add(out, x));
                     }
+                    often.end(|place, total| {
+                        out[o * len * inner + place].write(T::from_f64(total));
+                    });
                 }
             }
             Op::Gather => {
@@ -168,9 +182,18 @@ impl Run<'_> {
                 })?;
             }
             Op::ScatterAdd => {
-                each_position(op, inside, outside, axis, index, |k, at| {
-                    add(&mut out[at], from[k])
+                let mut often = self.often(single, len, 1);
+                if often.is_possible() {
+                    each_position(op, inside, outside, axis, index, |_, at| often.count(at))?;
+                    often.begin();
+                }
+                each_position(op, inside, outside, axis, index, |k, at| match often.totals(at) {
+                    Some(totals) => totals[0].add(from[k].to_f64()),
+                    None => add(&mut out[at], from[k]),
                 })?;
+                often.end(|place, total| {
+                    out[place].write(T::from_f64(total));
+                });
             }
             Op::Pick => {
                 let classes = inside[1];
@@ -194,6 +217,95 @@ impl Run<'_> {
     }
 }
 
+/// Places to which more than `RUN_MAX` elements are added: their sums go on in f64, with the low part
+/// carried along. All others are added in their own precision, which is as good for so few.
+struct Often<'a> {
+    /// By place: how often it is named; then the number of its totals, or `SELDOM`.
+    places: &'a mut [u32],
+    totals: &'a mut [Total],
+    /// Totals of a place.
+    inner: usize,
+    /// Places that are named often.
+    used: usize,
+}
+
+const SELDOM: u32 = u32::MAX;
+
+impl Often<'_> {
+    /// Whether there can be any.
+    fn is_possible(&self) -> bool {
+        !self.places.is_empty()
+    }
+
+    fn count(&mut self, place: usize) {
+        if let Some(count) = self.places.get_mut(place) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// All places were counted.
+    fn begin(&mut self) {
+        for place in self.places.iter_mut() {
+            *place = if *place as usize > RUN_MAX {
+                self.used += 1;
+                self.used as u32 - 1
+            } else {
+                SELDOM
+            };
+        }
+        self.totals[..self.used * self.inner].fill(Total::default());
+        if self.used == 0 {
+            self.places = &mut [];
+        }
+    }
+
+    /// The totals of a place that is named often.
+    #[inline(always)]
+    fn totals(&mut self, place: usize) -> Option<&mut [Total]> {
+        let number = *self.places.get(place)?;
+        let start = number as usize * self.inner;
+        if number == SELDOM { None } else { Some(&mut self.totals[start..start + self.inner]) }
+    }
+
+    /// Tells each total, with its element among those of all places, and begins anew.
+    fn end(&mut self, mut tell: impl FnMut(usize, f64)) {
+        for (place, &number) in self.places.iter().enumerate() {
+            if number == SELDOM {
+                continue;
+            }
+            for k in 0..self.inner {
+                let total = &mut self.totals[number as usize * self.inner + k];
+                tell(place * self.inner + k, std::mem::take(total).value());
+            }
+        }
+    }
+}
+
+impl Run<'_> {
+    /// The memory that the plan has for this, for so many places.
+    fn often(&self, single: &Single, places: usize, inner: usize) -> Often<'_> {
+        let Some(datum) = self.plan.data.get(single.work as usize) else {
+            return Often { places: &mut [], totals: &mut [], inner, used: 0 };
+        };
+        let words = places.div_ceil(2);
+        let base: *mut u64 = self.base(single.work).cast();
+        assert!(words <= datum.len);
+        // SAFETY: the step's own memory, of `len` words; zero bytes are numbers of both kinds.
+        unsafe {
+            base.write_bytes(0, datum.len);
+            Often {
+                places: std::slice::from_raw_parts_mut(base.cast(), places),
+                totals: std::slice::from_raw_parts_mut(
+                    base.add(words).cast(),
+                    (datum.len - words) / 2,
+                ),
+                inner,
+                used: 0,
+            }
+        }
+    }
+}
+
 /// Adds to an element that was set to zero before.
 fn add<T: Element>(out: &mut MaybeUninit<T>, x: T) {
     // SAFETY: `zero` wrote the whole buffer before anything is added to it.
@@ -212,15 +324,22 @@ fn each_position(
     mut visit: impl FnMut(usize, usize),
 ) -> Result<(), Outside> {
     let strides = Layout::dense(large);
+    let strides = strides.strides();
+    let step = |other: usize| if other == axis { 0 } else { strides[other] as usize };
+    let along = strides.get(axis).copied().unwrap_or(0) as usize;
+    let (mut coordinates, mut place) = ([0; MAX_RANK], 0);
     for (k, &i) in index.iter().enumerate() {
         let at = checked(op, k, i, large.get(axis).copied().unwrap_or(1))?;
-        let (mut rest, mut place) = (k, 0);
+        visit(k, place + at * along);
         for other in (0..small.len()).rev() {
-            let coordinate = if other == axis { at } else { rest % small[other] };
-            place += coordinate * strides.strides()[other] as usize;
-            rest /= small[other];
+            coordinates[other] += 1;
+            place += step(other);
+            if coordinates[other] < small[other] {
+                break;
+            }
+            coordinates[other] = 0;
+            place -= small[other] * step(other);
         }
-        visit(k, place);
     }
     Ok(())
 }

@@ -537,48 +537,67 @@ impl Run<'_> {
 
     fn fused(&self, step: &Step, program: &Program) -> Result<(), Outside> {
         let team = self.team_for(step.cost);
+        let sinks = program.sinks.of(&self.plan.sinks);
+        for rescues in [false, true] {
+            self.pass(step, program, team, rescues)?;
+            let wants_rescue = sinks.iter().fold(false, |any, sink| {
+                self.fail_point.pass();
+                // SAFETY: all chunks are done.
+                any | unsafe { self.combine(sink, rescues) }
+            });
+            if !wants_rescue {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a program once; if it `rescues`, once more for those sinks whose results have left the
+    /// range. (It does the same again, since a step writes nothing that it reads.)
+    fn pass(
+        &self,
+        step: &Step,
+        program: &Program,
+        team: Team,
+        rescues: bool,
+    ) -> Result<(), Outside> {
+        for worker in 0..team.threads() {
+            // SAFETY: there is a workspace for each worker, and none is at work yet.
+            let workspace = unsafe { &mut *self.workspaces.add(worker) };
+            workspace.rescues = rescues;
+            workspace.forget_factor();
+        }
         let product = self.plan.singles.get(program.product as usize);
         let chunks = program.len.div_ceil(program.chunk);
         if product.is_none() && (chunks < 2 || team == Team::ALONE) {
             // SAFETY: `prepare` set the bases and the workspaces; steps run one after the other,
             // in the plan's order.
-            unsafe { self.program(program, 0, program.len, &mut *self.workspaces)? };
-        } else {
-            for worker in 0..team.threads() {
-                // SAFETY: there is a workspace for each worker, and none is at work yet.
-                unsafe { (*self.workspaces.add(worker)).forget_factor() };
-            }
-            let failed = Mutex::new(None);
-            team.share(chunks, &|worker, chunk| {
-                let from = chunk * program.chunk;
-                let to = program.len.min(from + program.chunk);
-                // SAFETY: as above; each worker is on one thread at a time and has a workspace of
-                // its own, and chunks are whole units.
-                let done = unsafe {
-                    let workspace = &mut *self.workspaces.add(worker);
-                    let began = self.profiled.then(Instant::now);
-                    if let Some(product) = product {
-                        self.product_chunk(product, step, program, (from, to), workspace);
-                    }
-                    let done = self.program(program, from, to, workspace);
-                    began.inspect(|&began| workspace.note_busy(began));
-                    done
-                };
-                if let Err(outside) = done {
-                    let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-                    // The first in the order of the data is told, whoever found one first.
-                    *failed = Outside::first(failed.take(), outside);
+            return unsafe { self.program(program, 0, program.len, &mut *self.workspaces) };
+        }
+        let failed = Mutex::new(None);
+        team.share(chunks, &|worker, chunk| {
+            let from = chunk * program.chunk;
+            let to = program.len.min(from + program.chunk);
+            // SAFETY: as above; each worker is on one thread at a time and has a workspace of
+            // its own, and chunks are whole units.
+            let done = unsafe {
+                let workspace = &mut *self.workspaces.add(worker);
+                let began = self.profiled.then(Instant::now);
+                if let Some(product) = product {
+                    self.product_chunk(product, step, program, (from, to), workspace);
                 }
-            });
-            let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
-            failed.map_or(Ok(()), Err)?;
-        }
-        for sink in program.sinks.of(&self.plan.sinks) {
-            self.fail_point.pass();
-            // SAFETY: all chunks are done.
-            unsafe { self.combine(sink) };
-        }
-        Ok(())
+                let done = self.program(program, from, to, workspace);
+                began.inspect(|&began| workspace.note_busy(began));
+                done
+            };
+            if let Err(outside) = done {
+                let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                // The first in the order of the data is told, whoever found one first.
+                *failed = Outside::first(failed.take(), outside);
+            }
+        });
+        let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        failed.map_or(Ok(()), Err)
     }
 
     fn single(&self, single: &Single) -> Result<(), Outside> {

@@ -11,10 +11,12 @@ use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::ALIGN;
 use crate::dtype::{Element, with_dtype, with_float};
 use crate::gemm::Held;
-use crate::kernel::{FloatKernels, STRIDE, call1, chain, combine_sums, float_kernels};
-use crate::node::{Op, Reduction, Ties};
+use crate::kernel::{
+    COLUMNS, Float, FloatKernels, STRIDE, call1, chain, combine_sums, finish, float_kernels, rescue,
+};
+use crate::node::{Op, Reduction};
 use crate::plan::{
-    Code, FillFrom, Grain, Instr, JOIN_BLOCK, Plan, Program, SUM_BLOCK, Sink, SinkKind, Slot,
+    Code, FillFrom, Grain, Groups, Instr, JOIN_BLOCK, Plan, Program, SUM_BLOCK, Sink, Slot, TILE,
 };
 use crate::random::Stream;
 use crate::shape::{Layout, Padded};
@@ -40,6 +42,8 @@ pub(crate) struct Workspace {
     /// The chunk of a product at hand, and at which byte of the result it begins.
     chunk: Vec<Line>,
     chunk_from: usize,
+    /// Whether sinks scale what they take.
+    pub(super) rescues: bool,
     /// From when to when it was used in a step, if a profile is taken.
     busy: Option<(Instant, Instant)>,
 }
@@ -386,7 +390,13 @@ impl Run<'_> {
                     let sink = &self.plan.sinks[instr.arg as usize];
                     let lanes = &mut workspace.lanes[(instr.arg - program.sinks.first) as usize];
                     let lanes = (&raw mut lanes.0).cast::<u8>();
-                    self.sink(sink, start, n, op, lanes);
+                    if workspace.rescues && sink.is_scaled() {
+                        with_float!(sink.dtype, T => {
+                            self.sink_scaled::<T>(sink, start, n, op.cast(), lanes);
+                        });
+                    } else {
+                        self.sink(sink, start, n, op, lanes);
+                    }
                 }
             }
         }
@@ -429,7 +439,7 @@ impl Run<'_> {
     unsafe fn sink(&self, sink: &Sink, start: usize, n: usize, from: *const u8, lanes: *mut u8) {
         let kernels = float_kernels(sink.dtype, self.level);
         let size = sink.dtype.size();
-        let reduction = sink.reduction();
+        let reduction = sink.reduction;
         let partial = self.base(sink.partial);
         let groups = sink.groups;
         let blocks = groups.blocks();
@@ -446,7 +456,7 @@ impl Run<'_> {
                     let from = from.add(done * size);
                     let out = partial.add((row * blocks + block) * size);
                     if count == block_len {
-                        call1(kernels.row(reduction), count, out, from);
+                        call1(kernels.block(reduction), count, out, from);
                     } else {
                         if inside == 0 {
                             call1(kernels.open(reduction), STRIDE, lanes, lanes);
@@ -461,9 +471,7 @@ impl Run<'_> {
             }
             return;
         }
-        let Some(join) = kernels.join(reduction) else {
-            unreachable!("{reduction:?} is not made from parts")
-        };
+        let join = kernels.join(reduction);
         while done < n {
             let at = start + done;
             let (line, column) = (at / groups.inner, at % groups.inner);
@@ -474,9 +482,13 @@ impl Run<'_> {
                 let from = from.add(done * size);
                 let line = (outer * blocks + place / JOIN_BLOCK) * groups.inner + column;
                 let out = partial.add(line * size);
-                if place.is_multiple_of(JOIN_BLOCK) {
+                let is_first = place.is_multiple_of(JOIN_BLOCK);
+                if is_first && reduction != Reduction::Norm {
                     std::ptr::copy_nonoverlapping(from, out, count * size);
                 } else {
+                    if is_first {
+                        out.write_bytes(0, count * size);
+                    }
                     call1(join, count, out, from);
                 }
             }
@@ -484,50 +496,113 @@ impl Run<'_> {
         }
     }
 
-    /// Makes the result of a sink from its partial results.
+    /// As `sink`, after the sink's results were found to have left the range on the way: elements
+    /// are multiplied by what brings these back.
+    ///
+    /// # Safety
+    /// As for `sink`, with elements of `T`; the results are complete, and nobody writes them.
+    #[cold]
+    unsafe fn sink_scaled<T: Float>(
+        &self,
+        sink: &Sink,
+        start: usize,
+        n: usize,
+        from: *const T,
+        lanes: *mut u8,
+    ) {
+        let Groups { reduced, inner, .. } = sink.groups;
+        let results: *const T = self.base(sink.result).cast();
+        let mut scaled = [T::default(); TILE];
+        for first in (0..n).step_by(TILE) {
+            let count = TILE.min(n - first);
+            for k in 0..count {
+                let at = start + first + k;
+                let group = at / inner / reduced * inner + at % inner;
+                // SAFETY: the caller's promise, for an element that exists, and its group.
+                let (x, result) = unsafe { (*from.add(first + k), *results.add(group)) };
+                let scale = rescue(sink.reduction, result);
+                scaled[k] = scale.map_or(x, |scale| x.times(T::from_f64(scale)));
+            }
+            // SAFETY: as above.
+            unsafe { self.sink(sink, start + first, count, scaled.as_ptr().cast(), lanes) };
+        }
+    }
+
+    /// Makes the result of a sink from its partial results. Says whether some of them have left the
+    /// range on the way, so that the step has to be run again for the sake of these.
     ///
     /// # Safety
     /// The partial results are complete, and the result is this thread's to write.
-    pub(super) unsafe fn combine(&self, sink: &Sink) {
+    pub(super) unsafe fn combine(&self, sink: &Sink, rescues: bool) -> bool {
         let groups = sink.groups;
         let blocks = groups.blocks();
-        if blocks == 1 {
-            return;
+        if blocks == 1 && !sink.is_scaled() {
+            return false;
+        }
+        if !matches!(sink.reduction, Reduction::Extreme(..)) {
+            // SAFETY: the caller's promise.
+            return with_float!(sink.dtype, T => unsafe { self.combine_as::<T>(sink, rescues) });
         }
         let size = sink.dtype.size();
-        let kernels = float_kernels(sink.dtype, self.level);
+        let join = float_kernels(sink.dtype, self.level).join(sink.reduction);
         let (partial, out) = (self.base(sink.partial), self.base(sink.result));
-        let reduction = sink.reduction();
-        let Some(join) = kernels.join(reduction) else {
-            unreachable!("{reduction:?} is not made from parts")
-        };
         for outer in 0..groups.outer {
             // SAFETY: the caller's promise; both hold `outer` groups.
             unsafe {
                 let from = partial.add(outer * blocks * groups.inner * size);
                 let out = out.add(outer * groups.inner * size);
-                if groups.inner == 1 && sink.kind == SinkKind::Sum {
-                    with_float!(sink.dtype, T => {
-                        let sums = std::slice::from_raw_parts(from.cast::<T>(), blocks);
-                        out.cast::<T>().write(combine_sums(sums));
-                    });
-                    continue;
-                }
                 std::ptr::copy_nonoverlapping(from, out, groups.inner * size);
                 for block in 1..blocks {
                     call1(join, groups.inner, out, from.add(block * groups.inner * size));
                 }
             }
         }
+        false
     }
-}
 
-impl Sink {
-    fn reduction(&self) -> Reduction {
-        match self.kind {
-            SinkKind::Sum => Reduction::Sum,
-            SinkKind::Extreme(which) => Reduction::Extreme(which, Ties::First),
+    /// `combine` for sums: they go on in f64.
+    ///
+    /// # Safety
+    /// As for `combine`.
+    unsafe fn combine_as<T: Float>(&self, sink: &Sink, rescues: bool) -> bool {
+        let Groups { outer, reduced, inner } = sink.groups;
+        let blocks = sink.groups.blocks();
+        let (partial, out) = (self.base(sink.partial).cast::<T>(), self.base(sink.result));
+        let kernel = float_kernels(sink.dtype, self.level).combine_columns();
+        let lengths = [blocks, inner];
+        let mut wants_rescue = false;
+        let mut end = |out: &mut T, total: f64| {
+            if !rescues {
+                *out = finish(sink.reduction, total, reduced, 1.0);
+                wants_rescue |= rescue(sink.reduction, *out).is_some();
+            } else if let Some(scale) = rescue(sink.reduction, *out) {
+                *out = finish(sink.reduction, total, reduced, scale);
+            }
+        };
+        // SAFETY: the caller's promise: `outer` groups of `blocks` rows of `inner` sums, and as many
+        // groups of `inner` results.
+        unsafe {
+            if inner == 1 {
+                for group in 0..outer {
+                    let sums = std::slice::from_raw_parts(partial.add(group * blocks), blocks);
+                    end(&mut *out.cast::<T>().add(group), combine_sums(sums));
+                }
+                return wants_rescue;
+            }
+            let mut totals = [0.0; COLUMNS];
+            for group in 0..outer {
+                for column in (0..inner).step_by(COLUMNS) {
+                    let n = COLUMNS.min(inner - column);
+                    let from: *const u8 = partial.add(group * blocks * inner + column).cast();
+                    let (to, lengths) = (totals.as_mut_ptr().cast(), (&raw const lengths).cast());
+                    kernel(n, to, from, lengths, lengths, lengths);
+                    for (k, &total) in totals[..n].iter().enumerate() {
+                        end(&mut *out.cast::<T>().add(group * inner + column + k), total);
+                    }
+                }
+            }
         }
+        wants_rescue
     }
 }
 
@@ -545,9 +620,7 @@ unsafe fn lanes_in(
     from: *const u8,
     lanes: *mut u8,
 ) {
-    let Some(join) = kernels.join(reduction) else {
-        unreachable!("{reduction:?} is not made from parts")
-    };
+    let join = kernels.join(reduction);
     let lane = place % STRIDE;
     let head = if lane == 0 { 0 } else { n.min(STRIDE - lane) };
     // SAFETY: the caller's promise.

@@ -301,7 +301,7 @@ pub unsafe extern "C" fn bg_pow_scalar(g: *mut bg_graph, x: bg_node, exponent: f
 }
 
 /// x within min and max; the gradient is 0 outside and at the bounds. An infinite or NaN bound is
-/// none; one of them must be a bound.
+/// none; one of them must be a bound. Where min is above max, all elements become max.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_clamp(g: *mut bg_graph, x: bg_node, min: f64, max: f64) -> bg_node {
     let min = (min > f64::NEG_INFINITY).then_some(min);

@@ -281,7 +281,8 @@ pub unsafe extern "C" fn bg_eye(
     unsafe { typed(g, "eye", dtype, |core, dtype| core.eye(dtype, rows, columns)) }
 }
 
-/// A constant of equally likely random numbers from low up to high; float types only.
+/// A constant of equally likely random numbers from low up to high, which is never one of them unless
+/// it is low; float types only.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_uniform(
     g: *mut bg_graph,

@@ -44,6 +44,9 @@ static OTHERS: &[&CStr] = &[
     c"where",
     c"cast",
     c"sum",
+    c"mean",
+    c"norm",
+    c"prod",
     c"amax",
     c"amin",
     c"max",
@@ -95,6 +98,7 @@ mod tests {
             Op::Softmax,
             Op::LogSoftmax,
             Op::Detach,
+            Op::Prod,
             Op::Reshape,
             Op::Permute,
             Op::Expand,
@@ -109,6 +113,8 @@ mod tests {
             Op::Unpick,
             Op::MatMul,
             Op::Reduce(Reduction::Sum),
+            Op::Reduce(Reduction::Mean),
+            Op::Reduce(Reduction::Norm),
             Op::Reduce(Reduction::LogSumExp),
         ];
         all.extend(Elem::ALL.iter().map(|&elem| Op::Map(elem)));

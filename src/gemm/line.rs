@@ -6,13 +6,17 @@ use std::ops::Range;
 
 use super::Matrix;
 use super::vector::Vector;
-use crate::kernel::Float;
+use crate::dtype::Element;
+use crate::kernel::Total;
 
 /// Sums of one element of the result: index l of the inner axis goes to sum l % 16.
 const SUMS: usize = 16;
 
-/// Length of a block of the inner axis, each of which is summed up by itself.
-pub(super) const BLOCK: usize = 2048;
+/// Length of a block of the inner axis, each of which is summed up by itself. The blocks go on in f64.
+pub(super) const BLOCK: usize = crate::kernel::SUM_BLOCK;
+
+/// Rows whose blocks go on at once.
+pub(super) const CHUNK: usize = 512;
 
 /// Rows that `by_rows` multiplies at once.
 const ROWS: usize = 4;
@@ -25,7 +29,8 @@ const AT_ONCE: usize = 4;
 ///
 /// # Safety
 /// `a` is valid for reading those rows of `k` elements, `x` for `k` elements at its stride, `out`
-/// for writing at those rows; `work` for writing `BLOCK` elements. The CPU can run the vector's
+/// for writing at those rows; `work`, aligned for `Total`, for writing `BLOCK` elements and, if there
+/// is more than one block, `CHUNK` totals. The CPU can run the vector's
 /// level, and the caller has its instructions.
 #[inline(always)]
 pub(super) unsafe fn multiply<V: Vector, const P: usize>(
@@ -36,22 +41,44 @@ pub(super) unsafe fn multiply<V: Vector, const P: usize>(
     out: *mut V::T,
     work: *mut V::T,
 ) {
-    for start in (0..k).step_by(BLOCK) {
-        let len = BLOCK.min(k - start);
-        // SAFETY: the caller's promise, for a block of the inner axis.
-        unsafe {
-            let mut x = x.offset(start as isize * x_stride);
-            if x_stride != 1 {
-                (0..len).for_each(|l| work.add(l).write(*x.offset(l as isize * x_stride)));
-                x = work;
-            }
-            let block = a.at(rows.start, start);
-            let (out, count, add) = (out.add(rows.start), rows.len(), start > 0);
-            if block.row_stride == 1 && block.column_stride != 1 {
-                by_columns::<V>(block, x, len, count, out, add);
+    for first in rows.clone().step_by(CHUNK) {
+        let count = if k > BLOCK { CHUNK.min(rows.end - first) } else { rows.len() };
+        // SAFETY: the caller's promise: memory for these, behind that for a block of `x`.
+        let totals: &mut [Total] = unsafe {
+            if k > BLOCK {
+                std::slice::from_raw_parts_mut(work.add(BLOCK).cast(), count)
             } else {
-                by_rows::<V, P>(block, x, len, count, out, add);
+                &mut []
             }
+        };
+        totals.fill(Total::default());
+        let out = out.wrapping_add(first);
+        for start in (0..k).step_by(BLOCK) {
+            let len = BLOCK.min(k - start);
+            // SAFETY: the caller's promise, for a block of the inner axis.
+            unsafe {
+                let mut x = x.offset(start as isize * x_stride);
+                if x_stride != 1 {
+                    (0..len).for_each(|l| work.add(l).write(*x.offset(l as isize * x_stride)));
+                    x = work;
+                }
+                let block = a.at(first, start);
+                if block.row_stride == 1 && block.column_stride != 1 {
+                    by_columns::<V>(block, x, len, count, out);
+                } else {
+                    by_rows::<V, P>(block, x, len, count, out);
+                }
+                for (i, total) in totals.iter_mut().enumerate() {
+                    total.add_block(*out.add(i));
+                }
+            }
+        }
+        for (i, total) in totals.iter().enumerate() {
+            // SAFETY: a row of the result.
+            unsafe { out.add(i).write(V::T::from_f64(total.value())) };
+        }
+        if k <= BLOCK {
+            return;
         }
     }
 }
@@ -68,17 +95,16 @@ unsafe fn by_rows<V: Vector, const P: usize>(
     k: usize,
     count: usize,
     out: *mut V::T,
-    add: bool,
 ) {
     let mut row = 0;
     // SAFETY: the caller's promise, for some of the rows.
     unsafe {
         while count - row >= ROWS {
-            some_rows::<V, P, ROWS>(a.at(row, 0), x, k, out.add(row), add);
+            some_rows::<V, P, ROWS>(a.at(row, 0), x, k, out.add(row));
             row += ROWS;
         }
         while row < count {
-            some_rows::<V, P, 1>(a.at(row, 0), x, k, out.add(row), add);
+            some_rows::<V, P, 1>(a.at(row, 0), x, k, out.add(row));
             row += 1;
         }
     }
@@ -92,7 +118,6 @@ unsafe fn some_rows<V: Vector, const P: usize, const R: usize>(
     x: *const V::T,
     k: usize,
     out: *mut V::T,
-    add: bool,
 ) {
     let is_dense = a.column_stride == 1;
     let whole = k - k % SUMS;
@@ -148,8 +173,7 @@ unsafe fn some_rows<V: Vector, const P: usize, const R: usize>(
                 }
                 half /= 2;
             }
-            let (out, sum) = (out.add(i), sums[i][0].sum());
-            out.write(if add { (*out).plus(sum) } else { sum });
+            out.add(i).write(sums[i][0].sum());
         }
     }
 }
@@ -163,7 +187,6 @@ unsafe fn by_columns<V: Vector>(
     k: usize,
     count: usize,
     out: *mut V::T,
-    add: bool,
 ) {
     for first in (0..count).step_by(REGISTERS * V::LANES) {
         let rows = (REGISTERS * V::LANES).min(count - first);
@@ -207,11 +230,7 @@ unsafe fn by_columns<V: Vector>(
             }
             for j in 0..REGISTERS {
                 let out = out.wrapping_add(first + j * V::LANES);
-                let mut sum = all[0][j];
-                if add {
-                    sum = V::load_part(out, masks[j]).plus(sum);
-                }
-                sum.store_part(out, masks[j]);
+                all[0][j].store_part(out, masks[j]);
             }
         }
     }

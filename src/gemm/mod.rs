@@ -11,8 +11,9 @@
 //! that lie well as they are, are not copied.
 //!
 //! An element of the result is, for each block of the inner axis, a chain of fused multiplications
-//! and additions in order of index, and the blocks are added in order. The length of blocks depends
-//! on that of the axis alone. So the result has the same bits whatever the strides, however it is
+//! and additions in order of index, and the blocks are added in order: in its own precision those of
+//! a group, and the groups in f64, so that the error does not grow with the axis. The length of blocks
+//! depends on that of the axis alone. So the result has the same bits whatever the strides, however it is
 //! cut into pieces, and at every level that has FMA. (Products with a vector have another order,
 //! see [`line`], for which the same holds.)
 
@@ -25,7 +26,7 @@ mod vector;
 
 use std::ops::Range;
 
-use crate::kernel::Float;
+use crate::kernel::{Float, Total};
 use crate::lane::{W32, W64};
 use crate::level::Level;
 use tile::Job;
@@ -38,6 +39,13 @@ const DEEP: usize = 2048;
 
 /// Bytes of a block's rows, at most.
 const WIDE: usize = 2048;
+
+/// Blocks of the inner axis that are added in the elements' own precision, before their sum goes on in
+/// f64.
+const GROUP: usize = 32;
+
+/// Rows whose groups are added at once.
+const TALL: usize = 448;
 
 /// Rows of A that a panel has at most, at any level.
 const HIGH: usize = 14;
@@ -92,14 +100,26 @@ impl Sizes {
     /// Bytes of memory that computing any part needs.
     pub(crate) fn workspace<T: Float>(self) -> usize {
         let size = size_of::<T>();
-        let elements = if self.m == 1 || self.n == 1 {
-            line::BLOCK.min(self.k)
+        let (elements, totals) = if self.m == 1 || self.n == 1 {
+            let rows = if self.k > line::BLOCK { self.m.max(self.n).min(line::CHUNK) } else { 0 };
+            (line::BLOCK.min(self.k), rows)
         } else {
-            let columns = self.n.min(WIDE / size).next_multiple_of(PAD);
-            let deep = block_len::<T>(self.k);
-            columns * deep + HIGH * pack::row_stride::<T>(deep)
+            let rows = if self.has_groups::<T>() { self.m.min(TALL) } else { 0 };
+            (self.copies::<T>(), rows * self.n.min(WIDE / size))
         };
-        elements * size + ALIGN
+        elements * size + totals * size_of::<Total>() + ALIGN
+    }
+
+    /// Elements of a block of B and a panel of A.
+    fn copies<T: Float>(self) -> usize {
+        let columns = self.n.min(WIDE / size_of::<T>()).next_multiple_of(PAD);
+        let deep = block_len::<T>(self.k);
+        columns * deep + HIGH * pack::row_stride::<T>(deep)
+    }
+
+    /// Whether the inner axis has more than one group of blocks.
+    fn has_groups<T>(self) -> bool {
+        self.k > GROUP * block_len::<T>(self.k)
     }
 }
 
@@ -437,60 +457,106 @@ unsafe fn blocks<V: Vector>(
     };
     // Rows of C a page apart share one place in the first level, which has room for eight of them.
     let most = if n * size_of::<V::T>() % 4096 == 0 { 8 } else { 14 }.min(V::TILES.len());
-    // Tiles of about the same height.
-    let (bands, height, higher) = if rows <= most {
-        (1, rows, 0)
-    } else {
-        let bands = rows.div_ceil(most);
-        (bands, rows / bands, rows % bands)
-    };
+    let grouped = product.sizes.has_groups::<V::T>();
+    let tall = if grouped { TALL } else { rows };
     for column in (0..columns).step_by(wide) {
         let width = wide.min(columns - column);
         let padded = width.next_multiple_of(2 * V::LANES);
-        for start in (0..k).step_by(deep) {
-            let len = deep.min(k - start);
-            let b = product.b.at(start, part.columns.start + column);
-            let copies_b = held != Held::Nothing || must_copy_b::<V>(b, rows, len, width);
-            let mut job = Job {
-                k: len,
-                a_row: 0,
-                a_step: 0,
-                b_step: if copies_b { 2 * V::LANES as isize } else { b.row_stride },
-                c_row: n,
-                tail: 0,
-                add: start > 0,
+        for top in (0..rows).step_by(tall) {
+            let rows = tall.min(rows - top);
+            let top = part.rows.start + top;
+            let corner = product.c.wrapping_add(top * n + part.columns.start + column);
+            let totals = work.wrapping_add(product.sizes.copies::<V::T>()).cast::<Total>();
+            // SAFETY: the workspace has room for them behind the copies; any bytes will do, which
+            // are set before they are read.
+            let totals: &mut [Total] = unsafe {
+                let count = if grouped { rows * width } else { 0 };
+                totals.write_bytes(0, count);
+                std::slice::from_raw_parts_mut(totals, count)
             };
-            let panel = work.wrapping_add(padded * deep);
-            // SAFETY: the workspace holds the block of B, padded, and a panel of A.
-            unsafe {
-                if copies_b && held != Held::Now {
-                    pack::pack_b::<V>(b, len, width, work);
-                }
-                let mut row = 0;
-                for band in 0..bands {
-                    let height = height + usize::from(band < higher);
-                    let first = part.rows.start + row;
-                    ahead(first..first + height);
-                    let a = product.a.at(first, start);
-                    let a = if must_copy_a::<V>(a, height, width) {
-                        (job.a_row, job.a_step) = pack::pack_a::<V>(a, height, len, panel);
-                        panel.cast_const()
-                    } else {
-                        (job.a_row, job.a_step) = (a.row_stride, a.column_stride);
-                        a.start
-                    };
-                    let c = product.c.add(first * n + part.columns.start + column);
-                    let next = product.a.at(first + height, start);
-                    let mut fetch = Fetch::new(next, height, len, width.div_ceil(2 * V::LANES));
-                    for j in (0..width).step_by(2 * V::LANES) {
-                        fetch.go::<V>();
-                        let left = (2 * V::LANES).min(width - j);
-                        let registers = left.div_ceil(V::LANES);
-                        job.tail = left - (registers - 1) * V::LANES;
-                        let b = if copies_b { work.add(j * len) } else { b.at(0, j).start };
-                        V::TILES[height - 1][registers - 1](&job, a, b, c.add(j));
+            // Tiles of about the same height.
+            let (bands, height, higher) = if rows <= most {
+                (1, rows, 0)
+            } else {
+                let bands = rows.div_ceil(most);
+                (bands, rows / bands, rows % bands)
+            };
+            for start in (0..k).step_by(deep) {
+                let len = deep.min(k - start);
+                let b = product.b.at(start, part.columns.start + column);
+                let copies_b = held != Held::Nothing || must_copy_b::<V>(b, rows, len, width);
+                let mut job = Job {
+                    k: len,
+                    a_row: 0,
+                    a_step: 0,
+                    b_step: if copies_b { 2 * V::LANES as isize } else { b.row_stride },
+                    c_row: n,
+                    tail: 0,
+                    add: start % (GROUP * deep) > 0,
+                };
+                let panel = work.wrapping_add(padded * deep);
+                // SAFETY: the workspace holds the block of B, padded, and a panel of A.
+                unsafe {
+                    if copies_b && held != Held::Now {
+                        pack::pack_b::<V>(b, len, width, work);
                     }
-                    row += height;
+                    let mut row = 0;
+                    for band in 0..bands {
+                        let height = height + usize::from(band < higher);
+                        let first = top + row;
+                        ahead(first..first + height);
+                        let a = product.a.at(first, start);
+                        let a = if must_copy_a::<V>(a, height, width) {
+                            (job.a_row, job.a_step) = pack::pack_a::<V>(a, height, len, panel);
+                            panel.cast_const()
+                        } else {
+                            (job.a_row, job.a_step) = (a.row_stride, a.column_stride);
+                            a.start
+                        };
+                        let c = corner.add(row * n);
+                        let next = product.a.at(first + height, start);
+                        let mut fetch = Fetch::new(next, height, len, width.div_ceil(2 * V::LANES));
+                        for j in (0..width).step_by(2 * V::LANES) {
+                            fetch.go::<V>();
+                            let left = (2 * V::LANES).min(width - j);
+                            let registers = left.div_ceil(V::LANES);
+                            job.tail = left - (registers - 1) * V::LANES;
+                            let b = if copies_b { work.add(j * len) } else { b.at(0, j).start };
+                            V::TILES[height - 1][registers - 1](&job, a, b, c.add(j));
+                        }
+                        row += height;
+                    }
+                }
+                let end = start + len;
+                if grouped && (end % (GROUP * deep) == 0 || end == k) {
+                    // SAFETY: this part of the result, which holds the sum of a group.
+                    unsafe { add_group(totals, corner, n, width, end == k) };
+                }
+            }
+        }
+    }
+}
+
+/// Adds the sums of a group at `c` to the totals, `width` a row; if it is the last one, the totals go
+/// there.
+///
+/// # Safety
+/// `c` is valid for reading and writing the rows, `c_row` elements apart.
+unsafe fn add_group<T: Float>(
+    totals: &mut [Total],
+    c: *mut T,
+    c_row: usize,
+    width: usize,
+    is_last: bool,
+) {
+    for (i, totals) in totals.chunks_mut(width).enumerate() {
+        for (j, total) in totals.iter_mut().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let c = c.add(i * c_row + j);
+                total.add_block(*c);
+                if is_last {
+                    c.write(T::from_f64(total.value()));
                 }
             }
         }

@@ -633,7 +633,7 @@ fn kernel_speeds() {
             println!();
         }
         let more = [("sincos", kernels.sincos)];
-        let rows = [("softmax", kernels.softmax_row), ("sum", kernels.sum_row)];
+        let rows = [("softmax", kernels.softmax_row), ("sum", kernels.block[0])];
         let compare = elementwise(Op::Compare(Comparison::Lt), T::DTYPE, DType::U8, level);
         let cast = elementwise(Op::Cast, T::DTYPE, DType::U8, level);
         let choose = elementwise(Op::Where, DType::U8, T::DTYPE, level);

@@ -181,6 +181,42 @@ impl Elementwise<2> for AtMost {
     }
 }
 
+/// a / b, and 0 where b is 0: what an element a has to do with the slope of its norm b, whose
+/// subgradient at 0 is 0. Derivatives: 1 / b and -y / b.
+pub(crate) enum NormShare {}
+impl Elementwise<2> for NormShare {
+    const NAME: &str = "norm";
+    const DOMAIN: [(f64, f64); 2] = [(-4.0, 4.0), (0.5, 4.0)];
+    #[inline(always)]
+    fn eval<R: Real>([a, b]: [R; 2]) -> R {
+        let zero = R::lit(0.0);
+        R::select(b.eq(zero), zero, a / b)
+    }
+    #[inline(always)]
+    fn pull<R: Real>([_, b]: [R; 2], y: R, g: R) -> [R; 2] {
+        let zero = R::lit(0.0);
+        let share = R::select(b.eq(zero), zero, g / b);
+        [share, -(y * share)]
+    }
+}
+
+/// a b, and 0 where the weight b is 0, whatever a is: what does not count may be infinite, or NaN.
+pub(crate) enum Weigh {}
+impl Elementwise<2> for Weigh {
+    const NAME: &str = "mul";
+    const DOMAIN: [(f64, f64); 2] = [(-4.0, 4.0), (0.1, 4.0)];
+    #[inline(always)]
+    fn eval<R: Real>([a, b]: [R; 2]) -> R {
+        let zero = R::lit(0.0);
+        R::select(b.eq(zero), zero, a * b)
+    }
+    #[inline(always)]
+    fn pull<R: Real>([a, b]: [R; 2], _: R, g: R) -> [R; 2] {
+        let zero = R::lit(0.0);
+        [R::select(b.eq(zero), zero, g * b), g * a]
+    }
+}
+
 /// a^(1/b) with the subgradient 0 at 0: the last step of the p-norm, a = sum |x|^p, b = p.
 pub(crate) enum NormRoot {}
 impl Elementwise<2> for NormRoot {
@@ -192,10 +228,8 @@ impl Elementwise<2> for NormRoot {
     }
     #[inline(always)]
     fn pull<R: Real>([a, b]: [R; 2], y: R, g: R) -> [R; 2] {
-        let zero = R::lit(0.0);
-        [
-            R::select(y.eq(zero), zero, g * (y / (a * b))),
-            R::select(y.eq(zero), zero, -(g * (y * a.ln() / (b * b)))),
-        ]
+        // At 0 both are 0, as y is.
+        let safe = R::select(y.eq(R::lit(0.0)), R::lit(1.0), a);
+        [g * (y / (safe * b)), -(g * (y * safe.ln() / (b * b)))]
     }
 }

@@ -247,7 +247,8 @@ impl Core {
         Ok(id)
     }
 
-    /// Equally likely numbers from `low` up to `high`.
+    /// Equally likely numbers from `low` up to `high`, which is none of them (unless it is `low`), not
+    /// even by rounding.
     pub(crate) fn uniform(
         &mut self,
         dtype: DType,
@@ -255,8 +256,16 @@ impl Core {
         low: f64,
         high: f64,
     ) -> Maybe<NodeId> {
+        let (wide, narrow) = (DType::F64, dtype == DType::F32);
+        let last = if narrow { before::<f32>(low, high) } else { before::<f64>(low, high) };
+        let span = high - low;
         self.random("uniform", dtype, dims, |stream, i| {
-            stream.uniform(i).map(|u| low + (high - low) * u)
+            stream.uniform(i).map(|u| {
+                // A span may be beyond the largest number.
+                let near = span.abs() <= wide.largest();
+                let x = if near { low + span * u } else { low * (1.0 - u) + high * u };
+                if low < high { x.min(last) } else { x.max(last) }
+            })
         })
     }
 
@@ -269,7 +278,12 @@ impl Core {
         deviation: f64,
     ) -> Maybe<NodeId> {
         self.random("normal", dtype, dims, |stream, i| {
-            stream.normal(i).map(|z| mean + deviation * z)
+            stream.normal(i).map(|z| {
+                let x = mean + deviation * z;
+                let largest = dtype.largest();
+                let is_given = mean.is_finite() && deviation.is_finite();
+                if is_given { x.clamp(-largest, largest) } else { x }
+            })
         })
     }
 
@@ -322,5 +336,23 @@ impl Core {
             self.mutated(id);
         }
         Ok(())
+    }
+}
+
+/// The number next to `high` on the side of `low`, among those of a type.
+fn before<T: Element>(low: f64, high: f64) -> f64 {
+    let step = |x: f64, up: bool| match (T::DTYPE, up) {
+        (DType::F32, true) => f64::from((x as f32).next_up()),
+        (DType::F32, false) => f64::from((x as f32).next_down()),
+        (_, true) => x.next_up(),
+        (_, false) => x.next_down(),
+    };
+    let end = T::from_f64(high).to_f64();
+    if low < high && end >= high {
+        step(end, false)
+    } else if low > high && end <= high {
+        step(end, true)
+    } else {
+        end
     }
 }

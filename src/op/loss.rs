@@ -63,7 +63,9 @@ impl Core {
         }
         let total = self.row_totals(g)?;
         let share = self.softmax(x, -1)?;
-        let taken = self.map2(Elem::Mul, share, total)?;
+        // A row that was left out may have no softmax.
+        let times = if self.node(g).op == Op::Unpick { Elem::Weigh } else { Elem::Mul };
+        let taken = self.map2(times, share, total)?;
         let cotangent = self.map2(Elem::Sub, g, taken)?;
         sink.send(self, x, cotangent)
     }
@@ -181,6 +183,6 @@ impl Core {
         mask.list = self.intern(&[self.dropout_stream() as usize])?;
         let mask = self.push(mask)?;
         self.streams += 1;
-        self.map2(Elem::Mul, x, mask)
+        self.map2(Elem::Weigh, x, mask)
     }
 }

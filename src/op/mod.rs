@@ -39,6 +39,7 @@ impl Op {
             Self::Softmax => "softmax",
             Self::LogSoftmax => "log_softmax",
             Self::Detach => "detach",
+            Self::Prod => "prod",
             Self::Reshape => "reshape",
             Self::Permute => "permute",
             Self::Expand => "expand",

@@ -112,11 +112,11 @@ impl Core {
         self.push(node)
     }
 
+    /// A reduction of its own, and not a sum by a number: what is between may leave the range.
     pub(crate) fn mean(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
-        self.need_float("mean", x)?;
-        let count = self.axes("mean", x, axes)?.count(&self.shape(x));
-        let sum = self.sum(x, axes, keepdim)?;
-        self.map2(Elem::Div, sum, Operand::Constant(count as f64))
+        let dtype = self.need_float("mean", x)?;
+        let axes = self.axes("mean", x, axes)?;
+        self.push_reduction("mean", Op::Reduce(Reduction::Mean), dtype, x, &axes, keepdim)
     }
 
     /// The extreme over the axes. Ties: the first along a single named axis, else evenly split.
@@ -184,29 +184,39 @@ impl Core {
         self.push_reduction(what, Op::Reduce(Reduction::LogSumExp), dtype, x, &axes, keepdim)
     }
 
-    /// The product as a balanced tree of products: its gradient needs no division, so it is right
-    /// at zeros too, to any order.
+    /// The product, as a balanced tree of products. Its gradient is a tree, too, and needs no
+    /// division: so it is right at zeros, to any order.
     pub(crate) fn prod(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
         let what = "prod";
-        self.need_float(what, x)?;
+        let dtype = self.need_float(what, x)?;
         let axes = self.axes(what, x, axes)?;
         let dims = self.shape(x);
-        let (count, kept, dropped) = (axes.count(&dims), axes.kept(&dims), axes.dropped(&dims));
-        // The reduced axes last, and as one.
-        let mut order = Dims::SCALAR;
-        for reduced in [false, true] {
-            let chosen = (0..dims.len()).filter(|&axis| axes.reduced[axis] == reduced);
-            chosen.for_each(|axis| order.push(axis));
-        }
-        let last = dropped.len();
-        let mut flat = dropped;
-        if flat.len() == MAX_RANK {
+        let (kept, dropped) = (axes.kept(&dims), axes.dropped(&dims));
+        if dims.len() == MAX_RANK && dropped.len() == MAX_RANK {
             // Nothing is reduced: a tensor of the largest rank, and no axis (unreachable by name).
             return Ok(x);
         }
-        flat.push(count);
-        let moved = self.permute_by(what, x, &order)?;
-        let mut y = self.reshape_to(what, moved, &flat)?;
+        // Its gradient is the business of the node on top.
+        self.no_grad += 1;
+        let tree = self.prod_tree(what, x, &axes, if keepdim { &kept } else { &dropped });
+        self.no_grad -= 1;
+        let tree = tree?;
+        let mut node = NewNode::new(Op::Prod, dtype);
+        (node.inputs[0], node.inputs[1]) = (tree, x);
+        node.list = self.intern(&kept)?;
+        (node.shape, node.len) = (self.node(tree).shape, self.node(tree).len);
+        self.push(node)
+    }
+
+    fn prod_tree(&mut self, what: &str, x: NodeId, axes: &Axes, dims: &Dims) -> Maybe<NodeId> {
+        let (mut y, _) = self.reduced_last(what, x, axes)?;
+        let last = self.shape(y).len() - 1;
+        let count = self.shape(y)[last];
+        if count == 0 {
+            // Sums of nothing are 0, and products of nothing are 1.
+            let zero = self.sum(y, &[last as isize], true)?;
+            y = self.map2(Elem::Add, zero, Operand::Constant(1.0))?;
+        }
         let mut extra: Option<NodeId> = None;
         let mut left = count;
         while left > 1 {
@@ -223,18 +233,94 @@ impl Core {
             y = self.map2(Elem::Mul, low, high)?;
             left = half;
         }
-        if count == 0 {
-            // Sums of nothing are 0, and products of nothing are 1.
-            let zero = self.sum(y, &[last as isize], true)?;
-            y = self.map2(Elem::Add, zero, Operand::Constant(1.0))?;
-        }
         if let Some(extra) = extra {
             y = self.map2(Elem::Mul, y, extra)?;
         }
-        self.reshape_to(what, y, if keepdim { &kept } else { &dropped })
+        self.reshape_to(what, y, dims)
+    }
+
+    /// A tensor with its reduced axes last, and as one; and in which order its axes are then.
+    fn reduced_last(&mut self, what: &str, x: NodeId, axes: &Axes) -> Maybe<(NodeId, Dims)> {
+        let dims = self.shape(x);
+        let mut order = Dims::SCALAR;
+        for reduced in [false, true] {
+            let chosen = (0..dims.len()).filter(|&axis| axes.reduced[axis] == reduced);
+            chosen.for_each(|axis| order.push(axis));
+        }
+        let mut flat = axes.dropped(&dims);
+        flat.push(axes.count(&dims));
+        let moved = self.permute_by(what, x, &order)?;
+        Ok((self.reshape_to(what, moved, &flat)?, order))
+    }
+
+    /// Each element's cotangent is that of the product times the product of all others. (The
+    /// cotangent comes last: where it is not 1, it might take what is between out of the range.)
+    pub(crate) fn vjp_prod(&mut self, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
+        let what = Op::Prod.name();
+        let node = *self.node(id);
+        let x = node.inputs[1];
+        if !sink.wants(self, x) {
+            return Ok(());
+        }
+        let (dims, kept) = (self.shape(x), self.dims(node.list));
+        let mut axes = Axes { reduced: [false; MAX_RANK], rank: dims.len() };
+        (0..dims.len()).for_each(|axis| axes.reduced[axis] = dims[axis] != kept[axis]);
+        let count = axes.count(&dims);
+        if count < 2 {
+            let cotangent = self.spread(what, g, node.list, x)?;
+            return sink.send(self, x, cotangent);
+        }
+        let (rows, order) = self.reduced_last(what, x, &axes)?;
+        let last = self.shape(rows).len() - 1;
+        // Products of pairs, of pairs of pairs, and so on; one that has no other goes along.
+        let mut levels = [rows; usize::BITS as usize];
+        let (mut depth, mut left) = (0, count);
+        while left > 1 {
+            let y = levels[depth];
+            let low = self.slice_by(y, last, 0, left / 2, 1)?;
+            let high = self.slice_by(y, last, left / 2, left / 2, 1)?;
+            let mut next = self.map2(Elem::Mul, low, high)?;
+            if left % 2 == 1 {
+                let odd = self.slice_by(y, last, left - 1, 1, 1)?;
+                next = self.concat(&[next, odd], last as isize)?;
+            }
+            depth += 1;
+            (levels[depth], left) = (next, left.div_ceil(2));
+        }
+        // Back: the products of all others than a pair's, times the other of the pair.
+        let mut others = self.fill_like(levels[depth], 1.0)?;
+        for &y in levels[..depth].iter().rev() {
+            let len = self.shape(y)[last];
+            let half = len / 2;
+            let low = self.slice_by(y, last, 0, half, 1)?;
+            let high = self.slice_by(y, last, half, half, 1)?;
+            let outer = self.slice_by(others, last, 0, half, 1)?;
+            let to_low = self.map2(Elem::Mul, outer, high)?;
+            let to_high = self.map2(Elem::Mul, outer, low)?;
+            others = if len % 2 == 1 {
+                let odd = self.slice_by(others, last, half, 1, 1)?;
+                self.concat(&[to_low, to_high, odd], last as isize)?
+            } else {
+                self.concat(&[to_low, to_high], last as isize)?
+            };
+        }
+        let (mut moved, mut back) = (dims, order);
+        for (to, &axis) in order.iter().enumerate() {
+            (moved[to], back[axis]) = (dims[axis], to);
+        }
+        let others = self.reshape_to(what, others, &moved)?;
+        let others = self.permute_by(what, others, &back)?;
+        let wide = self.spread(what, g, node.list, x)?;
+        let cotangent = self.map2(Elem::Mul, others, wide)?;
+        sink.send(self, x, cotangent)
     }
 
     /// Sum of squared distances from the mean, over count - correction.
+    ///
+    /// The mean is rounded. The distances from it have few digits if all elements are equal: their mean,
+    /// taken off again, leaves nothing then, however large the elements are. And the square of what the
+    /// distances add up to is taken off (T. Chan, G. Golub, R. LeVeque, 1983): what is left does not
+    /// depend on the means at all, so no gradient need flow there.
     pub(crate) fn var(
         &mut self,
         x: NodeId,
@@ -242,13 +328,24 @@ impl Core {
         axes: &[isize],
         keepdim: bool,
     ) -> Maybe<NodeId> {
-        self.need_float("var", x)?;
-        let count = self.axes("var", x, axes)?.count(&self.shape(x));
-        let mean = self.mean(x, axes, true)?;
-        let distance = self.map2(Elem::Sub, x, mean)?;
+        let dtype = self.need_float("var", x)?;
+        let count = self.axes("var", x, axes)?.count(&self.shape(x)) as f64;
+        let mut distance = x;
+        for _ in 0..2 {
+            let mean = self.mean(distance, axes, true)?;
+            let mean = self.detach(mean)?;
+            distance = self.map2(Elem::Sub, distance, mean)?;
+        }
         let square = self.map(Elem::Square, distance)?;
-        let sum = self.sum(square, axes, keepdim)?;
-        self.map2(Elem::Div, sum, Operand::Constant((count as f64 - correction).max(0.0)))
+        let total = self.sum(square, axes, keepdim)?;
+        let rest = self.sum(distance, axes, keepdim)?;
+        let share = self.map2(Elem::Div, rest, Operand::Constant(count))?;
+        let excess = self.map2(Elem::Mul, rest, share)?;
+        // An infinite total stays what it is.
+        let excess = self.map2(Elem::AtMost, excess, Operand::Constant(dtype.largest()))?;
+        let total = self.map2(Elem::Sub, total, excess)?;
+        let total = self.map(Elem::NotNegative, total)?;
+        self.map2(Elem::Div, total, Operand::Constant((count - correction).max(0.0)))
     }
 
     /// (sum |x|^p)^(1/p); the subgradient at 0 is 0.
@@ -260,36 +357,104 @@ impl Core {
         keepdim: bool,
     ) -> Maybe<NodeId> {
         let what = "norm";
-        self.need_float(what, x)?;
+        let dtype = self.need_float(what, x)?;
         if p.is_nan() || p <= 0.0 {
             return Err(self.fail(
                 ErrorKind::Argument,
                 format_args!("{what}: p must be above 0 (or infinity), not {p}"),
             ));
         }
+        let reduced = self.axes(what, x, axes)?;
         if p == 2.0 {
-            let square = self.map(Elem::Square, x)?;
-            let sum = self.sum(square, axes, keepdim)?;
-            return self.map(Elem::NormSqrt, sum);
+            let op = Op::Reduce(Reduction::Norm);
+            return self.push_reduction(what, op, dtype, x, &reduced, keepdim);
         }
         let size = self.map(Elem::Abs, x)?;
-        if p == 1.0 {
+        if p == 1.0 || p < f64::INFINITY && reduced.count(&self.shape(x)) == 0 {
             return self.sum(size, axes, keepdim);
         }
         if p == f64::INFINITY {
             return self.extreme_with(Extreme::Max, Ties::Even, size, axes, keepdim);
         }
-        let power = if p > 1.0 {
-            self.map2(Elem::Pow, size, Operand::Constant(p))?
+        // Powers of what is no larger than 1 stay in the range.
+        let largest = self.extreme_with(Extreme::Max, Ties::Even, size, axes, true)?;
+        let largest = self.detach(largest)?;
+        let one = Operand::Constant(1.0);
+        let scale = self.compare(Comparison::Gt, largest, Operand::Constant(0.0))?;
+        let scale = self.where_(scale, largest, one)?;
+        let finite = self.compare(Comparison::Le, scale, Operand::Constant(dtype.largest()))?;
+        let scale = self.where_(finite, scale, one)?;
+        let share = self.map2(Elem::Div, size, scale)?;
+        let power = if p >= 2.0 && p.fract() == 0.0 {
+            self.map2(Elem::Pow, share, Operand::Constant(p))?
         } else {
-            // The slope of |x|^p at 0 is infinite, and counts as 0: zeros take no part.
-            let some = self.compare(Comparison::Ne, size, Operand::Constant(0.0))?;
-            let safe = self.where_(some, size, Operand::Constant(1.0))?;
+            // Some slope of |x|^p at 0 is infinite, and counts as 0: zeros take no part.
+            let zero = Operand::Constant(0.0);
+            let some = self.compare(Comparison::Ne, share, zero)?;
+            let safe = self.where_(some, share, one)?;
             let power = self.map2(Elem::Pow, safe, Operand::Constant(p))?;
-            self.where_(some, power, Operand::Constant(0.0))?
+            self.where_(some, power, zero)?
         };
         let sum = self.sum(power, axes, keepdim)?;
-        self.map2(Elem::NormRoot, sum, Operand::Constant(p))
+        let root = self.map2(Elem::NormRoot, sum, Operand::Constant(p))?;
+        let dims = self.shape(root);
+        let scale = self.reshape_to(what, scale, &dims)?;
+        self.map2(Elem::Mul, root, scale)
+    }
+
+    /// The cotangent of what a Euclidean norm `y` is taken of: the norm's by the element's share. As
+    /// far as the norm's cotangent has the norm as a factor, as that of its square has, the two are
+    /// left out: so it is right at 0, too.
+    fn vjp_norm(&mut self, x: NodeId, y: NodeId, g: NodeId, kept: ListId) -> Maybe<NodeId> {
+        let what = "norm";
+        let mut factors: Option<NodeId> = None;
+        let mut g = Some(g);
+        while let Some(part) = g {
+            let node = *self.node(part);
+            let [a, b, ..] = node.inputs;
+            let is_sum = node.op == Op::Map(Elem::Add) && a.is_node() && b.is_node();
+            let (factor, left) = if let Some(factor) = self.factor_beside(y, part)? {
+                (factor, None)
+            } else if is_sum && let Some(factor) = self.factor_beside(y, b)? {
+                (factor, Some(a))
+            } else if is_sum && let Some(factor) = self.factor_beside(y, a)? {
+                (factor, Some(b))
+            } else {
+                break;
+            };
+            g = left;
+            factors = Some(match factors {
+                Some(factors) => self.map2(Elem::Add, factors, factor)?,
+                None => factor,
+            });
+        }
+        let direct = match factors {
+            Some(factors) => {
+                let factors = self.spread(what, factors, kept, x)?;
+                Some(self.map2(Elem::Mul, x, factors)?)
+            }
+            None => None,
+        };
+        let Some(g) = g else { return Ok(direct.unwrap_or(x)) };
+        let y = self.spread(what, y, kept, x)?;
+        let share = self.map2(Elem::NormShare, x, y)?;
+        let g = self.spread(what, g, kept, x)?;
+        let part = self.map2(Elem::Mul, share, g)?;
+        direct.map_or(Ok(part), |direct| self.map2(Elem::Add, direct, part))
+    }
+
+    /// The other factor of a cotangent of `y` that is by construction a multiple of it.
+    fn factor_beside(&mut self, y: NodeId, g: NodeId) -> Maybe<Option<NodeId>> {
+        let node = *self.node(g);
+        let [a, b, c, d] = node.inputs;
+        Ok(match node.op {
+            Op::Pull(Elem::Square, _) if a == y => {
+                Some(self.map2(Elem::Mul, c, Operand::Constant(2.0))?)
+            }
+            Op::Pull(Elem::Mul, 0) if b == y => Some(d),
+            Op::Pull(Elem::Mul, 1) if a == y => Some(d),
+            _ => None,
+        })
     }
 
     /// A reduced tensor repeated along the axes it was reduced over.
@@ -313,9 +478,18 @@ impl Core {
             return Ok(());
         }
         let what = reduction.name();
+        if reduction == Reduction::Norm {
+            let cotangent = self.vjp_norm(x, id, g, node.list)?;
+            return sink.send(self, x, cotangent);
+        }
+        let mut g = g;
+        if reduction == Reduction::Mean {
+            let count = self.node(x).len / node.len.max(1);
+            g = self.map2(Elem::Div, g, Operand::Constant(count as f64))?;
+        }
         let wide = self.spread(what, g, node.list, x)?;
         let cotangent = match reduction {
-            Reduction::Sum => wide,
+            Reduction::Sum | Reduction::Mean | Reduction::Norm => wide,
             Reduction::LogSumExp => {
                 let y = self.spread(what, id, node.list, x)?;
                 let distance = self.map2(Elem::Sub, x, y)?;
@@ -368,6 +542,8 @@ impl Reduction {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Sum => "sum",
+            Self::Mean => "mean",
+            Self::Norm => "norm",
             Self::Extreme(Extreme::Max, Ties::Even) => "amax",
             Self::Extreme(Extreme::Min, Ties::Even) => "amin",
             Self::Extreme(Extreme::Max, _) => "max",

@@ -12,7 +12,7 @@ use super::group::{
 };
 use super::{
     Code, Datum, DatumId, Fill, FillFrom, Gather, Grain, Groups, Instr, Mask, NO_PRODUCT, Pad,
-    Place, Plan, Program, Single, Sink, SinkKind, Slot, Span, Step, TILE, Viewed, Work,
+    Place, Plan, Program, Single, Sink, Slot, Span, Step, TILE, Viewed, Work, index_add_words,
 };
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::ALIGN;
@@ -309,7 +309,18 @@ impl Emitter {
             self.writes(out)?;
         }
         let dims = core.dims(node.shape);
-        plan.singles.try_push(Single { op: node.op, dtype: node.dtype, dims, out, operands, list })
+        let mut work = NONE;
+        if matches!(node.op, Op::IndexAdd | Op::ScatterAdd) {
+            let axis = core.list(node.list).first().map_or(0, |&axis| axis as usize);
+            let len = index_add_words(node.op, &dims, &core.shape(node.inputs[1]), axis);
+            if len > 0 {
+                let place = Place::Scratch(0);
+                work = self.add(Datum { place, dtype: DType::I64, len }, plan)?;
+                self.touch(work);
+            }
+        }
+        let (op, dtype) = (node.op, node.dtype);
+        plan.singles.try_push(Single { op, dtype, dims, out, operands, list, work })
     }
 
     // ---- values ----
@@ -647,22 +658,15 @@ impl Emitter {
                 let result = self.datum(core, member.node, context.temporaries, plan)?;
                 self.writes(result)?;
                 let blocks = groups.blocks();
-                let partial = if blocks == 1 {
-                    result
-                } else {
+                let mut sink =
+                    Sink { reduction, dtype: node.dtype, grain, groups, partial: result, result };
+                if blocks > 1 || sink.is_scaled() {
                     let len = groups.outer * blocks * groups.inner;
                     let place = Place::Scratch(0);
-                    let partial = self.add(Datum { place, dtype: node.dtype, len }, plan)?;
-                    self.touch(partial);
-                    partial
-                };
-                let kind = match reduction {
-                    Reduction::Sum => SinkKind::Sum,
-                    Reduction::Extreme(which, _) => SinkKind::Extreme(which),
-                    Reduction::LogSumExp => unreachable!("not made from parts"),
-                };
+                    sink.partial = self.add(Datum { place, dtype: node.dtype, len }, plan)?;
+                    self.touch(sink.partial);
+                }
                 self.cost += 60;
-                let sink = Sink { kind, dtype: node.dtype, grain, groups, partial, result };
                 let arg = plan.sinks.try_push(sink)?;
                 let ops = [op, NONE, NONE, NONE];
                 self.push(Instr { grain, arg, ops, ..instr(Code::Sink, node.op, node.dtype, op) })

@@ -620,7 +620,7 @@ impl Planner {
                     let [axis, start, step] = core.slice_of(node.list);
                     padded.embed(axis, start, step, dims[axis])
                 }
-                Op::Detach => padded,
+                Op::Detach | Op::Prod => padded,
                 Op::Expand => padded.expand(&dims),
                 Op::Permute => padded.permute(&permutation()),
                 _ => return Ok(None),
@@ -628,7 +628,7 @@ impl Planner {
             return Ok(Some(Shown { padded: self.padded.try_push(padded)?, ..below }));
         }
         let layout = match node.op {
-            Op::Detach => Some(below.layout),
+            Op::Detach | Op::Prod => Some(below.layout),
             Op::Expand => Some(below.layout.expand(&dims)),
             Op::Permute => Some(below.layout.permute(&permutation())),
             Op::Slice => {
@@ -829,7 +829,11 @@ impl Planner {
         let len = core.node(x).len;
         if len == 0 {
             // Extremes of nothing were refused when they were recorded.
-            let nothing = if reduction == Reduction::LogSumExp { f64::NEG_INFINITY } else { 0.0 };
+            let nothing = match reduction {
+                Reduction::LogSumExp => f64::NEG_INFINITY,
+                Reduction::Mean => f64::NAN,
+                _ => 0.0,
+            };
             let shown = Shown { constant: Some(nothing), ..Shown::own(id, &core.dims(node.shape)) };
             self.fates[id.index()].shown = self.shown.try_push(shown)?;
             return Ok(());
@@ -1281,7 +1285,7 @@ impl Planner {
 
 /// Whether a reduction can be made from parts.
 fn can_join(core: &Core, id: NodeId) -> bool {
-    matches!(core.node(id).op, Op::Reduce(Reduction::Sum | Reduction::Extreme(..)))
+    matches!(core.node(id).op, Op::Reduce(reduction) if reduction != Reduction::LogSumExp)
 }
 
 /// Whether a layout repeats each element of a list along a row.

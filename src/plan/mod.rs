@@ -26,7 +26,7 @@ use crate::dtype::DType;
 use crate::id::NodeId;
 pub(crate) use crate::kernel::SUM_BLOCK;
 use crate::kernel::{Kernel, Link};
-use crate::node::{Extreme, Op};
+use crate::node::{Op, Reduction};
 use crate::shape::{Dims, Layout, Padded};
 
 /// Elements of a tile in a step without rows. (Measured: 256 is as good as 128 and 512 for few
@@ -275,6 +275,28 @@ pub(crate) struct Mask {
 /// Rows that a sink adds up at a time, in their own precision.
 pub(crate) const JOIN_BLOCK: usize = 64;
 
+/// Elements that are added up at one index, in their own precision.
+pub(crate) const RUN_MAX: usize = 64;
+
+/// Words of memory that an addition at indices needs, to know the places with more elements than that,
+/// and for their totals, of two words each.
+pub(crate) fn index_add_words(op: Op, out: &[usize], index: &[usize], axis: usize) -> usize {
+    let positions = index.iter().product::<usize>();
+    let (places, inner, most) = match op {
+        // All that lies behind the axis goes along.
+        Op::IndexAdd => {
+            let len = out.get(axis).copied().unwrap_or(1);
+            (len, out.iter().skip(axis + 1).product(), positions)
+        }
+        Op::ScatterAdd => (out.iter().product(), 1, index.get(axis).copied().unwrap_or(positions)),
+        _ => return 0,
+    };
+    if most <= RUN_MAX {
+        return 0;
+    }
+    places.div_ceil(2) + positions / (RUN_MAX + 1) * inner * 2
+}
+
 /// How the elements of a reduced operand are grouped, in the order of its axes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Groups {
@@ -324,19 +346,20 @@ impl Groups {
 /// A reduction whose result is complete when the step is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sink {
-    pub(crate) kind: SinkKind,
+    pub(crate) reduction: Reduction,
     pub(crate) dtype: DType,
     pub(crate) grain: Grain,
     pub(crate) groups: Groups,
-    /// `outer * blocks * inner` elements; the result itself where there is one block.
+    /// `outer * blocks * inner` elements; the result itself where that is all there is to it.
     pub(crate) partial: DatumId,
     pub(crate) result: DatumId,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SinkKind {
-    Sum,
-    Extreme(Extreme),
+impl Sink {
+    /// Whether a result that has left the range of its type on the way can be had by scaling.
+    pub(crate) fn is_scaled(&self) -> bool {
+        matches!(self.reduction, Reduction::Mean | Reduction::Norm)
+    }
 }
 
 /// An operation of its own, on data in memory.
@@ -350,6 +373,8 @@ pub(crate) struct Single {
     pub(crate) operands: Span,
     /// The node's list, in the plan's words.
     pub(crate) list: Span,
+    /// Memory of its own, in words; no datum's number if it needs none.
+    pub(crate) work: DatumId,
 }
 
 /// An operand of a single step.

@@ -28,7 +28,7 @@ fn w3() {
     expect(
         backward(loss),
         "
-        2 steps, 3968 bytes of scratch memory
+        1 step, 3968 bytes of scratch memory
         0: 1000000 elements, reads n0 n1 n2, writes n9 dn2 dn1 dn0
            r8 = sincos n0 r9
            r10 = mul n2 0.1
@@ -37,9 +37,7 @@ fn w3() {
            0.0000009999999974752427 | square' r10 -> r10 | mul r11 | mul 0.1 -> dn2
            r10 | mul n1 | mul r9 -> dn0
            r10 | mul r8 -> dn1
-           n9 <- sum r12
-        1: 1 elements, reads n9, writes n10
-           n10 = div n9 1000000
+           n9 <- mean r12
         ",
     );
 }
@@ -52,7 +50,7 @@ fn w3_chain() {
     expect(
         backward(loss),
         "
-        2 steps, 3968 bytes of scratch memory
+        1 step, 3968 bytes of scratch memory
         0: 1000000 elements, reads n0, writes n13 dn0
            n0 | mul 0.9 | add 0.1 -> r5
            r6 = sincos r5 r7
@@ -63,9 +61,7 @@ fn w3_chain() {
            r6 | mul 0.9 | add 0.1 -> r6
            r5 = sincos r6 r10
            0.0000009999999974752427 | mul r10 | mul 0.9 | mul r9 | mul 0.9 | mul r8 | mul 0.9 | mul r7 | mul 0.9 -> dn0
-           n13 <- sum r5
-        1: 1 elements, reads n13, writes n14
-           n14 = div n13 1000000
+           n13 <- mean r5
         ",
     );
 }
@@ -113,7 +109,7 @@ fn cross_entropy() {
              r7 = cross_entropy r5 n1
            r5 = unpick t3[0] n1
            r8 = along rows t4
-           r6 | mul r8 | sub from r5 -> dn0
+           r6 | weigh r8 | sub from r5 -> dn0
              n4 <- sum r7
         2: 1 elements, reads n4 n7, writes n9
            n4 | neg | div n7 -> n9
@@ -135,29 +131,27 @@ fn layer_norm() {
         g.plan_to_text(),
         "
         1 step, 4096 bytes of scratch memory
-        0: 32768 elements in rows of 64, reads n0 n1 n2 n14, writes n13 dn2 dn1 dn0
-           r6 = n1 as [512, 64]*[0, 1]+0
-           r7 = n2 as [512, 64]*[0, 1]+0
-             r8 = sum n0
-             r9 = div r8 64
-           n0 | sub r9 of the row -> r10 | square -> r11
-             r9 = sum r11
-             r8 = div r9 64
-             r9 = add r8 0.00001
-             r8 = rsqrt r9
-           n14 | mul r6 -> r11 | mul r10 -> r12
-             r9 = sum r12
-             r13 = rsqrt'0 r9 r8 r9
-             r9 = div'0 r13 64 r13
-           r11 | mul r8 of the row -> r11
-           r9 of the row | square' r10 | add r11 -> r11 | neg -> r12
-             r9 = sum r12
-             r13 = div'0 r9 64 r9
-           r10 | mul r8 of the row -> r10 | mul r6 | add r7 -> n13
-           n14 | mul r10 -> r10
-           r11 | add r13 of the row -> dn0
-           dn2 <- sum n14
-           dn1 <- sum r10
+        0: 32768 elements in rows of 64, reads n0 n1 n2 n12, writes n11 dn2 dn1 dn0
+           r5 = n1 as [512, 64]*[0, 1]+0
+           r6 = n2 as [512, 64]*[0, 1]+0
+             r8 = mean n0
+           n0 | sub r8 of the row -> r9 | square -> r10
+             r8 = mean r10
+             r11 = add r8 0.00001
+             r8 = rsqrt r11
+           n12 | mul r5 -> r10 | mul r9 -> r12
+             r11 = sum r12
+             r13 = rsqrt'0 r11 r8 r11
+             r11 = div r13 64
+           r10 | mul r8 of the row -> r10
+           r11 of the row | square' r9 | add r10 -> r10 | neg -> r12
+             r11 = sum r12
+             r13 = div r11 64
+           r9 | mul r8 of the row -> r9 | mul r5 | add r6 -> n11
+           n12 | mul r9 -> r9
+           r10 | add r13 of the row -> dn0
+           dn2 <- sum n12
+           dn1 <- sum r9
         ",
     );
 }
@@ -193,12 +187,11 @@ fn layer() {
         "
         3 steps, 8192 bytes of scratch memory
         0: n3 = matmul n0 n1
-        1: 2048 elements in rows of 2048, reads n3 n2, writes n8 t7 dn2
+        1: 2048 elements in rows of 2048, reads n3 n2, writes n7 t7 dn2
            r3 = n2 as [64, 32]*[0, 1]+0
-           n3 | add r3 | relu -> r6 | square -> r7
-             r8 = sum r7
-             n8 = div r8 2048
-           0.00048828125 | square' r6 | relu' r6 -> t7
+           n3 | add r3 | relu -> r5 | square -> r6
+             n7 = mean r6
+           0.00048828125 | square' r5 | relu' r5 -> t7
            dn2 <- sum t7
         2: dn1 = matmul n0 as [128, 64]*[1, 128]+0 t7
         ",
@@ -216,7 +209,7 @@ fn large_layers() {
     expect(
         backward(loss),
         "
-        6 steps, 8458240 bytes of scratch memory
+        5 steps, 8458240 bytes of scratch memory
         0: 1048576 elements, reads n0 n1 n2, writes n7
            t4 = matmul n0 n1
            r2 = n2 as [16384, 64]*[0, 1]+0
@@ -228,16 +221,14 @@ fn large_layers() {
            r5 = gelu r4
            r6 = gelu'0 r4 0.00000095367431640625
            r6 => t14
-           n11 <- sum r5
+           n11 <- mean r5
            dn4 <- sum r6
-        2: 1 elements, reads n11, writes n12
-           n12 = div n11 1048576
-        3: 1048576 elements, reads t14 n3 n7, writes t18 dn2
-           t17 = matmul t14 n3 as [64, 64]*[1, 64]+0
-           t17 | relu' n7 => t18 -> r3
+        2: 1048576 elements, reads t14 n3 n7, writes t17 dn2
+           t16 = matmul t14 n3 as [64, 64]*[1, 64]+0
+           t16 | relu' n7 => t17 -> r3
            dn2 <- sum r3
-        4: dn3 = matmul n7 as [64, 16384]*[1, 64]+0 t14
-        5: dn1 = matmul n0 as [32, 16384]*[1, 32]+0 t18
+        3: dn3 = matmul n7 as [64, 16384]*[1, 64]+0 t14
+        4: dn1 = matmul n0 as [32, 16384]*[1, 32]+0 t17
         ",
     );
     // By itself a product of constants is computed once.
@@ -247,10 +238,10 @@ fn large_layers() {
         g.plan_to_text(),
         "
         2 steps, 0 bytes of scratch memory
-        0: n14 = matmul n0 n13
-        1: 1048576 elements, reads n14 n2, writes n16
+        0: n13 = matmul n0 n12
+        1: 1048576 elements, reads n13 n2, writes n15
            r2 = n2 as [16384, 64]*[0, 1]+0
-           n14 | add r2 | relu => n16
+           n13 | add r2 | relu => n15
         ",
     );
 }
@@ -288,7 +279,7 @@ fn mlp() {
              r9 = cross_entropy r7 n10
            r7 = unpick t13[0] n10
            r6 = along rows t14
-           r8 | mul r6 | sub from r7 -> t17
+           r8 | weigh r6 | sub from r7 -> t17
              n13 <- sum r9
            dn4 <- sum t17
         5: 1 elements, reads n13 n16, writes n18
@@ -316,7 +307,7 @@ fn dropout() {
            r5 = dropout_mask
            r6 = mul r4 r5
              n4 = sum r6
-           1 | mul r5 | tanh' r4 -> dn0
+           1 | weigh r5 | tanh' r4 -> dn0
         ",
     );
 }
@@ -398,24 +389,19 @@ fn norm() {
     expect(
         backward((x / x.norm(2.0, &[], false) * c).sum()),
         "
-        5 steps, 400960 bytes of scratch memory
-        0: 100000 elements, reads n0, writes n3
-           r1 = square n0
-           n3 <- sum r1
-        1: 1 elements, reads n3, writes n4
-           n4 = norm n3
-        2: 100000 elements, reads n0 n4 n1, writes n7 t8 t9
-           n0 | div n4[0] -> r5
+        3 steps, 400960 bytes of scratch memory
+        0: 100000 elements, reads n0, writes n2
+           n2 <- norm n0
+        1: 100000 elements, reads n0 n2 n1, writes n5 t7 t8
+           n0 | div n2[0] -> r5
            1 | mul n1 -> r6
-           r7 = div'1 r6 n4[0] r5 r6
+           r7 = div'1 r6 n2[0] r5 r6
            r5 | mul n1 -> r5
-           r6 | div n4[0] -> t8
-           n7 <- sum r5
-           t9 <- sum r7
-        3: 1 elements, reads n4 t9, writes t11
-           t11 = norm'0 t9 n4 t9
-        4: 100000 elements, reads n0 t11 t8, writes dn0
-           t11[0] | square' n0 | add t8 -> dn0
+           r6 | div n2[0] -> t7
+           n5 <- sum r5
+           t8 <- sum r7
+        2: 100000 elements, reads n0 n2 t8 t7, writes dn0
+           n0 | norm share n2[0] | mul t8[0] | add t7 -> dn0
         ",
     );
 }
@@ -427,17 +413,15 @@ fn bias_of_columns() {
     expect(
         backward((x + b).tanh().square().mean()),
         "
-        2 steps, 2176 bytes of scratch memory
+        1 step, 2176 bytes of scratch memory
         0: 32768 elements, reads n0 n1, writes n5 dn0 dn1
            r2 = n1 as [512, 64]*[0, 1]+0
            r4 = add n0 r2
            r5 = tanh r4
            r5 | square -> r4
            0.000030517578125 | square' r5 | tanh' r5 -> dn0
-           n5 <- sum r4
+           n5 <- mean r4
            dn1 <- sum dn0
-        1: 1 elements, reads n5, writes n6
-           n6 = div n5 32768
         ",
     );
 }
