@@ -92,12 +92,11 @@ fn recording_anew_after_a_rewind() -> Result<()> {
     Ok(())
 }
 
-/// Of a perceptron 784-256-128-10 and 64 examples. (On one thread: the queue of the pool of threads
-/// takes a little memory now and then.)
+/// Of a perceptron 784-256-128-10 and 64 examples, on two threads.
 #[test]
 fn a_training_step() -> Result<()> {
     let g = Graph::new();
-    g.set_num_threads(1);
+    g.set_num_threads(2);
     let layer = |rows: usize, columns: usize| -> (Var<'_>, Var<'_>) {
         let w = g.normal::<f32>(&[rows, columns], 0.0, 0.1);
         let b = g.zeros::<f32>(&[columns]);
@@ -127,7 +126,7 @@ fn a_training_step() -> Result<()> {
 #[test]
 fn a_training_step_of_many_examples() -> Result<()> {
     let g = Graph::new();
-    g.set_num_threads(1);
+    g.set_num_threads(2);
     let x = g.uniform::<f32>(&[20_000, 8], -1.0, 1.0);
     let w = g.normal::<f32>(&[8, 64], 0.0, 0.1);
     w.set_requires_grad(true)?;
@@ -142,6 +141,29 @@ fn a_training_step_of_many_examples() -> Result<()> {
         loss.item().map(|_| ())
     })?;
     assert_eq!(count, 0, "allocations in 10 steps");
+    Ok(())
+}
+
+/// Large enough for several threads, recorded anew each time. (`ffi-tests/c/pool.c` counts what the
+/// other threads allocate, too.)
+#[test]
+fn recording_large_work_anew_on_several_threads() -> Result<()> {
+    let g = Graph::new();
+    g.set_num_threads(3);
+    let x = g.uniform::<f32>(&[400, 300], -1.0, 1.0);
+    let w = g.normal::<f32>(&[300, 200], 0.0, 0.1);
+    x.set_requires_grad(true)?;
+    w.set_requires_grad(true)?;
+    let mark = g.mark();
+    let count = allocations(|| {
+        let y = g.concat(&[x.sin().matmul(w), x.tanh().matmul(w).softmax(1)], 1);
+        let loss = y.square().mean() + x.exp().sum_axes(&[0], false).log().sum();
+        loss.backward()?;
+        loss.item()?;
+        g.zero_grad();
+        g.rewind(mark)
+    })?;
+    assert_eq!(count, 0, "allocations in 10 recordings");
     Ok(())
 }
 
