@@ -97,7 +97,7 @@ pub(super) fn written(core: &mut Core, what: &str, result: fmt::Result) -> Maybe
 }
 
 /// Computes x, if need be, and writes it as nested brackets; more than 1000 elements are
-/// abbreviated. As snprintf: at most `capacity` bytes are written, a final NUL among them, and the
+/// abbreviated, and none are "[]". As snprintf: at most `capacity` bytes are written, a final NUL among them, and the
 /// length of the whole text is returned; 0 when x is not valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_format(
