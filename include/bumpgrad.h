@@ -74,7 +74,7 @@ size that no version of the struct has is refused.
 
 /* Initialisers of structs that begin with their size, with the defaults. */
 #define BG_OPTIONS_INIT { sizeof(bg_options), 0, 0 }
-#define BG_MEMORY_INIT { sizeof(bg_memory), 0, 0, 0, 0 }
+#define BG_MEMORY_INIT { sizeof(bg_memory), 0, 0, 0, 0, 0 }
 #define BG_SGD_OPTIONS_INIT { sizeof(bg_sgd_options), 0.01, 0.0, 0.0 }
 #define BG_ADAM_OPTIONS_INIT { sizeof(bg_adam_options), 0.001, 0.9, 0.999, 1e-8, 0.0 }
 
@@ -175,8 +175,10 @@ typedef struct {
   size_t pooled;
   // The largest `live` so far.
   size_t peak;
-  // Taken from the system for the recording.
+  // Taken from the system for the recording: nodes, shapes, labels.
   size_t records;
+  // Taken from the system for plans, and for making and running them.
+  size_t plans;
 } bg_memory;
 
 // Options of bg_sgd_step. Start from BG_SGD_OPTIONS_INIT, which sets the defaults.
@@ -264,8 +266,14 @@ size_t bg_node_count(const bg_graph *g);
 // Fills in the fields of `out` that its struct_size covers.
 bg_status bg_memory_stats(bg_graph *g, bg_memory *out);
 
-// Limits the memory a graph takes from the system, in bytes each for tensors and for the
-// recording; 0 for no limit. What needs more fails with BG_ERR_MEMORY, and nothing is lost.
+// Limits the memory a graph takes from the system, in bytes; 0 for no limit. What counts is the sum
+// of `pooled`, `records` and `plans` of bg_memory_stats: all but the graph itself (a few KiB), and
+// lists of arguments during a call. What needs more fails with BG_ERR_MEMORY and a message that
+// says what is full, and nothing is lost. Before that, what only saves time is given back to the
+// system: plans, which are made anew when they are needed, buffers that are free, and values that
+// can be computed again. An operation that fails to be recorded gives plans back, too, so that it
+// may be tried again. A plan that is refused may by then have taken more than it was allowed, but
+// less than twice that, and gives it back.
 void bg_set_memory_limit(bg_graph *g, size_t bytes);
 
 // The memory limit that was set; 0 for no limit.
@@ -750,8 +758,9 @@ bg_node bg_mse(bg_graph *g, bg_node a, bg_node b);
 bg_node bg_dropout(bg_graph *g, bg_node x, double p);
 
 // Computes x, if need be, and writes it as nested brackets; more than 1000 elements are
-// abbreviated. Floats are rounded to 6 (f32) or 8 (f64) digits, but not before the point: numbers that
-// look alike may differ, and bg_read tells them apart. As snprintf: at most `capacity` bytes are written, a final NUL among them, and the
+// abbreviated, and none are "[]". Floats are rounded to 6 (f32) or 8 (f64) digits, but not before the
+// point: numbers that look alike may differ, and bg_read tells them apart. As snprintf: at most
+// `capacity` bytes are written, a final NUL among them, and the
 // length of the whole text is returned; 0 when x is not valid.
 size_t bg_format(bg_graph *g,
                  bg_node x,

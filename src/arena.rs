@@ -26,12 +26,22 @@ pub(crate) struct OutOfMemory;
 pub(crate) trait TryPush<T> {
     /// Appends; the place of the new element.
     fn try_push(&mut self, value: T) -> Result<u32, OutOfMemory>;
+    /// Puts an element at a place, before those from there on.
+    fn try_insert(&mut self, place: usize, value: T) -> Result<(), OutOfMemory>;
+    /// Makes room for exactly this many elements more.
+    fn try_room(&mut self, more: usize) -> Result<(), OutOfMemory>;
+    /// Appends into room that was made before.
+    fn push_within(&mut self, value: T);
     /// Makes the list at least this long.
     fn try_extend_to(&mut self, len: usize, value: T) -> Result<(), OutOfMemory>
     where
         T: Clone;
+    /// Bytes of memory that it holds.
+    fn bytes(&self) -> usize;
 }
 
+// Here alone lists grow: clippy.toml forbids the methods that abort everywhere else.
+#[allow(clippy::disallowed_methods, reason = "into room that was reserved")]
 impl<T> TryPush<T> for Vec<T> {
     #[inline]
     fn try_push(&mut self, value: T) -> Result<u32, OutOfMemory> {
@@ -40,6 +50,26 @@ impl<T> TryPush<T> for Vec<T> {
         }
         self.push(value);
         Ok(self.len() as u32 - 1)
+    }
+
+    fn try_insert(&mut self, place: usize, value: T) -> Result<(), OutOfMemory> {
+        self.try_reserve(1).map_err(|_| OutOfMemory)?;
+        self.insert(place, value);
+        Ok(())
+    }
+
+    fn try_room(&mut self, more: usize) -> Result<(), OutOfMemory> {
+        self.try_reserve_exact(more).map_err(|_| OutOfMemory)
+    }
+
+    #[inline]
+    fn push_within(&mut self, value: T) {
+        assert!(self.len() < self.capacity(), "a list of {} has no room", self.len());
+        self.push(value);
+    }
+
+    fn bytes(&self) -> usize {
+        self.capacity() * size_of::<T>()
     }
 
     fn try_extend_to(&mut self, len: usize, value: T) -> Result<(), OutOfMemory>
@@ -93,8 +123,13 @@ impl<T: Copy> Stack<T> {
         self.pages.try_reserve(1).map_err(|_| OutOfMemory)?;
         let layout = Layout::array::<T>(PAGE).map_err(|_| OutOfMemory)?;
         let page = bump.try_alloc_layout(layout).map_err(|_| OutOfMemory)?;
-        self.pages.push(page.cast());
+        self.pages.push_within(page.cast());
         Ok(())
+    }
+
+    /// Bytes of memory that it holds outside of the bump.
+    pub(crate) fn bytes(&self) -> usize {
+        self.pages.bytes()
     }
 
     /// Drops all elements from `len` on; their pages are kept for later ones.
@@ -231,8 +266,17 @@ impl Lists {
             self.entries.truncate(id);
             return Err(OutOfMemory);
         }
+        #[allow(clippy::disallowed_methods, reason = "into room that was reserved")]
         self.table.insert_unique(spread(hash), id as u32, |_| unreachable!("room was reserved"));
         Ok(ListId(id as u32))
+    }
+
+    /// Bytes of memory that they hold outside of the bump.
+    pub(crate) fn bytes(&self) -> usize {
+        self.entries.bytes()
+            + self.starts.bytes()
+            + self.pages.bytes()
+            + self.table.allocation_size()
     }
 
     fn place(&mut self, bump: &Bump, len: usize) -> Result<NonNull<u64>, OutOfMemory> {
@@ -250,7 +294,7 @@ impl Lists {
                     let capacity = len.max(LIST_PAGE);
                     let layout = Layout::array::<u64>(capacity).map_err(|_| OutOfMemory)?;
                     let words = bump.try_alloc_layout(layout).map_err(|_| OutOfMemory)?.cast();
-                    self.pages.push(Page { words, capacity });
+                    self.pages.push_within(Page { words, capacity });
                 }
             }
         }

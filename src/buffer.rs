@@ -4,11 +4,17 @@
 //! fault every 4 KiB), so a buffer that is given back is kept for the next tensor of its class.
 //! Free buffers are linked through their own first bytes: the pool itself needs no memory to
 //! remember them, and giving back cannot fail.
+//!
+//! The pool also keeps the books of all memory of a graph: what it has taken itself, what the bump
+//! of the records has, and what it is told of the rest. One limit is for the sum.
 
 use std::alloc::{Layout, alloc, dealloc};
+use std::cell::Cell;
 use std::ptr::{self, NonNull};
 
-use crate::arena::OutOfMemory;
+use bumpalo::Bump;
+
+use crate::arena::{OutOfMemory, TryPush};
 
 /// Every buffer starts at a multiple of this: a cache line, and the widest vector register.
 pub(crate) const ALIGN: usize = 64;
@@ -62,7 +68,15 @@ impl Buffer {
     }
 }
 
-/// Byte counts of a graph's memory.
+/// What memory is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Tensors,
+    Recording,
+    Plans,
+}
+
+/// Byte counts of a graph's memory. A limit is for the sum of `pooled`, `records` and `plans`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryStats {
     /// Bytes in buffers that hold values and gradients now.
@@ -71,8 +85,17 @@ pub struct MemoryStats {
     pub pooled: usize,
     /// The largest `live` so far.
     pub peak: usize,
-    /// Bytes that hold the records of nodes and their shapes.
+    /// Bytes that hold the records of nodes, their shapes, states and labels.
     pub records: usize,
+    /// Bytes that hold plans, and what making and running them takes beside tensors.
+    pub plans: usize,
+}
+
+impl MemoryStats {
+    /// All that was taken from the system: what a limit is for.
+    pub fn total(&self) -> usize {
+        self.pooled + self.records + self.plans
+    }
 }
 
 /// Memory of the system, from `start` on in use.
@@ -91,33 +114,81 @@ pub(crate) struct Pool {
     /// The rest of the newest slab.
     slab: *mut u8,
     slab_left: usize,
+    /// `records` are those outside of the bump.
     stats: MemoryStats,
     limit: usize,
+    /// For what memory was wanted when the limit was reached, and not the system's end.
+    full: Cell<Option<Part>>,
+    /// Pages of the records.
+    pub(crate) bump: Bump,
 }
 
 impl Pool {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             free: [ptr::null_mut(); CLASSES],
             taken: Vec::new(),
             slab: ptr::null_mut(),
             slab_left: 0,
-            stats: MemoryStats { live: 0, pooled: 0, peak: 0, records: 0 },
+            stats: MemoryStats::default(),
             limit: usize::MAX,
+            full: Cell::new(None),
+            bump: Bump::new(),
         }
     }
 
     pub(crate) fn stats(&self) -> MemoryStats {
-        self.stats
+        MemoryStats { records: self.stats.records + self.bump.allocated_bytes(), ..self.stats }
     }
 
-    /// Lets the pool take at most this many bytes from the system.
+    /// Lets the graph take at most this many bytes from the system.
     pub(crate) fn set_limit(&mut self, bytes: usize) {
         self.limit = bytes;
+        self.share();
     }
 
     pub(crate) fn limit(&self) -> usize {
         self.limit
+    }
+
+    pub(crate) fn is_limited(&self) -> bool {
+        self.limit != usize::MAX
+    }
+
+    /// Notes what records take outside of the bump.
+    pub(crate) fn count_records(&mut self, bytes: usize) {
+        self.stats.records = bytes;
+        self.share();
+    }
+
+    /// Notes what plans take.
+    pub(crate) fn count_plans(&mut self, bytes: usize) {
+        self.stats.plans = bytes;
+        self.share();
+    }
+
+    /// Bytes that are left.
+    pub(crate) fn room(&self) -> usize {
+        self.limit.saturating_sub(self.stats().total())
+    }
+
+    /// Whether so many bytes more are allowed for this.
+    pub(crate) fn room_for(&self, part: Part, bytes: usize) -> Result<(), OutOfMemory> {
+        let fits = bytes <= self.room();
+        self.full.set((!fits).then_some(part));
+        if fits { Ok(()) } else { Err(OutOfMemory) }
+    }
+
+    /// For what the limit was reached, if it was since this was asked last.
+    pub(crate) fn full(&self) -> Option<Part> {
+        self.full.take()
+    }
+
+    /// Lets the bump have what is left.
+    fn share(&self) {
+        // (Below what it has, a limit would be none.)
+        let limit = self.bump.allocated_bytes().saturating_add(self.room());
+        self.bump.set_allocation_limit(self.is_limited().then_some(limit));
     }
 
     /// A buffer of at least this many bytes, with any content.
@@ -178,7 +249,7 @@ impl Pool {
 
     /// Gives free buffers back to the system, except those cut from slabs.
     #[cold]
-    fn release_free(&mut self) {
+    pub(crate) fn release_free(&mut self) {
         for class in class_of(SLAB_LIMIT + 1)..CLASSES {
             while let Some(start) = NonNull::new(self.free[class]) {
                 // SAFETY: a free buffer's first bytes hold the next one (written by `give`).
@@ -191,12 +262,11 @@ impl Pool {
                 unsafe { dealloc(memory.as_ptr(), layout) };
             }
         }
+        self.share();
     }
 
     fn try_system(&mut self, bytes: usize) -> Result<NonNull<u8>, OutOfMemory> {
-        if bytes > self.limit.saturating_sub(self.stats.pooled) {
-            return Err(OutOfMemory);
-        }
+        self.room_for(Part::Tensors, bytes)?;
         let (size, align, colour) = match bytes >= HUGE {
             false => (bytes, ALIGN, 0),
             true => {
@@ -213,8 +283,9 @@ impl Pool {
         }
         // SAFETY: the colour is inside what was added to the size.
         let start = unsafe { memory.add(colour) };
-        self.taken.push(Taken { start, memory, layout, bytes });
+        self.taken.push_within(Taken { start, memory, layout, bytes });
         self.stats.pooled += bytes;
+        self.share();
         Ok(start)
     }
 }

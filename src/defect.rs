@@ -73,6 +73,7 @@ mod quiet {
                 }));
             }
             #[cfg(not(test))]
+            #[allow(clippy::disallowed_methods, reason = "it takes no memory")]
             set_hook(Box::new(hook));
         });
     }

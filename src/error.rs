@@ -123,7 +123,6 @@ impl ErrorSlot {
         self.text[0] = 0;
     }
 
-    #[cfg(feature = "capi")]
     pub(crate) fn kind(&self) -> Option<ErrorKind> {
         self.kind
     }
@@ -138,7 +137,8 @@ impl ErrorSlot {
         &self.text[..=self.len]
     }
 
-    /// Forgets the error and hands it out.
+    /// Forgets the error and hands it out: for Rust's interface.
+    #[allow(clippy::disallowed_methods, reason = "C copies nothing")]
     pub(crate) fn take(&mut self) -> Option<Error> {
         let kind = self.kind?;
         let message = self.text().to_owned();

@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 
+use crate::arena::TryPush;
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, Operand, WalkScratch};
 use crate::id::NodeId;
@@ -52,11 +53,7 @@ impl Cotangents {
 /// Fills `list` with `len` times "none".
 fn clear(core: &mut Core, list: &mut Vec<NodeId>, len: usize) -> Maybe<()> {
     list.clear();
-    if list.try_reserve(len).is_err() {
-        return Err(core.out_of_memory("backward"));
-    }
-    list.resize(len, NodeId::NONE);
-    Ok(())
+    list.try_extend_to(len, NodeId::NONE).map_err(|_| core.out_of_memory("backward"))
 }
 
 impl Core {
@@ -186,7 +183,7 @@ impl Core {
     ) -> Maybe<Vec<(NodeId, NodeId)>> {
         let mut out = std::mem::take(&mut self.walk_scratch.heads);
         out.clear();
-        if out.try_reserve(roots.len()).is_err() {
+        if out.try_room(roots.len()).is_err() {
             return Err(self.out_of_memory(what));
         }
         for (i, &(y, head)) in roots.iter().enumerate() {
@@ -232,7 +229,7 @@ impl Core {
                     head
                 }
             };
-            out.push((y, head));
+            out.push_within((y, head));
         }
         Ok(out)
     }
@@ -250,10 +247,7 @@ impl Core {
                 let node = core.node(id);
                 let is_target = node.requires_grad && (node.op == Op::Leaf || node.has_slot());
                 if is_target {
-                    if targets.try_reserve(1).is_err() {
-                        return Err(core.out_of_memory("backward"));
-                    }
-                    targets.push((id, g));
+                    targets.try_push((id, g)).map_err(|_| core.out_of_memory("backward"))?;
                 }
                 Ok(())
             });

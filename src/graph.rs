@@ -6,10 +6,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use bumpalo::Bump;
-
 use crate::arena::{Lists, OutOfMemory, Stack, TryPush};
-use crate::buffer::{Buffer, Pool};
+use crate::buffer::{Buffer, MemoryStats, Part, Pool};
 use crate::defect::FailPoint;
 use crate::dtype::{DType, Element};
 use crate::error::{ErrorKind, ErrorSlot, Fail, Maybe};
@@ -133,9 +131,14 @@ impl Iterator for Operands<'_> {
 /// All numbers below those that are no nodes; whole words of [`Core::holders`].
 const NODES_MAX: usize = NodeId::IMMEDIATE.index() / 64 * 64;
 
+/// More bytes than a page of records has, with what the bump adds to it.
+const RECORD_PAGE: usize = 1 << 16;
+const _: () = assert!(512 * size_of::<Node>() + 4096 <= RECORD_PAGE);
+
 /// See the module.
 pub(crate) struct Core {
     pub(crate) error: ErrorSlot,
+    /// The stacks and lists below point into its bump.
     pub(crate) pool: Pool,
     pub(crate) slots: Vec<Slot>,
     pub(crate) clock: u64,
@@ -156,6 +159,8 @@ pub(crate) struct Core {
     /// From this node on, hashes are not those of the nodes as they are now.
     outdated: usize,
     labels: Vec<(NodeId, String)>,
+    /// Of their texts.
+    label_bytes: usize,
     /// Lists that the reverse walk fills anew each time.
     pub(crate) walk_scratch: WalkScratch,
     pub(crate) tag: u32,
@@ -168,8 +173,6 @@ pub(crate) struct Core {
     /// A bit for each state: set where there may be a value.
     holders: Vec<u64>,
     lists: Lists,
-    /// Last, because the stacks and lists above point into it.
-    bump: Bump,
 }
 
 static NEXT_TAG: AtomicU32 = AtomicU32::new(1);
@@ -202,6 +205,7 @@ impl Core {
             fail_point: FailPoint::default(),
             outdated: usize::MAX,
             labels: Vec::new(),
+            label_bytes: 0,
             walk_scratch: WalkScratch::default(),
             tag,
             first_tag: tag,
@@ -209,7 +213,6 @@ impl Core {
             states: Stack::new(),
             holders: Vec::new(),
             lists: Lists::new(),
-            bump: Bump::new(),
         }
     }
 
@@ -244,20 +247,36 @@ impl Core {
     #[cold]
     pub(crate) fn out_of_memory(&mut self, what: &str) -> Fail {
         let (stats, limit) = (self.pool.stats(), self.pool.limit());
-        if limit == usize::MAX {
-            self.fail(
-                ErrorKind::Memory,
-                format_args!("{what}: out of memory ({} bytes in use by this graph)", stats.pooled),
-            )
-        } else {
-            self.fail(
+        let Some(part) = self.pool.full() else {
+            return self.fail(
                 ErrorKind::Memory,
                 format_args!(
-                    "{what}: the graph's memory limit of {limit} bytes is reached ({} bytes in use)",
-                    stats.pooled
+                    "{what}: out of memory ({} bytes in use by this graph)",
+                    stats.total()
                 ),
-            )
-        }
+            );
+        };
+        let part = match part {
+            Part::Tensors => "tensors",
+            Part::Recording => "the recording",
+            Part::Plans => "plans",
+        };
+        self.fail(
+            ErrorKind::Memory,
+            format_args!(
+                "{what}: the graph's memory limit of {limit} bytes is reached: no more for {part} \
+                 ({} bytes in tensors, {} in the recording, {} in plans)",
+                stats.pooled, stats.records, stats.plans
+            ),
+        )
+    }
+
+    /// As `out_of_memory`, where a record could not be written.
+    #[cold]
+    fn out_of_records(&mut self) -> Fail {
+        // The bump does not say why it has no page; the largest is smaller than this.
+        let _the_limit = self.pool.room_for(Part::Recording, RECORD_PAGE);
+        self.out_of_memory("record")
     }
 
     // ---- looking things up ----
@@ -386,14 +405,29 @@ impl Core {
     }
 
     pub(crate) fn set_label(&mut self, id: NodeId, text: &str) -> Maybe<()> {
+        let bytes = text.len() + size_of::<(NodeId, String)>();
         let mut copy = String::new();
-        if copy.try_reserve_exact(text.len()).is_err() || self.labels.try_reserve(1).is_err() {
+        let made = self.pool.room_for(Part::Recording, bytes).is_ok()
+            && copy.try_reserve_exact(text.len()).is_ok()
+            && self.labels.try_reserve(1).is_ok();
+        if !made {
             return Err(self.out_of_memory("label"));
         }
+        #[allow(clippy::disallowed_methods, reason = "into room that was reserved")]
         copy.push_str(text);
-        self.labels.retain(|(node, _)| *node != id);
-        self.labels.push((id, copy));
+        self.drop_labels(|node| node == id);
+        self.label_bytes += text.len();
+        self.labels.push_within((id, copy));
+        self.count();
         Ok(())
+    }
+
+    fn drop_labels(&mut self, which: impl Fn(NodeId) -> bool) {
+        let bytes = &mut self.label_bytes;
+        self.labels.retain(|(node, text)| {
+            *bytes -= if which(*node) { text.len() } else { 0 };
+            !which(*node)
+        });
     }
 
     // ---- recording ----
@@ -403,7 +437,7 @@ impl Core {
     }
 
     fn intern_words(&mut self, words: impl ExactSizeIterator<Item = u64> + Clone) -> Maybe<ListId> {
-        self.lists.intern(&self.bump, words).map_err(|_| self.out_of_memory("record"))
+        self.lists.intern(&self.pool.bump, words).map_err(|_| self.out_of_records())
     }
 
     /// An axis and operands that do not fit in a node.
@@ -462,8 +496,8 @@ impl Core {
             imm: node.imm,
             len: node.len,
         };
-        if self.nodes.push(&self.bump, record).is_err() {
-            return Err(self.out_of_memory("record"));
+        if self.nodes.push(&self.pool.bump, record).is_err() {
+            return Err(self.out_of_records());
         }
         if id == self.states.len() {
             self.more_states().inspect_err(|_| self.nodes.truncate(id))?;
@@ -482,11 +516,29 @@ impl Core {
         let mut grow = || {
             self.holders.try_extend_to(words, 0)?;
             while self.states.len() < 64 * words {
-                self.states.push(&self.bump, State::BLANK)?;
+                self.states.push(&self.pool.bump, State::BLANK)?;
             }
             Ok(())
         };
-        grow().map_err(|OutOfMemory| self.out_of_memory("record"))
+        grow().map_err(|OutOfMemory| self.out_of_records())?;
+        self.count();
+        Ok(())
+    }
+
+    /// Brings the pool's books up to date.
+    fn count(&mut self) {
+        self.pool.count_records(self.bytes());
+    }
+
+    /// Bytes that the records take outside of the bump.
+    pub(crate) fn bytes(&self) -> usize {
+        self.nodes.bytes()
+            + self.states.bytes()
+            + self.lists.bytes()
+            + self.holders.bytes()
+            + self.slots.bytes()
+            + self.labels.bytes()
+            + self.label_bytes
     }
 
     /// The structure of everything up to a node, mixed with a number.
@@ -737,17 +789,19 @@ impl Core {
                 self.nodes.get_mut(slot.node.index()).slot = index as u32;
             }
         }
-        self.labels.retain(|(node, _)| node.index() < len);
+        self.drop_labels(|node| node.index() >= len);
         self.nodes.truncate(len);
     }
 
-    pub(crate) fn record_bytes(&self) -> usize {
-        self.bump.allocated_bytes()
+    /// The books of the pool, without plans.
+    pub(crate) fn stats(&self) -> MemoryStats {
+        let stats = self.pool.stats();
+        MemoryStats { records: self.bytes() + self.pool.bump.allocated_bytes(), ..stats }
     }
 
     pub(crate) fn set_memory_limit(&mut self, bytes: usize) {
         self.pool.set_limit(bytes);
-        self.bump.set_allocation_limit((bytes != usize::MAX).then_some(bytes));
+        self.count();
     }
 }
 
@@ -767,6 +821,12 @@ pub(crate) struct WalkScratch {
     pub(crate) expanded: Vec<NodeId>,
     pub(crate) sent: Vec<(NodeId, NodeId)>,
     pub(crate) heads: Vec<(NodeId, NodeId)>,
+}
+
+impl WalkScratch {
+    pub(crate) fn bytes(&self) -> usize {
+        self.cotangents.bytes() + self.expanded.bytes() + self.sent.bytes() + self.heads.bytes()
+    }
 }
 
 /// What [`Core::go_back`] goes back to.

@@ -127,6 +127,7 @@ mod quota {
     }
 
     /// What a file begins with.
+    #[allow(clippy::disallowed_methods, reason = "short paths are copied to the stack")]
     fn read<'t>(path: &Path, text: &'t mut [u8]) -> &'t str {
         let len = File::open(path).and_then(|mut file| file.read(text)).unwrap_or(0);
         std::str::from_utf8(&text[..len]).unwrap_or_default()
@@ -219,6 +220,7 @@ mod posix {
                 }
                 // If the system wants larger stacks, its own size will do.
                 libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), STACK);
+                #[allow(clippy::disallowed_methods, reason = "see reserve.rs")]
                 let duty = Box::into_raw(Box::new(duty));
                 let attributes = attributes.as_mut_ptr();
                 let made =

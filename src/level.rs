@@ -5,10 +5,11 @@
 //! `BUMPGRAD_LEVEL` (`baseline`, `v3` or `v4`) can lower it, so that every level can be tested on
 //! one machine. It cannot raise it: running an instruction the CPU lacks is undefined behaviour.
 
+use std::ffi::{CStr, c_char};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// The environment variable that lowers the level.
-const VARIABLE: &str = "BUMPGRAD_LEVEL";
+const VARIABLE: &CStr = c"BUMPGRAD_LEVEL";
 
 /// A set of instructions, each level holding those below it. Named after the x86-64
 /// microarchitecture levels.
@@ -42,9 +43,7 @@ impl Level {
         // Relaxed: the number is the whole message, nothing else is published with it.
         match CURRENT.load(Ordering::Relaxed) {
             0 => {
-                let asked = std::env::var_os(VARIABLE);
-                let level =
-                    lowered(Level::detect(), asked.as_ref().map(|name| name.as_encoded_bytes()));
+                let level = lowered(Level::detect(), asked());
                 CURRENT.store(level as u8 + 1, Ordering::Relaxed);
                 level
             }
@@ -73,6 +72,19 @@ impl Level {
     #[cfg(not(target_arch = "x86_64"))]
     pub(crate) fn detect() -> Level {
         Level::Baseline
+    }
+}
+
+/// What the variable says. Rust's way to read it would copy it, and abort without memory for that.
+fn asked() -> Option<&'static [u8]> {
+    unsafe extern "C" {
+        fn getenv(name: *const c_char) -> *const c_char;
+    }
+    // SAFETY: a name that ends in NUL; what is returned is NULL or a string that is left alone as long
+    // as nobody changes the environment, which is looked at before anything else happens.
+    unsafe {
+        let value = getenv(VARIABLE.as_ptr());
+        (!value.is_null()).then(|| CStr::from_ptr(value).to_bytes())
     }
 }
 

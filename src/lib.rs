@@ -1,4 +1,6 @@
 #![doc = include_str!("../README.md")]
+// What would abort without memory: see clippy.toml.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_macros))]
 
 mod arena;
 mod buffer;
@@ -32,6 +34,7 @@ mod reserve;
 mod roll_call;
 mod session;
 mod shape;
+#[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "Rust's own interface")]
 mod var;
 
 pub use buffer::MemoryStats;

@@ -16,6 +16,9 @@ const EDGE: usize = 3;
 /// Writes a computed tensor as nested brackets, a row a line, columns aligned.
 pub(crate) fn tensor(core: &Core, id: NodeId, out: &mut impl Write) -> fmt::Result {
     let dims = core.shape(id);
+    if core.node(id).len == 0 {
+        return out.write_str("[]"); // rather than rows of nothing
+    }
     with_dtype!(core.node(id).dtype, T => {
         let mut table = Table { data: core.values::<T>(id), dims, width: 0 };
         table.width = table.widest(0, 0);
@@ -234,7 +237,9 @@ mod tests {
     fn tensors_are_nested_brackets_with_aligned_columns() {
         assert_eq!(shown(&[28.0f32], &[]), "28");
         assert_eq!(shown(&[1.0, -2.5], &[2]), "[   1, -2.5]");
-        assert_eq!(shown::<f64>(&[], &[0, 3]), "[]");
+        for dims in [&[0][..], &[0, 3], &[3, 0], &[1 << 32, 0, 1], &[0, 1 << 59]] {
+            assert_eq!(shown::<f64>(&[], dims), "[]");
+        }
         assert_eq!(shown(&[1i64, 20, 3, 4], &[2, 2]), "[[ 1, 20],\n [ 3,  4]]");
         let cube = shown(&[1u8, 2, 3, 4], &[2, 1, 2]);
         assert_eq!(cube, "[[[1, 2]],\n\n [[3, 4]]]");

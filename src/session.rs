@@ -131,11 +131,21 @@ impl Session {
     /// Runs a recording; the handle of its node, or null.
     pub(crate) fn record(&mut self, record: impl FnOnce(&mut Core) -> Maybe<NodeId>) -> Handle {
         let start = self.core.start();
-        match record(&mut self.core).inspect_err(|_| self.core.go_back(start)) {
+        match record(&mut self.core).inspect_err(|_| self.undo(start)) {
             // A new node has the present tag: no need to look it up.
             Ok(id) if id.index() >= start.nodes => Handle::new(id.0, self.core.tag),
             Ok(id) => self.core.handle(id),
             Err(Fail) => Handle::NULL,
+        }
+    }
+
+    /// Drops what a recording that failed has left.
+    #[cold]
+    fn undo(&mut self, start: Start) {
+        self.core.go_back(start);
+        // Plans must not be in the way of the next try.
+        if self.core.pool.is_limited() && self.core.error.kind() == Some(ErrorKind::Memory) {
+            self.engine.spare(&mut self.core, None);
         }
     }
 
@@ -334,11 +344,11 @@ impl Session {
     /// Looks operands up, into `self.xs`.
     fn resolve_all(&mut self, what: &str, xs: impl ExactSizeIterator<Item = Handle>) -> Maybe<()> {
         self.xs.clear();
-        if self.xs.try_reserve(xs.len()).is_err() {
+        if self.xs.try_room(xs.len()).is_err() {
             return Err(self.core.out_of_memory(what));
         }
         for x in xs {
-            self.xs.push(self.core.resolve(what, x)?);
+            self.xs.push_within(self.core.resolve(what, x)?);
         }
         Ok(())
     }
@@ -350,13 +360,13 @@ impl Session {
         roots: impl ExactSizeIterator<Item = (Handle, Option<Handle>)>,
     ) -> Maybe<()> {
         self.given.clear();
-        if self.given.try_reserve(roots.len()).is_err() {
+        if self.given.try_room(roots.len()).is_err() {
             return Err(self.core.out_of_memory(what));
         }
         for (root, head) in roots {
             let root = self.core.resolve(what, root)?;
             let head = head.map(|head| self.core.resolve(what, head)).transpose()?;
-            self.given.push((root, head));
+            self.given.push_within((root, head));
         }
         Ok(())
     }
@@ -464,7 +474,7 @@ impl Session {
             }
             let room = fresh.try_reserve(1).is_ok();
             match if room { core.new_moments(slot, moments) } else { None } {
-                Some(buffers) => fresh.push((slot, buffers)),
+                Some(buffers) => fresh.push_within((slot, buffers)),
                 None => {
                     let all = fresh.into_iter().flat_map(|(_, buffers)| buffers).flatten();
                     all.for_each(|buffer| core.pool.give(buffer));
@@ -493,8 +503,15 @@ impl Session {
 
     // ---- memory ----
 
+    /// Lets the graph take at most this many bytes from the system.
+    pub(crate) fn set_memory_limit(&mut self, bytes: usize) {
+        self.core.set_memory_limit(bytes);
+        self.engine.count(&mut self.core);
+    }
+
     pub(crate) fn memory(&self) -> MemoryStats {
-        MemoryStats { records: self.core.record_bytes(), ..self.core.pool.stats() }
+        let plans = self.engine.bytes(&self.core);
+        MemoryStats { plans, ..self.core.stats() }
     }
 }
 

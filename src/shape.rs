@@ -217,7 +217,13 @@ impl Layout {
 
     /// The same walk over the data with as few axes as possible: axes of length 1 vanish, and
     /// neighbours that one stride can express become one.
+    ///
+    /// A layout without elements has one axis, of length 0: whoever walks over the axes divides by no
+    /// other length, and begins no walk over an outer one.
     pub(crate) fn merged(&self) -> Self {
+        if self.len() == 0 {
+            return Self::dense(&[0]);
+        }
         let mut out = Self { offset: self.offset, dims: Dims::SCALAR, strides: [0; MAX_RANK] };
         for axis in 0..self.dims.len() {
             let (len, stride) = (self.dims[axis], self.strides[axis]);

@@ -429,10 +429,12 @@ impl Graph {
         self.call(|session| session.memory())
     }
 
-    /// Lets the graph take at most this many bytes for tensor data, and as many for records; what
-    /// needs more fails with [`ErrorKind::Memory`](crate::ErrorKind::Memory) and loses nothing.
+    /// Lets the graph take at most this many bytes: the [`total`](MemoryStats::total) of tensors,
+    /// records and plans. What needs more fails with
+    /// [`ErrorKind::Memory`](crate::ErrorKind::Memory) and loses nothing; before that, plans, free
+    /// buffers, and values that can be computed again are given back to the system.
     pub fn set_memory_limit(&self, bytes: usize) {
-        self.call(|session| session.core.set_memory_limit(bytes));
+        self.call(|session| session.set_memory_limit(bytes));
     }
 
     /// The recording as text, a node a line.

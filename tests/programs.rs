@@ -1000,8 +1000,7 @@ proptest! {
             tape(graph, &program, &leaves(graph, &program), Order::BackwardFirst)
         });
         let (tape, want) = (told(tape)?, told(want)?);
-        let memory = graph.memory();
-        graph.set_memory_limit(memory.pooled.max(memory.records) + room);
+        graph.set_memory_limit(graph.memory().total() + room);
         for (k, &(what, at)) in reads.iter().enumerate() {
             let at = at as usize % tape.pool.len();
             let done = match what % 4 {

@@ -1,13 +1,18 @@
-/* An allocation fails, alone or with all that follow: the run must end in a status and leave the
- * graph usable. Linked with --wrap for each allocating function, so that the calls come here.
+/* An allocation fails, alone or with all that follow: the run must end in a status, values that are
+ * there must be right, and the graph must go on. Linked with --wrap for each allocating function, so
+ * that the calls come here.
  *
- *     allocation example|training one|all k
+ *     allocation program one|all
  *
- * Tries the k-th allocation, counted from 1. Returns 77 when there are fewer. What is allocated
- * once a process can fail only in a new process, so each k is one run of this program. */
+ * Tries the k-th allocation for every k, each in a process of its own: what is allocated once a
+ * process can fail only in a new one. Prints how many there were. */
+
+#define _POSIX_C_SOURCE 200112L
 
 #include <errno.h>
 #include <limits.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "check.h"
 
@@ -51,13 +56,156 @@ static void start_failing(long from, long to) {
     last = to;
 }
 
+/* What a program has read, for comparing bit by bit. */
+typedef struct {
+    unsigned char bytes[1 << 17];
+    size_t len;
+} results;
+
+static void keep(bg_graph *g, results *out, bg_node x) {
+    const void *data = bg_data(g, x);
+    int32_t dtype = bg_dtype(g, x);
+    size_t size = dtype == BG_U8 ? 1 : dtype == BG_F32 ? 4 : 8;
+    size_t bytes = data == NULL ? 0 : bg_len(g, x) * size;
+    if (out->len + bytes <= sizeof out->bytes && bytes > 0) {
+        memcpy(out->bytes + out->len, data, bytes);
+        out->len += bytes;
+    }
+}
+
+/* The value, the gradients of the leaves, and the gradients of the gradients. */
+static void keep_all(bg_graph *g, results *out, bg_node y, const bg_node *leaves, size_t n) {
+    bg_node sum = bg_sum_all(g, y), d[8], dd[8];
+    keep(g, out, y);
+    bg_zero_grads(g);
+    bg_backward(g, sum);
+    for (size_t i = 0; i < n; i++) {
+        if (bg_has_grad(g, leaves[i])) {
+            keep(g, out, bg_grad_tensor(g, leaves[i]));
+        }
+        d[i] = BG_NULL;
+    }
+    bg_zero_grads(g);
+    if (bg_grad(g, sum, BG_NULL, leaves, n, d, true) != BG_OK) {
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (bg_is_null(d[i])) {
+            continue;
+        }
+        keep(g, out, d[i]);
+        if (bg_requires_grad(g, d[i])) {
+            bg_node again = bg_sum_all(g, bg_square(g, d[i]));
+            bg_grad(g, again, BG_NULL, leaves, n, dd, true);
+            for (size_t k = 0; k < n; k++) {
+                if (bg_last_status(g) == BG_OK && !bg_is_null(dd[k])) {
+                    keep(g, out, dd[k]);
+                }
+            }
+        }
+    }
+}
+
+static bg_node matrix(bg_graph *g, size_t rows, size_t columns) {
+    double data[64];
+    for (size_t i = 0; i < rows * columns; i++) {
+        data[i] = 0.25 + 0.125 * (double)(i * 7 % 13);
+    }
+    return bg_param(g, BG_F64, data, (size_t[]){rows, columns}, 2);
+}
+
 /* The example of the README. */
-static bg_status example(bg_graph *g) {
+static void example(bg_graph *g, results *out) {
     bg_node x = bg_param_f32(g, (float[]){0, 1, 2, 3}, 4);
     bg_node y = bg_scale(g, bg_dot(g, x, x), 2.0);
-    float dx[4];
     bg_backward(g, y);
-    return bg_read_grad(g, x, dx, sizeof dx);
+    keep(g, out, bg_grad_tensor(g, x));
+}
+
+static void unary(bg_graph *g, results *out) {
+    bg_node (*all[])(bg_graph *, bg_node) = {
+        bg_neg, bg_abs, bg_sign, bg_exp, bg_expm1, bg_log, bg_log1p, bg_sqrt, bg_rsqrt, bg_square,
+        bg_reciprocal, bg_sin, bg_cos, bg_tan, bg_tanh, bg_sigmoid, bg_erf, bg_relu, bg_softplus,
+        bg_gelu, bg_gelu_tanh, bg_silu, bg_floor, bg_ceil, bg_round, bg_detach, bg_snapshot};
+    bg_node x = matrix(g, 3, 5);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        bg_node y = all[i](g, x);
+        if (bg_requires_grad(g, y)) {
+            keep_all(g, out, y, &x, 1);
+        } else {
+            keep(g, out, y);
+        }
+    }
+}
+
+static void binary(bg_graph *g, results *out) {
+    bg_node (*all[])(bg_graph *, bg_node, bg_node) = {bg_add, bg_sub,     bg_mul,     bg_div,
+                                                      bg_pow, bg_maximum, bg_minimum, bg_atan2};
+    bg_node (*masks[])(bg_graph *, bg_node, bg_node) = {bg_eq, bg_ne, bg_lt, bg_le, bg_gt, bg_ge};
+    bg_node (*scalars[])(bg_graph *, bg_node, double) = {
+        bg_scale,     bg_add_scalar, bg_pow_scalar, bg_eq_scalar, bg_ne_scalar,
+        bg_lt_scalar, bg_le_scalar,  bg_gt_scalar,  bg_ge_scalar};
+    bg_node xs[] = {matrix(g, 3, 5), matrix(g, 1, 5)};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        keep_all(g, out, all[i](g, xs[0], xs[1]), xs, 2);
+    }
+    for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
+        bg_node mask = masks[i](g, xs[0], xs[1]);
+        keep(g, out, bg_cast(g, mask, BG_F32));
+        keep_all(g, out, bg_where(g, mask, xs[0], xs[1]), xs, 2);
+    }
+    for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++) {
+        keep(g, out, scalars[i](g, xs[0], 1.5));
+    }
+    keep_all(g, out, bg_clamp(g, xs[0], 0.5, 1), xs, 2);
+}
+
+static void reductions(bg_graph *g, results *out) {
+    bg_node (*all[])(bg_graph *, bg_node, const int32_t *, size_t, bool) = {
+        bg_sum, bg_mean, bg_max, bg_min, bg_amax, bg_amin, bg_prod, bg_logsumexp};
+    bg_node x = matrix(g, 4, 5);
+    for (int32_t axis = 0; axis < 2; axis++) {
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+            keep_all(g, out, all[i](g, x, &axis, 1, false), &x, 1);
+            keep_all(g, out, all[i](g, x, NULL, 0, true), &x, 1);
+        }
+        keep_all(g, out, bg_var(g, x, &axis, 1, 1, false), &x, 1);
+        keep_all(g, out, bg_norm(g, x, 2, &axis, 1, false), &x, 1);
+        keep_all(g, out, bg_norm(g, x, 3, &axis, 1, false), &x, 1);
+        keep_all(g, out, bg_softmax(g, x, axis), &x, 1);
+        keep_all(g, out, bg_log_softmax(g, x, axis), &x, 1);
+        keep(g, out, bg_argmax(g, x, axis, false));
+        keep(g, out, bg_argmin(g, x, axis, true));
+    }
+    keep(g, out, bg_argmax_all(g, x));
+    keep(g, out, bg_argmin_all(g, x));
+    keep_all(g, out, bg_mse(g, x, bg_neg(g, x)), &x, 1);
+}
+
+static void shapes(bg_graph *g, results *out) {
+    bg_node x = matrix(g, 4, 6), index = bg_vector_i64(g, (int64_t[]){2, 2, 0}, 3);
+    bg_node at = bg_tensor(g, BG_I64, (int64_t[]){2, 0}, (size_t[]){2, 1}, 2);
+    bg_node turned = bg_transpose(g, x, 0, 1), three[] = {x, bg_exp(g, x), x};
+    bg_node empty = bg_slice(g, turned, 0, 0, 0, 1);
+    bg_node ys[] = {bg_reshape(g, turned, (int64_t[]){3, -1}, 2),
+                    bg_permute(g, x, (int32_t[]){1, 0}, 2),
+                    bg_expand(g, x, (int64_t[]){2, 4, 6}, 3),
+                    bg_unsqueeze(g, x, 0),
+                    bg_squeeze_all(g, bg_unsqueeze(g, x, -1)),
+                    bg_slice(g, turned, 1, 0, 4, 2),
+                    bg_concat(g, three, 3, 1),
+                    bg_stack(g, three, 3, 0),
+                    bg_index_select(g, turned, 1, index),
+                    bg_gather(g, x, 1, at),
+                    bg_add(g, bg_slice(g, x, 0, 0, 2, 1), bg_slice(g, x, 0, 2, 4, 1)),
+                    empty,
+                    bg_matmul(g, empty, x),
+                    bg_matmul(g, x, turned),
+                    bg_dot(g, bg_slice(g, bg_reshape(g, x, (int64_t[]){24}, 1), 0, 0, 9, 1),
+                           bg_linspace(g, BG_F64, 0, 1, 9))};
+    for (size_t i = 0; i < sizeof ys / sizeof *ys; i++) {
+        keep_all(g, out, ys[i], &x, 1);
+    }
 }
 
 enum { BATCH = 32, INPUTS = 64, HIDDEN = 64, CLASSES = 10 };
@@ -68,45 +216,153 @@ static bg_node weights(bg_graph *g, size_t rows, size_t columns) {
     return w;
 }
 
-/* One step of training a network, large enough for packed matrix products. */
-static bg_status training_step(bg_graph *g) {
+/* Training a network, large enough for packed matrix products, with every optimiser. */
+static void training(bg_graph *g, results *out) {
+    bg_set_seed(g, 7);
     bg_node x = bg_normal(g, BG_F32, (size_t[]){BATCH, INPUTS}, 2, 0, 1);
     bg_node classes = bg_zeros(g, BG_I64, (size_t[]){BATCH}, 1);
     bg_node w1 = weights(g, INPUTS, HIDDEN), w2 = weights(g, HIDDEN, CLASSES);
     bg_node b1 = weights(g, 1, HIDDEN), b2 = weights(g, 1, CLASSES);
     bg_set_label(g, w1, "first layer");
-    bg_node hidden = bg_relu(g, bg_add(g, bg_matmul(g, x, w1), b1));
-    bg_node logits = bg_add(g, bg_matmul(g, hidden, w2), b2);
-    bg_node layers[] = {logits, logits};
-    bg_node both = bg_concat(g, layers, 2, 1);
-    bg_node loss = bg_add(g, bg_cross_entropy(g, logits, classes), bg_mean_all(g, both));
-    bg_backward(g, loss);
-    bg_adam_step(g, NULL);
-    double value;
-    return bg_item(g, loss, &value);
+    bg_place mark = bg_mark(g);
+    bg_sgd_options momentum = BG_SGD_OPTIONS_INIT;
+    momentum.momentum = 0.9;
+    for (int step = 0; step < 4; step++) {
+        bg_node hidden = bg_relu(g, bg_add(g, bg_matmul(g, x, w1), b1));
+        bg_node logits = bg_add(g, bg_matmul(g, bg_dropout(g, hidden, 0.5), w2), b2);
+        bg_node both = bg_concat(g, (bg_node[]){logits, logits}, 2, 1);
+        bg_node loss = bg_add(g, bg_cross_entropy(g, logits, classes), bg_mean_all(g, both));
+        bg_zero_grads(g);
+        bg_backward(g, loss);
+        keep(g, out, loss);
+        if (step < 2) {
+            bg_sgd_step(g, step == 0 ? NULL : &momentum);
+        } else {
+            bg_adam_step(g, NULL);
+        }
+        bg_rewind(g, mark);
+    }
+    keep(g, out, w1);
+    keep(g, out, b2);
 }
 
-int main(int argc, char **argv) {
-    if (argc != 4) {
-        return 2;
+/* Texts, profiles, marks, labels, a limit of memory, many plans. */
+static void engine(bg_graph *g, results *out) {
+    static char text[1 << 16], path[1024];
+    bg_node x = matrix(g, 4, 6);
+    bg_set_label(g, x, "x");
+    bg_profile_begin(g);
+    bg_place mark = bg_mark(g);
+    for (int i = 0; i < 26; i += 5) {
+        bg_node y = x;
+        for (int k = 0; k < i; k++) {
+            y = bg_sin(g, bg_add(g, y, x));
+        }
+        bg_set_label(g, y, "a longer label than fits in anything that is short");
+        keep_all(g, out, y, &x, 1);
+        if (i % 10 == 0) {
+            bg_format(g, y, text, sizeof text);
+            for (int32_t format = BG_TEXT; format <= BG_DOT; format++) {
+                bg_format_graph(g, text, sizeof text, format);
+                bg_format_plan(g, text, sizeof text, format);
+            }
+        }
+        bg_rewind(g, mark);
     }
-    bg_status (*program)(bg_graph *) = strcmp(argv[1], "training") == 0 ? training_step : example;
-    long k = atol(argv[3]);
-    start_failing(k, strcmp(argv[2], "all") == 0 ? LONG_MAX : k);
+    strcpy(path, "/dev");
+    for (int i = 0; i < 300; i++) {
+        strcat(path, "/.");
+    }
+    bg_profile_end(g, strcat(path, "/null"));
+    bg_profile_begin(g);
+    bg_profile_end(g, "/dev/null/\xff");
+    if (bg_last_status(g) == BG_ERR_ARGUMENT) {
+        bg_clear_error(g); /* the only wrong thing here */
+    }
+    bg_set_memory_limit(g, 64 << 20);
+    bg_no_grad_begin(g);
+    keep(g, out, bg_exp(g, bg_full(g, BG_F64, (size_t[]){5000}, 1, 0.5)));
+    bg_no_grad_end(g);
+    bg_set_memory_limit(g, 0);
+}
+
+/* Large enough for two threads, with a product and an index. */
+static void threads(bg_graph *g, results *out) {
+    bg_set_num_threads(g, 2);
+    bg_set_seed(g, 7);
+    bg_node x = bg_uniform(g, BG_F32, (size_t[]){300, 2000}, 2, 0, 1);
+    bg_set_requires_grad(g, x, true);
+    bg_node y = bg_tanh(g, bg_exp(g, bg_sin(g, x)));
+    bg_node z = bg_matmul(g, y, bg_transpose(g, y, 0, 1));
+    bg_backward(g, bg_add(g, bg_sum_all(g, z), bg_sum_all(g, y)));
+    keep(g, out, bg_sum(g, z, (int32_t[]){0}, 1, false));
+    keep(g, out, bg_sum(g, bg_grad_tensor(g, x), (int32_t[]){0}, 1, false));
+}
+
+static const struct {
+    const char *name;
+    void (*run)(bg_graph *, results *);
+} programs[] = {{"example", example}, {"unary", unary},   {"binary", binary},
+                {"reductions", reductions}, {"shapes", shapes}, {"training", training},
+                {"engine", engine},   {"threads", threads}};
+
+static bool same(const results *a, const results *b) {
+    return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+}
+
+/* One k: 0 if all is well, 77 if there are fewer allocations. */
+static int trial(void (*run)(bg_graph *, results *), long k, long last_k) {
+    static results failed, again, wanted;
+    start_failing(k, last_k);
     bg_graph *g = bg_graph_new();
-    bg_status status = program(g);
+    run(g, &failed);
+    bg_status status = bg_last_status(g);
     bool is_reached = count >= k;
     start_failing(0, -1);
 
-    /* Some failures can be got over; then the result is there. */
-    CHECK(status == BG_OK || (is_reached && status == BG_ERR_MEMORY));
+    bg_graph *other = bg_graph_new();
+    run(other, &wanted);
+    CHECK(bg_last_status(other) == BG_OK);
+    bg_graph_free(other);
+    /* Some failures can be got over; then the results are there. */
+    CHECK(status == BG_OK ? same(&failed, &wanted) : is_reached && status == BG_ERR_MEMORY);
     CHECK(status == BG_OK || *bg_error_message(g) != '\0');
     if (g != NULL) {
         bg_clear_error(g);
-        CHECK(program(g) == BG_OK);
+        run(g, &again);
+        CHECK(bg_last_status(g) == BG_OK && same(&again, &wanted));
         bg_reset(g);
-        CHECK(program(g) == BG_OK);
+        again.len = 0;
+        run(g, &again);
+        CHECK(bg_last_status(g) == BG_OK && same(&again, &wanted));
     }
     bg_graph_free(g);
     return failures != 0 ? 1 : is_reached ? 0 : 77;
+}
+
+int main(int argc, char **argv) {
+    for (size_t i = 0; argc == 3 && i < sizeof programs / sizeof *programs; i++) {
+        if (strcmp(programs[i].name, argv[1]) != 0) {
+            continue;
+        }
+        for (long k = 1;; k++) {
+            pid_t child = fork();
+            if (child == 0) {
+                _exit(trial(programs[i].run, k, strcmp(argv[2], "all") == 0 ? LONG_MAX : k));
+            }
+            int status = 0;
+            waitpid(child, &status, 0);
+            if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+                printf("%ld\n", k - 1);
+                return 0;
+            }
+            if (child < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+                fprintf(stderr, "%s, %s from allocation %ld on: %s %d\n", argv[1], argv[2], k,
+                        WIFEXITED(status) ? "status" : "signal",
+                        WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+                return 1;
+            }
+        }
+    }
+    return 2;
 }

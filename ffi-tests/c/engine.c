@@ -296,7 +296,7 @@ static void too_little_memory(void) {
     bg_node big = bg_sqrt(g, bg_add(g, x, bg_sum_all(g, w)));
     bg_node sum = bg_sum_all(g, bg_mul(g, big, bg_sum_all(g, bg_square(g, w))));
     CHECK(bg_memory_stats(g, &memory) == BG_OK);
-    bg_set_memory_limit(g, memory.pooled + 4096);
+    bg_set_memory_limit(g, memory.pooled + memory.records + memory.plans + 65536);
     CHECK(bg_data(g, big) == NULL);
     FAILS(g, BG_ERR_MEMORY, "the graph's memory limit of");
     CHECK(bg_backward(g, bg_sum_all(g, bg_mul(g, bg_square(g, big), w))) != BG_OK);

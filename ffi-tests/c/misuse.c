@@ -341,7 +341,7 @@ static void nothing_at_all(void) {
 
 static void structs_without_their_size(void) {
     bg_options options = {0, 0, 0};
-    bg_memory memory = {0, 0, 0, 0, 0};
+    bg_memory memory = {0, 0, 0, 0, 0, 0};
     bg_graph *g = bg_graph_new_with(&options);
     FAILS(g, BG_ERR_ARGUMENT, "graph_new_with: struct_size is 0");
     CHECK(bg_memory_stats(g, &memory) == BG_ERR_ARGUMENT && memory.pooled == 0);
@@ -371,6 +371,27 @@ static void memory_limit(void) {
     GRAD_IS(g, w, 4, 8);
     bg_set_memory_limit(g, 0);
     CHECK(bg_data(g, bg_zeros(g, BG_F64, (size_t[]){1000000}, 1)) != NULL);
+    bg_graph_free(g);
+}
+
+/* Records and plans count, too; and what was recorded before stays. */
+static void limited_plans(void) {
+    bg_memory memory = BG_MEMORY_INIT;
+    size_t limit = 32 << 20;
+    bg_graph *g = bg_graph_new();
+    bg_set_memory_limit(g, limit);
+    bg_node x = bg_param_f64(g, (double[]){0.5}, 1), s = x;
+    bg_place mark = bg_mark(g);
+    for (int i = 0; i < 60000; i++) {
+        s = bg_sin(g, bg_add(g, s, x));
+    }
+    CHECK(bg_backward(g, bg_sum_all(g, s)) == BG_ERR_MEMORY);
+    FAILS(g, BG_ERR_MEMORY, "memory limit of 33554432 bytes is reached: no more for ");
+    CHECK(bg_memory_stats(g, &memory) == BG_OK);
+    CHECK(memory.pooled + memory.records + memory.plans <= limit);
+    CHECK(bg_rewind(g, mark) == BG_OK);
+    CHECK(bg_backward(g, bg_sum_all(g, bg_square(g, x))) == BG_OK);
+    GRAD_IS(g, x, 1);
     bg_graph_free(g);
 }
 
@@ -417,6 +438,7 @@ int main(void) {
     nothing_at_all();
     structs_without_their_size();
     memory_limit();
+    limited_plans();
     a_million_nodes();
     gradients_of_gradients();
     return failures != 0;

@@ -270,7 +270,7 @@ static void life_of_a_graph(void) {
     bg_memory memory = BG_MEMORY_INIT;
     CHECK(bg_memory_stats(g, &memory) == BG_OK);
     CHECK(0 < memory.live && memory.live <= memory.peak && memory.peak <= memory.pooled);
-    CHECK(memory.records > 0);
+    CHECK(memory.records > 0 && memory.plans > 0);
     bg_reset(g);
     CHECK(bg_node_count(g) == 0);
     bg_graph_free(g);

@@ -113,12 +113,14 @@ pub(super) unsafe fn unpick_row(
     Ok(())
 }
 
-/// A shape seen from one axis: positions before it, along it, after it.
+/// A shape seen from one axis: positions before it, along it, after it. Where nothing is at any of
+/// them there is one before it: for it indices are checked.
 fn around(dims: &[usize], axis: usize) -> (usize, usize, usize) {
     if dims.is_empty() {
         return (1, 1, 1);
     }
-    (dims[..axis].iter().product(), dims[axis], dims[axis + 1..].iter().product())
+    let (outer, inner) = (dims[..axis].iter().product(), dims[axis + 1..].iter().product());
+    if outer * inner == 0 { (1, dims[axis], 0) } else { (outer, dims[axis], inner) }
 }
 
 impl Run<'_> {

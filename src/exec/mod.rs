@@ -8,6 +8,7 @@ mod copy;
 mod index;
 mod matmul;
 mod profile;
+#[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "see reserve.rs")]
 mod team;
 mod tile;
 
@@ -20,7 +21,7 @@ use crate::defect::FailPoint;
 use crate::dtype::{DType, Element, with_float};
 use crate::error::{ErrorKind, Maybe};
 use crate::fpenv::Scope;
-use crate::graph::Core;
+use crate::graph::{Core, WalkScratch};
 use crate::id::NodeId;
 use crate::kernel::{Float, FloatKernels, call1, float_kernels};
 use crate::level::Level;
@@ -44,6 +45,7 @@ struct Key {
     is_backward: bool,
 }
 
+#[derive(Default)]
 struct Kept {
     /// None of a plan that failed.
     key: Option<Key>,
@@ -52,6 +54,8 @@ struct Kept {
     sources: Vec<NodeId>,
     /// When it was last used.
     used: u64,
+    /// Of the plan.
+    bytes: usize,
 }
 
 /// Plans and runs; keeps its memory from run to run.
@@ -151,7 +155,7 @@ impl Engine {
         }
         let began = self.now();
         let (place, mut plan) = self.room(core)?;
-        let planned = self.planner.plan(core, &[root], &[], usize::MAX, &mut plan);
+        let planned = self.plan(core, &[root], &[], usize::MAX, &mut plan);
         self.keep(core, place, key, &[root], plan, planned)?;
         self.note_plan(began, place);
         self.run(core, place)
@@ -186,12 +190,70 @@ impl Engine {
             for &(root, _) in given {
                 roots.try_push(root).map_err(|_| core.out_of_memory("backward"))?;
             }
-            self.planner.plan(core, roots, targets, first, &mut plan)
+            self.plan(core, roots, targets, first, &mut plan)
         });
         core.truncate(first);
         self.keep(core, place, key, roots, plan, planned)?;
         self.note_plan(began, place);
         self.run(core, place)
+    }
+
+    /// Plans: where memory is short, with that of all other plans.
+    fn plan(
+        &mut self,
+        core: &mut Core,
+        roots: &[NodeId],
+        results: &[(NodeId, NodeId)],
+        temporaries: usize,
+        plan: &mut Plan,
+    ) -> Maybe<()> {
+        self.count(core);
+        let planned = self.planner.plan(core, roots, results, temporaries, plan);
+        let planned = planned.or_else(|OutOfMemory| {
+            *plan = Plan::default();
+            self.spare(core, None);
+            self.planner.plan(core, roots, results, temporaries, plan)
+        });
+        planned.map_err(|OutOfMemory| {
+            // What was begun is in nobody's way.
+            *plan = Plan::default();
+            self.spare(core, None);
+            core.out_of_memory("plan")
+        })
+    }
+
+    /// Bytes of memory that it holds.
+    pub(crate) fn bytes(&self, core: &Core) -> usize {
+        let kept = self.kept.iter().map(|kept| kept.bytes);
+        let workspaces = self.workspaces.iter().map(Workspace::bytes);
+        let lists = [self.bases.bytes(), self.versions.bytes(), self.random.bytes()];
+        let results = self.results.bytes() + self.profile.as_ref().map_or(0, Profile::bytes);
+        let outer = self.kept.bytes() + self.workspaces.bytes() + core.walk_scratch.bytes();
+        let inner = kept.chain(workspaces).chain(lists).sum::<usize>();
+        self.planner.bytes() + outer + inner + results
+    }
+
+    /// Brings the books of a graph with a limit up to date.
+    pub(crate) fn count(&self, core: &mut Core) {
+        if core.pool.is_limited() {
+            core.pool.count_plans(self.bytes(core));
+        }
+    }
+
+    /// Gives back what only saves time: plans other than that of `place`, the planner's lists, and
+    /// buffers that are free.
+    #[cold]
+    pub(crate) fn spare(&mut self, core: &mut Core, place: Option<usize>) {
+        self.planner.forget();
+        for (other, kept) in self.kept.iter_mut().enumerate() {
+            if Some(other) != place {
+                *kept = Kept::default();
+            }
+        }
+        self.last = place;
+        core.walk_scratch = WalkScratch::default();
+        core.pool.release_free();
+        self.count(core);
     }
 
     /// The nodes and the gradients that the last backward computed, for the caller to take over.
@@ -247,17 +309,14 @@ impl Engine {
     /// A place for another plan, and the memory of the plan that was there.
     fn room(&mut self, core: &mut Core) -> Maybe<(usize, Plan)> {
         if self.kept.len() < PLANS {
-            let kept = Kept { key: None, plan: Plan::default(), sources: Vec::new(), used: 0 };
-            let room = self.kept.try_reserve(1);
-            if room.is_err() {
+            if self.kept.try_push(Kept::default()).is_err() {
                 return Err(core.out_of_memory("plan"));
             }
-            self.kept.push(kept);
             return Ok((self.kept.len() - 1, Plan::default()));
         }
         let oldest = (0..self.kept.len()).min_by_key(|&place| self.kept[place].used).unwrap_or(0);
         let kept = &mut self.kept[oldest];
-        kept.key = None;
+        (kept.key, kept.bytes) = (None, 0);
         Ok((oldest, std::mem::take(&mut kept.plan)))
     }
 
@@ -275,6 +334,7 @@ impl Engine {
             self.plans_made += 1;
         }
         let kept = &mut self.kept[place];
+        kept.bytes = plan.bytes();
         kept.plan = plan;
         kept.sources.clear();
         planned?;
@@ -331,6 +391,7 @@ impl Engine {
             self.drop_results(core);
             self.drop_scratch(core);
             core.evict(plan)?;
+            self.spare(core, self.last);
             self.prepare(core, plan, threads)
         });
         if prepared.is_err() {
@@ -409,7 +470,7 @@ impl Engine {
             self.workspaces.try_push(Workspace::default())?;
         }
         for workspace in &mut self.workspaces[..threads] {
-            workspace.prepare(plan)?;
+            workspace.prepare(plan, &core.pool)?;
         }
         self.bases.clear();
         self.versions.clear();
@@ -421,11 +482,12 @@ impl Engine {
         for mask in &plan.masks {
             self.random.try_push(core.list(core.node(mask.node).list)[0])?;
         }
-        self.results.try_reserve(plan.targets.len()).map_err(|_| OutOfMemory)?;
+        self.results.try_room(plan.targets.len())?;
+        self.count(core);
         for target in &plan.targets {
             let node = core.node(*target);
             let buffer = core.pool.take(node.len * node.dtype.size())?;
-            self.results.push((*target, buffer));
+            self.results.push_within((*target, buffer));
         }
         for (datum, base) in plan.data.iter().zip(&mut self.bases) {
             *base = match datum.place {
@@ -735,5 +797,7 @@ fn zero(dtype: DType, len: usize, out: *mut u8) {
     unsafe { out.write_bytes(0, len * dtype.size()) };
 }
 
+#[cfg(test)]
+mod empty;
 #[cfg(test)]
 mod tests;

@@ -88,6 +88,10 @@ impl Profile {
         at.saturating_duration_since(self.began).as_nanos() as u64
     }
 
+    pub(super) fn bytes(&self) -> usize {
+        self.events.bytes()
+    }
+
     fn push(&mut self, event: Event) {
         self.lost += usize::from(self.events.try_push(event).is_err());
     }

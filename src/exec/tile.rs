@@ -8,7 +8,7 @@ use super::copy::{Cursor, PaddedCursor};
 use super::index::{Outside, pick_row, unpick_row};
 use super::{Run, matmul, uninit};
 use crate::arena::{OutOfMemory, TryPush};
-use crate::buffer::ALIGN;
+use crate::buffer::{ALIGN, Part, Pool};
 use crate::dtype::{Element, with_dtype, with_float};
 use crate::gemm::Held;
 use crate::kernel::{
@@ -96,8 +96,15 @@ impl Workspace {
         self.busy = Some((began, Instant::now()));
     }
 
+    /// Bytes of memory that it holds.
+    pub(super) fn bytes(&self) -> usize {
+        let Self { registers, slots, cursors, padded, lanes, product, chunk, .. } = self;
+        let lines = registers.bytes() + product.bytes() + chunk.bytes() + lanes.bytes();
+        lines + slots.bytes() + cursors.bytes() + padded.bytes()
+    }
+
     /// Makes room for every program of a plan.
-    pub(super) fn prepare(&mut self, plan: &Plan) -> Result<(), OutOfMemory> {
+    pub(super) fn prepare(&mut self, plan: &Plan, pool: &Pool) -> Result<(), OutOfMemory> {
         let (mut bytes, mut slots, mut sinks, mut chunk) = (0, 0, 0, 0);
         for program in &plan.programs {
             bytes = bytes.max(program.register_bytes);
@@ -109,6 +116,11 @@ impl Workspace {
         }
         let products = plan.singles.iter().filter(|single| single.op == Op::MatMul);
         let product = products.map(|single| matmul::workspace(single, plan)).max().unwrap_or(0);
+        if pool.is_limited() {
+            let need = [(product, &self.product), (chunk, &self.chunk), (bytes, &self.registers)];
+            let more = need.map(|(need, has)| need.saturating_sub(has.bytes()));
+            pool.room_for(Part::Plans, more.iter().sum())?;
+        }
         self.product.try_extend_to(product.div_ceil(ALIGN), Line(MaybeUninit::uninit()))?;
         self.chunk.try_extend_to(chunk.div_ceil(ALIGN), Line(MaybeUninit::uninit()))?;
         self.registers.try_extend_to(bytes.div_ceil(ALIGN), Line(MaybeUninit::uninit()))?;

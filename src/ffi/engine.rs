@@ -1,9 +1,9 @@
 //! How things are computed: threads, plans, profiles.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::fmt::{self, Write};
-use std::fs::File;
-use std::path::Path;
+use std::io;
+use std::ptr::NonNull;
 
 use super::print::{BG_DOT, BG_TEXT, StandardOutput, format, unknown_format, written};
 use super::{bg_graph, bg_status, call, null_pointer, status};
@@ -137,48 +137,57 @@ pub unsafe extern "C" fn bg_profile_end(g: *mut bg_graph, path: *const c_char) -
             }
             let path = CStr::from_ptr(path);
             write_file(path, &profile).map_err(|fmt::Error| {
-                session.core.fail(
-                    ErrorKind::Argument,
-                    format_args!("{what}: cannot write to {}", path.to_string_lossy()),
-                )
+                // Rust's words for it would take memory.
+                let kind = match io::Error::last_os_error().kind() {
+                    io::ErrorKind::OutOfMemory => ErrorKind::Memory,
+                    _ => ErrorKind::Argument,
+                };
+                let path = Lossy(path.to_bytes());
+                session.core.fail(kind, format_args!("{what}: cannot write to {path}"))
             })
         })
     }
 }
 
+/// Writes to a file through C's library, which has NULL for memory that it does not get.
 fn write_file(path: &CStr, profile: &Profile) -> fmt::Result {
+    // Declared inside of functions, so that they are not in the header.
+    unsafe extern "C" {
+        fn fopen(path: *const c_char, mode: *const c_char) -> *mut c_void;
+        fn fclose(file: *mut c_void) -> c_int;
+    }
     let _uncancelled = Uncancelled::new();
-    let path = path.to_str().map_err(|_| fmt::Error)?;
-    let file = File::create(Path::new(path)).map_err(|_| fmt::Error)?;
-    let mut out = Buffered { file, bytes: [0; 4096], len: 0 };
-    profile.write(&mut out)?;
-    out.flush()
+    // SAFETY: both strings end in NUL.
+    let file = unsafe { fopen(path.as_ptr(), c"wb".as_ptr()) };
+    let mut file = NonNull::new(file).map(File).ok_or(fmt::Error)?;
+    let written = profile.write(&mut file);
+    // SAFETY: opened above, and not used any more.
+    let closed = unsafe { fclose(file.0.as_ptr()) };
+    if closed == 0 { written } else { Err(fmt::Error) }
 }
 
-/// Text on its way to a file, without memory that could run out.
-struct Buffered {
-    file: File,
-    bytes: [u8; 4096],
-    len: usize,
-}
+/// An open file of C's library.
+struct File(NonNull<c_void>);
 
-impl Buffered {
-    fn flush(&mut self) -> fmt::Result {
-        let done = std::io::Write::write_all(&mut self.file, &self.bytes[..self.len]);
-        self.len = 0;
-        done.map_err(|_| fmt::Error)
+impl Write for File {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        unsafe extern "C" {
+            fn fwrite(from: *const c_void, size: usize, count: usize, file: *mut c_void) -> usize;
+        }
+        // SAFETY: the file is open, and the text has so many bytes.
+        let count = unsafe { fwrite(text.as_ptr().cast(), 1, text.len(), self.0.as_ptr()) };
+        if count == text.len() { Ok(()) } else { Err(fmt::Error) }
     }
 }
 
-impl Write for Buffered {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for &byte in text.as_bytes() {
-            if self.len == self.bytes.len() {
-                self.flush()?;
-            }
-            self.bytes[self.len] = byte;
-            self.len += 1;
-        }
-        Ok(())
+/// Text in an encoding that may not be Rust's.
+struct Lossy<'a>(&'a [u8]);
+
+impl fmt::Display for Lossy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.utf8_chunks().try_for_each(|chunk| {
+            f.write_str(chunk.valid())?;
+            f.write_str(if chunk.invalid().is_empty() { "" } else { "\u{fffd}" })
+        })
     }
 }

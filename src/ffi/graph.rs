@@ -83,7 +83,7 @@ pub unsafe extern "C" fn bg_graph_new_with(options: *const bg_options) -> *mut b
                 field(start, offset_of!(bg_options, seed), 0),
             )
         };
-        session.core.set_memory_limit(limit_of(limit));
+        session.set_memory_limit(limit_of(limit));
         session.core.set_seed(seed);
     }
     // SAFETY: the layout has a size other than 0.
@@ -245,8 +245,10 @@ pub struct bg_memory {
     pub pooled: usize,
     /// The largest `live` so far.
     pub peak: usize,
-    /// Taken from the system for the recording.
+    /// Taken from the system for the recording: nodes, shapes, labels.
     pub records: usize,
+    /// Taken from the system for plans, and for making and running them.
+    pub plans: usize,
 }
 
 /// Fills in the fields of `out` that its struct_size covers.
@@ -263,18 +265,25 @@ pub unsafe extern "C" fn bg_memory_stats(g: *mut bg_graph, out: *mut bg_memory) 
             set_field(out, offset_of!(bg_memory, live), stats.live);
             set_field(out, offset_of!(bg_memory, pooled), stats.pooled);
             set_field(out, offset_of!(bg_memory, peak), stats.peak);
-            set_field(out, offset_of!(bg_memory, records), session.core.record_bytes());
+            set_field(out, offset_of!(bg_memory, records), stats.records);
+            set_field(out, offset_of!(bg_memory, plans), stats.plans);
             Ok(())
         })
     }
 }
 
-/// Limits the memory a graph takes from the system, in bytes each for tensors and for the
-/// recording; 0 for no limit. What needs more fails with BG_ERR_MEMORY, and nothing is lost.
+/// Limits the memory a graph takes from the system, in bytes; 0 for no limit. What counts is the sum
+/// of `pooled`, `records` and `plans` of bg_memory_stats: all but the graph itself (a few KiB), and
+/// lists of arguments during a call. What needs more fails with BG_ERR_MEMORY and a message that
+/// says what is full, and nothing is lost. Before that, what only saves time is given back to the
+/// system: plans, which are made anew when they are needed, buffers that are free, and values that
+/// can be computed again. An operation that fails to be recorded gives plans back, too, so that it
+/// may be tried again. A plan that is refused may by then have taken more than it was allowed, but
+/// less than twice that, and gives it back.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_set_memory_limit(g: *mut bg_graph, bytes: usize) {
     // SAFETY: the header's rules for `g`.
-    unsafe { call(g, |session| session.core.set_memory_limit(limit_of(bytes))) }
+    unsafe { call(g, |session| session.set_memory_limit(limit_of(bytes))) }
 }
 
 /// The memory limit that was set; 0 for no limit.

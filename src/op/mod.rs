@@ -14,6 +14,7 @@ pub(crate) mod reduce;
 pub(crate) mod shaping;
 pub(crate) mod unary;
 
+use crate::arena::TryPush;
 use crate::error::Maybe;
 use crate::graph::Core;
 use crate::id::NodeId;
@@ -75,11 +76,8 @@ impl Sink {
         operand: NodeId,
         cotangent: NodeId,
     ) -> Maybe<()> {
-        if self.sent.try_reserve(1).is_err() {
-            return Err(core.out_of_memory("backward"));
-        }
-        self.sent.push((operand, cotangent));
-        Ok(())
+        let sent = self.sent.try_push((operand, cotangent));
+        sent.map(|_| ()).map_err(|_| core.out_of_memory("backward"))
     }
 }
 

@@ -44,6 +44,10 @@ pub(super) struct Linking {
 }
 
 impl Linking {
+    pub(super) fn bytes(&self) -> usize {
+        self.known.bytes() + self.taken.bytes() + self.instrs.bytes() + self.links.bytes()
+    }
+
     /// The links of a chain.
     pub(super) fn links_of(&self, instr: &Instr) -> &[Link] {
         instr.links.of(&self.links)

@@ -123,6 +123,16 @@ pub(super) struct Emitter {
 }
 
 impl Emitter {
+    pub(super) fn bytes(&self) -> usize {
+        let Self { datum_of, stream_of, value_of, again_in, trigs, uses, values, .. } = self;
+        let Self { brought, instrs, linking, free, lives, by_end, holes, reads, writes, .. } = self;
+        let nodes = [datum_of.bytes(), value_of.bytes(), again_in.bytes(), trigs.bytes()];
+        let values = [uses.bytes(), values.bytes(), brought.bytes(), instrs.bytes()];
+        let data = [stream_of.bytes(), lives.bytes(), by_end.bytes(), holes.bytes()];
+        let lists = [reads.bytes(), writes.bytes(), free[0].bytes(), free[1].bytes()];
+        [nodes, values, data, lists].iter().flatten().sum::<usize>() + linking.bytes()
+    }
+
     pub(super) fn start(&mut self, nodes: usize) -> Result<(), OutOfMemory> {
         self.round = self.round.wrapping_add(1);
         if self.round == 0 {
@@ -1087,9 +1097,7 @@ fn give_back(holes: &mut Vec<(usize, usize)>, at: usize, bytes: usize) -> Result
         return Ok(());
     }
     let place = holes.partition_point(|&(start, _)| start < at);
-    holes.try_push((0, 0))?;
-    holes.insert(place, (at, bytes));
-    holes.pop();
+    holes.try_insert(place, (at, bytes))?;
     if place + 1 < holes.len() && holes[place].0 + holes[place].1 == holes[place + 1].0 {
         holes[place].1 += holes[place + 1].1;
         holes.remove(place + 1);

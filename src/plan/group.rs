@@ -15,6 +15,7 @@ use super::emit::Emitter;
 use super::walk::Walk;
 use super::{Grain, Groups, Plan, ROW_MAX, Span, TILE};
 use crate::arena::{OutOfMemory, TryPush};
+use crate::buffer::Part;
 use crate::dtype::{DType, with_dtype, with_float};
 use crate::error::Maybe;
 use crate::gemm::Sizes;
@@ -48,6 +49,14 @@ const CHUNK_MAX: usize = 1 << 16;
 
 /// Steps that a search for a path looks at before it gives up and says that there is one.
 const SEARCH_MAX: usize = 200;
+
+/// What planning takes at least, in bytes: to walk, for each node of the graph; for each node of the
+/// graph and for each that is computed; and to write what a step does for one. (Measured: a chain of
+/// sums and sines takes twice as much, others more.)
+const WALK_BYTES: usize = 4;
+const NODE_BYTES: usize = 48;
+const NEEDED_BYTES: usize = 100;
+const MEMBER_BYTES: usize = 150;
 
 pub(super) const NONE: u32 = u32::MAX;
 
@@ -254,6 +263,8 @@ pub(crate) struct Planner {
     latest: Vec<(usize, u32)>,
     stack: Vec<u32>,
     search: u32,
+    /// Of its bytes, those in the pool's books.
+    counted: usize,
     views: [View; INLINE_OPERANDS],
     order: Vec<NodeId>,
     emitter: Emitter,
@@ -278,6 +289,7 @@ impl Planner {
             latest: Vec::new(),
             stack: Vec::new(),
             search: 0,
+            counted: 0,
             views: [View::Absent; INLINE_OPERANDS],
             order: Vec::new(),
             emitter: Emitter::default(),
@@ -298,13 +310,41 @@ impl Planner {
         self.feed_bytes = bytes;
     }
 
+    /// Gives its memory back.
+    pub(crate) fn forget(&mut self) {
+        let Self { level, single, feed_bytes, .. } = *self;
+        *self = Self { single, feed_bytes, ..Self::new(level) };
+    }
+
+    /// Bytes of memory that it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        let Self { walk, fates, shown, drafts, members, seen, layouts, .. } = self;
+        let Self { padded, again, edges, latest, stack, order, emitter, .. } = self;
+        let nodes = [walk.bytes(), fates.bytes(), shown.bytes(), order.bytes()];
+        let steps = [drafts.bytes(), members.bytes(), edges.bytes(), latest.bytes()];
+        let views = [seen.bytes(), layouts.bytes(), padded.bytes(), again.bytes()];
+        [nodes, steps, views].iter().flatten().sum::<usize>() + stack.bytes() + emitter.bytes()
+    }
+
+    /// Refuses to go on where planner and plan would take, with `least` bytes or what they have now,
+    /// more than the graph's limit leaves them. Lists grow by doubling: so what is still to come is
+    /// asked for at the beginning of a stage, rather than noticed at its end.
+    fn afford(&self, core: &Core, plan: &Plan, least: usize) -> Result<(), OutOfMemory> {
+        if !core.pool.is_limited() {
+            return Ok(());
+        }
+        let bytes = (self.bytes() + plan.bytes()).max(least);
+        core.pool.room_for(Part::Plans, bytes.saturating_sub(self.counted))
+    }
+
     /// Brings the versions of everything below these nodes up to date.
     pub(crate) fn refresh(&mut self, core: &mut Core, roots: &[NodeId]) -> Maybe<()> {
         self.walk.find(core, roots).map_err(|_| core.out_of_memory("plan"))
     }
 
     /// Plans the computation of the roots, and of the results: the values of their second nodes,
-    /// in fresh buffers. Nodes from `temporaries` on are needed only inside of this plan.
+    /// in fresh buffers. Nodes from `temporaries` on are needed only inside of this plan. The pool's
+    /// books are right, apart from the plan.
     pub(crate) fn plan(
         &mut self,
         core: &mut Core,
@@ -312,11 +352,9 @@ impl Planner {
         results: &[(NodeId, NodeId)],
         temporaries: usize,
         plan: &mut Plan,
-    ) -> Maybe<()> {
-        self.make(core, roots, results, temporaries, plan).map_err(|OutOfMemory| {
-            plan.clear();
-            core.out_of_memory("plan")
-        })?;
+    ) -> Result<(), OutOfMemory> {
+        self.counted = self.bytes();
+        self.make(core, roots, results, temporaries, plan).inspect_err(|_| plan.clear())?;
         #[cfg(debug_assertions)]
         plan.check();
         Ok(())
@@ -344,6 +382,7 @@ impl Planner {
         for root in roots.iter().copied().chain(results.iter().map(|&(_, from)| from)) {
             self.order.try_push(root)?;
         }
+        self.afford(core, plan, core.len() * WALK_BYTES)?;
         let all = std::mem::take(&mut self.order);
         let found = self.walk.find(core, &all);
         self.order = all;
@@ -354,6 +393,8 @@ impl Planner {
         for id in self.walk.needed() {
             self.order.try_push(id)?;
         }
+        let least = core.len() * NODE_BYTES + self.order.len() * NEEDED_BYTES;
+        self.afford(core, plan, least)?;
         for i in 0..self.order.len() {
             core.fail_point.pass();
             let id = self.order[i];
@@ -391,7 +432,9 @@ impl Planner {
                 )?;
             }
         }
-        self.emit(core, temporaries, plan)
+        self.afford(core, plan, least + self.members.len() * MEMBER_BYTES)?;
+        self.emit(core, temporaries, plan)?;
+        self.afford(core, plan, 0)
     }
 
     fn emit(
@@ -644,7 +687,7 @@ impl Planner {
     /// Sees to it that a node that is computed has dense data of its own in memory.
     fn materialise(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
         let node = core.node(id);
-        if node.op == Op::Embed && !self.has_own(core, id) {
+        if node.op == Op::Embed && !self.has_own(core, id) && self.constant(id).is_none() {
             // In long runs of zeros and of the block, rather than in tiles.
             self.fates[id.index()].shown = NONE;
             return self.single_step(core, id, node);
@@ -676,10 +719,18 @@ impl Planner {
         Ok(())
     }
 
+    /// The number that is all of a node without data of its own.
+    fn constant(&self, id: NodeId) -> Option<f64> {
+        self.shown.get(self.fates[id.index()].shown as usize).and_then(|shown| shown.constant)
+    }
+
     // ---- joining steps ----
 
     fn assign(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
         let node = *core.node(id);
+        if let Some(value) = value_of_nothing(core, &node) {
+            return self.show_constant(core, id, value);
+        }
         match node.op {
             op if op.is_view() || op == Op::Fill => self.show(core, id),
             Op::Embed if !self.single => self.show(core, id),
@@ -812,7 +863,11 @@ impl Planner {
             let value = unsafe { out.as_ptr().cast::<T>().read() };
             crate::dtype::Element::to_f64(value)
         });
-        let shown = Shown { constant: Some(value), ..Shown::own(id, &core.dims(node.shape)) };
+        self.show_constant(core, id, value)
+    }
+
+    fn show_constant(&mut self, core: &Core, id: NodeId, value: f64) -> Result<(), OutOfMemory> {
+        let shown = Shown { constant: Some(value), ..Shown::own(id, &core.shape(id)) };
         self.fates[id.index()].shown = self.shown.try_push(shown)?;
         Ok(())
     }
@@ -827,17 +882,6 @@ impl Planner {
         let x = node.inputs[0];
         let (dims, kept) = (core.shape(x), core.dims(node.list));
         let len = core.node(x).len;
-        if len == 0 {
-            // Extremes of nothing were refused when they were recorded.
-            let nothing = match reduction {
-                Reduction::LogSumExp => f64::NEG_INFINITY,
-                Reduction::Mean => f64::NAN,
-                _ => 0.0,
-            };
-            let shown = Shown { constant: Some(nothing), ..Shown::own(id, &core.dims(node.shape)) };
-            self.fates[id.index()].shown = self.shown.try_push(shown)?;
-            return Ok(());
-        }
         let whole_rows = reduction == Reduction::LogSumExp;
         let groups = Groups::of(&dims, &kept).filter(|groups| groups.inner == 1 || !whole_rows);
         self.set_view(core, 0, x, core.node(x).shape);
@@ -1281,6 +1325,27 @@ impl Planner {
         }
         false
     }
+}
+
+/// The one number in all elements of a node that has none, or is made of none. So no step but copies
+/// ever walks over a shape with an axis of length 0, beside which others may be of any length.
+///
+/// Indices are checked even where nothing lies at them.
+fn value_of_nothing(core: &Core, node: &Node) -> Option<f64> {
+    let source = match node.op {
+        Op::Reduce(_) | Op::MatMul | Op::Embed => node.inputs[0],
+        Op::IndexSelect | Op::IndexAdd | Op::Gather | Op::ScatterAdd | Op::Pick | Op::Unpick => {
+            return (core.node(node.inputs[1]).len == 0).then_some(0.0);
+        }
+        _ => NodeId::NONE,
+    };
+    let of_none = source.is_node() && core.node(source).len == 0;
+    (node.len == 0 || of_none).then_some(match node.op {
+        // Extremes of nothing were refused when they were recorded.
+        Op::Reduce(Reduction::LogSumExp) => f64::NEG_INFINITY,
+        Op::Reduce(Reduction::Mean) => f64::NAN,
+        _ => 0.0,
+    })
 }
 
 /// Whether a reduction can be made from parts.

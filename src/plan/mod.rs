@@ -22,6 +22,7 @@ mod walk;
 pub(crate) use group::Planner;
 pub(crate) use walk::is_fresh;
 
+use crate::arena::TryPush;
 use crate::dtype::DType;
 use crate::id::NodeId;
 pub(crate) use crate::kernel::SUM_BLOCK;
@@ -455,8 +456,19 @@ impl Plan {
         self.targets.clear();
     }
 
+    /// Bytes of memory that it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        let Self { data, steps, links, programs, slots, fills, instrs, chains, .. } = self;
+        let Self { sinks, gathers, pads, masks, singles, views, words, targets, .. } = self;
+        let fused = [data.bytes(), steps.bytes(), links.bytes(), programs.bytes(), slots.bytes()];
+        let parts = [fills.bytes(), instrs.bytes(), chains.bytes(), sinks.bytes(), gathers.bytes()];
+        let others = [pads.bytes(), masks.bytes(), singles.bytes(), views.bytes(), words.bytes()];
+        [fused, parts, others].iter().flatten().sum::<usize>() + targets.bytes()
+    }
+
     /// Says what is wrong with a plan: for debug builds.
     #[cfg(debug_assertions)]
+    #[allow(clippy::disallowed_macros, reason = "no release has it")]
     pub(crate) fn check(&self) {
         let mut written = vec![false; self.data.len()];
         for step in &self.steps {

@@ -22,6 +22,10 @@ pub(super) struct Walk {
 }
 
 impl Walk {
+    pub(super) fn bytes(&self) -> usize {
+        self.marks.bytes() + self.stack.bytes() + self.visited.bytes()
+    }
+
     /// The nodes to be computed for the roots, in order of ids.
     pub(super) fn needed(&self) -> impl Iterator<Item = NodeId> {
         let needed = self.round + 1;
@@ -79,7 +83,7 @@ impl Walk {
             let (marks, round) = (&self.marks, self.round);
             let range = (least.min(greatest + 1)..=greatest).filter(|&id| marks[id] == round);
             self.visited.clear();
-            self.visited.extend(range.map(|id| NodeId(id as u32)));
+            range.for_each(|id| self.visited.push_within(NodeId(id as u32)));
         } else {
             self.visited.sort_unstable();
         }
