@@ -283,7 +283,7 @@ impl Run<'_> {
         }
         if instr.code == Code::Chain {
             let links = instr.links.of(&self.plan.chains);
-            let size = instr.size as usize;
+            let size = instr.dtype.size();
             let (rows, n) = match instr.grain {
                 Grain::Element => (1, tile.n),
                 Grain::Row => (tile.rows, program.row),
@@ -291,7 +291,7 @@ impl Run<'_> {
             // SAFETY: every slot holds a tile of its grain and of floats of this size.
             unsafe {
                 let slots = workspace.slots.as_ptr();
-                chain(size, self.level)(links, slots, rows, n, AHEAD_TILES * program.tile * size);
+                chain(instr.dtype, self.level)(links, slots, rows, n, AHEAD_TILES * program.tile * size);
             }
             return Ok(());
         }
@@ -311,7 +311,7 @@ impl Run<'_> {
         workspace: &mut Workspace,
     ) -> Result<(), Outside> {
         let (start, n) = tile.span(instr.grain);
-        let size = instr.size as usize;
+        let size = instr.dtype.size();
         let op = workspace.slots[instr.ops[0] as usize].cast_const();
         let row = program.row;
         // SAFETY: every slot holds a tile of its grain, and the result's is another one than the
@@ -394,10 +394,9 @@ impl Run<'_> {
                         )?;
                     }
                 }
-                Code::Mask => match size {
-                    4 => self.mask::<f32>(instr.arg, start, n, out),
-                    _ => self.mask::<f64>(instr.arg, start, n, out),
-                },
+                Code::Mask => {
+                    with_float!(instr.dtype, T => self.mask::<T>(instr.arg, start, n, out));
+                }
                 Code::Sink => {
                     let sink = &self.plan.sinks[instr.arg as usize];
                     let lanes = &mut workspace.lanes[(instr.arg - program.sinks.first) as usize];

@@ -11,6 +11,7 @@
 use super::register::Register;
 #[cfg(target_arch = "x86_64")]
 use super::register::{Y32, Y64, Z32, Z64};
+use crate::dtype::DType;
 use crate::lane::{Fused, W32, W64};
 use crate::level::Level;
 use crate::node::Op;
@@ -328,19 +329,20 @@ levels! {
     v4_f64: Z64, Fused<f64>;
 }
 
-/// The chain for elements of `size` bytes, which are floats, at a level.
-pub(crate) fn chain(size: usize, level: Level) -> Chain {
-    match (level, size) {
+/// The chain for floats of a type at a level.
+pub(crate) fn chain(dtype: DType, level: Level) -> Chain {
+    match (level, dtype) {
         #[cfg(target_arch = "x86_64")]
-        (Level::V3, 4) => v3_f32,
+        (Level::V3, DType::F32) => v3_f32,
         #[cfg(target_arch = "x86_64")]
-        (Level::V3, _) => v3_f64,
+        (Level::V3, DType::F64) => v3_f64,
         #[cfg(target_arch = "x86_64")]
-        (Level::V4, 4) => v4_f32,
+        (Level::V4, DType::F32) => v4_f32,
         #[cfg(target_arch = "x86_64")]
-        (Level::V4, _) => v4_f64,
-        (_, 4) => baseline_f32,
-        _ => baseline_f64,
+        (Level::V4, DType::F64) => v4_f64,
+        (_, DType::F32) => baseline_f32,
+        (_, DType::F64) => baseline_f64,
+        (_, other) => unreachable!("no link takes {other}"),
     }
 }
 

@@ -286,8 +286,8 @@ fn straight(address: u64) -> Vec<Instruction> {
 #[test]
 fn chains_compute_on_vectors_in_registers() {
     for level in [Level::V3, Level::V4] {
-        for size in [4, 8] {
-            let code = straight(chain(size, level) as usize as u64);
+        for dtype in [DType::F32, DType::F64] {
+            let code = straight(chain(dtype, level) as usize as u64);
             let vector = |i: &&Instruction| {
                 (0..i.op_count()).any(|k| match level {
                     Level::V4 => i.op_register(k).is_zmm(),
@@ -300,7 +300,7 @@ fn chains_compute_on_vectors_in_registers() {
             };
             let stored = code.iter().filter(vector).filter(on_stack).count();
             // 40 links that compute, most of them with an operand of either kind, eight times.
-            let name = format!("{} at {size} bytes: {computes} and {stored}", level.name());
+            let name = format!("{} of {dtype}: {computes} and {stored}", level.name());
             assert!(computes > 40 * 2 * 8, "{name}");
             // Where debug assertions are on, the block is on the stack between links.
             assert!(stored == 0 || cfg!(debug_assertions), "{name}");

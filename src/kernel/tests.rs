@@ -359,7 +359,7 @@ fn run_chain<T: Float>(level: Level, links: &[Link], rows: usize, operands: &mut
     let slots: Vec<*mut u8> = operands.iter_mut().map(|x| x.as_mut_ptr().cast()).collect();
     // SAFETY: each operand has rows of n elements, which are more than one a row; the level was
     // detected.
-    unsafe { chain(size_of::<T>(), level)(links, slots.as_ptr(), rows, n, 0) };
+    unsafe { chain(T::DTYPE, level)(links, slots.as_ptr(), rows, n, 0) };
 }
 
 /// Every link that stands for an operation, in every way to reach its operand.

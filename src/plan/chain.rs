@@ -9,6 +9,7 @@ use super::emit::{Emitter, Kind};
 use super::group::NONE;
 use super::{Code, Grain, Instr, Span};
 use crate::arena::{OutOfMemory, TryPush};
+use crate::dtype::DType;
 use crate::kernel::{Act, Form, Link, Reach, forms};
 
 /// How many instructions there are at a time among which the order is chosen, so that values do not
@@ -56,7 +57,7 @@ impl Linking {
 
 /// A chain in the making.
 struct Open {
-    size: u8,
+    dtype: DType,
     /// What the block holds.
     held: u32,
     by_rows: bool,
@@ -205,9 +206,9 @@ impl Emitter {
         row: usize,
         linking: &mut Linking,
     ) -> Result<(), OutOfMemory> {
-        let size = self.instrs[begin].size;
+        let dtype = self.instrs[begin].dtype;
         let first_link = linking.links.len();
-        let mut open = Open { size, held: NONE, by_rows: false };
+        let mut open = Open { dtype, held: NONE, by_rows: false };
         let mut next = Some(begin);
         let mut count = 0;
         while let Some(number) = next {
@@ -250,7 +251,7 @@ impl Emitter {
                 continue;
             }
             let ready = |op| linking.known[op as usize].made;
-            if !self.is_cheap(&number) || instr.size != open.size || !instr.operands().all(ready) {
+            if !self.is_cheap(&number) || instr.dtype != open.dtype || !instr.operands().all(ready) {
                 continue;
             }
             if writes_down {

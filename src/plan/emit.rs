@@ -822,7 +822,7 @@ impl Emitter {
                 (other.out, one.out)
             };
             other.out = NONE;
-            let dtype = if one.size == 4 { DType::F32 } else { DType::F64 };
+            let dtype = one.dtype;
             self.instrs[first] = Instr {
                 kernel: float_kernels(dtype, level).softmaxes_row,
                 ops: [one.ops[0], shares, NONE, NONE],
@@ -927,7 +927,7 @@ impl Emitter {
                     else {
                         continue; // a chunk of a product, which is there
                     };
-                    let is_like_it = grain == Grain::Element && size == u32::from(instr.size);
+                    let is_like_it = grain == Grain::Element && size as usize == instr.dtype.size();
                     if is_like_it && !self.writes.contains(&datum) {
                         let (act, reach) = (Act::Ahead, Reach::Each);
                         plan.chains.try_push(Link { act, reach, slot: k })?;
@@ -1129,7 +1129,7 @@ fn instr(code: Code, name: Op, dtype: DType, out: u32) -> Instr {
         code,
         name,
         grain: Grain::Element,
-        size: dtype.size() as u8,
+        dtype,
         kernel: no_kernel as Kernel,
         out,
         ops: [NONE; 4],

@@ -183,8 +183,8 @@ pub(crate) struct Instr {
     /// What it is called in the plan's text.
     pub(crate) name: Op,
     pub(crate) grain: Grain,
-    /// Bytes of an element of the result (of the operand, for a sink and an index).
-    pub(crate) size: u8,
+    /// Of the result (of the operand, for a sink and an index).
+    pub(crate) dtype: DType,
     pub(crate) kernel: Kernel,
     pub(crate) out: u32,
     pub(crate) ops: [u32; 4],
