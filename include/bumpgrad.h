@@ -758,9 +758,8 @@ bg_node bg_mse(bg_graph *g, bg_node a, bg_node b);
 bg_node bg_dropout(bg_graph *g, bg_node x, double p);
 
 // Computes x, if need be, and writes it as nested brackets; more than 1000 elements are
-// abbreviated, and none are "[]". Floats are rounded to 6 (f32) or 8 (f64) digits, but not before the
-// point: numbers that look alike may differ, and bg_read tells them apart. As snprintf: at most
-// `capacity` bytes are written, a final NUL among them, and the
+// abbreviated, and none are "[]". Floats are rounded to 6 (f32) or 8 (f64) digits, but not before the point: numbers that
+// look alike may differ, and bg_read tells them apart. As snprintf: at most `capacity` bytes are written, a final NUL among them, and the
 // length of the whole text is returned; 0 when x is not valid.
 size_t bg_format(bg_graph *g,
                  bg_node x,

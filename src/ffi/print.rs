@@ -97,9 +97,8 @@ pub(super) fn written(core: &mut Core, what: &str, result: fmt::Result) -> Maybe
 }
 
 /// Computes x, if need be, and writes it as nested brackets; more than 1000 elements are
-/// abbreviated, and none are "[]". Floats are rounded to 6 (f32) or 8 (f64) digits, but not before the
-/// point: numbers that look alike may differ, and bg_read tells them apart. As snprintf: at most
-/// `capacity` bytes are written, a final NUL among them, and the
+/// abbreviated, and none are "[]". Floats are rounded to 6 (f32) or 8 (f64) digits, but not before the point: numbers that
+/// look alike may differ, and bg_read tells them apart. As snprintf: at most `capacity` bytes are written, a final NUL among them, and the
 /// length of the whole text is returned; 0 when x is not valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_format(
