@@ -15,12 +15,17 @@ use crate::op::{Elementwise, Sink, binary, unary};
 use crate::real::Real;
 use crate::roll_call::{Elem, roll_call};
 
+/// The cotangent of a node that the roots depend on by paths whose derivatives are all zero. It is
+/// handed on as such, without arithmetic, in which 0 times infinity would be NaN.
+const ZERO: NodeId = NodeId::IMMEDIATE;
+
 /// Cotangents so far, by node.
 struct Cotangents {
     of: Vec<NodeId>,
-    /// Of the nodes that stand for the expanded form of one `Pull` node, from `first` on.
+    /// Of the nodes that stand for the expanded form of the `Pull` node `pull`, from `first` on.
     expanded: Vec<NodeId>,
     first: usize,
+    pull: NodeId,
 }
 
 impl Cotangents {
@@ -32,14 +37,37 @@ impl Cotangents {
         }
     }
 
+    /// Whether gradients flow to a node. What stands for a `Pull` is recorded late, and must not
+    /// flow where the `Pull` itself would not: to its operands, and from its value to the value's.
+    fn reach(&self, core: &Core, id: NodeId) -> bool {
+        if self.first == usize::MAX || id.index() >= self.first {
+            return true;
+        }
+        let is_it = |path: NodeId| path == id;
+        core.paths(self.pull).any(|path| is_it(path) || core.paths(path).any(is_it))
+    }
+
     fn add(&mut self, core: &mut Core, id: NodeId, cotangent: NodeId) -> Maybe<()> {
+        if !self.reach(core, id) {
+            return Ok(());
+        }
         let cotangent = core.sum_to(cotangent, id)?;
         let sum = match *self.get_mut(id) {
-            NodeId::NONE => cotangent,
+            NodeId::NONE | ZERO => cotangent,
             sum => core.map2(Elem::Add, sum, cotangent)?,
         };
         *self.get_mut(id) = sum;
         Ok(())
+    }
+
+    /// Notes that the roots depend on the operands of a node that has a cotangent: none of them
+    /// counts as unused, whatever was sent to it.
+    fn note_paths(&mut self, core: &Core, id: NodeId) {
+        for path in core.paths(id) {
+            if self.reach(core, path) && self.get_mut(path).is_none() {
+                *self.get_mut(path) = ZERO;
+            }
+        }
     }
 
     fn drain(&mut self, core: &mut Core, sink: &mut Sink) -> Maybe<()> {
@@ -70,8 +98,9 @@ impl Core {
             of: std::mem::take(&mut scratch.cotangents),
             expanded: std::mem::take(&mut scratch.expanded),
             first: usize::MAX,
+            pull: NodeId::NONE,
         };
-        let mut sink = Sink { sent: std::mem::take(&mut scratch.sent) };
+        let mut sink = Sink { of: NodeId::NONE, sent: std::mem::take(&mut scratch.sent) };
         let walked = (|| {
             clear(self, &mut cotangents.of, top + 1)?;
             for &(root, head) in roots {
@@ -85,7 +114,6 @@ impl Core {
                 found(self, id, g)?;
                 if self.node(id).op != Op::Leaf && self.node(id).requires_grad {
                     self.vjp(id, g, &mut cotangents, &mut sink)?;
-                    cotangents.drain(self, &mut sink)?;
                 }
             }
             Ok(())
@@ -100,8 +128,24 @@ impl Core {
         walked
     }
 
-    /// The cotangents that a node sends to its operands.
+    /// Adds the cotangents that a node sends to its operands.
     fn vjp(
+        &mut self,
+        id: NodeId,
+        g: NodeId,
+        cotangents: &mut Cotangents,
+        sink: &mut Sink,
+    ) -> Maybe<()> {
+        if g != ZERO {
+            sink.of = id;
+            self.send(id, g, cotangents, sink)?;
+            cotangents.drain(self, sink)?;
+        }
+        cotangents.note_paths(self, id);
+        Ok(())
+    }
+
+    fn send(
         &mut self,
         id: NodeId,
         g: NodeId,
@@ -152,13 +196,10 @@ impl Core {
         let expanded = expand(self, elem, i as usize, *self.node(id));
         self.no_grad = no_grad;
         let Operand::Node(root) = expanded? else { return Ok(()) };
-        if root.index() < first {
-            return cotangents.add(self, root, g);
-        }
         let last = self.len();
         let mut list = std::mem::take(&mut cotangents.expanded);
         clear(self, &mut list, last - first)?;
-        (cotangents.expanded, cotangents.first) = (list, first);
+        (cotangents.expanded, cotangents.first, cotangents.pull) = (list, first, id);
         let walked = (|| {
             cotangents.add(self, root, g)?;
             for id in (first as u32..last as u32).rev().map(NodeId) {
@@ -166,13 +207,17 @@ impl Core {
                 if !g.is_none() && self.node(id).requires_grad {
                     // Rules are made of operations that are no `Pull`s, so this goes no deeper.
                     self.vjp(id, g, cotangents, sink)?;
-                    cotangents.drain(self, sink)?;
                 }
             }
             Ok(())
         })();
         cotangents.first = usize::MAX;
         walked
+    }
+
+    /// A node for the cotangent of `id`.
+    fn written_out(&mut self, id: NodeId, cotangent: NodeId) -> Maybe<NodeId> {
+        if cotangent == ZERO { self.fill_like(id, 0.0) } else { Ok(cotangent) }
     }
 
     /// The head gradients of the roots: those given, else ones for single elements.
@@ -247,6 +292,7 @@ impl Core {
                 let node = core.node(id);
                 let is_target = node.requires_grad && (node.op == Op::Leaf || node.has_slot());
                 if is_target {
+                    let g = core.written_out(id, g)?;
                     targets.try_push((id, g)).map_err(|_| core.out_of_memory("backward"))?;
                 }
                 Ok(())
@@ -281,9 +327,10 @@ impl Core {
             return Ok(()); // no root depends on anything that has a gradient
         }
         let heads = self.heads(what, roots)?;
-        let walked = self.walk(&heads, |_, id, g| {
-            for (i, _) in xs.iter().enumerate().filter(|&(_, &x)| x == id) {
-                out[i] = g;
+        let walked = self.walk(&heads, |core, id, g| {
+            if xs.contains(&id) {
+                let g = core.written_out(id, g)?;
+                xs.iter().zip(&mut *out).filter(|&(&x, _)| x == id).for_each(|(_, out)| *out = g);
             }
             Ok(())
         });

@@ -104,6 +104,9 @@ impl From<NodeId> for Operand {
     }
 }
 
+/// Marks, in the list of a `Concat`, an operand that required a gradient when that was recorded.
+pub(crate) const PATH: u64 = 1 << 32;
+
 /// An iterator over operands.
 #[derive(Clone)]
 pub(crate) struct Operands<'a> {
@@ -348,6 +351,21 @@ impl Core {
         Operands { inline: &node.inputs, listed }
     }
 
+    /// The operands to which gradients flow from a node: those that required one when it was
+    /// recorded, whatever has been said of them since.
+    #[inline]
+    pub(crate) fn paths(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
+        let node = self.node(id);
+        let listed = match node.op {
+            Op::Concat => &self.lists.get(node.list)[1..],
+            _ => &[],
+        };
+        let inline = node.inputs.iter().enumerate();
+        let inline = inline.filter(|(k, _)| node.paths >> k & 1 != 0).map(|(_, &operand)| operand);
+        let listed = listed.iter().filter(|&word| word & PATH != 0);
+        inline.chain(listed.map(|&word| NodeId(word as u32)))
+    }
+
     pub(crate) fn handle(&self, id: NodeId) -> Handle {
         Handle::new(id.0, self.node(id).tag)
     }
@@ -433,17 +451,21 @@ impl Core {
     // ---- recording ----
 
     pub(crate) fn intern(&mut self, words: &[usize]) -> Maybe<ListId> {
-        self.intern_words(words.iter().map(|&word| word as u64))
-    }
-
-    fn intern_words(&mut self, words: impl ExactSizeIterator<Item = u64> + Clone) -> Maybe<ListId> {
+        let words = words.iter().map(|&word| word as u64);
         self.lists.intern(&self.pool.bump, words).map_err(|_| self.out_of_records())
     }
 
     /// An axis and operands that do not fit in a node.
     pub(crate) fn intern_operands(&mut self, axis: usize, xs: &[NodeId]) -> Maybe<ListId> {
-        let word = |i: usize| i.checked_sub(1).map_or(axis, |i| xs[i].index()) as u64;
-        self.intern_words((0..xs.len() + 1).map(word))
+        let Self { nodes, lists, pool, .. } = &mut *self;
+        let word = |i: usize| match i.checked_sub(1) {
+            None => axis as u64,
+            Some(i) => {
+                let path = if nodes.get(xs[i].index()).requires_grad { PATH } else { 0 };
+                u64::from(xs[i].0) | path
+            }
+        };
+        lists.intern(&pool.bump, (0..xs.len() + 1).map(word)).map_err(|_| self.out_of_records())
     }
 
     /// Checks and interns the shape of a new node.
@@ -473,21 +495,24 @@ impl Core {
         self.fail_point.pass();
         let id = self.nodes.len();
         let may = self.no_grad == 0 && node.dtype.is_float() && node.op.is_differentiable();
-        let requires_grad = may
-            && match node.op {
-                Op::Concat => {
-                    let operands = &self.lists.get(node.list)[1..];
-                    operands.iter().any(|&id| self.nodes.get(id as usize).requires_grad)
-                }
-                _ => node.inputs.iter().any(|&id| id.is_node() && self.node(id).requires_grad),
-            };
-        let hash = self.hash(&node, requires_grad, false, id);
+        let mut paths = 0;
+        if may {
+            for (k, &id) in node.inputs.iter().enumerate() {
+                paths |= u8::from(id.is_node() && self.node(id).requires_grad) << k;
+            }
+        }
+        let requires_grad = paths != 0
+            || may
+                && node.op == Op::Concat
+                && self.lists.get(node.list)[1..].iter().any(|&word| word & PATH != 0);
+        let hash = self.hash(&node, requires_grad, paths, false, id);
         // Written where it stays, field by field: no copy is read back before it is complete.
         let record = Node {
             hash,
             op: node.op,
             dtype: node.dtype,
             requires_grad,
+            paths,
             shape: node.shape,
             tag: self.tag,
             inputs: node.inputs,
@@ -550,12 +575,20 @@ impl Core {
     /// Sums up a node and all before it: what they do, not which data they hold. Two recordings
     /// with the same hash are taken for the same one.
     #[inline(always)]
-    fn hash(&self, node: &NewNode, requires_grad: bool, retains: bool, id: usize) -> u64 {
+    fn hash(
+        &self,
+        node: &NewNode,
+        requires_grad: bool,
+        paths: u8,
+        retains: bool,
+        id: usize,
+    ) -> u64 {
         let before = id.checked_sub(1).map_or(0, |last| self.nodes.get(last).hash);
         let [a, b, c, d] = node.inputs.map(|input| u64::from(input.0));
         let list = |id: ListId| if id.is_none() { 1 } else { self.lists.hash(id) };
         let kind = node.op.code() << 16
             | u64::from(node.dtype as u8) << 8
+            | u64::from(paths) << 2
             | u64::from(retains) << 1
             | u64::from(requires_grad);
         let operands = mix(a << 32 | b, c << 32 | d);
@@ -595,7 +628,7 @@ impl Core {
             let Node { op, dtype, shape, len, inputs, list, imm, .. } = node;
             let recorded = NewNode { op, dtype, shape, len, inputs, list, imm };
             let retains = op != Op::Leaf && node.has_slot();
-            let hash = self.hash(&recorded, node.requires_grad, retains, id);
+            let hash = self.hash(&recorded, node.requires_grad, node.paths, retains, id);
             self.nodes.get_mut(id).hash = hash;
         }
         self.outdated = usize::MAX;

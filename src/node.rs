@@ -177,6 +177,8 @@ pub(crate) struct Node {
     pub(crate) op: Op,
     pub(crate) dtype: DType,
     pub(crate) requires_grad: bool,
+    /// Bit `k` is set if operand `k` required a gradient when this was recorded: see `Core::paths`.
+    pub(crate) paths: u8,
     /// The interned shape.
     pub(crate) shape: ListId,
     /// The graph's tag when the node was recorded: a handle is valid only with the same tag.

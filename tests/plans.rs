@@ -62,9 +62,8 @@ fn a_leaf_that_was_changed_and_dropped_leaves_no_plan_behind() -> Result<()> {
     let z = g.param(&[2.0f64], &[]);
     let mark = g.mark();
     let x = g.tensor(&[3.0f64], &[]);
-    let y = x * z;
     x.set_requires_grad(true)?;
-    y.backward()?;
+    (x * z).backward()?;
     assert_eq!(x.grad::<f64>()?, Some(vec![2.0]));
     g.rewind(mark)?;
     let x = g.tensor(&[3.0f64], &[]);

@@ -188,7 +188,6 @@ fn allocation_failures() {
 }
 
 #[test]
-#[ignore = "the crate that starts the threads may abort"]
 fn allocation_failures_with_threads() {
     fail_allocations(&["threads"]);
 }

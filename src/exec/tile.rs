@@ -291,7 +291,13 @@ impl Run<'_> {
             // SAFETY: every slot holds a tile of its grain and of floats of this size.
             unsafe {
                 let slots = workspace.slots.as_ptr();
-                chain(instr.dtype, self.level)(links, slots, rows, n, AHEAD_TILES * program.tile * size);
+                chain(instr.dtype, self.level)(
+                    links,
+                    slots,
+                    rows,
+                    n,
+                    AHEAD_TILES * program.tile * size,
+                );
             }
             return Ok(());
         }

@@ -59,15 +59,16 @@ impl Op {
 }
 
 /// Where a family's reverse rule leaves the cotangents of its operands.
-#[derive(Default)]
 pub(crate) struct Sink {
+    /// The node whose rule it is.
+    pub(crate) of: NodeId,
     pub(crate) sent: Vec<(NodeId, NodeId)>,
 }
 
 impl Sink {
-    /// Whether an operand needs its cotangent.
+    /// Whether an operand needs its cotangent. (A `Concat` looks at its list instead.)
     pub(crate) fn wants(&self, core: &Core, operand: NodeId) -> bool {
-        operand.is_node() && core.node(operand).requires_grad
+        core.paths(self.of).any(|path| path == operand)
     }
 
     pub(crate) fn send(

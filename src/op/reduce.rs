@@ -330,12 +330,16 @@ impl Core {
     ) -> Maybe<NodeId> {
         let dtype = self.need_float("var", x)?;
         let count = self.axes("var", x, axes)?.count(&self.shape(x)) as f64;
-        let mut distance = x;
-        for _ in 0..2 {
-            let mean = self.mean(distance, axes, true)?;
-            let mean = self.detach(mean)?;
-            distance = self.map2(Elem::Sub, distance, mean)?;
-        }
+        let mean = self.mean(x, axes, true)?;
+        let mean = self.detach(mean)?;
+        let distance = self.map2(Elem::Sub, x, mean)?;
+        // What was lost in rounding the mean; nothing where a distance is beyond the range.
+        let lost = self.mean(distance, axes, true)?;
+        let lost = self.detach(lost)?;
+        let size = self.map(Elem::Abs, lost)?;
+        let known = self.compare(Comparison::Le, size, Operand::Constant(dtype.largest()))?;
+        let lost = self.where_(known, lost, Operand::Constant(0.0))?;
+        let distance = self.map2(Elem::Sub, distance, lost)?;
         let square = self.map(Elem::Square, distance)?;
         let total = self.sum(square, axes, keepdim)?;
         let rest = self.sum(distance, axes, keepdim)?;

@@ -2,7 +2,7 @@
 
 use super::Sink;
 use crate::error::{ErrorKind, Maybe};
-use crate::graph::{Core, NewNode};
+use crate::graph::{Core, NewNode, PATH};
 use crate::id::{ListId, NodeId};
 use crate::node::Op;
 use crate::shape::{self, Dims, MAX_RANK};
@@ -366,9 +366,10 @@ impl Core {
         let axis = self.list(list)[0] as usize;
         let mut start = 0;
         for i in 1..self.list(list).len() {
-            let x = NodeId(self.list(list)[i] as u32);
+            let word = self.list(list)[i];
+            let x = NodeId(word as u32);
             let count = self.shape(x)[axis];
-            if sink.wants(self, x) {
+            if word & PATH != 0 {
                 let cotangent = self.slice_by(g, axis, start, count, 1)?;
                 sink.send(self, x, cotangent)?;
             }

@@ -251,7 +251,8 @@ impl Emitter {
                 continue;
             }
             let ready = |op| linking.known[op as usize].made;
-            if !self.is_cheap(&number) || instr.dtype != open.dtype || !instr.operands().all(ready) {
+            if !self.is_cheap(&number) || instr.dtype != open.dtype || !instr.operands().all(ready)
+            {
                 continue;
             }
             if writes_down {
