@@ -130,8 +130,7 @@ impl Graph {
     #[track_caller]
     fn offer_map(&self, record: impl FnOnce(&mut Session) -> Handle) -> Var<'_> {
         let caller = Location::caller();
-        let handle =
-            self.session.borrow_mut().enter_to_record(|session| located(session, caller, record));
+        let handle = located(&mut self.session.borrow_mut(), caller, record);
         Var { graph: self, handle }
     }
 

@@ -141,7 +141,7 @@ unsafe fn record(g: *mut bg_graph, body: impl FnOnce(&mut Session) -> Handle) ->
 /// As for [`call`].
 unsafe fn record_map(g: *mut bg_graph, body: impl FnOnce(&mut Session) -> Handle) -> bg_node {
     // SAFETY: the caller's promise.
-    unsafe { call_by(g, |session| session.enter_to_record(|session| body(session).into())) }
+    unsafe { call_by(g, |session| body(session).into()) }
 }
 
 /// A function that reports: first an error that is remembered, and then it does nothing.
