@@ -485,7 +485,7 @@ impl Session {
         // Memory first, so that running out of it leaves all parameters and averages as they were.
         let mut fresh = Vec::new();
         for slot in 0..core.slots.len() {
-            let present = core.slots[slot].moments.iter().flatten().count();
+            let present = core.slots[slot].moments.iter().filter(|kept| kept.is_some()).count();
             if !core.is_parameter(slot) || present == moments {
                 continue;
             }
@@ -501,8 +501,10 @@ impl Session {
         }
         core.is_torn = true;
         for (slot, buffers) in fresh {
-            let old = std::mem::replace(&mut core.slots[slot].moments, buffers);
-            old.into_iter().flatten().for_each(|buffer| core.pool.give(buffer));
+            for (place, buffer) in buffers.into_iter().enumerate() {
+                let old = std::mem::replace(&mut core.slots[slot].moments[place], buffer);
+                old.map_or((), |old| core.pool.give(old));
+            }
             core.slots[slot].steps = 0;
         }
         for slot in 0..core.slots.len() {
@@ -610,8 +612,7 @@ impl Engine {
                 [grad.as_ptr(), first.as_ptr(), std::ptr::null()],
             ),
             Update::Adam { rate, betas: [b1, b2], epsilon, decay } => {
-                // 1 - beta^t, for a beta that may be close to 1.
-                let rest = |beta: f64| -libm::expm1(slot.steps as f64 * libm::log(beta));
+                let rest = |beta: f64| rest(beta, slot.steps as f64);
                 let Some(second) = slot.moments[1] else {
                     unreachable!("taken before the first update")
                 };
@@ -633,4 +634,12 @@ impl Engine {
         // dtype, and the coefficients follow them where the kernel expects them.
         unsafe { kernel(node.len, value.as_ptr(), a, b, c, d) };
     }
+}
+
+/// 1 - beta^t, for a beta that may be close to 1.
+// (By itself: the compiler would take the logarithm out of the loop over the parameters, and take it of
+// nothing for an optimiser that has no beta.)
+#[inline(never)]
+fn rest(beta: f64, t: f64) -> f64 {
+    -libm::expm1(t * libm::log(beta))
 }

@@ -317,7 +317,7 @@ fn clamping_between_bounds_in_the_wrong_order_gives_the_upper_one() -> Result<()
 #[test]
 fn large_numbers_are_printed_to_the_point() {
     let g = Graph::new();
-    assert_eq!(g.scalar(1234567.125f32).to_string(), "1234567");
+    assert_eq!(g.scalar(1_234_567.1f32).to_string(), "1234567");
     assert_eq!(g.scalar(1234568.5f32).to_string(), "1234569");
     assert_eq!(g.scalar(123456789012.25f64).to_string(), "123456789012");
     assert_eq!(g.scalar(12345.678f32).to_string(), "12345.7");

@@ -238,7 +238,7 @@ fn losses_over_many_rows() -> Result<()> {
     let exact: f64 = a.iter().zip(&b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
     let loss = g.tensor(&a, &[n]).mse(g.tensor(&b, &[n])).to_vec::<f32>()?;
     check("mse", n, &loss, &[exact / n as f64]);
-    let logits = g.param(&vec![0.0f32; 3], &[3]);
+    let logits = g.param(&[0.0f32; 3], &[3]);
     let classes = g.tensor(&vec![1i64; n], &[n]);
     let loss = logits.expand(&[n as isize, 3]).cross_entropy(classes);
     check("cross entropy", n, &loss.to_vec()?, &[3f64.ln()]);
