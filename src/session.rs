@@ -503,7 +503,9 @@ impl Session {
         for (slot, buffers) in fresh {
             for (place, buffer) in buffers.into_iter().enumerate() {
                 let old = std::mem::replace(&mut core.slots[slot].moments[place], buffer);
-                old.map_or((), |old| core.pool.give(old));
+                if let Some(old) = old {
+                    core.pool.give(old);
+                }
             }
             core.slots[slot].steps = 0;
         }
