@@ -468,12 +468,25 @@ impl<'a> Real for Rec<'a> {
 
     rec_functions!(
         abs Abs, sqrt Sqrt, floor Floor, ceil Ceil, round Round, exp Exp, expm1 Expm1, ln Log,
-        log1p Log1p, sin Sin, cos Cos, tan Tan, tanh Tanh, sigmoid Sigmoid, erf Erf
+        log1p Log1p, sin Sin, cos Cos, tan Tan, tanh Tanh, sigmoid Sigmoid, erf Erf,
+        bell Bell, gaussian Gaussian, normal_cdf NormalCdf, logistic Logistic,
+        logistic_cdf LogisticCdf
     );
 
-    fn normal_cdf(self) -> Self {
-        let scaled = self * Rec::Constant(std::f64::consts::FRAC_1_SQRT_2);
-        Rec::Constant(0.5) * (Rec::Constant(1.0) + scaled.erf())
+    fn strong(self, other: Self) -> Self {
+        self.binary(Elem::Strong, other, <f64 as Real>::strong)
+    }
+
+    fn pow_log(self, exponent: Self, k: usize) -> Self {
+        match k {
+            0 => self.binary(Elem::PowLog0, exponent, |a, b| a.pow_log(b, 0)),
+            1 => self.binary(Elem::PowLog1, exponent, |a, b| a.pow_log(b, 1)),
+            2 => self.binary(Elem::PowLog2, exponent, |a, b| a.pow_log(b, 2)),
+            _ => {
+                let away = Self::select(self.eq(Self::lit(0.0)), Self::lit(1.0), self);
+                self.pow_log(exponent, k - 1).strong(away.ln())
+            }
+        }
     }
 
     fn pow(self, exponent: Self) -> Self {
@@ -505,6 +518,8 @@ impl<'a> Real for Rec<'a> {
                     no
                 }
             }
+            // Both the same, as where an exact exponent leaves nothing to choose.
+            RecMask::Node(..) if yes.operand() == no.operand() => yes,
             RecMask::Node(recorder, mask) => recorder.record(|core| {
                 let yes = match (yes, no) {
                     (Rec::Constant(c), Rec::Constant(_)) => {
@@ -526,9 +541,15 @@ fn expand(core: &mut Core, elem: Elem, i: usize, pull: Node) -> Maybe<Operand> {
         like: pull.inputs[arity + 1],
         failed: Cell::new(false),
     };
+    // What the compact rule does not read may still be known from the value's node.
+    let value = pull.inputs[arity];
+    let known =
+        if value.is_node() { recorder.core.borrow().node(value).inputs } else { pull.inputs };
     let operand = |k: usize| match pull.inputs[k] {
+        NodeId::NONE if k < arity && known[k].is_node() => Rec::Node(&recorder, known[k]),
         NodeId::IMMEDIATE => Rec::Constant(pull.imm),
-        // The rule does not read it.
+        NodeId::NONE if k < arity && known[k] == NodeId::IMMEDIATE => Rec::Constant(pull.imm),
+        // Nobody reads it.
         NodeId::NONE => Rec::Constant(f64::NAN),
         id => Rec::Node(&recorder, id),
     };
@@ -536,8 +557,8 @@ fn expand(core: &mut Core, elem: Elem, i: usize, pull: Node) -> Maybe<Operand> {
     macro_rules! run {
         (1: $($unary:ident),*; 2: $($binary:ident),*;) => {
             match elem {
-                $(Elem::$unary => unary::$unary::pull([operand(0)], y, g)[i],)*
-                $(Elem::$binary => binary::$binary::pull([operand(0), operand(1)], y, g)[i],)*
+                $(Elem::$unary => unary::$unary::recorded([operand(0)], y, g)[i],)*
+                $(Elem::$binary => binary::$binary::recorded([operand(0), operand(1)], y, g)[i],)*
             }
         };
     }

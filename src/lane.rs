@@ -222,6 +222,26 @@ macro_rules! real {
                 math::$math::gaussian(self)
             }
             #[inline(always)]
+            fn bell(self) -> Self {
+                math::$math::bell_of_square(self)
+            }
+            #[inline(always)]
+            fn silu(self) -> Self {
+                math::$math::silu(self)
+            }
+            #[inline(always)]
+            fn gelu(self) -> Self {
+                math::$math::gelu(self)
+            }
+            #[inline(always)]
+            fn gelu_gate(self) -> Self {
+                math::$math::gelu_gate(self)
+            }
+            #[inline(always)]
+            fn gelu_tanh(self) -> Self {
+                math::$math::gelu_tanh(self)
+            }
+            #[inline(always)]
             fn pow(self, exponent: Self) -> Self {
                 math::$math::pow(self, exponent)
             }

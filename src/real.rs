@@ -52,7 +52,54 @@ pub(crate) trait Real:
     fn gaussian(self) -> Self {
         (Self::lit(-0.5) * self * self).exp()
     }
+    /// e^(-x^2)
+    #[inline(always)]
+    fn bell(self) -> Self {
+        (-(self * self)).exp()
+    }
+    /// The derivative of the sigmoid, e^x / (1 + e^x)^2. Lanes compute one exponential.
+    #[inline(always)]
+    fn logistic(self) -> Self {
+        self.sigmoid() * (-self).sigmoid()
+    }
+    /// The sigmoid; recorded as a function whose derivatives hold in the tails.
+    #[inline(always)]
+    fn logistic_cdf(self) -> Self {
+        self.sigmoid()
+    }
+    /// x sigmoid(x), 0 at -infinity.
+    #[inline(always)]
+    fn silu(self) -> Self {
+        Self::select(self.lt(Self::lit(-1e4)), Self::lit(-0.0), self * self.sigmoid())
+    }
+    /// x normal_cdf(x), 0 at -infinity.
+    #[inline(always)]
+    fn gelu(self) -> Self {
+        Self::select(self.lt(Self::lit(-1e4)), Self::lit(-0.0), self * self.normal_cdf())
+    }
+    /// sigmoid(2 u) for u = sqrt(2/pi) (x + 0.044715 x^3).
+    #[inline(always)]
+    fn gelu_gate(self) -> Self {
+        (self * (Self::lit(GATE) + Self::lit(GATE_CUBE) * (self * self))).sigmoid()
+    }
+    /// x gelu_gate(x), 0 at -infinity.
+    #[inline(always)]
+    fn gelu_tanh(self) -> Self {
+        Self::select(self.lt(Self::lit(-1e4)), Self::lit(-0.0), self * self.gelu_gate())
+    }
+    /// self * other, and 0 where one of them is, even if the other is infinite or NaN.
+    #[inline(always)]
+    fn strong(self, other: Self) -> Self {
+        let zero = Self::lit(0.0);
+        let product = Self::select(other.eq(zero), zero, self * other);
+        Self::select(self.eq(zero), zero, product)
+    }
     fn pow(self, exponent: Self) -> Self;
+    /// self^exponent ln(self)^k, for k > 0 with 0 where self is 0 and the exponent is not negative.
+    #[inline(always)]
+    fn pow_log(self, exponent: Self, k: usize) -> Self {
+        times_log(self.pow(exponent), self, exponent, k)
+    }
     /// The angle of the point (x, self).
     fn atan2(self, x: Self) -> Self;
 
@@ -60,6 +107,32 @@ pub(crate) trait Real:
     fn lt(self, other: Self) -> Self::Mask;
     fn le(self, other: Self) -> Self::Mask;
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
+}
+
+/// The factors of x and x^3 in the exponent of [`Real::gelu_gate`]: 2 sqrt(2/pi), and 0.044715 of it.
+pub(crate) const GATE: f64 = 1.5957691216057308;
+pub(crate) const GATE_CUBE: f64 = 0.07135481627260025;
+
+/// a^b ln(a)^k, from y = a^b. It is 0 where y is, and where a is 0 and b is not negative, which is
+/// PyTorch's derivative of 0^b.
+#[inline(always)]
+pub(crate) fn times_log<R: Real>(y: R, a: R, b: R, k: usize) -> R {
+    if k == 0 {
+        return y;
+    }
+    let (zero, ln) = (R::lit(0.0), a.ln());
+    let power = (1..k).fold(ln, |power, _| power * ln);
+    let product = R::select(y.eq(zero), R::select(a.lt(zero), ln, zero), y * power);
+    R::select(a.eq(zero), R::select(zero.le(b), zero, product), product)
+}
+
+/// x, but at least -size and at most size; NaN stays. For factors that would otherwise be infinite
+/// beside one that is 0 long before.
+#[inline(always)]
+pub(crate) fn within<R: Real>(x: R, size: f64) -> R {
+    let (least, most) = (R::lit(-size), R::lit(size));
+    let x = R::select(x.lt(least), least, x);
+    R::select(most.lt(x), most, x)
 }
 
 /// The reference: libm, or the plain formula where that is as good.
@@ -140,6 +213,11 @@ impl Real for f64 {
         let y = libm::exp(-0.5 * square);
         // Only where the value still moves: at infinity what is lost is NaN.
         if self.abs() < 40.0 { y - y * (0.5 * self.mul_add(self, -square)) } else { y }
+    }
+    fn bell(self) -> f64 {
+        let square = self * self;
+        let y = libm::exp(-square);
+        if self.abs() < 40.0 { y - y * self.mul_add(self, -square) } else { y }
     }
     fn pow(self, exponent: f64) -> f64 {
         libm::pow(self, exponent)

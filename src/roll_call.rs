@@ -2,6 +2,9 @@
 //!
 //! A word here and a block in `op/unary.rs` or `op/binary.rs` make an operation: the enum below,
 //! the kernels at every level, the gradient and the tests' loops all follow from the word.
+//!
+//! The last line of each number of operands is not for users: these are the operations that rules
+//! are recorded with when they are differentiated again, for their derivatives hold everywhere.
 
 /// Calls a macro with the whole list.
 macro_rules! roll_call {
@@ -9,9 +12,10 @@ macro_rules! roll_call {
         $then! {
             1: Neg, Abs, Sign, Exp, Expm1, Log, Log1p, Sqrt, Rsqrt, Square, Reciprocal,
                Sin, Cos, Tan, Tanh, Sigmoid, Erf, Relu, Softplus, Gelu, GeluTanh, Silu,
-               Floor, Ceil, Round, NotNegative;
+               Floor, Ceil, Round, NotNegative,
+               Bell, Gaussian, NormalCdf, Logistic, LogisticCdf;
             2: Add, Sub, Mul, Div, Pow, Maximum, Minimum, Atan2, AtLeast, AtMost, NormShare, NormRoot,
-               Weigh;
+               Weigh, Strong, PowLog0, PowLog1, PowLog2;
         }
     };
 }

@@ -342,6 +342,12 @@ const DECIDED: &[(&str, &str, &str)] = &[
     // Far out on an axis the angle does not change any more: 0. PyTorch gets NaN for one of the two
     // operands, from infinity times 0. (`op/tests.rs` has these points.)
     ("atan2", "special points: infinities, NaN", ""),
+    // Exact, where PyTorch gives x above 20; and 0 at -infinity, where it gives NaN. Their derivatives of
+    // all orders are in `tests/derivatives.rs`.
+    ("softplus", "special points: small and large", ""),
+    ("gelu", "special points", ""),
+    ("gelu_tanh", "special points", ""),
+    ("silu", "special points", ""),
     // A row that is left out does not count, whatever it holds; PyTorch multiplies NaN by 0.
     ("cross_entropy", "special points: NaN in an ignored row", ""),
 ];

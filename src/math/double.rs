@@ -5,6 +5,7 @@
 
 use super::{at_least, at_most, ln_ends, polynomial, sum, sum_by_size, with_sign};
 use crate::lane::Lane64;
+use crate::real::{GATE, GATE_CUBE};
 
 /// 1.5 * 2^52: added to a number below 2^51 it leaves the nearest integer in the low bits.
 const ROUNDER: f64 = 6755399441055744.0;
@@ -134,6 +135,67 @@ pub(crate) fn sigmoid<L: Lane64>(x: L) -> L {
     let (e, one) = (exp(-x.abs()), L::lit(1.0));
     let n = L::select(x.lt(L::lit(0.0)), e, one);
     (-n).mul_add(e / (one + e), n)
+}
+
+/// x / (1 + e^-t) for t of the sign of x, given e^-|t|: as [`sigmoid`], but where x is negative it
+/// multiplies before the last scaling, so that a subnormal result is rounded once.
+#[inline(always)]
+fn gated<L: Lane64>(x: L, e: Exponential<L>) -> L {
+    let (one, negative) = (L::lit(1.0), x.lt(L::lit(0.0)));
+    let m = one + (e.r + e.s);
+    let power = scale(m, e.biased);
+    // Far down the power is 0, and infinity times it would be NaN.
+    let n = L::select(negative, at_least(x, -1e4) * m, x);
+    // (Where n is larger, nothing is taken from it: infinity times 0 would be NaN.)
+    let y = (-at_most(n, 1e4)).mul_add(power / (one + power), n);
+    L::select(negative, scale(y, e.biased), y)
+}
+
+/// e^-|x|, for any x.
+#[inline(always)]
+fn decay<L: Lane64>(x: L) -> Exponential<L> {
+    exponential((at_least(-x.abs(), -800.0), L::lit(0.0)))
+}
+
+/// [`gated`]. Measured: 1.85 ULP.
+#[inline(always)]
+pub(crate) fn silu<L: Lane64>(x: L) -> L {
+    gated(x, decay(x))
+}
+
+/// e^-|2 u| for u = sqrt(2/pi) (x + 0.044715 x^3); the exponent is a pair, for rounding it would cost
+/// up to 1000 ULP in the far tail.
+#[inline(always)]
+fn gate_decay<L: Lane64>(x: L) -> Exponential<L> {
+    /// What the factors lose in f64.
+    const GATE_REST: f64 = -9.96930880911092e-17;
+    const GATE_CUBE_REST: f64 = -6.175149918155315e-19;
+    // From 21.6 on the power is 0.
+    let a = at_most(x.abs(), 22.0);
+    let square = a * a;
+    let square_rest = a.product_error(a, square);
+    let factor = L::lit(GATE_CUBE);
+    let q = factor * square;
+    let q_rest = factor.product_error(square, q)
+        + factor.mul_add(square_rest, square.mul_add(L::lit(GATE_CUBE_REST), L::lit(GATE_REST)));
+    let (w, w_rest) = sum(L::lit(GATE), q);
+    let t = -a * w;
+    exponential((t, -a.product_error(w, -t) - a * (w_rest + q_rest)))
+}
+
+/// [`gate_decay`]. Measured: 1.26 ULP.
+#[inline(always)]
+pub(crate) fn gelu_gate<L: Lane64>(x: L) -> L {
+    let e = gate_decay(x);
+    let (e, one) = (scale(L::lit(1.0) + (e.r + e.s), e.biased), L::lit(1.0));
+    let n = L::select(x.lt(L::lit(0.0)), e, one);
+    (-n).mul_add(e / (one + e), n)
+}
+
+/// [`gated`]. Measured: 1.85 ULP.
+#[inline(always)]
+pub(crate) fn gelu_tanh<L: Lane64>(x: L) -> L {
+    gated(x, gate_decay(x))
 }
 
 /// (ln((1 + s) / (1 - s)) - 2 s) / s^3 as a polynomial in s^2, for |s| <= 0.1716; error 2^-58.45
@@ -364,9 +426,10 @@ const MILLS: [f64; 22] = [
     -2.9649738211235875e-10,
 ];
 
-/// Phi(-a) for a from 0 to 40, where `e` is e^(-a^2 / 2).
+/// Phi(-a) for a from 0 to 40, where `e` is e^(-a^2 / 2), still to be scaled by the power of 2 in
+/// `e.biased`.
 #[inline(always)]
-fn normal_tail<L: Lane64>(a: L, e: Exponential<L>) -> L {
+fn normal_tail<L: Lane64>(a: L, e: &Exponential<L>) -> L {
     /// 1 / sqrt(2 pi)
     const FRAC_1_SQRT_2_PI: f64 = 0.3989422804014327;
     let (power, power_rest) = sum_by_size(L::lit(1.0), e.r);
@@ -388,7 +451,7 @@ fn normal_tail<L: Lane64>(a: L, e: Exponential<L>) -> L {
     // n / d, then corrected by what the product with it misses.
     let y = n * inverse;
     let missing = n.minus_product(y, d) + (n_rest - y * d_rest);
-    scale(missing.mul_add(inverse, y), e.biased)
+    missing.mul_add(inverse, y)
 }
 
 /// A polynomial for |x| < 0.85, else 1 - 2 Phi(-sqrt(2) |x|), which is small enough for the
@@ -399,7 +462,7 @@ pub(crate) fn erf<L: Lane64>(x: L) -> L {
     let a = at_most(x.abs(), 6.5);
     let square = a * a;
     let e = exponential((-square, -a.product_error(a, square)));
-    let tail = normal_tail(a * L::lit(std::f64::consts::SQRT_2), e);
+    let tail = scale(normal_tail(a * L::lit(std::f64::consts::SQRT_2), &e), e.biased);
     let far = with_sign(tail.mul_add(L::lit(-2.0), L::lit(1.0)), x);
     let near = x.mul_add(polynomial(square, ERF), x);
     L::select(a.lt(L::lit(0.85)), near, far)
@@ -421,12 +484,33 @@ pub(crate) fn gaussian<L: Lane64>(x: L) -> L {
     scale(L::lit(1.0) + (e.r + e.s), e.biased)
 }
 
+/// e^(-x^2), as [`bell`]. Measured: 0.79 ULP.
+#[inline(always)]
+pub(crate) fn bell_of_square<L: Lane64>(x: L) -> L {
+    // Beyond 27.3 it is 0.
+    let a = at_most(x.abs(), 28.0);
+    let square = a * a;
+    let e = exponential((-square, -a.product_error(a, square)));
+    scale(L::lit(1.0) + (e.r + e.s), e.biased)
+}
+
+/// x [`normal_cdf`], with x multiplied in before the last scaling. Measured: 2.26 ULP.
+#[inline(always)]
+pub(crate) fn gelu<L: Lane64>(x: L) -> L {
+    let a = at_most(x.abs(), 40.0);
+    let e = bell(a);
+    let tail = normal_tail(a, &e);
+    let above = x * (L::lit(1.0) - scale(tail, e.biased));
+    L::select(x.lt(L::lit(0.0)), scale(-a * tail, e.biased), above)
+}
+
 /// [`normal_tail`] or one less it. Measured: 1.88 ULP.
 #[inline(always)]
 pub(crate) fn normal_cdf<L: Lane64>(x: L) -> L {
     // Beyond 38.6 the tail is 0.
     let a = at_most(x.abs(), 40.0);
-    let tail = normal_tail(a, bell(a));
+    let e = bell(a);
+    let tail = scale(normal_tail(a, &e), e.biased);
     L::select(x.lt(L::lit(0.0)), tail, L::lit(1.0) - tail)
 }
 

@@ -7,7 +7,7 @@ use super::{
     NEAR_LIMIT_F32, at_least, at_most, double, ln_ends, polynomial, sum_by_size, with_sign,
 };
 use crate::lane::{Bits, Lane32, Lane64};
-use crate::real::Real;
+use crate::real::{GATE, GATE_CUBE, Real};
 
 /// 1.5 * 2^23: added to a number below 2^22 it leaves the nearest integer in the low bits.
 const ROUNDER: f64 = 12582912.0;
@@ -42,9 +42,14 @@ fn power_of_two<L: Lane32>(k: L) -> L {
 #[inline(always)]
 fn exponential<L: Lane32>(x: L, bias: f64) -> (L, L) {
     let (k, biased) = exponent(x, bias);
-    let r = k.mul_add(L::lit(-LN_2_REST), k.mul_add(L::lit(-LN_2_TOP), x));
+    (power(k.mul_add(L::lit(-LN_2_REST), k.mul_add(L::lit(-LN_2_TOP), x))), biased)
+}
+
+/// e^r for |r| up to ln(2) / 2.
+#[inline(always)]
+fn power<L: Lane32>(r: L) -> L {
     let one = L::lit(1.0);
-    (r.mul_add(r.mul_add(polynomial(r, EXP), one), one), biased)
+    r.mul_add(r.mul_add(polynomial(r, EXP), one), one)
 }
 
 /// e^x for x from -80 to 80, where one factor 2^k will do.
@@ -127,6 +132,58 @@ pub(crate) fn sigmoid<L: Lane32>(x: L) -> L {
     let (e, one) = (scale_down(m, biased), L::lit(1.0));
     let n = L::select(x.lt(L::lit(0.0)), e, one);
     (-n).fused(e / (one + e), n)
+}
+
+/// As in `double`; e^-|t| is m 2^k, with k as [`scale_down`] takes it.
+#[inline(always)]
+fn gated<L: Lane32>(x: L, (m, biased): (L, L)) -> L {
+    let (one, negative) = (L::lit(1.0), x.lt(L::lit(0.0)));
+    let power = scale_down(m, biased);
+    let n = L::select(negative, at_least(x, -110.0) * m, x);
+    let y = (-at_most(n, 1e4)).mul_add(power / (one + power), n);
+    L::select(negative, scale_down(y, biased), y)
+}
+
+/// [`gated`]. Measured: 2.44 ULP.
+#[inline(always)]
+pub(crate) fn silu<L: Lane32>(x: L) -> L {
+    gated(x, exponential(at_least(-x.abs(), -110.0), DOWN))
+}
+
+/// As in `double`: e^-|2 u| as m 2^k.
+#[inline(always)]
+fn gate_decay<L: Lane32>(x: L) -> (L, L) {
+    /// The first 17 bits of [`GATE`](crate::real::GATE), so that a sum less it is exact.
+    const TOP: f64 = 1.595703125;
+    // From 10.6 on the power is 0.
+    let a = at_most(x.abs(), 11.0);
+    let square = a * a;
+    let factor = L::lit(GATE_CUBE);
+    let w = factor.mul_add(square, L::lit(TOP));
+    let rest = factor.fused(square, L::lit(TOP) - w);
+    let rest = factor.mul_add(a.square_error(square), rest);
+    let rest =
+        square.mul_add(L::lit(GATE_CUBE - GATE_CUBE as f32 as f64), rest + L::lit(GATE - TOP));
+    let t = a * w;
+    let t_rest = a.fused(w, -t) + a * rest;
+    let (k, biased) = exponent(-t, DOWN);
+    let r = k.mul_add(L::lit(-LN_2_TOP), -t) + k.mul_add(L::lit(-LN_2_REST), -t_rest);
+    (power(r), biased)
+}
+
+/// [`gate_decay`]. Measured: 1.67 ULP.
+#[inline(always)]
+pub(crate) fn gelu_gate<L: Lane32>(x: L) -> L {
+    let (m, biased) = gate_decay(x);
+    let (e, one) = (scale_down(m, biased), L::lit(1.0));
+    let n = L::select(x.lt(L::lit(0.0)), e, one);
+    (-n).fused(e / (one + e), n)
+}
+
+/// [`gated`]. Measured: 2.33 ULP.
+#[inline(always)]
+pub(crate) fn gelu_tanh<L: Lane32>(x: L) -> L {
+    gated(x, gate_decay(x))
 }
 
 /// (ln((1 + s) / (1 - s)) - 2 s) / s^3 as a polynomial in s^2, for |s| <= 0.1716; error 2^-34.24
@@ -371,12 +428,13 @@ const MILLS: Mills = Mills {
     ],
 };
 
-/// e^(-a^2 / 2) as 2^k (1 + m), for a from 0 to 14.5, and k as [`scale_down`] takes it. The exponent
-/// is a pair: rounding it would cost up to 50 ULP in the far tail.
+/// e^(-a^2 half) as 2^k (1 + m), for an exponent down to -105 and a power of 2 as `half`, and k as
+/// [`scale_down`] takes it. The exponent is a pair: rounding it would cost up to 50 ULP in the far
+/// tail.
 #[inline(always)]
-fn bell<L: Lane32>(a: L) -> (L, L) {
+fn bell<L: Lane32>(a: L, half: f64) -> (L, L) {
     let square = a * a;
-    let (x, x_rest) = (square * L::lit(-0.5), a.square_error(square) * L::lit(-0.5));
+    let (x, x_rest) = (square * L::lit(-half), a.square_error(square) * L::lit(-half));
     let (k, biased) = exponent(x, DOWN);
     let r = k.mul_add(L::lit(-LN_2_TOP), x) + k.mul_add(L::lit(-LN_2_REST), x_rest);
     ((r * r).mul_add(polynomial(r, EXP), r), biased)
@@ -386,22 +444,44 @@ fn bell<L: Lane32>(a: L) -> (L, L) {
 #[inline(always)]
 pub(crate) fn gaussian<L: Lane32>(x: L) -> L {
     // Beyond 14.5 it is 0.
-    let (m, k) = bell(at_most(x.abs(), 14.5));
+    let (m, k) = bell(at_most(x.abs(), 14.5), 0.5);
     scale_down(L::lit(1.0) + m, k)
 }
 
-/// The tail Phi(-|x|), or one less it. Measured over all arguments:
-/// 3.15 ULP, and x times it 3.82.
+/// e^(-x^2), by [`bell`]. Measured: 1.02 ULP.
 #[inline(always)]
-pub(crate) fn normal_cdf<L: Lane32>(x: L) -> L {
-    // Beyond 14.3 the tail is 0.
-    let a = at_most(x.abs(), 14.5);
-    let (m, k) = bell(a);
+pub(crate) fn bell_of_square<L: Lane32>(x: L) -> L {
+    // Beyond 10.2 it is 0.
+    let (m, k) = bell(at_most(x.abs(), 10.25), 1.0);
+    scale_down(L::lit(1.0) + m, k)
+}
+
+/// The tail Phi(-a) for a from 0 to 14.5, still to be scaled by the power of 2.
+#[inline(always)]
+fn normal_tail<L: Lane32>(a: L) -> (L, L) {
+    let (m, k) = bell(a, 0.5);
     let v = a - L::lit(2.0);
     let slope = polynomial(v, MILLS.n) / polynomial(v, MILLS.d) + L::lit(MILLS.slope);
     let inverse = L::lit(1.0) / a.fused(slope, L::lit(2.0));
-    let tail = scale_down(m.fused(inverse, inverse), k);
+    (m.fused(inverse, inverse), k)
+}
+
+/// The tail, or one less it. Measured over all arguments: 3.15 ULP.
+#[inline(always)]
+pub(crate) fn normal_cdf<L: Lane32>(x: L) -> L {
+    // Beyond 14.3 the tail is 0.
+    let (tail, k) = normal_tail(at_most(x.abs(), 14.5));
+    let tail = scale_down(tail, k);
     L::select(x.lt(L::lit(0.0)), tail, L::lit(1.0) - tail)
+}
+
+/// As in `double`. Measured: 3.57 ULP.
+#[inline(always)]
+pub(crate) fn gelu<L: Lane32>(x: L) -> L {
+    let a = at_most(x.abs(), 14.5);
+    let (tail, k) = normal_tail(a);
+    let above = x * (L::lit(1.0) - scale_down(tail, k));
+    L::select(x.lt(L::lit(0.0)), scale_down(-a * tail, k), above)
 }
 
 /// log2((1 + s) / (1 - s)) / s in s^2, for |s| <= 0.1716, for f64 lanes; error 2^-37.8.

@@ -4,7 +4,7 @@
 //! Values and subgradients at ties are PyTorch's.
 
 use super::Elementwise;
-use crate::real::Real;
+use crate::real::{Real, times_log};
 
 /// a + b.
 pub(crate) enum Add {}
@@ -66,6 +66,23 @@ impl Elementwise<2> for Div {
     }
 }
 
+/// a^(b - 1). From 2^24 (f32) or 2^53 on all b are even, and so are all b - 1 that can be told: there
+/// the sign is put right.
+#[inline(always)]
+fn lower_power<R: Real>(a: R, b: R) -> R {
+    let (one, less) = (R::lit(1.0), b - R::lit(1.0));
+    let lost = R::select(a.lt(R::lit(0.0)), R::lit(-1.0), one);
+    a.pow(less) * R::select((b - less).eq(one), one, lost)
+}
+
+/// [`lower_power`], recorded as what can be differentiated further.
+#[inline(always)]
+fn lower_power_log<R: Real>(a: R, b: R) -> R {
+    let (one, less) = (R::lit(1.0), b - R::lit(1.0));
+    let lost = R::select(a.lt(R::lit(0.0)), R::lit(-1.0), one);
+    a.pow_log(less, 0) * R::select((b - less).eq(one), one, lost)
+}
+
 /// a^b. Derivatives: b a^(b-1), 0 where b is 0; and y log a, 0 where a is 0 and b is not negative.
 pub(crate) enum Pow {}
 impl Elementwise<2> for Pow {
@@ -78,10 +95,11 @@ impl Elementwise<2> for Pow {
     #[inline(always)]
     fn pull<R: Real>([a, b]: [R; 2], y: R, g: R) -> [R; 2] {
         let zero = R::lit(0.0);
-        let base = R::select(b.eq(zero), zero, g * (b * a.pow(b - R::lit(1.0))));
-        let log = y * a.ln();
-        let log = R::select(a.eq(zero), R::select(zero.le(b), zero, log), log);
-        [base, g * log]
+        let base = R::select(b.eq(zero), zero, g * (b * lower_power(a, b)));
+        [base, g * times_log(y, a, b, 1)]
+    }
+    fn recorded<R: Real>([a, b]: [R; 2], _: R, g: R) -> [R; 2] {
+        [g * b.strong(lower_power_log(a, b)), g * a.pow_log(b, 1)]
     }
 }
 
@@ -124,9 +142,25 @@ impl Elementwise<2> for Minimum {
 }
 
 /// The angle of the point (b, a) in radians. Derivatives: b / (a^2 + b^2) and -a / (a^2 + b^2),
-/// 0 at the origin. They are computed from r, the smaller operand by the larger one, because squares
-/// would leave the range: 1 / (larger (1 + r^2)), and r times that.
+/// 0 at the origin and at infinity. They are computed from r, the smaller operand by the larger one,
+/// because squares would leave the range: 1 / (larger (1 + r^2)), and r times that.
 pub(crate) enum Atan2 {}
+impl Atan2 {
+    #[inline(always)]
+    fn slopes<R: Real>([a, b]: [R; 2], g: R) -> [R; 2] {
+        let steep = a.abs().lt(b.abs());
+        let (large, small) = (R::select(steep, b, a), R::select(steep, a, b));
+        // Both infinite: any finite ratio will do.
+        let infinite = small.abs().eq(R::lit(f64::INFINITY));
+        let ratio = R::select(infinite, R::lit(1.0), small / large);
+        let part = g / (R::lit(1.0) + ratio * ratio);
+        // The product before the quotient, which may overflow where the ratio is 0.
+        let (to_small, to_large) = (part, ratio * part);
+        let to_a = R::select(steep, to_small, to_large) / large;
+        let to_b = R::select(steep, to_large, to_small) / large;
+        [to_a, -to_b]
+    }
+}
 impl Elementwise<2> for Atan2 {
     const NAME: &str = "atan2";
     const DOMAIN: [(f64, f64); 2] = [(0.2, 4.0), (-4.0, 4.0)];
@@ -136,16 +170,20 @@ impl Elementwise<2> for Atan2 {
     }
     #[inline(always)]
     fn pull<R: Real>([a, b]: [R; 2], _: R, g: R) -> [R; 2] {
-        let (zero, steep) = (R::lit(0.0), a.abs().lt(b.abs()));
-        let (large, small) = (R::select(steep, b, a), R::select(steep, a, b));
-        let ratio = small / large;
-        let part = g / (R::lit(1.0) + ratio * ratio);
-        // The product before the quotient, which may overflow where the ratio is 0.
-        let (to_small, to_large) = (part, ratio * part);
-        let to_a = R::select(steep, to_small, to_large) / large;
-        let to_b = R::select(steep, to_large, to_small) / large;
-        let at_origin = large.eq(zero);
-        [R::select(at_origin, zero, to_a), R::select(at_origin, zero, -to_b)]
+        let zero = R::lit(0.0);
+        let at_origin = (a.abs() + b.abs()).eq(zero);
+        Self::slopes([a, b], g).map(|slope| R::select(at_origin, zero, slope))
+    }
+    /// Where a derivative is 0 by decision, so are those of it: they are taken of another point, and
+    /// not used.
+    fn recorded<R: Real>([a, b]: [R; 2], _: R, g: R) -> [R; 2] {
+        let (zero, one) = (R::lit(0.0), R::lit(1.0));
+        let at_origin = (a.abs() + b.abs()).eq(zero);
+        let smaller = R::select(a.abs().lt(b.abs()), a, b).abs();
+        let at_infinity = smaller.eq(R::lit(f64::INFINITY));
+        let elsewhere = |x| R::select(at_origin, one, R::select(at_infinity, one, x));
+        let slopes = Self::slopes([elsewhere(a), elsewhere(b)], g);
+        slopes.map(|x| R::select(at_origin, zero, R::select(at_infinity, zero, x)))
     }
 }
 
@@ -231,5 +269,52 @@ impl Elementwise<2> for NormRoot {
         // At 0 both are 0, as y is.
         let safe = R::select(y.eq(R::lit(0.0)), R::lit(1.0), a);
         [g * (y / (safe * b)), -(g * (y * safe.ln() / (b * b)))]
+    }
+}
+
+// ---- what rules are recorded with ----
+
+/// a b, and 0 where a or b is, even if the other is infinite or NaN.
+pub(crate) enum Strong {}
+impl Elementwise<2> for Strong {
+    const NAME: &str = "mul";
+    const DOMAIN: [(f64, f64); 2] = [(-4.0, 4.0), (-4.0, 4.0)];
+    #[inline(always)]
+    fn eval<R: Real>([a, b]: [R; 2]) -> R {
+        a.strong(b)
+    }
+    #[inline(always)]
+    fn pull<R: Real>([a, b]: [R; 2], _: R, g: R) -> [R; 2] {
+        [g.strong(b), g.strong(a)]
+    }
+}
+
+/// a^b log(a)^K: all that the derivatives of a power are made of, of any order (up to K = 2; further
+/// logarithms are factors). They are b a^(b-1) log(a)^K + K a^(b-1) log(a)^(K-1), and the same with
+/// K + 1; a cotangent of 0 stays 0 where they are infinite, since it means that another factor won.
+pub(crate) enum PowLog<const K: usize> {}
+pub(crate) type PowLog0 = PowLog<0>;
+pub(crate) type PowLog1 = PowLog<1>;
+pub(crate) type PowLog2 = PowLog<2>;
+impl<const K: usize> Elementwise<2> for PowLog<K> {
+    const NAME: &str = "pow";
+    const DOMAIN: [(f64, f64); 2] = [(0.2, 4.0), (-2.0, 3.0)];
+    #[inline(always)]
+    fn eval<R: Real>([a, b]: [R; 2]) -> R {
+        a.pow_log(b, K)
+    }
+    #[inline(always)]
+    fn pull<R: Real>([a, b]: [R; 2], _: R, g: R) -> [R; 2] {
+        let (zero, less) = (R::lit(0.0), b - R::lit(1.0));
+        let base = if K == 0 {
+            b.strong(lower_power_log(a, b))
+        } else {
+            let many = b.strong(a.pow_log(less, K));
+            let fewer = R::lit(K as f64) * a.pow_log(less, K - 1);
+            // At 0 both may be infinite, of different signs; the first one is so sooner.
+            let alone = R::select(less.lt(zero), R::select(b.eq(zero), fewer, many), many + fewer);
+            R::select(a.eq(zero), alone, many + fewer)
+        };
+        [g.strong(base), g.strong(a.pow_log(b, K + 1))]
     }
 }

@@ -98,6 +98,13 @@ pub(crate) trait Elementwise<const N: usize> {
 
     /// The cotangents of the operands, from the operands, the value `y` and its cotangent `g`.
     fn pull<R: Real>(x: [R; N], y: R, g: R) -> [R; N];
+
+    /// The same, in the form that is recorded when it is differentiated in its turn. It differs
+    /// where the derivatives of `pull`, taken step by step, would lose digits or meet an infinite
+    /// step beside one that is 0. It may read the operands even if `pull` reads only the value.
+    fn recorded<R: Real>(x: [R; N], y: R, g: R) -> [R; N] {
+        Self::pull(x, y, g)
+    }
 }
 
 /// What the rest of the library asks about a rule.

@@ -6,7 +6,7 @@
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 use super::Elementwise;
-use crate::real::Real;
+use crate::real::{GATE, GATE_CUBE, Real, within};
 
 /// -x. Derivative: -1.
 pub(crate) enum Neg {}
@@ -81,6 +81,9 @@ impl Elementwise<1> for Expm1 {
     #[inline(always)]
     fn pull<R: Real>(_: [R; 1], y: R, g: R) -> [R; 1] {
         [g * (y + R::lit(1.0))]
+    }
+    fn recorded<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        [g * x.exp()]
     }
 }
 
@@ -251,6 +254,9 @@ impl Elementwise<1> for Tanh {
     fn pull<R: Real>(_: [R; 1], y: R, g: R) -> [R; 1] {
         [g * (R::lit(1.0) - y * y)]
     }
+    fn recorded<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        [g * (R::lit(4.0) * (x + x).logistic())]
+    }
 }
 
 /// 1 / (1 + e^-x). Derivative: y (1 - y).
@@ -266,6 +272,9 @@ impl Elementwise<1> for Sigmoid {
     fn pull<R: Real>(_: [R; 1], y: R, g: R) -> [R; 1] {
         [g * ((R::lit(1.0) - y) * y)]
     }
+    fn recorded<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        [g * x.logistic()]
+    }
 }
 
 /// Error function. Derivative: 2 / sqrt(pi) e^(-x^2).
@@ -279,7 +288,7 @@ impl Elementwise<1> for Erf {
     }
     #[inline(always)]
     fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
-        [g * (R::lit(FRAC_2_SQRT_PI) * (-(x * x)).exp())]
+        [g * (R::lit(FRAC_2_SQRT_PI) * x.bell())]
     }
 }
 
@@ -301,18 +310,22 @@ impl Elementwise<1> for Relu {
     }
 }
 
-/// log(1 + e^x), and x itself above 20. Derivative: the sigmoid of x, 1 above 20.
+/// log(1 + e^x). Derivative: the sigmoid of x.
 pub(crate) enum Softplus {}
 impl Elementwise<1> for Softplus {
     const NAME: &str = "softplus";
     const DOMAIN: [(f64, f64); 1] = [(-6.0, 6.0)];
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
-        R::select(R::lit(20.0).lt(x), x, x.exp().log1p())
+        let zero = R::lit(0.0);
+        R::select(x.lt(zero), zero, x) + (-x.abs()).exp().log1p()
     }
     #[inline(always)]
     fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
-        [R::select(R::lit(20.0).lt(x), g, g * x.sigmoid())]
+        [g * x.sigmoid()]
+    }
+    fn recorded<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        [g * x.logistic_cdf()]
     }
 }
 
@@ -324,25 +337,23 @@ impl Elementwise<1> for Gelu {
     const DOMAIN: [(f64, f64); 1] = [(-4.0, 4.0)];
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
-        x * x.normal_cdf()
+        x.gelu()
     }
     #[inline(always)]
     fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
-        let density = R::lit(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * x.gaussian();
-        [g * (x.normal_cdf() + x * density)]
+        [g * (x.normal_cdf() + within(x, FAR) * (R::lit(NORMAL) * x.gaussian()))]
     }
 }
 
 /// The approximation of gelu by a hyperbolic tangent, x (1 + tanh u) / 2 with
-/// u = sqrt(2/pi) (x + 0.044715 x^3); written with the sigmoid of 2u, which does not cancel.
+/// u = sqrt(2/pi) (x + 0.044715 x^3); written with the sigmoid s of 2u, which does not cancel.
+/// Derivative: s + x s (1 - s) (2u)'.
 pub(crate) enum GeluTanh {}
 impl GeluTanh {
-    const SCALE: f64 = 2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
-    const CUBIC: f64 = 0.044715;
-
+    /// (2u)'.
     #[inline(always)]
-    fn gate<R: Real>(x: R) -> R {
-        (R::lit(Self::SCALE) * (x + R::lit(Self::CUBIC) * (x * x * x))).sigmoid()
+    fn slope<R: Real>(x: R) -> R {
+        R::lit(GATE) + R::lit(3.0 * GATE_CUBE) * (x * x)
     }
 }
 impl Elementwise<1> for GeluTanh {
@@ -350,13 +361,18 @@ impl Elementwise<1> for GeluTanh {
     const DOMAIN: [(f64, f64); 1] = [(-4.0, 4.0)];
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
-        x * Self::gate(x)
+        x.gelu_tanh()
     }
     #[inline(always)]
     fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
-        let s = Self::gate(x);
-        let slope = R::lit(Self::SCALE) * (R::lit(1.0) + R::lit(3.0 * Self::CUBIC) * (x * x));
-        [g * (s + x * (s * (R::lit(1.0) - s)) * slope)]
+        let x = within(x, FAR);
+        let s = x.gelu_gate();
+        [g * (s + x * (s * (-x).gelu_gate()) * Self::slope(x))]
+    }
+    fn recorded<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        let x = within(x, FAR);
+        let exponent = x * (R::lit(GATE) + R::lit(GATE_CUBE) * (x * x));
+        [g * (exponent.logistic_cdf() + x * exponent.logistic() * Self::slope(x))]
     }
 }
 
@@ -367,14 +383,23 @@ impl Elementwise<1> for Silu {
     const DOMAIN: [(f64, f64); 1] = [(-6.0, 6.0)];
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
-        x * x.sigmoid()
+        x.silu()
     }
     #[inline(always)]
     fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
-        let (s, one) = (x.sigmoid(), R::lit(1.0));
-        [g * (s * (one + x * (one - s)))]
+        // The sigmoid of -x is 1 - s without its cancellation, from the same exponential.
+        [g * (x.sigmoid() * (R::lit(1.0) + within(x, FAR) * (-x).sigmoid()))]
+    }
+    fn recorded<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        [g * (x.logistic_cdf() + within(x, FAR) * x.logistic())]
     }
 }
+
+/// A size at which every tail of this file is 0 and its square is far from overflow.
+const FAR: f64 = 1e4;
+
+/// 1 / sqrt(2 pi)
+const NORMAL: f64 = 0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
 
 /// The largest integer up to x. Derivative: 0.
 pub(crate) enum Floor {}
@@ -418,5 +443,82 @@ impl Elementwise<1> for Round {
     #[inline(always)]
     fn pull<R: Real>(_: [R; 1], _: R, _: R) -> [R; 1] {
         [R::lit(0.0)]
+    }
+}
+
+// ---- what rules are recorded with ----
+
+/// e^(-x^2). Derivative: -2 x y.
+pub(crate) enum Bell {}
+impl Elementwise<1> for Bell {
+    const NAME: &str = "erf";
+    const DOMAIN: [(f64, f64); 1] = [(-2.5, 2.5)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.bell()
+    }
+    #[inline(always)]
+    fn pull<R: Real>([x]: [R; 1], y: R, g: R) -> [R; 1] {
+        [g * (R::lit(-2.0) * within(x, FAR) * y)]
+    }
+}
+
+/// e^(-x^2 / 2). Derivative: -x y.
+pub(crate) enum Gaussian {}
+impl Elementwise<1> for Gaussian {
+    const NAME: &str = "gelu";
+    const DOMAIN: [(f64, f64); 1] = [(-4.0, 4.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.gaussian()
+    }
+    #[inline(always)]
+    fn pull<R: Real>([x]: [R; 1], y: R, g: R) -> [R; 1] {
+        [g * (-within(x, FAR) * y)]
+    }
+}
+
+/// P(Z <= x) for a standard normal Z. Derivative: e^(-x^2 / 2) / sqrt(2 pi).
+pub(crate) enum NormalCdf {}
+impl Elementwise<1> for NormalCdf {
+    const NAME: &str = "gelu";
+    const DOMAIN: [(f64, f64); 1] = [(-4.0, 4.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.normal_cdf()
+    }
+    #[inline(always)]
+    fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        [g * (R::lit(NORMAL) * x.gaussian())]
+    }
+}
+
+/// The derivative of the sigmoid. Its own: -y tanh(x / 2).
+pub(crate) enum Logistic {}
+impl Elementwise<1> for Logistic {
+    const NAME: &str = "sigmoid";
+    const DOMAIN: [(f64, f64); 1] = [(-6.0, 6.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.logistic()
+    }
+    #[inline(always)]
+    fn pull<R: Real>([x]: [R; 1], y: R, g: R) -> [R; 1] {
+        [g * (-y * (R::lit(0.5) * x).tanh())]
+    }
+}
+
+/// The sigmoid. Derivative: as [`Logistic`] computes it, from x, for y has lost the upper tail.
+pub(crate) enum LogisticCdf {}
+impl Elementwise<1> for LogisticCdf {
+    const NAME: &str = "sigmoid";
+    const DOMAIN: [(f64, f64); 1] = [(-6.0, 6.0)];
+    #[inline(always)]
+    fn eval<R: Real>([x]: [R; 1]) -> R {
+        x.sigmoid()
+    }
+    #[inline(always)]
+    fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+        [g * x.logistic()]
     }
 }

@@ -15,7 +15,7 @@ import random
 import struct
 import sys
 
-from mpmath import (atan2, cos, erf, exp, expm1, floor, log, log1p, mp, mpf, ncdf, nint, pi, power,
+from mpmath import (atan2, cos, erf, exp, expm1, floor, log, log1p, mp, mpf, ncdf, nint, pi, power, sqrt,
                     sin, tan, tanh)
 
 mp.dps = 60
@@ -57,6 +57,22 @@ def sigmoid(x):
 
 def gelu(x):
     return x * ncdf(x)
+
+
+def silu(x):
+    return x * sigmoid(x)
+
+
+def gelu_gate(x):
+    return sigmoid(2 * sqrt(2 / pi) * (x + mpf("0.044715") * x**3))
+
+
+def gelu_tanh(x):
+    return x * gelu_gate(x)
+
+
+def bell(x):
+    return exp(-x * x)
 
 
 def gaussian(x):
@@ -160,9 +176,21 @@ def unary_points(name, n):
         points += [random.uniform(-4, 4) for _ in range(n // 2)]
         edges = [x for e in (-38.4, -38.0, -37.52, -37.4, -5.0, -1.2, 8.2, 8.3, 20.0)
                  for x in neighbours(e)]
-        points += edges + TINY + SMALL
-        # Where normal_cdf is subnormal, x times it multiplies its rounding.
-        return [x for x in points if name == "normal_cdf" or x > -37.5]
+        return points + edges + TINY + SMALL
+    if name == "bell":
+        points = [random.uniform(-27.3, 27.3) for _ in range(n // 2)]
+        points += [random.uniform(-3, 3) for _ in range(n // 2)]
+        edges = [x for e in (27.2, 26.6, 0.8325546111576977) for x in neighbours(e)]
+        return points + edges + TINY + SMALL
+    if name == "silu":
+        edges = [x for e in (-751.0, -745.1332191019411, -708.3964185322641, 36.7, 37.5, -36.7, 1e4)
+                 for x in neighbours(e)]
+        return exponential_points(n, -751, 40) + edges + SMALL
+    if name in ("gelu_gate", "gelu_tanh"):
+        points = [random.uniform(-21.7, 5) for _ in range(n // 2)]
+        points += [random.uniform(-4, 4) for _ in range(n // 2)]
+        edges = [x for e in (-21.4, -21.0, -5.0, -1.2, 5.0, 6.0, 20.0) for x in neighbours(e)]
+        return points + edges + TINY + SMALL
     raise ValueError(name)
 
 
@@ -230,6 +258,10 @@ def main():
     # Came later: the points of the others stay as they are.
     for x in unary_points("gaussian", n):
         write("gaussian", gaussian(mpf(x)), x, 0.0)
+    for name, function in {"bell": bell, "silu": silu, "gelu_gate": gelu_gate,
+                           "gelu_tanh": gelu_tanh}.items():
+        for x in unary_points(name, n):
+            write(name, function(mpf(x)), x, 0.0)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,197 @@
+//! Elementwise functions and their derivatives up to the third order, all mixed ones, at special
+//! points and in the tails, against 1,000 digits: `tests/golden/derivatives.json`, made by
+//! `tests/golden/derivatives.py`. Each derivative is a gradient of a gradient through the public
+//! interface: recorded, planned, fused or not.
+
+use std::collections::BTreeMap;
+
+use bumpgrad::{DType, Graph, Result, Var};
+use serde_json::Value;
+
+/// By how many units of its last place a derivative may be off, by its order: the promise for
+/// values and 8 for slopes; above, each rule that is differentiated adds some roundings.
+const ULP: [f64; 4] = [4.0, 8.0, 32.0, 128.0];
+
+/// Where more is allowed, and why.
+fn bound(op: &str, dtype: DType, total: usize, value: f64, want: f64) -> f64 {
+    let least = match dtype {
+        DType::F32 => f64::from(f32::MIN_POSITIVE),
+        _ => f64::MIN_POSITIVE,
+    };
+    match op {
+        // A derivative made of parts that are subnormal has their digits.
+        _ if total > 0 && want.abs() < 4.0 * least => 256.0,
+        "pow" if value.abs() < least => 256.0,
+        // The exponent, up to 100 (f32) and 700, is rounded before its power is taken.
+        "gelu_tanh" if total > 1 => 1024.0,
+        _ => ULP[total],
+    }
+}
+
+/// First derivatives that are made of the value, which has lost the tail: off by no more than this
+/// many roundings of a number near 1. (To make them of x costs an exponential more for each; higher
+/// derivatives are made so.)
+fn is_near(op: &str, dtype: DType, total: usize, got: f64, want: f64) -> bool {
+    let rounding = if dtype == DType::F32 { 2f64.powi(-24) } else { 2f64.powi(-53) };
+    total == 1 && matches!(op, "sigmoid" | "tanh" | "expm1") && (got - want).abs() <= 3.0 * rounding
+}
+
+fn number(text: &Value) -> Option<f64> {
+    let text = text.as_str()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("no number: {text}")))
+}
+
+fn apply<'g>(op: &str, xs: &[Var<'g>]) -> Var<'g> {
+    let x = xs[0];
+    match op {
+        "exp" => x.exp(),
+        "expm1" => x.expm1(),
+        "log" => x.log(),
+        "log1p" => x.log1p(),
+        "sqrt" => x.sqrt(),
+        "rsqrt" => x.rsqrt(),
+        "square" => x.square(),
+        "reciprocal" => x.reciprocal(),
+        "sin" => x.sin(),
+        "cos" => x.cos(),
+        "tan" => x.tan(),
+        "tanh" => x.tanh(),
+        "sigmoid" => x.sigmoid(),
+        "erf" => x.erf(),
+        "softplus" => x.softplus(),
+        "silu" => x.silu(),
+        "gelu" => x.gelu(),
+        "gelu_tanh" => x.gelu_tanh(),
+        "neg" => -x,
+        "abs" => x.abs(),
+        "relu" => x.relu(),
+        "sign" => x.sign(),
+        "floor" => x.floor(),
+        "ceil" => x.ceil(),
+        "round" => x.round(),
+        "pow" => x.pow(xs[1]),
+        "atan2" => x.atan2(xs[1]),
+        "div" => x / xs[1],
+        other => panic!("an operation that the test does not know: {other}"),
+    }
+}
+
+fn leaf<'g>(g: &'g Graph, dtype: DType, data: &[f64]) -> Var<'g> {
+    match dtype {
+        DType::F32 => g.param(&data.iter().map(|&x| x as f32).collect::<Vec<_>>(), &[data.len()]),
+        _ => g.param(data, &[data.len()]),
+    }
+}
+
+fn read(x: Var<'_>) -> Result<Vec<f64>> {
+    x.cast(DType::F64).to_vec()
+}
+
+/// The distance from the wanted number, in units of its last place; subnormal numbers have the unit
+/// of the smallest normal one.
+fn distance(dtype: DType, got: f64, want: f64) -> f64 {
+    if got == want || got.is_nan() && want.is_nan() {
+        return 0.0;
+    }
+    let (digits, least, most) = match dtype {
+        DType::F32 => (23, f64::from(f32::MIN_POSITIVE), f64::from(f32::MAX)),
+        _ => (52, f64::MIN_POSITIVE, f64::MAX),
+    };
+    // Infinity is one unit beyond the largest number.
+    let end = |x: f64| if x.is_infinite() { most.copysign(x) } else { x };
+    // Far from the ends of the range.
+    let (far, lift) = if want.abs() < 1e-150 { (600, 2f64.powi(600)) } else { (0, 1.0) };
+    let exponent = want.abs().clamp(least, most).log2().floor() as i32;
+    let unit = 2f64.powi(exponent - digits + far);
+    (end(got) * lift / unit - end(want) * lift / unit).abs()
+}
+
+/// Checks all orders of one operation; what differs is added to `wrong`.
+fn check(entry: &Value, scalar: Option<f64>, fusion: bool, wrong: &mut BTreeMap<String, String>) {
+    let op = entry["op"].as_str().unwrap();
+    let dtype = if entry["dtype"] == "f32" { DType::F32 } else { DType::F64 };
+    let mut points: Vec<Vec<f64>> = entry["points"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|point| point.as_array().unwrap().iter().map(|x| number(x).unwrap()).collect())
+        .collect();
+    let chosen: Vec<usize> =
+        (0..points.len()).filter(|&i| scalar.is_none_or(|c| points[i][1] == c)).collect();
+    points = chosen.iter().map(|&i| points[i].clone()).collect();
+    let g = Graph::new();
+    g.set_fusion(fusion);
+    let arity = if scalar.is_some() { 1 } else { points[0].len() };
+    let xs: Vec<_> = (0..arity)
+        .map(|k| leaf(&g, dtype, &points.iter().map(|point| point[k]).collect::<Vec<_>>()))
+        .collect();
+    let y = match scalar {
+        Some(c) => xs[0].pow_scalar(c),
+        None => apply(op, &xs),
+    };
+    for (name, row) in entry["orders"].as_object().unwrap() {
+        let order: Vec<usize> = name.bytes().map(|digit| (digit - b'0') as usize).collect();
+        let total: usize = order.iter().sum();
+        if order.iter().skip(arity).any(|&k| k > 0) {
+            continue;
+        }
+        // In both orders of differentiation.
+        for reversed in [false, true] {
+            let mut path: Vec<usize> =
+                (0..arity).flat_map(|k| std::iter::repeat_n(k, order[k])).collect();
+            if reversed {
+                path.reverse();
+            }
+            let mut derivative = y;
+            let mut is_zero = false;
+            for k in path {
+                if !derivative.requires_grad().unwrap() {
+                    is_zero = true; // a constant
+                    break;
+                }
+                let found = g.grad_allow_unused(&[(derivative.sum(), None)], &xs[k..=k]).unwrap();
+                match found[0] {
+                    Some(next) => derivative = next,
+                    None => is_zero = true,
+                }
+            }
+            let got = if is_zero { vec![0.0; points.len()] } else { read(derivative).unwrap() };
+            let row = row.as_array().unwrap();
+            for (k, &i) in chosen.iter().enumerate() {
+                let Some(want) = number(&row[i]) else { continue };
+                let off = distance(dtype, got[k], want);
+                let value =
+                    number(&entry["orders"].as_object().unwrap().values().next().unwrap()[i]);
+                let most = bound(op, dtype, total, value.unwrap_or(1.0), want);
+                // Even exponents that f32 does not tell from odd ones, the second derivative: infinite,
+                // of the wrong sign.
+                let huge = dtype == DType::F32 && scalar == Some(1e10) && total > 1;
+                // (Comparing so finds NaN, too.)
+                if !(off <= most || is_near(op, dtype, total, got[k], want) || huge) {
+                    let what = if scalar.is_some() { "pow_scalar" } else { op };
+                    wrong.entry(format!("{what} {dtype} d{name} at {:?}", points[k])).or_insert(
+                        format!("{:?}, not {want:?}: {off:.3} ULP, fusion {fusion}", got[k]),
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn derivatives_of_all_orders_hold_everywhere() {
+    let entries: Value = serde_json::from_str(include_str!("golden/derivatives.json")).unwrap();
+    let mut wrong = BTreeMap::new();
+    for entry in entries.as_array().unwrap() {
+        for fusion in [true, false] {
+            check(entry, None, fusion, &mut wrong);
+            if entry["op"] == "pow" {
+                for exponent in [0.0, 1.0, 2.0, 3.0, -1.0, 0.5, 1.5, 4.0, 2.5, 1e10] {
+                    check(entry, Some(exponent), fusion, &mut wrong);
+                }
+            }
+        }
+    }
+    let lines: Vec<_> = wrong.iter().map(|(what, how)| format!("{what}: {how}")).collect();
+    assert!(lines.is_empty(), "{} differ:\n{}", lines.len(), lines.join("\n"));
+}

@@ -1,0 +1,208 @@
+"""Writes tests/golden/derivatives.json: elementwise functions and their derivatives up to the third
+order, all mixed ones included, at special points and far out in the tails.
+
+    pip install sympy mpmath
+    python3 tests/golden/derivatives.py
+
+sympy differentiates the closed form, and mpmath evaluates that with 1,000 digits: no code of this
+project, and no float, takes part. Where a derivative does not exist, at kinks, the convention is
+PyTorch's for the first order (a subgradient), and 0 for all orders above; null stands for "nothing
+is promised". At an infinity stand the limits."""
+
+import json
+import math
+import os
+import struct
+
+import mpmath as mp
+import sympy as sp
+
+mp.mp.dps = 1000
+x, a, b = sp.symbols("x a b", real=True)
+INF = math.inf
+
+GATE = 2 * sp.sqrt(2 / sp.pi) * (x + sp.Rational("0.044715") * x**3)
+LOGISTIC = 1 / (1 + sp.exp(-x))
+TAILS = [0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 3.0, -3.0, 10.0, -10.0, 18.0, -18.0, 20.5, 25.0, -25.0,
+         37.0, -37.0, 40.0, -40.0, 100.0, -100.0, 700.0, -700.0, 1e5, -1e5, 1e20, -1e20, 1e-20,
+         -1e-20, INF, -INF]
+ORDINARY = [0.5, -0.5, 1.0, -1.0, 2.0, -3.0, 10.0, 1e-20, -1e-20, 1e10]
+POSITIVE = [0.25, 1.0, 2.0, 10.0, 1e-10, 1e10, 1e20]
+
+# name: (closed form, points)
+UNARY = {
+    "exp": (sp.exp(x), [p for p in TAILS if p <= 700]),
+    "expm1": (sp.exp(x) - 1, [p for p in TAILS if p <= 700]),
+    "log": (sp.log(x), POSITIVE),
+    "log1p": (sp.log(1 + x), [0.0, 0.5, -0.5, 1e-20, -1e-20, 1e10, 1e20]),
+    "sqrt": (sp.sqrt(x), POSITIVE),
+    "rsqrt": (1 / sp.sqrt(x), POSITIVE),
+    "square": (x**2, [0.0, *ORDINARY]),
+    "reciprocal": (1 / x, ORDINARY),
+    "sin": (sp.sin(x), [0.0, *ORDINARY]),
+    "cos": (sp.cos(x), [0.0, *ORDINARY]),
+    "tan": (sp.tan(x), [0.0, *ORDINARY]),
+    "tanh": (sp.tanh(x), TAILS),
+    "sigmoid": (LOGISTIC, TAILS),
+    "erf": (sp.erf(x), [p for p in TAILS if abs(p) not in (0.5,)]),
+    "softplus": (sp.log(1 + sp.exp(x)), TAILS),
+    "silu": (x * LOGISTIC, TAILS),
+    "gelu": (x * sp.erfc(-x / sp.sqrt(2)) / 2, TAILS),
+    "gelu_tanh": (x / (1 + sp.exp(-GATE)), TAILS),
+}
+
+# name: (points, for each order what each point has)
+KINKS = [0.0, -0.0, 2.5, -2.5, INF, -INF]
+PIECEWISE = {
+    "neg": (KINKS, lambda p: [-p, -1, 0, 0]),
+    "abs": (KINKS, lambda p: [abs(p), (p > 0) - (p < 0), 0, 0]),
+    "relu": (KINKS, lambda p: [max(p, 0.0), float(p > 0), 0, 0]),
+    "sign": (KINKS, lambda p: [(p > 0) - (p < 0), 0, 0, 0]),
+    "floor": ([0.0, 2.5, -2.5, 3.0], lambda p: [math.floor(p), 0, 0, 0]),
+    "ceil": ([0.0, 2.5, -2.5, 3.0], lambda p: [math.ceil(p), 0, 0, 0]),
+    "round": ([0.0, 2.5, -2.5, 3.5], lambda p: [round(p), 0, 0, 0]),
+}
+
+
+def rounded(number, dtype):
+    """A number of mpmath as the nearest one of the type, as a float."""
+    if mp.isnan(number):
+        return math.nan
+    if mp.isinf(number):
+        return INF if number > 0 else -INF
+    with mp.workprec(53):
+        number = float(+number) if abs(number) < mp.mpf(2) ** 1024 else math.copysign(INF, number)
+    if dtype == "f32":
+        try:
+            number = struct.unpack("f", struct.pack("f", number))[0]
+        except OverflowError:
+            number = math.copysign(INF, number)
+    return number
+
+
+def text(number):
+    if number is None:
+        return None
+    if math.isnan(number) or math.isinf(number):
+        return str(number)
+    return repr(float(number))
+
+
+def at(function, point):
+    """The function at a point; its limit at an infinity."""
+    if math.isinf(point):
+        far = function(mp.mpf(10) ** 60 * (1 if point > 0 else -1))
+        if abs(far) > mp.mpf(10) ** 50:
+            return mp.inf if far > 0 else -mp.inf
+        return mp.mpf(0) if abs(far) < mp.mpf(10) ** -50 else mp.mpf(float(far))
+    return function(mp.mpf(point))
+
+
+def unary(name, form, points, dtype):
+    orders = []
+    points = [rounded(mp.mpf(p), dtype) for p in points]
+    for order in range(4):
+        function = sp.lambdify(x, sp.diff(form, x, order), "mpmath")
+        orders.append([text(rounded(mp.mpf(at(function, p)), dtype)) for p in points])
+    names = [f"{order}" for order in range(4)]
+    return {"op": name, "dtype": dtype, "points": [[text(p)] for p in points],
+            "orders": dict(zip(names, orders))}
+
+
+def piecewise(name, points, rule, dtype):
+    rows = [rule(p) for p in points]
+    orders = {f"{k}": [text(float(row[k])) for row in rows] for k in range(4)}
+    return {"op": name, "dtype": dtype, "points": [[text(p)] for p in points], "orders": orders}
+
+
+MIXED = [(i, j) for total in range(4) for i in range(total, -1, -1) for j in [total - i]]
+
+
+def power(i, j, base, exponent):
+    """d^i/da^i d^j/db^j of a^b."""
+    whole = float(exponent).is_integer()
+    if base == 0:
+        if j == 0:
+            factor = mp.mpf(1)
+            for k in range(i):
+                factor *= mp.mpf(exponent) - k
+            if factor == 0:
+                return mp.mpf(0)
+            if exponent - i == 0:
+                return factor
+            return mp.mpf(0) if exponent > i else None  # infinite, of a sign that hangs on that of 0
+        # a^b log(a)^j and what follows from it: 0 where the power wins.
+        return mp.mpf(0) if exponent > i or (exponent == 0 and i == 0) else None
+    if base < 0:
+        if not whole:
+            return mp.nan if (i, j) == (0, 0) else None
+        if j > 0:
+            return mp.nan if (i, j) == (0, 1) else None
+        factor = mp.mpf(1)
+        for k in range(i):
+            factor *= mp.mpf(exponent) - k
+        return mp.mpf(0) if factor == 0 else factor * mp.power(mp.mpf(base), int(exponent) - i)
+    function = sp.lambdify((a, b), sp.diff(a**b, a, i, b, j), "mpmath")
+    return function(mp.mpf(base), mp.mpf(exponent))
+
+
+def angle(i, j, y, over):
+    if math.isnan(y) or math.isnan(over):
+        return mp.nan if i + j < 2 else None
+    if y == 0 and over == 0:
+        return mp.mpf(0)  # by decision; the value is that of signed zeros
+    if (i, j) == (0, 0):
+        return mp.atan2(mp.mpf(y), mp.mpf(over))
+    # The angle itself is many-valued, and its derivatives are those of either branch.
+    slopes = (b / (a**2 + b**2), -a / (a**2 + b**2))
+    form = sp.diff(slopes[0], a, i - 1, b, j) if i > 0 else sp.diff(slopes[1], b, j - 1)
+    return sp.lambdify((a, b), form, "mpmath")(mp.mpf(y), mp.mpf(over))
+
+
+def quotient(i, j, top, bottom):
+    return sp.lambdify((a, b), sp.diff(a / b, a, i, b, j), "mpmath")(mp.mpf(top), mp.mpf(bottom))
+
+
+BINARY = {
+    "pow": (power, [(p, e) for p in [0.0, 1.0, 2.0, -2.0, 0.5, -1000.0, 1e-10, 3e3]
+                    for e in [0.0, 1.0, 2.0, 3.0, -1.0, 0.5, 1.5, 4.0, 2.5, 1e10]]),
+    "atan2": (angle, [(y, o) for y in [0.0, 1.0, -1.0, 2.0, 1e-20, 1e10, math.nan]
+                      for o in [0.0, 1.0, -1.0, 3.0, -1e-10, 1e10, math.nan]]),
+    "div": (quotient, [(1.0, 2.0), (0.0, 3.0), (-5.0, 0.5), (1e10, -1e5)]),
+}
+
+
+def binary(name, function, points, dtype):
+    points = [tuple(rounded(mp.mpf(p), dtype) if p == p else p for p in pair) for pair in points]
+    orders = {}
+    for i, j in MIXED:
+        row = []
+        for pair in points:
+            number = function(i, j, *pair)
+            row.append(None if number is None else text(rounded(mp.mpf(number), dtype)))
+        orders[f"{i}{j}"] = row
+    # Beside an infinite derivative of the same order nothing is promised of the others.
+    for total in range(1, 4):
+        names = [f"{i}{j}" for i, j in MIXED if i + j == total]
+        for k in range(len(points)):
+            row = [orders[name][k] for name in names]
+            if name == "atan2" and any(number in ("inf", "-inf") for number in row):
+                for name_of_order in names:
+                    orders[name_of_order][k] = None
+    return {"op": name, "dtype": dtype, "points": [[text(p) for p in pair] for pair in points],
+            "orders": orders}
+
+
+def main():
+    entries = []
+    for dtype in ("f64", "f32"):
+        entries += [unary(name, *rest, dtype) for name, rest in UNARY.items()]
+        entries += [piecewise(name, *rest, dtype) for name, rest in PIECEWISE.items()]
+        entries += [binary(name, *rest, dtype) for name, rest in BINARY.items()]
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "derivatives.json")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n")
+
+
+if __name__ == "__main__":
+    main()
