@@ -54,8 +54,9 @@ right, and an axis of length 1 (or a missing one) is repeated. Axes count from 0
 the end. Reductions take n axes, and n == 0 means all; `keepdim` keeps them with length 1. Gradients
 flow through every operation unless it says otherwise, and follow PyTorch where there is a choice.
 
-Structs that begin with struct_size are to be initialised by their macro, such as BG_OPTIONS_INIT; a
-size that no version of the struct has is refused.
+Structs that begin with struct_size are to be initialised by their macro, such as BG_OPTIONS_INIT. A
+size below that of a struct with one field, or above 4096, is refused; fields that do not fit into it
+are left out.
 */
 
 #ifndef BUMPGRAD_H
@@ -360,7 +361,7 @@ bg_node bg_linspace(bg_graph *g, int32_t dtype, double start, double stop, size_
 bg_node bg_eye(bg_graph *g, int32_t dtype, size_t rows, size_t columns);
 
 // A constant of equally likely random numbers from low up to high, which is never one of them unless
-// it is low; float types only.
+// it is low; float types only, and finite bounds in this order.
 bg_node bg_uniform(bg_graph *g,
                    int32_t dtype,
                    const size_t *dims,
@@ -368,7 +369,8 @@ bg_node bg_uniform(bg_graph *g,
                    double low,
                    double high);
 
-// A constant of normal random numbers of this mean and standard deviation; float types only.
+// A constant of normal random numbers of this mean and standard deviation, which is finite and at
+// least 0; float types only.
 bg_node bg_normal(bg_graph *g,
                   int32_t dtype,
                   const size_t *dims,
@@ -532,7 +534,7 @@ bg_node bg_erf(bg_graph *g, bg_node x);
 // max(x, 0); the gradient at 0 is 0.
 bg_node bg_relu(bg_graph *g, bg_node x);
 
-// log(1 + e^x); x itself above 20.
+// log(1 + e^x).
 bg_node bg_softplus(bg_graph *g, bg_node x);
 
 // x times the normal distribution function of x.

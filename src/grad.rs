@@ -474,7 +474,11 @@ impl<'a> Real for Rec<'a> {
     );
 
     fn strong(self, other: Self) -> Self {
-        self.binary(Elem::Strong, other, <f64 as Real>::strong)
+        match (self, other) {
+            // Nothing depends on the other one.
+            (Rec::Constant(0.0), _) | (_, Rec::Constant(0.0)) => Rec::Constant(0.0),
+            _ => self.binary(Elem::Strong, other, <f64 as Real>::strong),
+        }
     }
 
     fn pow_log(self, exponent: Self, k: usize) -> Self {

@@ -639,7 +639,7 @@ impl<'g> Var<'g> {
         erf => Erf;
         /// max(x, 0). Derivative: 0 up to 0, 1 above.
         relu => Relu;
-        /// log(1 + e^x), and x itself above 20. Derivative: the sigmoid of x, 1 above 20.
+        /// log(1 + e^x). Derivative: the sigmoid of x.
         softplus => Softplus;
         /// x P(Z <= x) for a standard normal Z. Derivative: P(Z <= x) + x e^(-x^2/2) / sqrt(2 pi).
         gelu => Gelu;

@@ -152,3 +152,22 @@ fn a_failed_step_of_another_optimiser_loses_nothing() -> Result<()> {
     assert_eq!((a.to_vec::<f32>()?[0], b.to_vec::<f32>()?[0]), (-3.0, -3.0));
     Ok(())
 }
+
+/// What is refused for want of memory takes none away from what comes next.
+#[test]
+fn a_refused_product_leaves_room_for_a_sum() -> Result<()> {
+    for limit in (1_000_000..1_500_000).step_by(25_000) {
+        let g = Graph::new();
+        g.set_memory_limit(limit);
+        let x = g.param(&vec![0.5f32; 90_000], &[300, 300]);
+        let s = x.sum();
+        let before = s.item()?;
+        let product = x.matmul(x).sum();
+        let refused = product.item().is_err();
+        assert!(g.memory().total() <= limit, "{:?} of {limit}", g.memory());
+        assert_eq!((-x).sum().item()?, -before, "limit {limit}, refused {refused}");
+        x.write(&vec![0.25f32; 90_000])?;
+        assert_eq!(s.item()?, before / 2.0, "limit {limit}");
+    }
+    Ok(())
+}

@@ -272,3 +272,19 @@ fn results_of_millions_of_bytes_are_the_same_fused_and_on_any_number_of_threads(
     }
     Ok(())
 }
+
+/// The gradient of nothing is zero at once, however often it was broadcast.
+#[test]
+fn products_of_nothing_cost_nothing() -> Result<()> {
+    for batch in [1, 1 << 20, 1 << 40] {
+        let g = Graph::new();
+        let a = g.param::<f32>(&[], &[batch, 0, 4]);
+        let b = g.param(&[1f32; 20], &[1, 4, 5]);
+        let c = g.param(&[1f32; 20], &[4, 5]);
+        (a.matmul(b).sum() + a.matmul(c).mean_axes(&[0, 1], false).sum()).backward()?;
+        assert_eq!(b.grad::<f32>()?, Some(vec![0.0; 20]));
+        assert_eq!(c.grad::<f32>()?.map(|g| g.len()), Some(20));
+        assert!(g.memory().peak < 100_000, "{:?}", g.memory());
+    }
+    Ok(())
+}

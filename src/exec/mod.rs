@@ -240,8 +240,8 @@ impl Engine {
         }
     }
 
-    /// Gives back what only saves time: plans other than that of `place`, the planner's lists, and
-    /// buffers that are free.
+    /// Gives back what only saves time: plans other than that of `place`, the planner's lists, memory
+    /// to work in, and buffers that are free. Not while a plan runs.
     #[cold]
     pub(crate) fn spare(&mut self, core: &mut Core, place: Option<usize>) {
         self.planner.forget();
@@ -251,6 +251,7 @@ impl Engine {
             }
         }
         self.last = place;
+        self.workspaces.clear();
         core.walk_scratch = WalkScratch::default();
         core.pool.release_free();
         self.count(core);
@@ -395,7 +396,10 @@ impl Engine {
             self.prepare(core, plan, threads)
         });
         if prepared.is_err() {
-            return Err(core.out_of_memory("evaluation"));
+            let fail = core.out_of_memory("evaluation");
+            self.workspaces.clear();
+            self.count(core);
+            return Err(fail);
         }
         let began = self.now();
         let (ran, threads) = Team::enter(threads, core.subnormals(), |team| {

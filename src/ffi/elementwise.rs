@@ -174,7 +174,7 @@ pub unsafe extern "C" fn bg_relu(g: *mut bg_graph, x: bg_node) -> bg_node {
     unsafe { map(g, Elem::Relu, x) }
 }
 
-/// log(1 + e^x); x itself above 20.
+/// log(1 + e^x).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_softplus(g: *mut bg_graph, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g`.

@@ -282,7 +282,7 @@ pub unsafe extern "C" fn bg_eye(
 }
 
 /// A constant of equally likely random numbers from low up to high, which is never one of them unless
-/// it is low; float types only.
+/// it is low; float types only, and finite bounds in this order.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_uniform(
     g: *mut bg_graph,
@@ -300,7 +300,8 @@ pub unsafe extern "C" fn bg_uniform(
     }
 }
 
-/// A constant of normal random numbers of this mean and standard deviation; float types only.
+/// A constant of normal random numbers of this mean and standard deviation, which is finite and at
+/// least 0; float types only.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_normal(
     g: *mut bg_graph,

@@ -256,6 +256,16 @@ impl Core {
         low: f64,
         high: f64,
     ) -> Maybe<NodeId> {
+        // (Refuses NaN, too.)
+        let most = dtype.largest();
+        if !(-most <= low && low <= high && high <= most) {
+            return Err(self.fail(
+                ErrorKind::Argument,
+                format_args!(
+                    "uniform: needs finite bounds of {dtype}, low up to high, not {low} and {high}"
+                ),
+            ));
+        }
         let (wide, narrow) = (DType::F64, dtype == DType::F32);
         let last = if narrow { before::<f32>(low, high) } else { before::<f64>(low, high) };
         let span = high - low;
@@ -264,7 +274,7 @@ impl Core {
                 // A span may be beyond the largest number.
                 let near = span.abs() <= wide.largest();
                 let x = if near { low + span * u } else { low * (1.0 - u) + high * u };
-                if low < high { x.min(last) } else { x.max(last) }
+                if low < high { x.min(last) } else { low }
             })
         })
     }
@@ -277,13 +287,19 @@ impl Core {
         mean: f64,
         deviation: f64,
     ) -> Maybe<NodeId> {
+        let largest = dtype.largest();
+        // (Refuses NaN, too.)
+        if !(mean.abs() <= largest && (0.0..=largest).contains(&deviation)) {
+            return Err(self.fail(
+                ErrorKind::Argument,
+                format_args!(
+                    "normal: needs a finite mean and a finite deviation of at least 0, not {mean} and \
+                     {deviation}"
+                ),
+            ));
+        }
         self.random("normal", dtype, dims, |stream, i| {
-            stream.normal(i).map(|z| {
-                let x = mean + deviation * z;
-                let largest = dtype.largest();
-                let is_given = mean.is_finite() && deviation.is_finite();
-                if is_given { x.clamp(-largest, largest) } else { x }
-            })
+            stream.normal(i).map(|z| (mean + deviation * z).clamp(-largest, largest))
         })
     }
 

@@ -329,6 +329,12 @@ impl Core {
         keepdim: bool,
     ) -> Maybe<NodeId> {
         let dtype = self.need_float("var", x)?;
+        if correction.is_nan() {
+            return Err(self.fail(
+                ErrorKind::Argument,
+                format_args!("var: the correction must be a number, not NaN"),
+            ));
+        }
         let count = self.axes("var", x, axes)?.count(&self.shape(x)) as f64;
         let mean = self.mean(x, axes, true)?;
         let mean = self.detach(mean)?;
@@ -362,10 +368,16 @@ impl Core {
     ) -> Maybe<NodeId> {
         let what = "norm";
         let dtype = self.need_float(what, x)?;
+        // In the precision of the elements.
+        let given = p;
+        let p = match dtype {
+            DType::F32 => f64::from(p as f32),
+            _ => p,
+        };
         if p.is_nan() || p <= 0.0 {
             return Err(self.fail(
                 ErrorKind::Argument,
-                format_args!("{what}: p must be above 0 (or infinity), not {p}"),
+                format_args!("{what}: p must be above 0 in {dtype} (or infinity), not {given}"),
             ));
         }
         let reduced = self.axes(what, x, axes)?;

@@ -885,6 +885,11 @@ impl Planner {
         let whole_rows = reduction == Reduction::LogSumExp;
         let groups = Groups::of(&dims, &kept).filter(|groups| groups.inner == 1 || !whole_rows);
         self.set_view(core, 0, x, core.node(x).shape);
+        let adds = matches!(reduction, Reduction::Sum | Reduction::Mean | Reduction::Norm);
+        if adds && matches!(self.views[0], View::Constant(zero) if zero.to_bits() == 0) {
+            // Such as the gradient of nothing, which may have been broadcast without end.
+            return self.show_constant(core, id, 0.0);
+        }
         let Some(groups) = groups else {
             if let View::Padded(..) = self.views[0] {
                 self.own(core, x)?;
