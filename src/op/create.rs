@@ -355,20 +355,14 @@ impl Core {
     }
 }
 
-/// The number next to `high` on the side of `low`, among those of a type.
+/// The number next below `high`, among those of a type; `high` itself where `low` is no less.
 fn before<T: Element>(low: f64, high: f64) -> f64 {
-    let step = |x: f64, up: bool| match (T::DTYPE, up) {
-        (DType::F32, true) => f64::from((x as f32).next_up()),
-        (DType::F32, false) => f64::from((x as f32).next_down()),
-        (_, true) => x.next_up(),
-        (_, false) => x.next_down(),
-    };
     let end = T::from_f64(high).to_f64();
-    if low < high && end >= high {
-        step(end, false)
-    } else if low > high && end <= high {
-        step(end, true)
-    } else {
-        end
+    if low >= high || end < high {
+        return end;
+    }
+    match T::DTYPE {
+        DType::F32 => f64::from((end as f32).next_down()),
+        _ => end.next_down(),
     }
 }
