@@ -645,3 +645,29 @@ impl Engine {
 fn rest(beta: f64, t: f64) -> f64 {
     -libm::expm1(t * libm::log(beta))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adam_goes_on_after_more_steps_than_fit_in_31_bits() {
+        let s = &mut Session::new();
+        let x = s.record(|core| {
+            let id = core.leaf("x", &[1.0f64], &[1])?;
+            core.set_requires_grad(id, true)?;
+            Ok(id)
+        });
+        let y = s.map(Elem::Square, x);
+        let update = Update::Adam { rate: 0.1, betas: [0.9, 0.999], epsilon: 1e-8, decay: 0.0 };
+        for steps in [0, (1 << 31) - 2, (1 << 31) + 5, u64::from(u32::MAX)] {
+            s.backward([(y, None)].into_iter()).unwrap();
+            s.step(update).unwrap();
+            s.core.slots[0].steps = steps.max(1);
+            let before = s.item(x).unwrap();
+            s.step(update).unwrap();
+            let moved = before - s.item(x).unwrap();
+            assert!((1e-3..0.2).contains(&moved), "after {steps} steps: {moved}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Numbers near the ends of the range, at zero, and in large amounts.
 
-use bumpgrad::{Adam, Element, Graph, Result, Var};
+use bumpgrad::{Adam, DType, Element, Graph, Result, Var};
 
 const MAX: f64 = f64::MAX;
 
@@ -345,5 +345,33 @@ fn parameters_out_of_range_are_refused() -> Result<()> {
         assert_eq!((y.item()?, x.grad::<f32>()?), (4.0, Some(vec![0.0, 0.0, -1.0])), "norm {p}");
         g.zero_grad();
     }
+    Ok(())
+}
+
+/// Lengths at which one accumulator would stand still.
+#[test]
+fn very_long_sums_are_right() -> Result<()> {
+    let g = Graph::new();
+    let mark = g.mark();
+    let tenth = f64::from(0.1f32);
+    let rows = 1 << 24;
+    let x = g.full(&[rows, 1], 0.1f32);
+    near(
+        "axis 0",
+        &x.sum_axes(&[0], false).cast(DType::F64).to_vec()?,
+        &[rows as f64 * tenth],
+        6e-7,
+    );
+    g.rewind(mark)?;
+
+    let count = 1 << 25;
+    let (x, y) = (g.full(&[count], 0.1f32), g.full(&[count], 0.3f32));
+    let product = tenth * f64::from(0.3f32);
+    near("dot", &[x.dot(y).item()?], &[count as f64 * product], 6e-7);
+    g.rewind(mark)?;
+
+    let x = g.param(&[1f32, 2.0], &[2]);
+    x.index_select(0, g.zeros::<i64>(&[count])).sum().backward()?;
+    assert_eq!(x.grad::<f32>()?, Some(vec![33554432.0, 0.0]));
     Ok(())
 }
