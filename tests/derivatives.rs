@@ -165,7 +165,12 @@ fn check(entry: &Value, scalar: Option<f64>, fusion: bool, wrong: &mut BTreeMap<
                 let most = bound(op, dtype, total, value.unwrap_or(1.0), want);
                 // Even exponents that f32 does not tell from odd ones, the second derivative: infinite,
                 // of the wrong sign.
-                let huge = dtype == DType::F32 && scalar == Some(1e10) && total > 1;
+                let huge = dtype == DType::F32
+                    && scalar == Some(1e10)
+                    && total > 1
+                    && points[k][0] < 0.0
+                    && got[k].is_infinite()
+                    && want.is_infinite();
                 // (Comparing so finds NaN, too.)
                 if !(off <= most || is_near(op, dtype, total, got[k], want) || huge) {
                     let what = if scalar.is_some() { "pow_scalar" } else { op };
