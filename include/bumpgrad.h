@@ -492,7 +492,7 @@ bg_node bg_sign(bg_graph *g, bg_node x);
 // e^x.
 bg_node bg_exp(bg_graph *g, bg_node x);
 
-// e^x - 1, exact near 0.
+// e^x - 1, exact near 0. The gradient is made of it, so below x = -16 (f32) or -36 it is 0.
 bg_node bg_expm1(bg_graph *g, bg_node x);
 
 // The natural logarithm.
@@ -522,10 +522,11 @@ bg_node bg_cos(bg_graph *g, bg_node x);
 // The tangent of x, in radians.
 bg_node bg_tan(bg_graph *g, bg_node x);
 
-// The hyperbolic tangent.
-bg_node bg_tanh(bg_graph *g, bg_node x);
+// The hyperbolic tangent y. The gradient, 1 - y^2, is made of it, so beyond x = 9 (f32) or 19 it is 0.
+bg_node bg_tanh(bg_graph *g,
+                bg_node x);
 
-// 1 / (1 + e^-x).
+// 1 / (1 + e^-x). The gradient is made of it, so above x = 17 (f32) or 37 it is 0.
 bg_node bg_sigmoid(bg_graph *g, bg_node x);
 
 // The error function.

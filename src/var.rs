@@ -611,7 +611,7 @@ impl<'g> Var<'g> {
         sign => Sign;
         /// e^x. Derivative: y.
         exp => Exp;
-        /// e^x - 1, exact for small x. Derivative: y + 1.
+        /// e^x - 1, exact for small x. Derivative: y + 1, 0 below x = -16 (f32) or -36.
         expm1 => Expm1;
         /// The natural logarithm. Derivative: 1 / x.
         log => Log;
@@ -631,9 +631,9 @@ impl<'g> Var<'g> {
         cos => Cos;
         /// The tangent of an angle in radians. Derivative: 1 + y^2.
         tan => Tan;
-        /// The hyperbolic tangent. Derivative: 1 - y^2.
+        /// The hyperbolic tangent. Derivative: 1 - y^2, 0 beyond x = 9 (f32) or 19.
         tanh => Tanh;
-        /// 1 / (1 + e^-x). Derivative: y (1 - y).
+        /// 1 / (1 + e^-x). Derivative: y (1 - y), 0 above x = 17 (f32) or 37.
         sigmoid => Sigmoid;
         /// The error function. Derivative: 2 / sqrt(pi) e^(-x^2).
         erf => Erf;

@@ -371,20 +371,26 @@ fn check_all(float: DType, tolerance: f64, skip: impl Fn(&Case) -> bool) {
     );
 }
 
-#[test]
-fn f64_values_gradients_and_second_gradients_are_those_of_pytorch() {
-    check_all(DType::F64, TOLERANCE, |case| {
-        let note = case.json["note"].as_str().unwrap();
-        let params = case.json["params"].to_string();
-        DECIDED.iter().any(|&(op, n, p)| op == case.op() && n == note && params.contains(p))
-    });
+fn is_decided(case: &Case) -> bool {
+    let note = case.json["note"].as_str().unwrap();
+    let params = case.json["params"].to_string();
+    DECIDED.iter().any(|&(op, n, p)| op == case.op() && n == note && params.contains(p))
 }
 
 #[test]
+fn f64_values_gradients_and_second_gradients_are_those_of_pytorch() {
+    check_all(DType::F64, TOLERANCE, is_decided);
+}
+
+/// At special points, too; what is left is the rounding of the inputs and of steep slopes.
+#[test]
 fn f32_agrees_within_its_precision() {
-    // Rounding the inputs to f32 moves steep points; what is left is the same computation.
-    check_all(DType::F32, 3e-4, |case| {
-        case.op() == "cast" || case.json["note"].as_str().unwrap().contains("special")
+    check_all(DType::F32, 5e-6, |case| {
+        // Casting is about types, and these numbers are none of f32.
+        let rounds = case.op() == "var" && case.json["note"] == "special points: large mean";
+        // The value, 1000.7, is rounded by 3e-5, and the gradient is made of it.
+        let made = case.op() == "logsumexp" && case.json["note"] == "special points: large";
+        case.op() == "cast" || rounds || made || is_decided(case)
     });
 }
 

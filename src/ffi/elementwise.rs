@@ -76,7 +76,7 @@ pub unsafe extern "C" fn bg_exp(g: *mut bg_graph, x: bg_node) -> bg_node {
     unsafe { map(g, Elem::Exp, x) }
 }
 
-/// e^x - 1, exact near 0.
+/// e^x - 1, exact near 0. The gradient is made of it, so below x = -16 (f32) or -36 it is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_expm1(g: *mut bg_graph, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g`.
@@ -146,14 +146,14 @@ pub unsafe extern "C" fn bg_tan(g: *mut bg_graph, x: bg_node) -> bg_node {
     unsafe { map(g, Elem::Tan, x) }
 }
 
-/// The hyperbolic tangent.
+/// The hyperbolic tangent y. The gradient, 1 - y^2, is made of it, so beyond x = 9 (f32) or 19 it is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_tanh(g: *mut bg_graph, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g`.
     unsafe { map(g, Elem::Tanh, x) }
 }
 
-/// 1 / (1 + e^-x).
+/// 1 / (1 + e^-x). The gradient is made of it, so above x = 17 (f32) or 37 it is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_sigmoid(g: *mut bg_graph, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g`.

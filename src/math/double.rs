@@ -148,7 +148,9 @@ fn gated<L: Lane64>(x: L, e: Exponential<L>) -> L {
     let n = L::select(negative, at_least(x, -1e4) * m, x);
     // (Where n is larger, nothing is taken from it: infinity times 0 would be NaN.)
     let y = (-at_most(n, 1e4)).mul_add(power / (one + power), n);
-    L::select(negative, scale(y, e.biased), y)
+    let y = L::select(negative, scale(y, e.biased), y);
+    // -0 stays.
+    L::select(x.eq(L::lit(0.0)), x, y)
 }
 
 /// e^-|x|, for any x.

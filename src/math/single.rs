@@ -141,7 +141,8 @@ fn gated<L: Lane32>(x: L, (m, biased): (L, L)) -> L {
     let power = scale_down(m, biased);
     let n = L::select(negative, at_least(x, -110.0) * m, x);
     let y = (-at_most(n, 1e4)).mul_add(power / (one + power), n);
-    L::select(negative, scale_down(y, biased), y)
+    let y = L::select(negative, scale_down(y, biased), y);
+    L::select(x.eq(L::lit(0.0)), x, y)
 }
 
 /// [`gated`]. Measured: 2.44 ULP.
