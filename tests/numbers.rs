@@ -375,3 +375,36 @@ fn very_long_sums_are_right() -> Result<()> {
     assert_eq!(x.grad::<f32>()?, Some(vec![33554432.0, 0.0]));
     Ok(())
 }
+
+#[test]
+fn the_sign_of_zero_stays_where_the_function_is_odd() -> Result<()> {
+    type Function = for<'g> fn(Var<'g>) -> Var<'g>;
+    let functions: [(&str, Function); 13] = [
+        ("sin", |x| x.sin()),
+        ("tan", |x| x.tan()),
+        ("tanh", |x| x.tanh()),
+        ("erf", |x| x.erf()),
+        ("expm1", |x| x.expm1()),
+        ("log1p", |x| x.log1p()),
+        ("sqrt", |x| x.sqrt()),
+        ("silu", |x| x.silu()),
+        ("gelu", |x| x.gelu()),
+        ("gelu_tanh", |x| x.gelu_tanh()),
+        ("floor", |x| x.floor()),
+        ("ceil", |x| x.ceil()),
+        ("round", |x| x.round()),
+    ];
+    let g = Graph::new();
+    for n in 1..20 {
+        for sign in [1.0, -1.0] {
+            let (single, double) = (vec![0.0f32 * sign as f32; n], vec![0.0 * sign; n]);
+            for (name, f) in functions {
+                let narrow = f(g.tensor(&single, &[n])).to_vec::<f32>()?;
+                let wide = f(g.tensor(&double, &[n])).to_vec::<f64>()?;
+                assert!(narrow.iter().all(|y| *y == 0.0 && y.signum() as f64 == sign), "{name}");
+                assert!(wide.iter().all(|y| *y == 0.0 && y.signum() == sign), "{name}");
+            }
+        }
+    }
+    Ok(())
+}
