@@ -1,6 +1,7 @@
 //! What C sees of a panic.
 
 use std::ffi::CStr;
+use std::sync::{Mutex, PoisonError};
 
 use super::gradient::{bg_backward, bg_read_grad};
 use super::graph::{bg_clear_error, bg_error_message, bg_graph_free, bg_graph_new, bg_reset};
@@ -16,8 +17,12 @@ unsafe fn message(g: *mut bg_graph) -> String {
     unsafe { CStr::from_ptr(bg_error_message(g)).to_str().unwrap().to_owned() }
 }
 
+/// The place of the last panic is the whole library's: one test at a time.
+static PANICS: Mutex<()> = Mutex::new(());
+
 #[test]
 fn a_panic_is_a_status_that_tells_its_place() {
+    let _one = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
     // SAFETY: one graph, used on this thread, with its own nodes.
     unsafe {
         let g = bg_graph_new();
@@ -37,6 +42,7 @@ fn a_panic_is_a_status_that_tells_its_place() {
 
 #[test]
 fn what_a_panic_left_half_changed_is_refused_until_reset() {
+    let _one = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
     // SAFETY: as above.
     unsafe {
         let g = bg_graph_new();
