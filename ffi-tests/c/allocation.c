@@ -15,46 +15,7 @@
 #include <unistd.h>
 
 #include "check.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-int __real_posix_memalign(void **out, size_t alignment, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-
-/* The number of allocations so far, and which one is the first and the last to fail. */
-static long count, first, last;
-
-static int fails(void) {
-    count++;
-    return first <= count && count <= last;
-}
-
-void *__wrap_malloc(size_t size) {
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size) {
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *old, size_t size) {
-    return fails() ? NULL : __real_realloc(old, size);
-}
-
-int __wrap_posix_memalign(void **out, size_t alignment, size_t size) {
-    return fails() ? ENOMEM : __real_posix_memalign(out, alignment, size);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size) {
-    return fails() ? NULL : __real_aligned_alloc(alignment, size);
-}
-
-static void start_failing(long from, long to) {
-    count = 0;
-    first = from;
-    last = to;
-}
+#include "failing.h"
 
 /* What a program has read, for comparing bit by bit. */
 typedef struct {

@@ -15,44 +15,12 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "failing.h"
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-int __real_posix_memalign(void **out, size_t alignment, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
                           void *(*start)(void *), void *argument);
 int __real_pthread_attr_init(pthread_attr_t *attributes);
 int __real_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
-
-/* The number of calls so far, and which one is the first and the last to fail. */
-static long count, first, last;
-
-static bool fails(void) {
-    long k = __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED);
-    return first <= k && k <= last;
-}
-
-void *__wrap_malloc(size_t size) {
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size) {
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *old, size_t size) {
-    return fails() ? NULL : __real_realloc(old, size);
-}
-
-int __wrap_posix_memalign(void **out, size_t alignment, size_t size) {
-    return fails() ? ENOMEM : __real_posix_memalign(out, alignment, size);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size) {
-    return fails() ? NULL : __real_aligned_alloc(alignment, size);
-}
 
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
                           void *(*start)(void *), void *argument) {
@@ -65,12 +33,6 @@ int __wrap_pthread_attr_init(pthread_attr_t *attributes) {
 
 int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {
     return fails() ? ENOMEM : __real_pthread_atfork(prepare, parent, child);
-}
-
-static void start_failing(long from, long to) {
-    count = 0;
-    first = from;
-    last = to;
 }
 
 enum { SIZE = 200000, SIDE = 200 };
