@@ -66,21 +66,13 @@ impl Elementwise<2> for Div {
     }
 }
 
-/// a^(b - 1). From 2^24 (f32) or 2^53 on all b are even, and so are all b - 1 that can be told: there
-/// the sign is put right.
+/// b - 1, and the sign by which a^(b - 1) is to be multiplied. From 2^24 (f32) or 2^53 on all b are
+/// even, and so are all b - 1 that can be told: there the sign is put right.
 #[inline(always)]
-fn lower_power<R: Real>(a: R, b: R) -> R {
+fn lower<R: Real>(a: R, b: R) -> (R, R) {
     let (one, less) = (R::lit(1.0), b - R::lit(1.0));
     let lost = R::select(a.lt(R::lit(0.0)), R::lit(-1.0), one);
-    a.pow(less) * R::select((b - less).eq(one), one, lost)
-}
-
-/// [`lower_power`], recorded as what can be differentiated further.
-#[inline(always)]
-fn lower_power_log<R: Real>(a: R, b: R) -> R {
-    let (one, less) = (R::lit(1.0), b - R::lit(1.0));
-    let lost = R::select(a.lt(R::lit(0.0)), R::lit(-1.0), one);
-    a.pow_log(less, 0) * R::select((b - less).eq(one), one, lost)
+    (less, R::select((b - less).eq(one), one, lost))
 }
 
 /// a^b. Derivatives: b a^(b-1), 0 where b is 0; and y log a, 0 where a is 0 and b is not negative.
@@ -94,12 +86,13 @@ impl Elementwise<2> for Pow {
     }
     #[inline(always)]
     fn pull<R: Real>([a, b]: [R; 2], y: R, g: R) -> [R; 2] {
-        let zero = R::lit(0.0);
-        let base = R::select(b.eq(zero), zero, g * (b * lower_power(a, b)));
+        let (zero, (less, sign)) = (R::lit(0.0), lower(a, b));
+        let base = R::select(b.eq(zero), zero, g * (b * (a.pow(less) * sign)));
         [base, g * times_log(y, a, b, 1)]
     }
     fn recorded<R: Real>([a, b]: [R; 2], _: R, g: R) -> [R; 2] {
-        [g * b.strong(lower_power_log(a, b)), g * a.pow_log(b, 1)]
+        let (less, sign) = lower(a, b);
+        [g * b.strong(a.pow_log(less, 0) * sign), g * a.pow_log(b, 1)]
     }
 }
 
@@ -305,9 +298,9 @@ impl<const K: usize> Elementwise<2> for PowLog<K> {
     }
     #[inline(always)]
     fn pull<R: Real>([a, b]: [R; 2], _: R, g: R) -> [R; 2] {
-        let (zero, less) = (R::lit(0.0), b - R::lit(1.0));
+        let (zero, (less, sign)) = (R::lit(0.0), lower(a, b));
         let base = if K == 0 {
-            b.strong(lower_power_log(a, b))
+            b.strong(a.pow_log(less, 0) * sign)
         } else {
             let many = b.strong(a.pow_log(less, K));
             let fewer = R::lit(K as f64) * a.pow_log(less, K - 1);
