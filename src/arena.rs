@@ -2,8 +2,8 @@
 //!
 //! A bump allocator alone cannot give back a part of what it handed out, and its allocations
 //! cannot be found by number. Pages solve both: a [`Stack`] takes fixed-size pages from the bump,
-//! finds element `i` by a shift and a mask, never moves an element, and is cut back in O(1) while
-//! keeping its pages for the next recording. [`Lists`] interns short integer lists in the same
+//! finds element `i` by a shift and a mask, and is cut back in O(1) while keeping its pages for the
+//! next recording. Only the first page grows, and moves while it does. [`Lists`] interns short integer lists in the same
 //! manner, so equal shapes have equal ids.
 //!
 //! Tensor data is elsewhere (`buffer.rs`): a bump allocator doubles its chunks, and one large
@@ -87,16 +87,32 @@ impl<T> TryPush<T> for Vec<T> {
 const PAGE_BITS: usize = 9;
 const PAGE: usize = 1 << PAGE_BITS;
 
-/// A stack of small Copy records with stable addresses, in pages of a [`Bump`].
+/// Elements that the first page has room for in the beginning: most graphs are small.
+const FIRST: usize = 16;
+
+/// A stack of small Copy records, in pages of a [`Bump`].
 pub(crate) struct Stack<T: Copy> {
     pages: Vec<NonNull<T>>,
     len: usize,
+    /// Elements that there is room for.
+    room: usize,
+    /// Elements that there will be room for at first.
+    first: usize,
     own: PhantomData<T>,
 }
 
 impl<T: Copy> Stack<T> {
     pub(crate) const fn new() -> Self {
-        Self { pages: Vec::new(), len: 0, own: PhantomData }
+        Self::with_room(FIRST)
+    }
+
+    /// One whose elements never move: its first page is a whole one from the beginning.
+    pub(crate) const fn unmoved() -> Self {
+        Self::with_room(PAGE)
+    }
+
+    const fn with_room(first: usize) -> Self {
+        Self { pages: Vec::new(), len: 0, room: 0, first, own: PhantomData }
     }
 
     #[inline(always)]
@@ -107,10 +123,10 @@ impl<T: Copy> Stack<T> {
     #[inline]
     pub(crate) fn push(&mut self, bump: &Bump, value: T) -> Result<usize, OutOfMemory> {
         let index = self.len;
-        if index >> PAGE_BITS == self.pages.len() {
+        if index == self.room {
             self.grow(bump)?;
         }
-        // SAFETY: the page exists (checked above), and the offset in it is below PAGE.
+        // SAFETY: index < room (checked above), so its page exists and has room for it.
         unsafe {
             self.pages.get_unchecked(index >> PAGE_BITS).add(index & (PAGE - 1)).write(value)
         };
@@ -121,9 +137,21 @@ impl<T: Copy> Stack<T> {
     #[cold]
     fn grow(&mut self, bump: &Bump) -> Result<(), OutOfMemory> {
         self.pages.try_reserve(1).map_err(|_| OutOfMemory)?;
-        let layout = Layout::array::<T>(PAGE).map_err(|_| OutOfMemory)?;
-        let page = bump.try_alloc_layout(layout).map_err(|_| OutOfMemory)?;
-        self.pages.push_within(page.cast());
+        let page_len =
+            if self.room < PAGE { (4 * self.room).clamp(self.first, PAGE) } else { PAGE };
+        let layout = Layout::array::<T>(page_len).map_err(|_| OutOfMemory)?;
+        let page = bump.try_alloc_layout(layout).map_err(|_| OutOfMemory)?.cast();
+        if self.room < PAGE
+            && let Some(first) = self.pages.first_mut()
+        {
+            // SAFETY: the first page holds all `room` elements, and the new one has room for more.
+            unsafe { page.copy_from_nonoverlapping(*first, self.room) };
+            *first = page;
+            self.room = page_len;
+        } else {
+            self.pages.push_within(page);
+            self.room += page_len;
+        }
         Ok(())
     }
 
@@ -142,8 +170,15 @@ impl<T: Copy> Stack<T> {
         if index >= self.len {
             outside(index, self.len);
         }
-        // SAFETY: index < len, so its page was allocated by `grow` with PAGE elements.
+        // SAFETY: index < len <= room, so its page was allocated by `grow` with room for it.
         unsafe { self.pages.get_unchecked(index >> PAGE_BITS).add(index & (PAGE - 1)) }
+    }
+
+    /// Where an element lies: for as long as the bump lives, if it is never moved. Nobody may borrow it while it is written
+    /// there.
+    #[inline(always)]
+    pub(crate) fn place(&self, index: usize) -> NonNull<T> {
+        self.at(index)
     }
 
     #[inline(always)]
@@ -197,7 +232,9 @@ pub(crate) struct Lists {
     table: HashTable<u32>,
 }
 
+/// Words of a page, and of the first one.
 const LIST_PAGE: usize = 1024;
+const FIRST_LIST_PAGE: usize = 64;
 
 /// The stored half of a hash as hashbrown wants it: a tag in the top bits, a bucket in the low ones.
 fn spread(hash: u32) -> u64 {
@@ -291,7 +328,8 @@ impl Lists {
                 Some(_) => self.cursor = Cursor { page: self.cursor.page + 1, used: 0 },
                 None => {
                     self.pages.try_reserve(1).map_err(|_| OutOfMemory)?;
-                    let capacity = len.max(LIST_PAGE);
+                    let page = if self.pages.is_empty() { FIRST_LIST_PAGE } else { LIST_PAGE };
+                    let capacity = len.max(page);
                     let layout = Layout::array::<u64>(capacity).map_err(|_| OutOfMemory)?;
                     let words = bump.try_alloc_layout(layout).map_err(|_| OutOfMemory)?.cast();
                     self.pages.push_within(Page { words, capacity });
@@ -326,9 +364,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stack_keeps_addresses_and_pages() {
+    fn a_stack_grows_without_losing_elements() {
         let bump = Bump::new();
         let mut stack = Stack::new();
+        for i in 0..3 * PAGE {
+            assert_eq!(stack.push(&bump, i), Ok(i));
+            assert!((0..=i).all(|k| *stack.get(k) == k));
+            assert!(stack.room > i && stack.room <= (4 * (i + 1)).clamp(FIRST, i + PAGE));
+        }
+    }
+
+    #[test]
+    fn a_stack_keeps_addresses_and_pages() {
+        let bump = Bump::new();
+        let mut stack = Stack::unmoved();
         stack.push(&bump, 0usize).unwrap();
         let first: *const usize = stack.get(0);
         for i in 1..3 * PAGE {

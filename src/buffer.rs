@@ -22,6 +22,8 @@ pub(crate) const ALIGN: usize = 64;
 /// Buffers up to this size are cut from slabs, so that a graph of scalars does not call the
 /// system's allocator for each.
 const SLAB_LIMIT: usize = 2048;
+/// Bytes of the first slab, and of the largest: each is twice the one before.
+const FIRST_SLAB: usize = 2048;
 const SLAB: usize = 64 * 1024;
 
 /// From this size on a buffer is made of huge pages where the system has them: a walk over 4 KiB
@@ -54,6 +56,13 @@ fn class_bytes(class: usize) -> usize {
     ((5 + quarter) << (top - 2)) * ALIGN
 }
 
+/// A value of at most so many bytes is kept beside the record of its node: a graph of scalars
+/// needs no buffers.
+pub(crate) const INLINE: usize = 8;
+
+/// The class of what is not the pool's.
+const INLINE_CLASS: u32 = u32::MAX;
+
 /// A buffer of a [`Pool`]; whoever holds it gives it back to that pool.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Buffer {
@@ -62,6 +71,15 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
+    /// Memory for `INLINE` bytes that is not the pool's, and whose owner outlives the buffer.
+    pub(crate) fn inline(start: NonNull<u64>) -> Self {
+        Self { start: start.cast(), class: INLINE_CLASS }
+    }
+
+    pub(crate) fn is_inline(self) -> bool {
+        self.class == INLINE_CLASS
+    }
+
     #[inline(always)]
     pub(crate) fn as_ptr(self) -> *mut u8 {
         self.start.as_ptr()
@@ -114,6 +132,8 @@ pub(crate) struct Pool {
     /// The rest of the newest slab.
     slab: *mut u8,
     slab_left: usize,
+    /// Bytes of the next slab.
+    next_slab: usize,
     /// `records` are those outside of the bump.
     stats: MemoryStats,
     limit: usize,
@@ -130,6 +150,7 @@ impl Pool {
             taken: Vec::new(),
             slab: ptr::null_mut(),
             slab_left: 0,
+            next_slab: FIRST_SLAB,
             stats: MemoryStats::default(),
             limit: usize::MAX,
             full: Cell::new(None),
@@ -211,9 +232,13 @@ impl Pool {
         Ok(Buffer { start, class: class as u32 })
     }
 
-    /// Takes a buffer back for reuse. It must come from this pool and must not be used any more.
+    /// Takes a buffer back for reuse. It must come from this pool, or be inline, and must not be used
+    /// any more.
     #[inline]
     pub(crate) fn give(&mut self, buffer: Buffer) {
+        if buffer.is_inline() {
+            return;
+        }
         let class = buffer.class as usize;
         // SAFETY: the buffer is ours, at least 64 bytes long, aligned, and nobody's any more.
         unsafe { buffer.start.cast::<*mut u8>().write(self.free[class]) };
@@ -228,9 +253,11 @@ impl Pool {
             return self.system(bytes);
         }
         if self.slab_left < bytes {
-            // The rest of the old slab goes to waste: at most 2 KiB of 64.
-            self.slab = self.system(SLAB)?.as_ptr();
-            self.slab_left = SLAB;
+            // The rest of the old slab goes to waste: less than the buffer.
+            let size = self.next_slab;
+            self.slab = self.system(size)?.as_ptr();
+            self.slab_left = size;
+            self.next_slab = (2 * size).min(SLAB);
         }
         let start = self.slab;
         // SAFETY: at least `bytes` of the slab are left.

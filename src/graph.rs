@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::arena::{Lists, OutOfMemory, Stack, TryPush};
-use crate::buffer::{Buffer, MemoryStats, Part, Pool};
+use crate::buffer::{Buffer, INLINE, MemoryStats, Part, Pool};
 use crate::defect::FailPoint;
 use crate::dtype::{DType, Element};
 use crate::error::{ErrorKind, ErrorSlot, Fail, Maybe};
@@ -68,11 +68,14 @@ pub(crate) struct State {
     pub(crate) checked: u64,
     /// Whether the buffer holds the value as of `changed`.
     pub(crate) ready: bool,
+    /// Whether a reading computed the value as of `changed`, kept or not.
+    pub(crate) read_through: bool,
 }
 
 impl State {
     /// Of a node that was just recorded.
-    const BLANK: Self = Self { value: None, changed: 0, checked: 0, ready: false };
+    const BLANK: Self =
+        Self { value: None, changed: 0, checked: 0, ready: false, read_through: false };
 
     pub(crate) fn value(&self) -> Option<Buffer> {
         self.value
@@ -173,7 +176,10 @@ pub(crate) struct Core {
     /// At least one a node; without a value for those beyond the last, so that recording need not
     /// write any.
     states: Stack<State>,
-    /// A bit for each state: set where there may be a value.
+    /// As many as states: the values of those that are small enough. Written and read through the
+    /// buffers that point here, never borrowed.
+    inlined: Stack<u64>,
+    /// A bit for each state: set where there may be something to forget.
     holders: Vec<u64>,
     lists: Lists,
 }
@@ -214,6 +220,7 @@ impl Core {
             first_tag: tag,
             nodes: Stack::new(),
             states: Stack::new(),
+            inlined: Stack::unmoved(),
             holders: Vec::new(),
             lists: Lists::new(),
         }
@@ -308,18 +315,33 @@ impl Core {
         self.states.get_mut(id.index())
     }
 
-    /// Gives a node that has no value the buffer for it.
-    pub(crate) fn hold(&mut self, id: NodeId, value: Buffer) {
-        let state = self.state_mut(id);
-        debug_assert!(state.value.is_none());
-        state.value = Some(value);
+    /// The buffer for a node's value, made where there is none.
+    #[inline]
+    pub(crate) fn make_room(&mut self, id: NodeId) -> Result<Buffer, OutOfMemory> {
+        if let Some(buffer) = self.state(id).value {
+            return Ok(buffer);
+        }
+        let node = self.node(id);
+        let bytes = node.len * node.dtype.size();
+        let buffer = match bytes <= INLINE {
+            true => Buffer::inline(self.inlined.place(id.index())),
+            false => self.pool.take(bytes)?,
+        };
+        self.state_mut(id).value = Some(buffer);
         self.holders[id.index() / 64] |= 1 << (id.index() % 64);
+        Ok(buffer)
+    }
+
+    /// Notes that a reading computes a value; whether one did so before.
+    pub(crate) fn read_through(&mut self, id: NodeId) -> bool {
+        self.holders[id.index() / 64] |= 1 << (id.index() % 64);
+        std::mem::replace(&mut self.state_mut(id).read_through, true)
     }
 
     /// Takes the buffer of a value away.
     pub(crate) fn let_go(&mut self, id: NodeId) {
         let state = self.state_mut(id);
-        state.ready = false;
+        (state.ready, state.read_through) = (false, false);
         if let Some(buffer) = state.value.take() {
             self.pool.give(buffer);
         }
@@ -540,6 +562,9 @@ impl Core {
         }
         let mut grow = || {
             self.holders.try_extend_to(words, 0)?;
+            while self.inlined.len() < 64 * words {
+                self.inlined.push(&self.pool.bump, 0)?;
+            }
             while self.states.len() < 64 * words {
                 self.states.push(&self.pool.bump, State::BLANK)?;
             }
@@ -559,6 +584,7 @@ impl Core {
     pub(crate) fn bytes(&self) -> usize {
         self.nodes.bytes()
             + self.states.bytes()
+            + self.inlined.bytes()
             + self.lists.bytes()
             + self.holders.bytes()
             + self.slots.bytes()
@@ -640,12 +666,9 @@ impl Core {
     pub(crate) fn new_leaf(&mut self, what: &str, dtype: DType, dims: &[usize]) -> Maybe<NodeId> {
         let (shape, len) = self.intern_shape(what, dims)?;
         let id = self.push(NewNode { shape, len, ..NewNode::new(Op::Leaf, dtype) })?;
-        match self.pool.take(len * dtype.size()) {
-            Ok(buffer) => self.hold(id, buffer),
-            Err(OutOfMemory) => {
-                self.truncate(id.index());
-                return Err(self.out_of_memory(what));
-            }
+        if self.make_room(id).is_err() {
+            self.truncate(id.index());
+            return Err(self.out_of_memory(what));
         }
         // New data like any other: what depends on "the present replay" (dropout) stays as it is.
         let clock = self.clock;

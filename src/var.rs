@@ -1,7 +1,7 @@
 //! The Rust interface: [`Graph`], and [`Var`], a node of one.
 
 use std::cell::RefCell;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::panic::Location;
 
@@ -447,16 +447,15 @@ impl Graph {
     }
 
     /// How the last evaluation was computed, as text: its steps, each one pass over memory, and
-    /// what they do to each tile. `n12` is a node, `dn12` the gradient of one, `t3` a temporary.
+    /// what they do to each tile. `n12` is a node, `dn12` the gradient of one, `t3` a temporary. What
+    /// is small and was met for the first time has no steps: it was computed node by node.
     pub fn plan_to_text(&self) -> String {
-        text(|out| {
-            self.call(|s| s.engine().last_plan().map_or(Ok(()), |plan| write!(out, "{plan}")))
-        })
+        text(|out| self.call(|s| s.engine().tell(out)))
     }
 
     /// The steps of the last evaluation as a graph in the DOT language of Graphviz.
     pub fn plan_to_dot(&self) -> String {
-        text(|out| self.call(|s| s.engine().last_plan().map_or(Ok(()), |plan| plan.dot(out))))
+        text(|out| self.call(|s| s.engine().tell_dot(out)))
     }
 
     /// Begins to note when each step of each evaluation runs, how many bytes it reads and writes,

@@ -5,6 +5,7 @@
 //! same way again, the plan made for it is found by comparing a few numbers, and run.
 
 mod copy;
+mod direct;
 mod index;
 mod matmul;
 mod profile;
@@ -12,6 +13,7 @@ mod profile;
 mod team;
 mod tile;
 
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -28,6 +30,7 @@ use crate::level::Level;
 use crate::node::{Extreme, Op};
 use crate::plan::{DatumId, Place, Plan, Planner, Program, Single, Step, Viewed, Work, is_fresh};
 use crate::shape::Layout;
+use direct::Direct;
 use index::Outside;
 pub(crate) use profile::Profile;
 pub(crate) use team::shutdown;
@@ -52,18 +55,44 @@ struct Kept {
     plan: Plan,
     /// Nodes other than leaves whose values the plan takes as they are.
     sources: Vec<NodeId>,
+    /// How many nodes it computes.
+    nodes: usize,
     /// When it was last used.
     used: u64,
     /// Of the plan.
     bytes: usize,
 }
 
+/// How something was computed.
+#[derive(Clone, Copy)]
+enum Last {
+    Nothing,
+    /// By the plan in this place.
+    Plan(usize),
+    /// So many nodes, without a plan.
+    Direct(usize),
+}
+
+/// What is told of so many nodes.
+struct OneByOne(usize);
+
+impl fmt::Display for OneByOne {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.0 == 1 { "" } else { "s" };
+        write!(
+            f,
+            "{} node{plural}, one by one: small and new; a plan is made when it comes again",
+            self.0
+        )
+    }
+}
+
 /// Plans and runs; keeps its memory from run to run.
 pub(crate) struct Engine {
     planner: Planner,
+    direct: Direct,
     kept: Vec<Kept>,
-    /// The place of the plan that was run last.
-    last: Option<usize>,
+    last: Last,
     uses: u64,
     level: Level,
     /// How many threads may work; 0 for as many as there are cores.
@@ -90,8 +119,9 @@ impl Engine {
         let level = Level::current();
         Self {
             planner: Planner::new(level),
+            direct: Direct::new(),
             kept: Vec::new(),
-            last: None,
+            last: Last::Nothing,
             uses: 0,
             level,
             threads: 0,
@@ -117,7 +147,7 @@ impl Engine {
     pub(crate) fn set_fusion(&mut self, on: bool) {
         self.planner.set_single(!on);
         self.kept.clear();
-        self.last = None;
+        self.last = Last::Nothing;
     }
 
     pub(crate) fn fuses(&self) -> bool {
@@ -138,9 +168,40 @@ impl Engine {
         std::mem::replace(&mut self.profile, profile)
     }
 
-    /// The plan that was run last.
+    /// The plan that was run last, if the last evaluation had one.
+    #[cfg(test)]
     pub(crate) fn last_plan(&self) -> Option<&Plan> {
-        self.last.map(|place| &self.kept[place].plan)
+        if let Last::Plan(place) = self.last { Some(&self.kept[place].plan) } else { None }
+    }
+
+    /// Computes nothing without a plan.
+    #[cfg(test)]
+    pub(crate) fn always_plan(&mut self) {
+        self.direct.is_off = true;
+    }
+
+    /// How the last evaluation was computed, as text.
+    pub(crate) fn tell(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        match self.last {
+            Last::Nothing => Ok(()),
+            Last::Plan(place) => write!(out, "{}", self.kept[place].plan),
+            Last::Direct(nodes) => writeln!(out, "{}", OneByOne(nodes)),
+        }
+    }
+
+    /// The same as a graph in the DOT language.
+    pub(crate) fn tell_dot(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        match self.last {
+            Last::Nothing => Ok(()),
+            Last::Plan(place) => self.kept[place].plan.dot(out),
+            Last::Direct(nodes) => {
+                writeln!(
+                    out,
+                    "digraph plan {{\n  s0 [shape=box, label=\"{}\"];\n}}",
+                    OneByOne(nodes)
+                )
+            }
+        }
     }
 
     /// Makes the value of a node right and present, as dense data of its own.
@@ -154,6 +215,10 @@ impl Engine {
             return self.run(core, place);
         }
         let began = self.now();
+        self.planner.refresh(core, &[root])?;
+        if self.compute_directly(core, key)? {
+            return Ok(());
+        }
         let (place, mut plan) = self.room(core)?;
         let planned = self.plan(core, &[root], &[], usize::MAX, &mut plan);
         self.keep(core, place, key, &[root], plan, planned)?;
@@ -182,20 +247,39 @@ impl Engine {
             return self.run(core, place);
         }
         let first = core.len();
-        targets.clear();
-        roots.clear();
         let began = self.now();
-        let (place, mut plan) = self.room(core)?;
-        let planned = core.record_backward(given, targets).and_then(|()| {
-            for &(root, _) in given {
-                roots.try_push(root).map_err(|_| core.out_of_memory("backward"))?;
-            }
-            self.plan(core, roots, targets, first, &mut plan)
+        let recorded = self.record_backward(core, given, targets, roots);
+        let recorded = recorded.and_then(|()| self.gradients_directly(core, key, targets, roots));
+        if !matches!(recorded, Ok(false)) {
+            core.truncate(first);
+            return recorded.map(|_| ());
+        }
+        let made = self.room(core).and_then(|(place, mut plan)| {
+            let planned = self.plan(core, roots, targets, first, &mut plan);
+            Ok((place, plan, planned))
         });
         core.truncate(first);
+        let (place, plan, planned) = made?;
         self.keep(core, place, key, roots, plan, planned)?;
         self.note_plan(began, place);
         self.run(core, place)
+    }
+
+    /// Records gradients, and lists which nodes they are of, and the roots.
+    fn record_backward(
+        &mut self,
+        core: &mut Core,
+        given: &[(NodeId, Option<NodeId>)],
+        targets: &mut Vec<(NodeId, NodeId)>,
+        roots: &mut Vec<NodeId>,
+    ) -> Maybe<()> {
+        targets.clear();
+        roots.clear();
+        core.record_backward(given, targets)?;
+        for &(root, _) in given {
+            roots.try_push(root).map_err(|_| core.out_of_memory("backward"))?;
+        }
+        Ok(())
     }
 
     /// Plans: where memory is short, with that of all other plans.
@@ -227,7 +311,9 @@ impl Engine {
         let kept = self.kept.iter().map(|kept| kept.bytes);
         let workspaces = self.workspaces.iter().map(Workspace::bytes);
         let lists = [self.bases.bytes(), self.versions.bytes(), self.random.bytes()];
-        let results = self.results.bytes() + self.profile.as_ref().map_or(0, Profile::bytes);
+        let results = self.results.bytes()
+            + self.direct.bytes()
+            + self.profile.as_ref().map_or(0, Profile::bytes);
         let outer = self.kept.bytes() + self.workspaces.bytes() + core.walk_scratch.bytes();
         let inner = kept.chain(workspaces).chain(lists).sum::<usize>();
         self.planner.bytes() + outer + inner + results
@@ -245,12 +331,13 @@ impl Engine {
     #[cold]
     pub(crate) fn spare(&mut self, core: &mut Core, place: Option<usize>) {
         self.planner.forget();
+        self.direct.forget();
         for (other, kept) in self.kept.iter_mut().enumerate() {
             if Some(other) != place {
                 *kept = Kept::default();
             }
         }
-        self.last = place;
+        self.last = place.map_or(Last::Nothing, Last::Plan);
         self.workspaces.clear();
         core.walk_scratch = WalkScratch::default();
         core.pool.release_free();
@@ -280,6 +367,7 @@ impl Engine {
         self.drop_scratch(core);
         let fuses = self.fuses();
         self.planner = Planner::new(self.level);
+        self.direct = Direct::new();
         self.set_fusion(fuses);
         self.workspaces.clear();
     }
@@ -336,6 +424,7 @@ impl Engine {
         }
         let kept = &mut self.kept[place];
         kept.bytes = plan.bytes();
+        kept.nodes = plan.steps().iter().map(|step| step.nodes as usize).sum();
         kept.plan = plan;
         kept.sources.clear();
         planned?;
@@ -372,11 +461,11 @@ impl Engine {
     fn run(&mut self, core: &mut Core, place: usize) -> Maybe<()> {
         self.uses += 1;
         self.kept[place].used = self.uses;
-        self.last = Some(place);
+        self.last = Last::Plan(place);
         // A plan is found by its key only while it is in its place.
         let key = self.kept[place].key.take();
         let plan = std::mem::take(&mut self.kept[place].plan);
-        let ran = self.run_plan(core, &plan);
+        let ran = self.run_plan(core, place, &plan);
         self.kept[place].plan = plan;
         self.kept[place].key = key;
         self.drop_scratch(core);
@@ -386,13 +475,13 @@ impl Engine {
         ran
     }
 
-    fn run_plan(&mut self, core: &mut Core, plan: &Plan) -> Maybe<()> {
+    fn run_plan(&mut self, core: &mut Core, place: usize, plan: &Plan) -> Maybe<()> {
         let threads = if plan.cost < PLAN_COST { 1 } else { self.threads() };
         let prepared = self.prepare(core, plan, threads).or_else(|OutOfMemory| {
             self.drop_results(core);
             self.drop_scratch(core);
             core.evict(plan)?;
-            self.spare(core, self.last);
+            self.spare(core, Some(place));
             self.prepare(core, plan, threads)
         });
         if prepared.is_err() {
@@ -495,14 +584,7 @@ impl Engine {
         }
         for (datum, base) in plan.data.iter().zip(&mut self.bases) {
             *base = match datum.place {
-                Place::Node(id) => match core.state(id).value() {
-                    Some(buffer) => buffer.as_ptr(),
-                    None => {
-                        let buffer = core.pool.take(datum.bytes())?;
-                        core.hold(id, buffer);
-                        buffer.as_ptr()
-                    }
-                },
+                Place::Node(id) => core.make_room(id)?.as_ptr(),
                 Place::Result(k) => self.results[k as usize].1.as_ptr(),
                 Place::Scratch(_) | Place::Chunk => continue,
             };

@@ -104,6 +104,13 @@ impl Profile {
         self.whole("run", Kind::Run, at, plan, threads);
     }
 
+    /// So many nodes, without a plan.
+    pub(super) fn ran_directly(&mut self, at: u64, nodes: usize) {
+        let (name, took, nodes) = (Name::new("one by one"), self.now() - at, nodes as u32);
+        let (kind, thread, threads, elements, bytes) = (Kind::Run, 0, 1, 0, 0);
+        self.push(Event { name, kind, at, took, thread, threads, nodes, elements, bytes });
+    }
+
     fn whole(&mut self, name: &str, kind: Kind, at: u64, plan: &Plan, threads: usize) {
         let nodes = plan.steps().iter().map(|step| step.nodes).sum();
         let took = self.now() - at;

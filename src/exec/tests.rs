@@ -318,3 +318,92 @@ fn a_failure_in_a_chunk_is_told_and_a_product_of_constants_is_computed_once() {
     b.write(&[2.0f32; 64]).unwrap();
     assert_eq!(run(), first - 1);
 }
+
+// ---- what grows with the program, and what must not ----
+
+/// Nodes computed by each of `count` readings in a recording that grows.
+fn reads_in_a_loop(count: usize, len: usize) -> Vec<usize> {
+    let s = &mut Session::new();
+    let w = leaf(s, &vec![1.1; len]);
+    let mut y = leaf(s, &vec![0.3; len]);
+    (0..count)
+        .map(|_| {
+            let inner = s.map2(Elem::Mul, y, w);
+            let sine = s.map(Elem::Sin, inner);
+            let step = s.map_scalar(Elem::Mul, sine, 0.01);
+            y = s.map2(Elem::Add, y, step);
+            read(s, y).1
+        })
+        .collect()
+}
+
+#[test]
+fn a_reading_computes_what_is_new_since_the_last_one() {
+    for len in [1, 2, 100] {
+        assert!(reads_in_a_loop(200, len).iter().all(|&nodes| nodes == 4));
+    }
+    // What is large is planned, and kept only when it is needed for a second time.
+    let nodes = reads_in_a_loop(50, 100_000);
+    assert!(nodes.iter().all(|&nodes| nodes <= 8), "{nodes:?}");
+}
+
+#[test]
+fn values_beside_many_others_are_computed_alone() {
+    let s = &mut Session::new();
+    let x = leaf(s, &[0.5]);
+    let values: Vec<Handle> = (0..500)
+        .map(|k| {
+            let y = s.map_scalar(Elem::Mul, x, f64::from(k));
+            let y = s.map_scalar(Elem::Add, y, 1.0);
+            s.map(Elem::Sin, y)
+        })
+        .collect();
+    for &y in &values {
+        assert_eq!(read(s, y).1, 3);
+    }
+}
+
+#[test]
+fn a_write_of_one_leaf_among_many_computes_what_depends_on_it() {
+    let s = &mut Session::new();
+    let n = 200;
+    let leaves: Vec<Handle> = (0..n).map(|k| leaf(s, &[f64::from(k)])).collect();
+    let mut sum = s.map_scalar(Elem::Mul, leaves[0], 0.0);
+    for &x in &leaves {
+        let y = s.map(Elem::Sin, x);
+        sum = s.map2(Elem::Add, sum, y);
+    }
+    read(s, sum);
+    for round in 0..100 {
+        let k = round * 37 % n;
+        s.write(leaves[k as usize], &[f64::from(round)]).unwrap();
+        let (value, nodes) = read(s, sum);
+        // One sine, and the sums from there on; the first leaf has a product before it.
+        let expected = 1 + (n - k) as usize + usize::from(k == 0);
+        assert!(nodes <= expected, "{nodes} nodes for leaf {k}, not {expected}");
+        let of = |x: Handle, s: &mut Session| s.values::<f64>("test", x).unwrap()[0];
+        let exact: f64 = leaves.iter().map(|&x| of(x, s).sin()).sum();
+        assert!((value[0] - exact).abs() < 1e-12);
+    }
+}
+
+/// A structure that comes again gets a plan, and gives the same numbers.
+#[test]
+fn what_comes_again_is_planned() {
+    let s = &mut Session::new();
+    let x = leaf(s, &[0.25; 5]);
+    let y = (0..20).fold(x, |y, _| {
+        let y = s.map_scalar(Elem::Mul, y, 0.9);
+        s.map(Elem::Tanh, y)
+    });
+    let direct = read(s, y);
+    assert!(s.engine().last_plan().is_none() && direct.1 == 40);
+    let mut text = String::new();
+    s.engine().tell(&mut text).unwrap();
+    assert!(text.starts_with("40 nodes, one by one"), "{text}");
+    for _ in 0..3 {
+        s.write(x, &[0.25; 5]).unwrap();
+        assert_eq!(read(s, y).0, direct.0);
+        assert!(s.engine().last_plan().is_some_and(|plan| plan.steps().len() == 1));
+    }
+}

@@ -77,7 +77,8 @@ pub unsafe extern "C" fn bg_flush_subnormals(g: *const bg_graph) -> bool {
 }
 
 /// Writes how the last evaluation was computed: BG_TEXT or BG_DOT. A step is one pass over memory;
-/// n12 is a node, dn12 the gradient of one, t3 a temporary. Nothing, if nothing was computed yet.
+/// n12 is a node, dn12 the gradient of one, t3 a temporary. What is small and was met for the first
+/// time has no steps: it was computed node by node. Nothing, if nothing was computed yet.
 /// Buffer and result as for bg_format.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_format_plan(
@@ -100,10 +101,9 @@ pub unsafe extern "C" fn bg_print_plan(g: *mut bg_graph, format_code: i32) -> bg
 }
 
 fn plan(session: &mut Session, what: &str, format_code: i32, out: &mut impl Write) -> Maybe<()> {
-    let result = match (format_code, session.engine().last_plan()) {
-        (BG_TEXT | BG_DOT, None) => Ok(()),
-        (BG_TEXT, Some(plan)) => write!(out, "{plan}"),
-        (BG_DOT, Some(plan)) => plan.dot(out),
+    let result = match format_code {
+        BG_TEXT => session.engine().tell(out),
+        BG_DOT => session.engine().tell_dot(out),
         _ => return Err(unknown_format(&mut session.core, what, format_code)),
     };
     written(&mut session.core, what, result)

@@ -337,6 +337,11 @@ impl Planner {
         core.pool.room_for(Part::Plans, bytes.saturating_sub(self.counted))
     }
 
+    /// The nodes that must be computed for those that were refreshed last, in order of ids.
+    pub(crate) fn needed(&self) -> impl Iterator<Item = NodeId> {
+        self.walk.needed()
+    }
+
     /// Brings the versions of everything below these nodes up to date.
     pub(crate) fn refresh(&mut self, core: &mut Core, roots: &[NodeId]) -> Maybe<()> {
         self.walk.find(core, roots).map_err(|_| core.out_of_memory("plan"))
@@ -407,6 +412,9 @@ impl Planner {
                 self.fates[root.index()].asked = true;
             }
         }
+        if temporaries == usize::MAX {
+            self.keep_what_is_read_through(core);
+        }
         self.emitter.start(core.len())?;
         for (k, &(target, from)) in results.iter().enumerate() {
             plan.targets.try_push(target)?;
@@ -435,6 +443,29 @@ impl Planner {
         self.afford(core, plan, least + self.members.len() * MEMBER_BYTES)?;
         self.emit(core, temporaries, plan)?;
         self.afford(core, plan, 0)
+    }
+
+    /// Lets a value stay in memory that an earlier reading computed and did not keep, if something
+    /// new is made of it: in a recording that grows between readings, the next one begins there,
+    /// instead of computing everything a third time.
+    fn keep_what_is_read_through(&mut self, core: &mut Core) {
+        for i in (0..self.order.len()).rev() {
+            let id = self.order[i];
+            if core.read_through(id) {
+                continue;
+            }
+            for operand in core.operands(id).filter(|&operand| self.walk.is_needed(operand)) {
+                let base = match self.shown.get(self.fates[operand.index()].shown as usize) {
+                    Some(shown) => shown.base,
+                    None => operand,
+                };
+                // (Operands have smaller ids, so this is from an earlier reading.)
+                let is_own = self.walk.is_needed(base) && self.has_own(core, base);
+                if is_own && core.state(base).read_through {
+                    self.fates[base.index()].stored = true;
+                }
+            }
+        }
     }
 
     fn emit(
@@ -642,12 +673,6 @@ impl Planner {
         below: Shown,
     ) -> Result<Option<Shown>, OutOfMemory> {
         let (node, dims) = (core.node(id), core.shape(id));
-        let permutation = || {
-            let mut order = dims;
-            let list = core.list(node.list);
-            list.iter().enumerate().for_each(|(i, &axis)| order[i] = axis as usize);
-            order
-        };
         if below.constant.is_some() {
             let shown = Shown { layout: Layout::dense(&dims), ..below };
             return Ok((node.op != Op::Embed).then_some(shown));
@@ -665,22 +690,12 @@ impl Planner {
                 }
                 Op::Detach | Op::Prod => padded,
                 Op::Expand => padded.expand(&dims),
-                Op::Permute => padded.permute(&permutation()),
+                Op::Permute => padded.permute(&permutation(core, node)),
                 _ => return Ok(None),
             };
             return Ok(Some(Shown { padded: self.padded.try_push(padded)?, ..below }));
         }
-        let layout = match node.op {
-            Op::Detach | Op::Prod => Some(below.layout),
-            Op::Expand => Some(below.layout.expand(&dims)),
-            Op::Permute => Some(below.layout.permute(&permutation())),
-            Op::Slice => {
-                let [axis, start, step] = core.slice_of(node.list);
-                Some(below.layout.slice(axis, start, dims[axis], step))
-            }
-            Op::Reshape => below.layout.reshape(&dims),
-            _ => None,
-        };
+        let layout = view_layout(core, id, &below.layout);
         Ok(layout.map(|layout| Shown { layout, ..below }))
     }
 
@@ -1332,6 +1347,30 @@ impl Planner {
     }
 }
 
+/// How a view lies in the data that its operand shows in this layout, where that can be said.
+pub(crate) fn view_layout(core: &Core, id: NodeId, below: &Layout) -> Option<Layout> {
+    let (node, dims) = (core.node(id), core.shape(id));
+    match node.op {
+        Op::Detach | Op::Prod => Some(*below),
+        Op::Expand => Some(below.expand(&dims)),
+        Op::Permute => Some(below.permute(&permutation(core, node))),
+        Op::Slice => {
+            let [axis, start, step] = core.slice_of(node.list);
+            Some(below.slice(axis, start, dims[axis], step))
+        }
+        Op::Reshape => below.reshape(&dims),
+        _ => None,
+    }
+}
+
+/// The order of axes of a `Permute`.
+fn permutation(core: &Core, node: &Node) -> Dims {
+    let mut order = core.dims(node.shape);
+    let list = core.list(node.list);
+    list.iter().enumerate().for_each(|(i, &axis)| order[i] = axis as usize);
+    order
+}
+
 /// The one number in all elements of a node that has none, or is made of none. So no step but copies
 /// ever walks over a shape with an axis of length 0, beside which others may be of any length.
 ///
@@ -1384,7 +1423,7 @@ pub(super) fn reduced_last(layout: &Layout, kept: &[usize]) -> Layout {
 }
 
 /// The dtype by which an elementwise node's kernel is looked up.
-pub(super) fn elementwise_operand(core: &Core, node: &Node) -> DType {
+pub(crate) fn elementwise_operand(core: &Core, node: &Node) -> DType {
     match node.op {
         // The first operand may be one that the rule does not read.
         Op::Map(_) | Op::Pull(..) => node.dtype,
@@ -1394,7 +1433,7 @@ pub(super) fn elementwise_operand(core: &Core, node: &Node) -> DType {
 }
 
 /// The dtype in which operand `k` is read.
-pub(super) fn operand_dtype(core: &Core, node: &Node, k: usize) -> DType {
+pub(crate) fn operand_dtype(core: &Core, node: &Node, k: usize) -> DType {
     match (node.op, node.inputs[k]) {
         (_, id) if id.is_node() => core.node(id).dtype,
         (Op::Compare(_), NodeId::IMMEDIATE) => core.node(node.inputs[0]).dtype,

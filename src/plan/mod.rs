@@ -19,7 +19,7 @@ mod tests;
 mod text;
 mod walk;
 
-pub(crate) use group::Planner;
+pub(crate) use group::{Planner, elementwise_operand, operand_dtype, view_layout};
 pub(crate) use walk::is_fresh;
 
 use crate::arena::TryPush;

@@ -110,6 +110,7 @@ impl Walk {
             };
             let state = core.state_mut(id);
             state.ready &= state.changed == version;
+            state.read_through &= state.changed == version;
             (state.changed, state.checked) = (version, clock);
         }
     }

@@ -1,0 +1,417 @@
+//! Computing node by node, without a plan.
+//!
+//! A plan costs more than it saves where a structure is small and met for the first time: a value
+//! that is read in a loop to decide how to go on, a recording that is another one in each iteration.
+//! Such nodes are computed at once, each by its kernel, in order of ids; every value stays with its
+//! node, so that the next read begins where this one ended. What comes again gets a plan.
+//!
+//! The kernels are those of plans, so the numbers are, too.
+
+use super::copy::Cursor;
+use super::team::Team;
+use super::{Engine, Key, Last, uninit};
+use crate::arena::{OutOfMemory, TryPush};
+use crate::dtype::{Element, with_dtype};
+use crate::error::{Fail, Maybe};
+use crate::fpenv::Scope;
+use crate::graph::Core;
+use crate::id::NodeId;
+use crate::kernel::{call1, elementwise, float_kernels};
+use crate::node::{INLINE_OPERANDS, Node, Op, Reduction};
+use crate::op::matmul::last_two;
+use crate::plan::{Groups, Plan, ROW_MAX, elementwise_operand, operand_dtype, view_layout};
+use crate::shape::Layout;
+
+/// How many keys are remembered of what was computed here. No more than about a third of so many
+/// different ones in turn are found again, which is as many as there are plans kept.
+const MET: usize = 64;
+
+/// So few nodes are never worth a plan, if they are small.
+const FEW: usize = 8;
+
+/// Elements a node, on average, up to which planning costs more than passing over memory once for
+/// each node.
+const SMALL: usize = 512;
+
+/// Elements of an operand that are brought together at a time.
+const TILE: usize = 256;
+
+/// The memory for this, kept from call to call.
+pub(super) struct Direct {
+    /// By a part of the hash.
+    met: [u64; MET],
+    /// What is to be computed.
+    order: Vec<NodeId>,
+    /// Room for a tile of each operand.
+    tiles: Vec<u64>,
+    /// The plan of one node.
+    plan: Plan,
+    /// Whether nothing is computed here.
+    #[cfg(test)]
+    pub(crate) is_off: bool,
+}
+
+impl Direct {
+    pub(super) fn new() -> Self {
+        Self {
+            met: [0; MET],
+            order: Vec::new(),
+            tiles: Vec::new(),
+            plan: Plan::default(),
+            #[cfg(test)]
+            is_off: false,
+        }
+    }
+
+    /// Bytes of memory that it holds.
+    pub(super) fn bytes(&self) -> usize {
+        self.order.bytes() + self.tiles.bytes() + self.plan.bytes()
+    }
+
+    /// Gives its memory back.
+    pub(super) fn forget(&mut self) {
+        self.order = Vec::new();
+        self.tiles = Vec::new();
+        self.plan = Plan::default();
+    }
+}
+
+/// Why a node was not computed.
+enum Stop {
+    OutOfMemory,
+    /// It was told.
+    Failed,
+}
+
+impl From<OutOfMemory> for Stop {
+    fn from(_: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+impl Engine {
+    /// Computes what the planner has found to be needed, if it is better done without a plan; says
+    /// whether it did.
+    pub(super) fn compute_directly(&mut self, core: &mut Core, key: Key) -> Maybe<bool> {
+        if !self.fuses() || !self.is_direct(core, key).unwrap_or(false) {
+            return Ok(false);
+        }
+        let began = self.now();
+        let _scope = Scope::enter(core.subnormals());
+        for place in 0..self.direct.order.len() {
+            core.fail_point.pass();
+            let id = self.direct.order[place];
+            match self.compute(core, id) {
+                Ok(()) => core.state_mut(id).ready = true,
+                Err(Stop::Failed) => return Err(Fail),
+                // A plan takes less memory.
+                Err(Stop::OutOfMemory) => return Ok(false),
+            }
+        }
+        let nodes = self.direct.order.len();
+        #[cfg(test)]
+        {
+            self.nodes_run += nodes;
+        }
+        if let Some(profile) = &mut self.profile {
+            profile.ran_directly(began, nodes);
+        }
+        self.last = Last::Direct(nodes);
+        Ok(true)
+    }
+
+    /// Whether what is needed is new and small.
+    fn is_direct(&mut self, core: &Core, key: Key) -> Result<bool, OutOfMemory> {
+        #[cfg(test)]
+        if self.direct.is_off {
+            return Ok(false);
+        }
+        let hash = key.hash ^ u64::from(key.is_backward);
+        let met = &mut self.direct.met[hash as usize % MET];
+        let is_known = std::mem::replace(met, hash) == hash;
+        let order = &mut self.direct.order;
+        order.clear();
+        let mut elements = 0usize;
+        for id in self.planner.needed() {
+            elements = elements.saturating_add(elements_of(core, id));
+            order.try_push(id)?;
+        }
+        // A plan of as much as this may be there, but for other leaves that were written.
+        let nodes = order.len();
+        let is_tried = || self.kept.iter().any(|kept| kept.key == Some(key) && kept.nodes >= nodes);
+        Ok(elements <= SMALL * nodes && (!is_known || nodes <= FEW || is_tried()))
+    }
+
+    fn compute(&mut self, core: &mut Core, id: NodeId) -> Result<(), Stop> {
+        let node = *core.node(id);
+        match node.op {
+            Op::Map(_) | Op::Pull(..) | Op::Compare(_) | Op::Where | Op::Cast => {
+                let out = core.make_room(id)?.as_ptr();
+                self.elementwise(core, &node, out)?;
+            }
+            Op::Fill => {
+                let out = core.make_room(id)?.as_ptr();
+                with_dtype!(node.dtype, T => {
+                    // SAFETY: the node's own buffer, of as many elements.
+                    unsafe { fill(out, node.len, T::from_f64(node.imm)) };
+                });
+            }
+            op if op.is_view() => {
+                let out = core.make_room(id)?.as_ptr();
+                view(core, id, &node, out);
+            }
+            Op::Reduce(reduction) => match rows_of(core, &node) {
+                Some(row) => {
+                    let out = core.make_room(id)?.as_ptr();
+                    self.reduce_rows(core, &node, reduction, row, out);
+                }
+                None => self.compute_by_plan(core, id)?,
+            },
+            _ => self.compute_by_plan(core, id)?,
+        }
+        Ok(())
+    }
+
+    /// By a plan of this node alone.
+    fn compute_by_plan(&mut self, core: &mut Core, id: NodeId) -> Result<(), Stop> {
+        let mut plan = std::mem::take(&mut self.direct.plan);
+        let done = self.planner.plan(core, &[id], &[], usize::MAX, &mut plan).map_err(Stop::from);
+        let done = done.and_then(|()| Ok(self.prepare(core, &plan, 1)?));
+        let done =
+            done.and_then(|()| self.run_steps(core, &plan, Team::ALONE).map_err(|_| Stop::Failed));
+        self.drop_scratch(core);
+        self.direct.plan = plan;
+        done
+    }
+
+    fn elementwise(&mut self, core: &Core, node: &Node, out: *mut u8) -> Result<(), Stop> {
+        let kernel = elementwise(node.op, elementwise_operand(core, node), node.dtype, self.level);
+        if node.len == 1 {
+            // Operands of one element, or numbers.
+            let mut numbers = [0u64; INLINE_OPERANDS];
+            let mut ops = [out.cast_const(); INLINE_OPERANDS];
+            for (k, &input) in node.inputs.iter().enumerate() {
+                match input {
+                    NodeId::NONE => {}
+                    NodeId::IMMEDIATE => {
+                        ops[k] = numbers[k..].as_mut_ptr().cast();
+                        with_dtype!(operand_dtype(core, node, k), T => {
+                            // SAFETY: a word holds one element of any dtype.
+                            unsafe { fill(ops[k].cast_mut(), 1, T::from_f64(node.imm)) };
+                        });
+                    }
+                    input => ops[k] = values(core, input),
+                }
+            }
+            let [a, b, c, d] = ops;
+            // SAFETY: one element of each operand's dtype (absent ones are not read), and room for
+            // one of the result's.
+            unsafe { kernel(1, out, a, b, c, d) };
+            return Ok(());
+        }
+        let most = TILE.min(node.len);
+        self.direct.tiles.try_extend_to(INLINE_OPERANDS * most, 0)?;
+        let tiles = &mut self.direct.tiles;
+        let mut operands = [const { Operand::Absent }; INLINE_OPERANDS];
+        for (k, &input) in node.inputs.iter().enumerate() {
+            let tile: *mut u8 = tiles[k * most..].as_mut_ptr().cast();
+            let dtype = operand_dtype(core, node, k);
+            operands[k] = match input {
+                NodeId::NONE => Operand::Absent,
+                NodeId::IMMEDIATE => {
+                    with_dtype!(dtype, T => {
+                        // SAFETY: a tile has room for as many elements of any dtype.
+                        unsafe { fill(tile, most, T::from_f64(node.imm)) };
+                    });
+                    Operand::Fixed(tile)
+                }
+                input if core.node(input).len == node.len => {
+                    Operand::Dense(values(core, input), dtype.size())
+                }
+                input if core.node(input).len == 1 => {
+                    with_dtype!(dtype, T => {
+                        // SAFETY: one element is there, and a tile has room for as many.
+                        unsafe {
+                            let x = values(core, input).cast::<T>().read();
+                            fill(tile, most, x);
+                        }
+                    });
+                    Operand::Fixed(tile)
+                }
+                input => {
+                    let dims = core.dims(node.shape);
+                    let layout = Layout::dense(&core.shape(input)).expand(&dims);
+                    let cursor = Cursor::new(&layout);
+                    Operand::Spread(values(core, input), cursor, tile, dtype.size())
+                }
+            };
+        }
+        let size = node.dtype.size();
+        let is_fixed = |operand: &Operand| !matches!(operand, Operand::Spread(..));
+        let tile = if operands.iter().all(is_fixed)
+            && !operands.iter().any(|operand| matches!(operand, Operand::Fixed(_)))
+        {
+            node.len
+        } else {
+            TILE
+        };
+        let mut first = 0;
+        while first < node.len {
+            let n = tile.min(node.len - first);
+            // SAFETY: inside of the node's own buffer.
+            let out = unsafe { out.add(first * size) };
+            let [a, b, c, d] = operands.each_mut().map(|operand| match operand {
+                Operand::Absent => out.cast_const(),
+                Operand::Fixed(tile) => tile.cast_const(),
+                // SAFETY: an operand of as many elements.
+                Operand::Dense(from, size) => unsafe { from.add(first * *size) },
+                // SAFETY: the layout is one of the operand's elements, and a tile has room for `n`.
+                Operand::Spread(from, cursor, tile, size) => unsafe {
+                    cursor.bring(*size, *from, *tile, n).cast_const()
+                },
+            });
+            // SAFETY: `n` elements of each operand's dtype (absent ones are not read), and room for
+            // as many of the result's, which is no operand.
+            unsafe { kernel(n, out, a, b, c, d) };
+            first += n;
+        }
+        Ok(())
+    }
+
+    fn reduce_rows(
+        &self,
+        core: &Core,
+        node: &Node,
+        reduction: Reduction,
+        row: usize,
+        out: *mut u8,
+    ) {
+        let kernel = float_kernels(node.dtype, self.level).row(reduction);
+        let (from, size) = (values(core, node.inputs[0]), node.dtype.size());
+        for k in 0..node.len {
+            // SAFETY: row by row over the operand, and element by element over the result.
+            unsafe { call1(kernel, row, out.add(k * size), from.add(k * row * size)) };
+        }
+    }
+
+    /// As `compute_directly`, for gradients that were just recorded: they are the results then. The
+    /// caller drops what was recorded.
+    pub(super) fn gradients_directly(
+        &mut self,
+        core: &mut Core,
+        key: Key,
+        targets: &[(NodeId, NodeId)],
+        roots: &[NodeId],
+    ) -> Maybe<bool> {
+        let mut all = std::mem::take(&mut self.direct.order);
+        all.clear();
+        let listed = roots
+            .iter()
+            .chain(targets.iter().map(|(_, from)| from))
+            .try_for_each(|&root| all.try_push(root).map(|_| ()));
+        let refreshed = match listed {
+            Ok(()) => self.planner.refresh(core, &all),
+            Err(OutOfMemory) => Err(core.out_of_memory("backward")),
+        };
+        self.direct.order = all;
+        refreshed?;
+        if !self.compute_directly(core, key)? {
+            return Ok(false);
+        }
+        let taken = self.take_results(core, targets);
+        if taken.is_err() {
+            self.drop_results(core);
+        }
+        Ok(taken.is_ok())
+    }
+
+    /// Copies gradients to buffers of their own.
+    fn take_results(
+        &mut self,
+        core: &mut Core,
+        targets: &[(NodeId, NodeId)],
+    ) -> Result<(), OutOfMemory> {
+        self.results.try_room(targets.len())?;
+        for &(target, from) in targets {
+            let node = *core.node(from);
+            let bytes = node.len * node.dtype.size();
+            let buffer = core.pool.take(bytes)?;
+            self.results.push_within((target, buffer));
+            // SAFETY: as many bytes of a value that is there, to a buffer of as many.
+            unsafe {
+                std::ptr::copy_nonoverlapping(values(core, from), buffer.as_ptr(), bytes);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How an operand of an elementwise node is brought to the kernel.
+enum Operand {
+    Absent,
+    /// The same tile each time.
+    Fixed(*mut u8),
+    /// As it lies: the first element, and bytes of each.
+    Dense(*const u8, usize),
+    /// Through a tile: the first element, and bytes of each.
+    Spread(*const u8, Cursor, *mut u8, usize),
+}
+
+/// Elements that pass through the cache for a node.
+fn elements_of(core: &Core, id: NodeId) -> usize {
+    let node = core.node(id);
+    match node.op {
+        Op::MatMul => {
+            let (_, k) = last_two(&core.shape(node.inputs[0]));
+            node.len.saturating_mul(k) / 16
+        }
+        Op::Reduce(_) | Op::ArgReduce(_) | Op::Pick => core.node(node.inputs[0]).len,
+        _ => node.len,
+    }
+}
+
+/// The length of the rows along which a node reduces, if they are rows.
+fn rows_of(core: &Core, node: &Node) -> Option<usize> {
+    let groups = Groups::of(&core.shape(node.inputs[0]), &core.dims(node.list))?;
+    (groups.inner == 1 && (1..=ROW_MAX).contains(&groups.reduced)).then_some(groups.reduced)
+}
+
+/// The first element of a value that is there.
+#[inline(always)]
+fn values(core: &Core, id: NodeId) -> *const u8 {
+    let state = core.state(id);
+    debug_assert!(state.ready, "{id} has no value");
+    match state.value() {
+        Some(buffer) => buffer.as_ptr().cast_const(),
+        None => panic!("{id} has no value"),
+    }
+}
+
+/// # Safety
+/// `out` is valid for writing `len` elements of `T`, aligned, and nobody else's.
+unsafe fn fill<T: Element>(out: *mut u8, len: usize, value: T) {
+    // SAFETY: the caller's promise.
+    unsafe { uninit::<T>(out, len) }.fill(std::mem::MaybeUninit::new(value));
+}
+
+/// Copies what a view shows to `out`.
+fn view(core: &Core, id: NodeId, node: &Node, out: *mut u8) {
+    if node.len == 0 {
+        return;
+    }
+    let (from, size) = (values(core, node.inputs[0]), node.dtype.size());
+    let is_same = matches!(node.op, Op::Detach | Op::Prod | Op::Reshape);
+    let layout =
+        (!is_same).then(|| view_layout(core, id, &Layout::dense(&core.shape(node.inputs[0]))));
+    match layout.flatten() {
+        Some(layout) => {
+            // SAFETY: the layout is one of the operand's elements, and as long as the node.
+            unsafe {
+                let from = from.add(layout.offset * size);
+                Cursor::new(&layout).gather(size, from, out, node.len);
+            }
+        }
+        // SAFETY: the same elements in the same order.
+        None => unsafe { std::ptr::copy_nonoverlapping(from, out, node.len * size) },
+    }
+}
