@@ -120,6 +120,13 @@ impl Layout {
         Self { offset: 0, dims: Dims::new(dims), strides }
     }
 
+    /// Of elements at these distances; as many as `dims` has axes.
+    pub(crate) fn new(offset: usize, dims: &[usize], strides: impl Iterator<Item = isize>) -> Self {
+        let mut out = Self { offset, dims: Dims::new(dims), strides: [0; MAX_RANK] };
+        out.strides.iter_mut().zip(strides).for_each(|(to, stride)| *to = stride);
+        out
+    }
+
     pub(crate) fn dims(&self) -> &[usize] {
         &self.dims
     }
@@ -213,6 +220,39 @@ impl Layout {
             }
         }
         Some(out)
+    }
+
+    /// How this layout takes its elements from a dense tensor of shape `dims`, if slices of its axes,
+    /// taken in some order, say it: what it has of each axis, and from which axis each of its own
+    /// axes that are longer than 1 comes.
+    pub(crate) fn as_slices(&self, dims: &[usize]) -> Option<([Stretch; MAX_RANK], Dims)> {
+        if self.len() == 0 {
+            return None;
+        }
+        let whole = Self::dense(dims);
+        let mut axes = [Stretch::ONE; MAX_RANK];
+        let mut left = self.offset;
+        for (axis, (&len, &stride)) in dims.iter().zip(whole.strides()).enumerate() {
+            axes[axis] = Stretch { len, count: 1, start: left / stride as usize, step: 1 };
+            left %= stride as usize;
+        }
+        let mut from = Dims::SCALAR;
+        for (&count, &stride) in self.dims().iter().zip(self.strides()) {
+            if count == 1 {
+                continue;
+            }
+            let axis = whole.strides().iter().zip(dims).position(|(&one, &len)| {
+                one <= stride && stride < one * len as isize && stride % one == 0
+            })?;
+            let step = (stride / whole.strides()[axis]) as usize;
+            let Stretch { len, count: taken, start, .. } = axes[axis];
+            if taken != 1 || start + (count - 1) * step >= len {
+                return None;
+            }
+            axes[axis] = Stretch { len, count, start, step };
+            from.push(axis);
+        }
+        Some((axes, from))
     }
 
     /// The same walk over the data with as few axes as possible: axes of length 1 vanish, and

@@ -642,12 +642,6 @@ impl Planner {
         below: Shown,
     ) -> Result<Option<Shown>, OutOfMemory> {
         let (node, dims) = (core.node(id), core.shape(id));
-        let permutation = || {
-            let mut order = dims;
-            let list = core.list(node.list);
-            list.iter().enumerate().for_each(|(i, &axis)| order[i] = axis as usize);
-            order
-        };
         if below.constant.is_some() {
             let shown = Shown { layout: Layout::dense(&dims), ..below };
             return Ok((node.op != Op::Embed).then_some(shown));
@@ -665,22 +659,12 @@ impl Planner {
                 }
                 Op::Detach | Op::Prod => padded,
                 Op::Expand => padded.expand(&dims),
-                Op::Permute => padded.permute(&permutation()),
+                Op::Permute => padded.permute(&core.order_of(id)),
                 _ => return Ok(None),
             };
             return Ok(Some(Shown { padded: self.padded.try_push(padded)?, ..below }));
         }
-        let layout = match node.op {
-            Op::Detach | Op::Prod => Some(below.layout),
-            Op::Expand => Some(below.layout.expand(&dims)),
-            Op::Permute => Some(below.layout.permute(&permutation())),
-            Op::Slice => {
-                let [axis, start, step] = core.slice_of(node.list);
-                Some(below.layout.slice(axis, start, dims[axis], step))
-            }
-            Op::Reshape => below.layout.reshape(&dims),
-            _ => None,
-        };
+        let layout = core.view_layout(id, &below.layout);
         Ok(layout.map(|layout| Shown { layout, ..below }))
     }
 
@@ -1236,6 +1220,8 @@ impl Planner {
                         axes.into_iter().all(|(&len, &stride)| len == 1 || stride != 0)
                     }
                     Op::Embed | Op::Concat => true,
+                    // (Indices are read one after the other.)
+                    Op::Assemble if core.node(operand).dtype.is_float() => true,
                     _ => layout.is_dense(),
                 },
                 View::Constant(_) | View::Absent | View::Padded(..) => false,
@@ -1342,6 +1328,8 @@ fn value_of_nothing(core: &Core, node: &Node) -> Option<f64> {
         Op::IndexSelect | Op::IndexAdd | Op::Gather | Op::ScatterAdd | Op::Pick | Op::Unpick => {
             return (core.node(node.inputs[1]).len == 0).then_some(0.0);
         }
+        // It is made where something was sent, to which there may be indices.
+        Op::Assemble => return None,
         _ => NodeId::NONE,
     };
     let of_none = source.is_node() && core.node(source).len == 0;
