@@ -259,10 +259,8 @@ impl Cotangents {
     /// Whether all parts of a list are slices of their base.
     fn are_slices(&self, core: &Core, visit: &Visit, base: NodeId, first: u32) -> bool {
         let dims = core.shape(base);
-        self.list(first).all(|part| {
-            let layout = self.place(core, visit, part.of).1.layout;
-            layout.as_slices(&dims).or_else(|| layout.merged().as_slices(&dims)).is_some()
-        })
+        self.list(first)
+            .all(|part| self.place(core, visit, part.of).1.layout.as_slices(&dims).is_some())
     }
 
     fn list(&self, first: u32) -> impl Iterator<Item = &Contribution> + Clone {

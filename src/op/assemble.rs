@@ -167,30 +167,27 @@ impl Core {
         like: NodeId,
     ) -> Maybe<Option<NodeId>> {
         let dims = self.shape(like);
-        for layout in [*layout, layout.merged()] {
-            let Some((axes, from)) = layout.as_slices(&dims) else { continue };
-            let mut x = block;
-            if !from.is_sorted() {
-                let mut lens = Dims::SCALAR;
-                layout.dims().iter().filter(|&&len| len != 1).for_each(|&len| lens.push(len));
-                x = self.reshape_to("reshape", x, &lens)?;
-                let mut order = from;
-                (0..order.len()).for_each(|i| order[i] = i);
-                order.sort_unstable_by_key(|&i| from[i]);
-                x = self.permute_by("permute", x, &order)?;
+        let Some((axes, order)) = layout.as_slices(&dims) else { return Ok(None) };
+        let mut x = block;
+        if !order.is_sorted() {
+            let (mut lens, mut by) = (order, order);
+            for (i, &axis) in order.iter().enumerate() {
+                (lens[i], by[i]) = (axes[axis].count, i);
             }
-            let mut lens = dims;
-            lens.iter_mut().zip(&axes).for_each(|(len, axis)| *len = axis.count);
             x = self.reshape_to("reshape", x, &lens)?;
-            for (axis, place) in axes[..dims.len()].iter().enumerate().rev() {
-                if place.count != place.len {
-                    lens[axis] = place.len;
-                    x = self.embed(x, axis, place.start, place.step, &lens)?;
-                }
-            }
-            return Ok(Some(x));
+            by.sort_unstable_by_key(|&i| order[i]);
+            x = self.permute_by("permute", x, &by)?;
         }
-        Ok(None)
+        let mut lens = dims;
+        lens.iter_mut().zip(&axes).for_each(|(len, axis)| *len = axis.count);
+        x = self.reshape_to("reshape", x, &lens)?;
+        for (axis, place) in axes[..dims.len()].iter().enumerate().rev() {
+            if place.count != place.len {
+                lens[axis] = place.len;
+                x = self.embed(x, axis, place.start, place.step, &lens)?;
+            }
+        }
+        Ok(Some(x))
     }
 
     /// How many elements may meet at one place of an `Assemble`, at most, and of how many all parts are.
