@@ -436,6 +436,8 @@ impl Plan {
         match single.op {
             // 60 floating-point operations a nanosecond.
             Op::MatMul => len * *views[0].layout.dims().last().unwrap_or(&1) as u64 / 30,
+            // Of the source no more than is selected.
+            Op::IndexSelect | Op::Gather => len.max(views[1].layout.len() as u64),
             _ => views.iter().map(|view| view.layout.len() as u64).sum::<u64>().max(len),
         }
     }
