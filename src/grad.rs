@@ -4,79 +4,21 @@
 //! because whoever uses a node has a larger id. The walk is a loop, never a recursion. Here, and
 //! only here, cotangents are summed back to the shape of operands that were broadcast.
 
-use std::cell::{Cell, RefCell};
+mod cotangents;
+mod expand;
+#[cfg(test)]
+mod tests;
 
 use crate::arena::TryPush;
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, Operand, WalkScratch};
 use crate::id::NodeId;
-use crate::node::{Comparison, Node, Op};
-use crate::op::{Elementwise, Sink, binary, unary};
-use crate::real::Real;
-use crate::roll_call::{Elem, roll_call};
-
-/// The cotangent of a node that the roots depend on by paths whose derivatives are all zero. It is
-/// handed on as such, without arithmetic, in which 0 times infinity would be NaN.
-const ZERO: NodeId = NodeId::IMMEDIATE;
-
-/// Cotangents so far, by node.
-struct Cotangents {
-    of: Vec<NodeId>,
-    /// Of the nodes that stand for the expanded form of the `Pull` node `pull`, from `first` on.
-    expanded: Vec<NodeId>,
-    first: usize,
-    pull: NodeId,
-}
-
-impl Cotangents {
-    fn get_mut(&mut self, id: NodeId) -> &mut NodeId {
-        if id.index() >= self.first {
-            &mut self.expanded[id.index() - self.first]
-        } else {
-            &mut self.of[id.index()]
-        }
-    }
-
-    /// Whether gradients flow to a node. What stands for a `Pull` is recorded late, and must not
-    /// flow where the `Pull` itself would not: to its operands, and from its value to the value's.
-    fn reach(&self, core: &Core, id: NodeId) -> bool {
-        if self.first == usize::MAX || id.index() >= self.first {
-            return true;
-        }
-        let is_it = |path: NodeId| path == id;
-        core.paths(self.pull).any(|path| is_it(path) || core.paths(path).any(is_it))
-    }
-
-    fn add(&mut self, core: &mut Core, id: NodeId, cotangent: NodeId) -> Maybe<()> {
-        if !self.reach(core, id) {
-            return Ok(());
-        }
-        let cotangent = core.sum_to(cotangent, id)?;
-        let sum = match *self.get_mut(id) {
-            NodeId::NONE | ZERO => cotangent,
-            sum => core.map2(Elem::Add, sum, cotangent)?,
-        };
-        *self.get_mut(id) = sum;
-        Ok(())
-    }
-
-    /// Notes that the roots depend on the operands of a node that has a cotangent: none of them
-    /// counts as unused, whatever was sent to it.
-    fn note_paths(&mut self, core: &Core, id: NodeId) {
-        for path in core.paths(id) {
-            if self.reach(core, path) && self.get_mut(path).is_none() {
-                *self.get_mut(path) = ZERO;
-            }
-        }
-    }
-
-    fn drain(&mut self, core: &mut Core, sink: &mut Sink) -> Maybe<()> {
-        for (operand, cotangent) in sink.sent.drain(..) {
-            self.add(core, operand, cotangent)?;
-        }
-        Ok(())
-    }
-}
+use crate::node::Op;
+use crate::op::{LEADS, Sink};
+use crate::roll_call::Elem;
+use crate::visit::Visit;
+use cotangents::{Cotangents, TARGET, ZERO};
+use expand::expand;
 
 /// Fills `list` with `len` times "none".
 fn clear(core: &mut Core, list: &mut Vec<NodeId>, len: usize) -> Maybe<()> {
@@ -85,47 +27,100 @@ fn clear(core: &mut Core, list: &mut Vec<NodeId>, len: usize) -> Maybe<()> {
 }
 
 impl Core {
-    /// Records the cotangents of everything that `roots` depend on and that requires gradients.
-    /// `found(core, node, cotangent)` is told of each, in falling order of ids.
+    /// Records the cotangents of the nodes on all ways from the roots to targets, none of which has an
+    /// id below `least`. `found(core, node, cotangent)` is told of each target, in falling order of ids.
     fn walk(
         &mut self,
         roots: &[(NodeId, NodeId)],
+        least: NodeId,
+        is_target: impl FnMut(&Core, NodeId) -> bool,
         mut found: impl FnMut(&mut Core, NodeId, NodeId) -> Maybe<()>,
     ) -> Maybe<()> {
-        let Some(top) = roots.iter().map(|(root, _)| root.index()).max() else { return Ok(()) };
         let mut scratch = std::mem::take(&mut self.walk_scratch);
         let mut cotangents = Cotangents {
             of: std::mem::take(&mut scratch.cotangents),
             expanded: std::mem::take(&mut scratch.expanded),
             first: usize::MAX,
             pull: NodeId::NONE,
+            spot_of: std::mem::take(&mut scratch.spot_of),
+            spots: std::mem::take(&mut scratch.spots),
+            parts: std::mem::take(&mut scratch.parts),
+            words: std::mem::take(&mut scratch.words),
         };
-        let mut sink = Sink { of: NodeId::NONE, sent: std::mem::take(&mut scratch.sent) };
+        let mut sink = Sink {
+            of: NodeId::NONE,
+            sent: std::mem::take(&mut scratch.sent),
+            visit: std::mem::take(&mut scratch.visit),
+        };
         let walked = (|| {
-            clear(self, &mut cotangents.of, top + 1)?;
+            self.find_ways(roots, least, is_target, &mut cotangents, &mut sink.visit)?;
             for &(root, head) in roots {
-                cotangents.add(self, root, head)?;
+                cotangents.add(self, &sink.visit, root, head)?;
             }
-            for id in (0..=top as u32).rev().map(NodeId) {
-                let g = cotangents.of[id.index()];
-                if g.is_none() {
+            for k in (0..sink.visit.found().len()).rev() {
+                let id = sink.visit.found()[k];
+                if !sink.visit.has(id, LEADS) {
                     continue;
                 }
-                found(self, id, g)?;
-                if self.node(id).op != Op::Leaf && self.node(id).requires_grad {
+                cotangents.settle(self, &sink.visit, id)?;
+                let g = cotangents.of[id.index()];
+                if sink.visit.has(id, TARGET) {
+                    found(self, id, g)?;
+                }
+                if self.node(id).op != Op::Leaf {
                     self.vjp(id, g, &mut cotangents, &mut sink)?;
                 }
             }
             Ok(())
         })();
         sink.sent.clear();
+        cotangents.spots.clear();
+        cotangents.parts.clear();
         self.walk_scratch = WalkScratch {
+            visit: sink.visit,
             cotangents: cotangents.of,
             expanded: cotangents.expanded,
+            spot_of: cotangents.spot_of,
+            spots: cotangents.spots,
+            parts: cotangents.parts,
+            words: cotangents.words,
             sent: sink.sent,
-            heads: std::mem::take(&mut self.walk_scratch.heads),
+            ..scratch
         };
         walked
+    }
+
+    /// Finds what the roots depend on, then, upwards, what of that leads to a target; and of which
+    /// nodes the views among it show a part.
+    fn find_ways(
+        &mut self,
+        roots: &[(NodeId, NodeId)],
+        least: NodeId,
+        mut is_target: impl FnMut(&Core, NodeId) -> bool,
+        cotangents: &mut Cotangents,
+        visit: &mut Visit,
+    ) -> Maybe<()> {
+        let searched = visit.search(
+            self.len(),
+            roots.iter().map(|&(root, _)| root),
+            |id| id >= least,
+            |id| self.paths(id),
+        );
+        let top = visit.found().last().map_or(0, |last| last.index() + 1);
+        let made = searched.and_then(|()| cotangents.of.try_extend_to(top, NodeId::NONE));
+        made.map_err(|_| self.out_of_memory("backward"))?;
+        for k in 0..visit.found().len() {
+            let id = visit.found()[k];
+            cotangents.of[id.index()] = NodeId::NONE;
+            if self.paths(id).any(|path| visit.has(path, LEADS)) {
+                visit.set(id, LEADS);
+                cotangents.find_base(self, visit, id)?;
+            }
+            if is_target(self, id) {
+                visit.set(id, TARGET);
+            }
+        }
+        Ok(())
     }
 
     /// Adds the cotangents that a node sends to its operands.
@@ -141,7 +136,7 @@ impl Core {
             self.send(id, g, cotangents, sink)?;
             cotangents.drain(self, sink)?;
         }
-        cotangents.note_paths(self, id);
+        cotangents.note_paths(self, &sink.visit, id);
         Ok(())
     }
 
@@ -161,12 +156,17 @@ impl Core {
             Op::Reduce(reduction) => self.vjp_reduce(reduction, id, g, sink),
             Op::Softmax => self.vjp_softmax(id, g, sink),
             Op::LogSoftmax => self.vjp_log_softmax(id, g, sink),
-            Op::Reshape | Op::Permute | Op::Expand | Op::Slice => self.vjp_view(op, id, g, sink),
+            Op::Reshape
+            | Op::Permute
+            | Op::Expand
+            | Op::Slice
+            | Op::AsStrided
+            | Op::IndexSelect
+            | Op::Gather => self.vjp_part(id, g, cotangents, sink),
             Op::Embed => self.vjp_embed(id, g, sink),
             Op::Concat => self.vjp_concat(id, g, sink),
-            Op::IndexSelect | Op::IndexAdd | Op::Gather | Op::ScatterAdd => {
-                self.vjp_index(op, id, g, sink)
-            }
+            Op::Assemble => self.vjp_assemble(id, g, sink),
+            Op::IndexAdd | Op::ScatterAdd => self.vjp_index_add(op, id, g, sink),
             Op::Prod => self.vjp_prod(id, g, sink),
             Op::Pick | Op::Unpick => self.vjp_pick(op, id, g, sink),
             Op::MatMul => self.vjp_matmul(id, g, sink),
@@ -177,6 +177,24 @@ impl Core {
             | Op::Compare(_)
             | Op::ArgReduce(_) => Ok(()),
         }
+    }
+
+    /// The cotangent of what was read from a part of another node.
+    fn vjp_part(
+        &mut self,
+        id: NodeId,
+        g: NodeId,
+        cotangents: &mut Cotangents,
+        sink: &mut Sink,
+    ) -> Maybe<()> {
+        let node = *self.node(id);
+        if node.op == Op::Expand && !cotangents.is_view(id) {
+            return self.vjp_expand(id, g, sink);
+        }
+        if !sink.wants(self, node.inputs[0]) {
+            return Ok(());
+        }
+        cotangents.send_part(self, &sink.visit, id, g)
     }
 
     /// A gradient is itself differentiated: the rule behind the compact node is recorded in full,
@@ -201,10 +219,16 @@ impl Core {
         clear(self, &mut list, last - first)?;
         (cotangents.expanded, cotangents.first, cotangents.pull) = (list, first, id);
         let walked = (|| {
-            cotangents.add(self, root, g)?;
+            sink.visit.extend_to(last).map_err(|_| self.out_of_memory("backward"))?;
+            for id in (first as u32..last as u32).map(NodeId) {
+                if self.paths(id).any(|path| cotangents.reach(self, &sink.visit, path)) {
+                    sink.visit.set(id, LEADS);
+                }
+            }
+            cotangents.add(self, &sink.visit, root, g)?;
             for id in (first as u32..last as u32).rev().map(NodeId) {
                 let g = *cotangents.get_mut(id);
-                if !g.is_none() && self.node(id).requires_grad {
+                if !g.is_none() {
                     // Rules are made of operations that are no `Pull`s, so this goes no deeper.
                     self.vjp(id, g, cotangents, sink)?;
                 }
@@ -288,13 +312,13 @@ impl Core {
     ) -> Maybe<()> {
         self.no_grad += 1;
         let recorded = self.heads("backward", roots).and_then(|heads| {
-            let walked = self.walk(&heads, |core, id, g| {
+            let is_target = |core: &Core, id: NodeId| {
                 let node = core.node(id);
-                let is_target = node.requires_grad && (node.op == Op::Leaf || node.has_slot());
-                if is_target {
-                    let g = core.written_out(id, g)?;
-                    targets.try_push((id, g)).map_err(|_| core.out_of_memory("backward"))?;
-                }
+                node.requires_grad && (node.op == Op::Leaf || node.has_slot())
+            };
+            let walked = self.walk(&heads, NodeId(0), is_target, |core, id, g| {
+                let g = core.written_out(id, g)?;
+                targets.try_push((id, g)).map_err(|_| core.out_of_memory("backward"))?;
                 Ok(())
             });
             self.walk_scratch.heads = heads;
@@ -327,13 +351,7 @@ impl Core {
             return Ok(()); // no root depends on anything that has a gradient
         }
         let heads = self.heads(what, roots)?;
-        let walked = self.walk(&heads, |core, id, g| {
-            if xs.contains(&id) {
-                let g = core.written_out(id, g)?;
-                xs.iter().zip(&mut *out).filter(|&(&x, _)| x == id).for_each(|(_, out)| *out = g);
-            }
-            Ok(())
-        });
+        let walked = self.walk_to(&heads, xs, out);
         self.walk_scratch.heads = heads;
         walked?;
         match out.iter().position(|x| x.is_none()) {
@@ -346,226 +364,45 @@ impl Core {
             _ => Ok(()),
         }
     }
-}
 
-// ---- the recorder: a number type that appends nodes ----
-
-struct Recorder<'a> {
-    core: RefCell<&'a mut Core>,
-    /// A node of the dtype and shape that constants take when they must become tensors.
-    like: NodeId,
-    failed: Cell<bool>,
-}
-
-/// A number that is being recorded.
-#[derive(Clone, Copy)]
-enum Rec<'a> {
-    Constant(f64),
-    Node(&'a Recorder<'a>, NodeId),
-}
-
-/// A recorded comparison, or one of two constants.
-#[derive(Clone, Copy)]
-enum RecMask<'a> {
-    Constant(bool),
-    Node(&'a Recorder<'a>, NodeId),
-}
-
-impl<'a> Recorder<'a> {
-    fn run(&'a self, record: impl FnOnce(&mut Core) -> Maybe<NodeId>) -> Option<NodeId> {
-        if self.failed.get() {
-            return None;
-        }
-        let id = record(&mut self.core.borrow_mut()).ok();
-        self.failed.set(id.is_none());
-        id
-    }
-
-    /// After a failure the rest of the rule runs on constants, and its result is not used.
-    fn record(&'a self, record: impl FnOnce(&mut Core) -> Maybe<NodeId>) -> Rec<'a> {
-        self.run(record).map_or(Rec::Constant(0.0), |id| Rec::Node(self, id))
-    }
-}
-
-impl<'a> Rec<'a> {
-    fn operand(self) -> Operand {
-        match self {
-            Rec::Constant(c) => Operand::Constant(c),
-            Rec::Node(_, id) => Operand::Node(id),
-        }
-    }
-
-    fn unary(self, elem: Elem, fold: fn(f64) -> f64) -> Self {
-        match self {
-            Rec::Constant(c) => Rec::Constant(fold(c)),
-            Rec::Node(recorder, x) => recorder.record(|core| core.map(elem, x)),
-        }
-    }
-
-    fn binary(self, elem: Elem, other: Self, fold: fn(f64, f64) -> f64) -> Self {
-        match (self, other) {
-            (Rec::Constant(a), Rec::Constant(b)) => Rec::Constant(fold(a, b)),
-            (Rec::Node(recorder, _), _) | (_, Rec::Node(recorder, _)) => {
-                recorder.record(|core| core.map2(elem, self.operand(), other.operand()))
-            }
-        }
-    }
-
-    /// `swapped` is the comparison that says the same with its operands exchanged.
-    fn compare(
-        self,
-        comparison: Comparison,
-        swapped: Comparison,
-        other: Self,
-        fold: fn(&f64, &f64) -> bool,
-    ) -> RecMask<'a> {
-        let (recorder, mask) = match (self, other) {
-            (Rec::Constant(a), Rec::Constant(b)) => return RecMask::Constant(fold(&a, &b)),
-            (Rec::Node(recorder, a), b) => {
-                (recorder, recorder.run(|core| core.compare(comparison, a, b.operand())))
-            }
-            (a, Rec::Node(recorder, b)) => {
-                (recorder, recorder.run(|core| core.compare(swapped, b, a.operand())))
-            }
-        };
-        mask.map_or(RecMask::Constant(false), |id| RecMask::Node(recorder, id))
-    }
-}
-
-macro_rules! rec_operators {
-    ($($trait:ident $method:ident $elem:ident),*) => {$(
-        impl std::ops::$trait for Rec<'_> {
-            type Output = Self;
-            fn $method(self, other: Self) -> Self {
-                self.binary(Elem::$elem, other, |a, b| std::ops::$trait::$method(a, b))
-            }
-        }
-    )*};
-}
-rec_operators!(Add add Add, Sub sub Sub, Mul mul Mul, Div div Div);
-
-impl std::ops::Neg for Rec<'_> {
-    type Output = Self;
-    fn neg(self) -> Self {
-        self.unary(Elem::Neg, |x| -x)
-    }
-}
-
-macro_rules! rec_functions {
-    ($($method:ident $elem:ident),*) => {$(
-        fn $method(self) -> Self {
-            self.unary(Elem::$elem, <f64 as Real>::$method)
-        }
-    )*};
-}
-
-impl<'a> Real for Rec<'a> {
-    type Mask = RecMask<'a>;
-
-    fn lit(x: f64) -> Self {
-        Rec::Constant(x)
-    }
-
-    rec_functions!(
-        abs Abs, sqrt Sqrt, floor Floor, ceil Ceil, round Round, exp Exp, expm1 Expm1, ln Log,
-        log1p Log1p, sin Sin, cos Cos, tan Tan, tanh Tanh, sigmoid Sigmoid, erf Erf,
-        bell Bell, gaussian Gaussian, normal_cdf NormalCdf, logistic Logistic,
-        logistic_cdf LogisticCdf
-    );
-
-    fn strong(self, other: Self) -> Self {
-        match (self, other) {
-            // Nothing depends on the other one.
-            (Rec::Constant(0.0), _) | (_, Rec::Constant(0.0)) => Rec::Constant(0.0),
-            _ => self.binary(Elem::Strong, other, <f64 as Real>::strong),
-        }
-    }
-
-    fn pow_log(self, exponent: Self, k: usize) -> Self {
-        match k {
-            0 => self.binary(Elem::PowLog0, exponent, |a, b| a.pow_log(b, 0)),
-            1 => self.binary(Elem::PowLog1, exponent, |a, b| a.pow_log(b, 1)),
-            2 => self.binary(Elem::PowLog2, exponent, |a, b| a.pow_log(b, 2)),
-            _ => {
-                let away = Self::select(self.eq(Self::lit(0.0)), Self::lit(1.0), self);
-                self.pow_log(exponent, k - 1).strong(away.ln())
-            }
-        }
-    }
-
-    fn pow(self, exponent: Self) -> Self {
-        self.binary(Elem::Pow, exponent, <f64 as Real>::pow)
-    }
-
-    fn atan2(self, x: Self) -> Self {
-        self.binary(Elem::Atan2, x, <f64 as Real>::atan2)
-    }
-
-    fn eq(self, other: Self) -> RecMask<'a> {
-        self.compare(Comparison::Eq, Comparison::Eq, other, |a, b| a == b)
-    }
-
-    fn lt(self, other: Self) -> RecMask<'a> {
-        self.compare(Comparison::Lt, Comparison::Gt, other, |a, b| a < b)
-    }
-
-    fn le(self, other: Self) -> RecMask<'a> {
-        self.compare(Comparison::Le, Comparison::Ge, other, |a, b| a <= b)
-    }
-
-    fn select(mask: RecMask<'a>, yes: Self, no: Self) -> Self {
-        match mask {
-            RecMask::Constant(set) => {
-                if set {
-                    yes
-                } else {
-                    no
+    /// Records the gradients with respect to `xs`.
+    fn walk_to(
+        &mut self,
+        heads: &[(NodeId, NodeId)],
+        xs: &[NodeId],
+        out: &mut [NodeId],
+    ) -> Maybe<()> {
+        let mut order = std::mem::take(&mut self.walk_scratch.order);
+        let walked = (|| {
+            order.clear();
+            order.try_extend_to(xs.len(), 0).map_err(|_| self.out_of_memory("grad"))?;
+            order.iter_mut().enumerate().for_each(|(k, i)| *i = k as u32);
+            order.sort_unstable_by_key(|&i| xs[i as usize]);
+            let least = order.first().map_or(NodeId(0), |&i| xs[i as usize]);
+            // Ids rise on the way up, and fall on the way down.
+            let (mut right, mut left) = (&*order, &*order);
+            let is_target = |_: &Core, id: NodeId| {
+                while let Some((&i, after)) = right.split_first()
+                    && xs[i as usize] < id
+                {
+                    right = after;
                 }
-            }
-            // Both the same, as where an exact exponent leaves nothing to choose.
-            RecMask::Node(..) if yes.operand() == no.operand() => yes,
-            RecMask::Node(recorder, mask) => recorder.record(|core| {
-                let yes = match (yes, no) {
-                    (Rec::Constant(c), Rec::Constant(_)) => {
-                        Operand::Node(core.fill_like(recorder.like, c)?)
+                right.first().is_some_and(|&i| xs[i as usize] == id)
+            };
+            self.walk(heads, least, is_target, |core, id, g| {
+                let g = core.written_out(id, g)?;
+                while let Some((&i, before)) = left.split_last()
+                    && xs[i as usize] >= id
+                {
+                    if xs[i as usize] == id {
+                        out[i as usize] = g;
                     }
-                    _ => yes.operand(),
-                };
-                core.where_(mask, yes, no.operand())
-            }),
-        }
+                    left = before;
+                }
+                Ok(())
+            })
+        })();
+        self.walk_scratch.order = order;
+        walked
     }
-}
-
-/// Records the rule of `elem` that the pull node stands for, for operand `i`.
-fn expand(core: &mut Core, elem: Elem, i: usize, pull: Node) -> Maybe<Operand> {
-    let arity = elem.arity();
-    let recorder = Recorder {
-        core: RefCell::new(core),
-        like: pull.inputs[arity + 1],
-        failed: Cell::new(false),
-    };
-    // What the compact rule does not read may still be known from the value's node.
-    let value = pull.inputs[arity];
-    let known =
-        if value.is_node() { recorder.core.borrow().node(value).inputs } else { pull.inputs };
-    let operand = |k: usize| match pull.inputs[k] {
-        NodeId::NONE if k < arity && known[k].is_node() => Rec::Node(&recorder, known[k]),
-        NodeId::IMMEDIATE => Rec::Constant(pull.imm),
-        NodeId::NONE if k < arity && known[k] == NodeId::IMMEDIATE => Rec::Constant(pull.imm),
-        // Nobody reads it.
-        NodeId::NONE => Rec::Constant(f64::NAN),
-        id => Rec::Node(&recorder, id),
-    };
-    let (y, g) = (operand(arity), operand(arity + 1));
-    macro_rules! run {
-        (1: $($unary:ident),*; 2: $($binary:ident),*;) => {
-            match elem {
-                $(Elem::$unary => unary::$unary::recorded([operand(0)], y, g)[i],)*
-                $(Elem::$binary => binary::$binary::recorded([operand(0), operand(1)], y, g)[i],)*
-            }
-        };
-    }
-    let result = roll_call!(run).operand();
-    if recorder.failed.get() { Err(crate::error::Fail) } else { Ok(result) }
 }

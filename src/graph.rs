@@ -14,7 +14,8 @@ use crate::error::{ErrorKind, ErrorSlot, Fail, Maybe};
 use crate::fpenv::Subnormals;
 use crate::id::{ListId, NodeId};
 use crate::node::{INLINE_OPERANDS, NO_SLOT, Node, Op};
-use crate::shape::{self, Dims, MAX_RANK};
+use crate::shape::{self, Dims, Layout, MAX_RANK};
+use crate::visit::Visit;
 
 /// The public name of a node: its id, and the tag that the graph had when the node was recorded.
 /// Tags come from one counter for the whole process, so a handle of another graph, or one of a
@@ -107,7 +108,7 @@ impl From<NodeId> for Operand {
     }
 }
 
-/// Marks, in the list of a `Concat`, an operand that required a gradient when that was recorded.
+/// Marks, in the list of a node, an operand that required a gradient when that was recorded.
 pub(crate) const PATH: u64 = 1 << 32;
 
 /// An iterator over operands.
@@ -362,15 +363,24 @@ impl Core {
         self.dims(self.node(id).shape)
     }
 
+    /// The operands that do not fit in a node, as words of its list.
+    #[inline]
+    fn listed(&self, op: Op, list: ListId) -> &[u64] {
+        match op {
+            Op::Concat => &self.lists.get(list)[1..],
+            Op::Assemble => {
+                let words = self.lists.get(list);
+                &words[1..1 + words[0] as usize]
+            }
+            _ => &[],
+        }
+    }
+
     /// The operands that are nodes.
     #[inline]
     pub(crate) fn operands(&self, id: NodeId) -> Operands<'_> {
         let node = self.node(id);
-        let listed = match node.op {
-            Op::Concat => &self.lists.get(node.list)[1..],
-            _ => &[],
-        };
-        Operands { inline: &node.inputs, listed }
+        Operands { inline: &node.inputs, listed: self.listed(node.op, node.list) }
     }
 
     /// The operands to which gradients flow from a node: those that required one when it was
@@ -378,13 +388,9 @@ impl Core {
     #[inline]
     pub(crate) fn paths(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
         let node = self.node(id);
-        let listed = match node.op {
-            Op::Concat => &self.lists.get(node.list)[1..],
-            _ => &[],
-        };
         let inline = node.inputs.iter().enumerate();
         let inline = inline.filter(|(k, _)| node.paths >> k & 1 != 0).map(|(_, &operand)| operand);
-        let listed = listed.iter().filter(|&word| word & PATH != 0);
+        let listed = self.listed(node.op, node.list).iter().filter(|&word| word & PATH != 0);
         inline.chain(listed.map(|&word| NodeId(word as u32)))
     }
 
@@ -482,12 +488,15 @@ impl Core {
         let Self { nodes, lists, pool, .. } = &mut *self;
         let word = |i: usize| match i.checked_sub(1) {
             None => axis as u64,
-            Some(i) => {
-                let path = if nodes.get(xs[i].index()).requires_grad { PATH } else { 0 };
-                u64::from(xs[i].0) | path
-            }
+            Some(i) => operand_word(xs[i], nodes.get(xs[i].index())),
         };
         lists.intern(&pool.bump, (0..xs.len() + 1).map(word)).map_err(|_| self.out_of_records())
+    }
+
+    /// A list as it is.
+    pub(crate) fn intern_words(&mut self, words: &[u64]) -> Maybe<ListId> {
+        let words = words.iter().copied();
+        self.lists.intern(&self.pool.bump, words).map_err(|_| self.out_of_records())
     }
 
     /// Checks and interns the shape of a new node.
@@ -524,9 +533,7 @@ impl Core {
             }
         }
         let requires_grad = paths != 0
-            || may
-                && node.op == Op::Concat
-                && self.lists.get(node.list)[1..].iter().any(|&word| word & PATH != 0);
+            || may && self.listed(node.op, node.list).iter().any(|&word| word & PATH != 0);
         let hash = self.hash(&node, requires_grad, paths, false, id);
         // Written where it stays, field by field: no copy is read back before it is complete.
         let record = Node {
@@ -870,19 +877,57 @@ fn mix(a: u64, b: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
+/// How an operand stands in a list of them.
+pub(crate) fn operand_word(id: NodeId, node: &Node) -> u64 {
+    u64::from(id.0) | if node.requires_grad { PATH } else { 0 }
+}
+
 /// The reverse walk's lists, kept so that a repeated backward allocates nothing.
 #[derive(Default)]
 pub(crate) struct WalkScratch {
+    pub(crate) visit: Visit,
     pub(crate) cotangents: Vec<NodeId>,
     pub(crate) expanded: Vec<NodeId>,
+    pub(crate) spot_of: Vec<u32>,
+    pub(crate) spots: Vec<Spot>,
+    pub(crate) parts: Vec<Contribution>,
+    pub(crate) words: Vec<u64>,
     pub(crate) sent: Vec<(NodeId, NodeId)>,
     pub(crate) heads: Vec<(NodeId, NodeId)>,
+    pub(crate) order: Vec<u32>,
 }
 
 impl WalkScratch {
     pub(crate) fn bytes(&self) -> usize {
-        self.cotangents.bytes() + self.expanded.bytes() + self.sent.bytes() + self.heads.bytes()
+        let Self { visit, cotangents, expanded, spot_of, spots, parts, .. } = self;
+        let Self { words, sent, heads, order, .. } = self;
+        let nodes = visit.bytes() + cotangents.bytes() + expanded.bytes() + spot_of.bytes();
+        let parts = spots.bytes() + parts.bytes() + words.bytes();
+        nodes + parts + sent.bytes() + heads.bytes() + order.bytes()
     }
+}
+
+/// What the reverse walk knows of a node that is a view of another, or to a part of which cotangents
+/// were sent.
+#[derive(Clone, Copy)]
+pub(crate) struct Spot {
+    pub(crate) node: NodeId,
+    /// The node that gets the cotangent of this view, and where in it; itself if it is no view.
+    pub(crate) base: NodeId,
+    pub(crate) layout: Layout,
+    /// Cotangents of parts of it that are not added yet: a list, how many, and of how many elements.
+    pub(crate) first: u32,
+    pub(crate) last: u32,
+    pub(crate) count: u32,
+    pub(crate) elements: usize,
+}
+
+/// The cotangent of a view or a selection, sent to a part of its base.
+#[derive(Clone, Copy)]
+pub(crate) struct Contribution {
+    pub(crate) of: NodeId,
+    pub(crate) cotangent: NodeId,
+    pub(crate) next: u32,
 }
 
 /// What [`Core::go_back`] goes back to.

@@ -36,6 +36,7 @@ mod session;
 mod shape;
 #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "Rust's own interface")]
 mod var;
+mod visit;
 
 pub use buffer::MemoryStats;
 pub use dtype::{DType, Element};

@@ -44,6 +44,8 @@ pub(crate) enum Op {
     Expand,
     /// List: axis, start, step.
     Slice,
+    /// Elements of operand 0, row-major, at these places. List: the first one, the strides.
+    AsStrided,
     /// Zeros, with operand 0 in the place that `Slice` with the same list would take.
     Embed,
     /// List: the axis, then the ids of the operands.
@@ -60,6 +62,9 @@ pub(crate) enum Op {
     Pick,
     /// Zeros, with operand 0 at the class of each row that is not ignored.
     Unpick,
+    /// Zeros to which parts are added, each in its place. List: how many operands, their ids, then
+    /// the places of the parts: see `op::assemble`.
+    Assemble,
     /// Matrix products over the last two axes, broadcast over the others.
     MatMul,
 }
@@ -148,7 +153,13 @@ impl Op {
     pub(crate) fn is_view(self) -> bool {
         matches!(
             self,
-            Self::Detach | Self::Prod | Self::Reshape | Self::Permute | Self::Expand | Self::Slice
+            Self::Detach
+                | Self::Prod
+                | Self::Reshape
+                | Self::Permute
+                | Self::Expand
+                | Self::Slice
+                | Self::AsStrided
         )
     }
 
@@ -166,7 +177,7 @@ impl Op {
     }
 }
 
-/// Operands that fit in the node itself; [`Op::Concat`] keeps its own in a list.
+/// Operands that fit in the node itself; [`Op::Concat`] and [`Op::Assemble`] keep theirs in a list.
 pub(crate) const INLINE_OPERANDS: usize = 4;
 
 /// A recorded operation.

@@ -208,7 +208,7 @@ fn operands(core: &Core, id: NodeId, out: &mut impl Write) -> fmt::Result {
         separate(out)?;
         write!(out, "{}", node.imm)?;
     }
-    if node.op == Op::Concat {
+    if matches!(node.op, Op::Concat | Op::Assemble) {
         for operand in core.operands(id) {
             separate(out)?;
             write!(out, "{operand}")?;

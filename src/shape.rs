@@ -120,6 +120,13 @@ impl Layout {
         Self { offset: 0, dims: Dims::new(dims), strides }
     }
 
+    /// Of elements at these distances; as many as `dims` has axes.
+    pub(crate) fn new(offset: usize, dims: &[usize], strides: impl Iterator<Item = isize>) -> Self {
+        let mut out = Self { offset, dims: Dims::new(dims), strides: [0; MAX_RANK] };
+        out.strides.iter_mut().zip(strides).for_each(|(to, stride)| *to = stride);
+        out
+    }
+
     pub(crate) fn dims(&self) -> &[usize] {
         &self.dims
     }
@@ -213,6 +220,46 @@ impl Layout {
             }
         }
         Some(out)
+    }
+
+    /// How this layout takes its elements from a dense tensor of shape `dims`, if slices of its axes,
+    /// taken in some order, say it: what it has of each axis, and in which order it goes through
+    /// those of which it has more than one place.
+    pub(crate) fn as_slices(&self, dims: &[usize]) -> Option<([Stretch; MAX_RANK], Dims)> {
+        if self.len() == 0 {
+            return None;
+        }
+        let whole = Self::dense(dims);
+        let mut axes = [Stretch::ONE; MAX_RANK];
+        let mut left = self.offset;
+        for (axis, (&len, &stride)) in dims.iter().zip(whole.strides()).enumerate() {
+            axes[axis] = Stretch { len, count: 1, start: left / stride as usize, step: 1 };
+            left %= stride as usize;
+        }
+        let mut order = Dims::SCALAR;
+        let merged = self.merged();
+        for (&len, &stride) in merged.dims().iter().zip(merged.strides()).rev() {
+            let (mut left, mut stride) = (len, stride);
+            while left > 1 {
+                let axis = whole.strides().iter().zip(dims).position(|(&one, &len)| {
+                    one <= stride && stride < one * len as isize && stride % one == 0
+                })?;
+                let step = (stride / whole.strides()[axis]) as usize;
+                let Stretch { len, count, start, .. } = axes[axis];
+                // All that there is, where it goes on evenly in the axis before.
+                let all = if len.is_multiple_of(step) && start < step { len / step } else { left };
+                let taken = if left.is_multiple_of(all) { left.min(all) } else { left };
+                if count != 1 || start + (taken - 1) * step >= len {
+                    return None;
+                }
+                axes[axis] = Stretch { len, count: taken, start, step };
+                order.push(axis);
+                left /= taken;
+                stride = whole.strides()[axis] * len as isize;
+            }
+        }
+        order.reverse();
+        Some((axes, order))
     }
 
     /// The same walk over the data with as few axes as possible: axes of length 1 vanish, and
@@ -424,6 +471,38 @@ mod tests {
         let row = Layout::dense(&[3]).expand(&[2, 3]);
         assert_eq!(offsets(&row), [0, 1, 2, 0, 1, 2]);
         assert!(Layout::dense(&[1]).expand(&[4, 5]).is_splat());
+    }
+
+    /// What says how slices take the elements of a layout gives them in its order.
+    #[test]
+    fn slices_that_say_a_layout_take_its_elements() {
+        let dims = [3, 1, 4, 6];
+        let whole = Layout::dense(&dims);
+        let mut layouts = vec![whole, whole.reshape(&[72]).unwrap(), whole.permute(&[3, 1, 0, 2])];
+        for (axis, start, len, step) in [(0, 1, 2, 1), (2, 1, 2, 2), (3, 1, 3, 2), (3, 2, 1, 1)] {
+            let part = whole.slice(axis, start, len, step);
+            layouts.extend([part, part.permute(&[2, 3, 0, 1]), part.slice(2, 1, 1, 1)]);
+            layouts.extend(part.reshape(&[part.len()]));
+        }
+        let flat = whole.reshape(&[72]).unwrap();
+        for (start, len, step) in
+            [(6, 12, 1), (7, 3, 1), (24, 24, 1), (0, 36, 2), (25, 12, 2), (5, 1, 1)]
+        {
+            layouts.push(flat.slice(0, start, len, step));
+        }
+        for layout in layouts {
+            let (axes, order) = layout.as_slices(&dims).unwrap_or_else(|| panic!("{layout:?}"));
+            let taken = axes[..4].iter().enumerate().fold(whole, |whole, (axis, place)| {
+                whole.slice(axis, place.start, place.count, place.step)
+            });
+            let rest = (0..4).filter(|axis| !order.contains(axis));
+            let order: Vec<usize> = order.iter().copied().chain(rest).collect();
+            assert_eq!(offsets(&taken.permute(&order)), offsets(&layout), "{layout:?}");
+        }
+        for (start, len, step) in [(4, 12, 1), (5, 2, 1), (0, 6, 7), (18, 12, 1)] {
+            let layout = flat.slice(0, start, len, step);
+            assert!(layout.as_slices(&dims).is_none(), "{layout:?}");
+        }
     }
 
     #[test]

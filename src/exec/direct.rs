@@ -19,7 +19,7 @@ use crate::id::NodeId;
 use crate::kernel::{call1, elementwise, float_kernels};
 use crate::node::{INLINE_OPERANDS, Node, Op, Reduction};
 use crate::op::matmul::last_two;
-use crate::plan::{Groups, Plan, ROW_MAX, elementwise_operand, operand_dtype, view_layout};
+use crate::plan::{Groups, Plan, ROW_MAX, elementwise_operand, operand_dtype};
 use crate::shape::Layout;
 
 /// How many keys are remembered of what was computed here. No more than about a third of so many
@@ -402,7 +402,7 @@ fn view(core: &Core, id: NodeId, node: &Node, out: *mut u8) {
     let (from, size) = (values(core, node.inputs[0]), node.dtype.size());
     let is_same = matches!(node.op, Op::Detach | Op::Prod | Op::Reshape);
     let layout =
-        (!is_same).then(|| view_layout(core, id, &Layout::dense(&core.shape(node.inputs[0]))));
+        (!is_same).then(|| core.view_layout(id, &Layout::dense(&core.shape(node.inputs[0]))));
     match layout.flatten() {
         Some(layout) => {
             // SAFETY: the layout is one of the operand's elements, and as long as the node.

@@ -44,7 +44,7 @@ impl fmt::Display for Outside {
     }
 }
 
-fn checked(op: Op, position: usize, index: i64, len: usize) -> Result<usize, Outside> {
+pub(super) fn checked(op: Op, position: usize, index: i64, len: usize) -> Result<usize, Outside> {
     match usize::try_from(index) {
         Ok(at) if at < len => Ok(at),
         _ => Err(Outside { op, position, index, len }),
@@ -221,7 +221,7 @@ impl Run<'_> {
 
 /// Places to which more than `RUN_MAX` elements are added: their sums go on in f64, with the low part
 /// carried along. All others are added in their own precision, which is as good for so few.
-struct Often<'a> {
+pub(super) struct Often<'a> {
     /// By place: how often it is named; then the number of its totals, or `SELDOM`.
     places: &'a mut [u32],
     totals: &'a mut [Total],
@@ -235,18 +235,18 @@ const SELDOM: u32 = u32::MAX;
 
 impl Often<'_> {
     /// Whether there can be any.
-    fn is_possible(&self) -> bool {
+    pub(super) fn is_possible(&self) -> bool {
         !self.places.is_empty()
     }
 
-    fn count(&mut self, place: usize) {
+    pub(super) fn count(&mut self, place: usize) {
         if let Some(count) = self.places.get_mut(place) {
             *count = count.saturating_add(1);
         }
     }
 
     /// All places were counted.
-    fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         for place in self.places.iter_mut() {
             *place = if *place as usize > RUN_MAX {
                 self.used += 1;
@@ -263,14 +263,14 @@ impl Often<'_> {
 
     /// The totals of a place that is named often.
     #[inline(always)]
-    fn totals(&mut self, place: usize) -> Option<&mut [Total]> {
+    pub(super) fn totals(&mut self, place: usize) -> Option<&mut [Total]> {
         let number = *self.places.get(place)?;
         let start = number as usize * self.inner;
         if number == SELDOM { None } else { Some(&mut self.totals[start..start + self.inner]) }
     }
 
     /// Tells each total, with its element among those of all places, and begins anew.
-    fn end(&mut self, mut tell: impl FnMut(usize, f64)) {
+    pub(super) fn end(&mut self, mut tell: impl FnMut(usize, f64)) {
         for (place, &number) in self.places.iter().enumerate() {
             if number == SELDOM {
                 continue;
@@ -285,7 +285,7 @@ impl Often<'_> {
 
 impl Run<'_> {
     /// The memory that the plan has for this, for so many places.
-    fn often(&self, single: &Single, places: usize, inner: usize) -> Often<'_> {
+    pub(super) fn often(&self, single: &Single, places: usize, inner: usize) -> Often<'_> {
         let Some(datum) = self.plan.data.get(single.work as usize) else {
             return Often { places: &mut [], totals: &mut [], inner, used: 0 };
         };

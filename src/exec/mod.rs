@@ -4,6 +4,7 @@
 //! up in that node's hash; so whether the graph was left unchanged, or rewound and recorded in the
 //! same way again, the plan made for it is found by comparing a few numbers, and run.
 
+mod assemble;
 mod copy;
 mod direct;
 mod index;
@@ -758,6 +759,7 @@ impl Run<'_> {
             }
             Op::Embed => self.embed(single),
             Op::Concat => self.concat(single),
+            Op::Assemble => return self.assemble(single),
             Op::IndexSelect
             | Op::IndexAdd
             | Op::Gather

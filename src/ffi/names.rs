@@ -61,6 +61,7 @@ static OTHERS: &[&CStr] = &[
     c"permute",
     c"expand",
     c"slice",
+    c"as_strided",
     c"embed",
     c"concat",
     c"index_select",
@@ -69,6 +70,7 @@ static OTHERS: &[&CStr] = &[
     c"scatter_add",
     c"cross_entropy",
     c"unpick",
+    c"assemble",
     c"matmul",
 ];
 
@@ -103,6 +105,7 @@ mod tests {
             Op::Permute,
             Op::Expand,
             Op::Slice,
+            Op::AsStrided,
             Op::Embed,
             Op::Concat,
             Op::IndexSelect,
@@ -111,6 +114,7 @@ mod tests {
             Op::ScatterAdd,
             Op::Pick,
             Op::Unpick,
+            Op::Assemble,
             Op::MatMul,
             Op::Reduce(Reduction::Sum),
             Op::Reduce(Reduction::Mean),

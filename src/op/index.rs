@@ -68,7 +68,22 @@ impl Core {
         self.push(node)
     }
 
-    pub(crate) fn vjp_index(
+    /// Zeros in the shape of `like` with the slices of `x` added at the positions in `index`.
+    pub(crate) fn index_add(
+        &mut self,
+        x: NodeId,
+        index: NodeId,
+        axis: usize,
+        like: NodeId,
+    ) -> Maybe<NodeId> {
+        let mut node = self.push_index(Op::IndexAdd, x, index, axis)?;
+        (node.shape, node.len) = (self.node(like).shape, self.node(like).len);
+        self.push(node)
+    }
+
+    /// The cotangent of what is added at indices. (That of what is read there is a part of a whole,
+    /// and the reverse walk's business.)
+    pub(crate) fn vjp_index_add(
         &mut self,
         op: Op,
         id: NodeId,
@@ -82,15 +97,9 @@ impl Core {
         }
         let axis = self.list(node.list)[0] as usize;
         let cotangent = match op {
-            Op::IndexSelect => {
-                let mut add = self.push_index(Op::IndexAdd, g, index, axis)?;
-                (add.shape, add.len) = (self.node(x).shape, self.node(x).len);
-                self.push(add)?
-            }
-            Op::Gather => self.scatter_add(g, index, axis, x)?,
             Op::IndexAdd => self.index_select(g, axis as isize, index)?,
             Op::ScatterAdd => self.gather(g, axis as isize, index)?,
-            _ => unreachable!("{op:?} does not index"),
+            _ => unreachable!("{op:?} does not add at indices"),
         };
         sink.send(self, x, cotangent)
     }

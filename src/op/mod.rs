@@ -4,6 +4,7 @@
 //! type ([`Elementwise`]). All other families record, give their shape rule, and record their
 //! cotangents by [`vjp`](crate::grad) functions beside them.
 
+pub(crate) mod assemble;
 pub(crate) mod binary;
 pub(crate) mod create;
 pub(crate) mod elementwise;
@@ -21,6 +22,7 @@ use crate::id::NodeId;
 use crate::node::{Extreme, Op};
 use crate::real::Real;
 use crate::roll_call::{Elem, roll_call};
+use crate::visit::Visit;
 
 impl Op {
     /// The name that messages and prints use.
@@ -45,6 +47,7 @@ impl Op {
             Self::Permute => "permute",
             Self::Expand => "expand",
             Self::Slice => "slice",
+            Self::AsStrided => "as_strided",
             Self::Embed => "embed",
             Self::Concat => "concat",
             Self::IndexSelect => "index_select",
@@ -53,6 +56,7 @@ impl Op {
             Self::ScatterAdd => "scatter_add",
             Self::Pick => "cross_entropy",
             Self::Unpick => "unpick",
+            Self::Assemble => "assemble",
             Self::MatMul => "matmul",
         }
     }
@@ -63,12 +67,22 @@ pub(crate) struct Sink {
     /// The node whose rule it is.
     pub(crate) of: NodeId,
     pub(crate) sent: Vec<(NodeId, NodeId)>,
+    /// What the reverse walk goes through.
+    pub(crate) visit: Visit,
 }
 
+/// Said of a node that leads to something whose gradient is asked for.
+pub(crate) const LEADS: u32 = 1;
+
 impl Sink {
-    /// Whether an operand needs its cotangent. (A `Concat` looks at its list instead.)
+    /// Whether an operand needs its cotangent. (Operands in a list have their paths there.)
     pub(crate) fn wants(&self, core: &Core, operand: NodeId) -> bool {
-        core.paths(self.of).any(|path| path == operand)
+        self.leads(operand) && core.paths(self.of).any(|path| path == operand)
+    }
+
+    /// Whether a node leads to something whose gradient is asked for.
+    pub(crate) fn leads(&self, operand: NodeId) -> bool {
+        operand.is_node() && self.visit.has(operand, LEADS)
     }
 
     pub(crate) fn send(

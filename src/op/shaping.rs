@@ -5,10 +5,10 @@ use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, NewNode, PATH};
 use crate::id::{ListId, NodeId};
 use crate::node::Op;
-use crate::shape::{self, Dims, MAX_RANK};
+use crate::shape::{self, Dims, Layout, MAX_RANK};
 
 impl Core {
-    fn push_view(
+    pub(crate) fn push_view(
         &mut self,
         what: &str,
         op: Op,
@@ -244,13 +244,17 @@ impl Core {
         self.push_view("slice", Op::Slice, x, &dims, list)
     }
 
-    /// Zeros in the shape of `like`, with `x` where the slice with this list takes its elements.
-    fn embed(&mut self, x: NodeId, list: ListId, like: NodeId) -> Maybe<NodeId> {
-        let mut node = NewNode::new(Op::Embed, self.node(x).dtype);
-        node.inputs[0] = x;
-        node.list = list;
-        (node.shape, node.len) = (self.node(like).shape, self.node(like).len);
-        self.push(node)
+    /// Zeros of a shape, with `x` where such a slice takes its elements.
+    pub(crate) fn embed(
+        &mut self,
+        x: NodeId,
+        axis: usize,
+        start: usize,
+        step: usize,
+        dims: &[usize],
+    ) -> Maybe<NodeId> {
+        let list = self.intern(&[axis, start, step])?;
+        self.push_view("embed", Op::Embed, x, dims, list)
     }
 
     /// The operands one after the other along an axis they all have; other axes must agree.
@@ -320,26 +324,41 @@ impl Core {
         self.concat(xs, axis as isize)
     }
 
-    pub(crate) fn vjp_view(&mut self, op: Op, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
-        let node = *self.node(id);
-        let x = node.inputs[0];
+    /// Where the elements of a view lie, if those of its operand lie `below`: if strides can say it.
+    pub(crate) fn view_layout(&self, id: NodeId, below: &Layout) -> Option<Layout> {
+        let (node, dims) = (self.node(id), self.shape(id));
+        match node.op {
+            Op::Detach | Op::Prod => Some(*below),
+            Op::Expand => Some(below.expand(&dims)),
+            Op::Permute => Some(below.permute(&self.order_of(id))),
+            Op::Slice => {
+                let [axis, start, step] = self.slice_of(node.list);
+                Some(below.slice(axis, start, dims[axis], step))
+            }
+            Op::Reshape => below.reshape(&dims),
+            Op::AsStrided => {
+                let words = self.list(node.list);
+                let strides = words[1..].iter().map(|&stride| stride as isize);
+                let offset = below.offset + words[0] as usize;
+                below.is_dense().then(|| Layout::new(offset, &dims, strides))
+            }
+            _ => None,
+        }
+    }
+
+    /// The order of axes of a `Permute`.
+    pub(crate) fn order_of(&self, id: NodeId) -> Dims {
+        let mut order = Dims::SCALAR;
+        self.list(self.node(id).list).iter().for_each(|&axis| order.push(axis as usize));
+        order
+    }
+
+    pub(crate) fn vjp_expand(&mut self, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
+        let x = self.node(id).inputs[0];
         if !sink.wants(self, x) {
             return Ok(());
         }
-        let from = self.shape(x);
-        let cotangent = match op {
-            Op::Reshape => self.reshape_to("reshape", g, &from)?,
-            Op::Expand => self.sum_to(g, x)?,
-            Op::Slice => self.embed(g, node.list, x)?,
-            Op::Permute => {
-                let mut inverse = from;
-                for (to, &axis) in self.list(node.list).iter().enumerate() {
-                    inverse[axis as usize] = to;
-                }
-                self.permute_by("permute", g, &inverse)?
-            }
-            _ => unreachable!("{op:?} is no view"),
-        };
+        let cotangent = self.sum_to(g, x)?;
         sink.send(self, x, cotangent)
     }
 
@@ -369,7 +388,7 @@ impl Core {
             let word = self.list(list)[i];
             let x = NodeId(word as u32);
             let count = self.shape(x)[axis];
-            if word & PATH != 0 {
+            if word & PATH != 0 && sink.leads(x) {
                 let cotangent = self.slice_by(g, axis, start, count, 1)?;
                 sink.send(self, x, cotangent)?;
             }

@@ -13,6 +13,7 @@ use super::group::{
 use super::{
     Code, Datum, DatumId, Fill, FillFrom, Gather, Grain, Groups, Instr, Mask, NO_PRODUCT, Pad,
     Place, Plan, Program, Single, Sink, Slot, Span, Step, TILE, Viewed, Work, index_add_words,
+    often_words,
 };
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::ALIGN;
@@ -320,14 +321,21 @@ impl Emitter {
         }
         let dims = core.dims(node.shape);
         let mut work = NONE;
-        if matches!(node.op, Op::IndexAdd | Op::ScatterAdd) {
-            let axis = core.list(node.list).first().map_or(0, |&axis| axis as usize);
-            let len = index_add_words(node.op, &dims, &core.shape(node.inputs[1]), axis);
-            if len > 0 {
-                let place = Place::Scratch(0);
-                work = self.add(Datum { place, dtype: DType::I64, len }, plan)?;
-                self.touch(work);
+        let len = match node.op {
+            Op::IndexAdd | Op::ScatterAdd => {
+                let axis = core.list(node.list).first().map_or(0, |&axis| axis as usize);
+                index_add_words(node.op, &dims, &core.shape(node.inputs[1]), axis)
             }
+            Op::Assemble => {
+                let (most, elements) = core.meetings(draft.single);
+                often_words(most, node.len, elements, 1)
+            }
+            _ => 0,
+        };
+        if len > 0 {
+            let place = Place::Scratch(0);
+            work = self.add(Datum { place, dtype: DType::I64, len }, plan)?;
+            self.touch(work);
         }
         let (op, dtype) = (node.op, node.dtype);
         plan.singles.try_push(Single { op, dtype, dims, out, operands, list, work })

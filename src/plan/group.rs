@@ -690,12 +690,12 @@ impl Planner {
                 }
                 Op::Detach | Op::Prod => padded,
                 Op::Expand => padded.expand(&dims),
-                Op::Permute => padded.permute(&permutation(core, node)),
+                Op::Permute => padded.permute(&core.order_of(id)),
                 _ => return Ok(None),
             };
             return Ok(Some(Shown { padded: self.padded.try_push(padded)?, ..below }));
         }
-        let layout = view_layout(core, id, &below.layout);
+        let layout = core.view_layout(id, &below.layout);
         Ok(layout.map(|layout| Shown { layout, ..below }))
     }
 
@@ -1251,6 +1251,8 @@ impl Planner {
                         axes.into_iter().all(|(&len, &stride)| len == 1 || stride != 0)
                     }
                     Op::Embed | Op::Concat => true,
+                    // (Indices are read one after the other.)
+                    Op::Assemble if core.node(operand).dtype.is_float() => true,
                     _ => layout.is_dense(),
                 },
                 View::Constant(_) | View::Absent | View::Padded(..) => false,
@@ -1347,30 +1349,6 @@ impl Planner {
     }
 }
 
-/// How a view lies in the data that its operand shows in this layout, where that can be said.
-pub(crate) fn view_layout(core: &Core, id: NodeId, below: &Layout) -> Option<Layout> {
-    let (node, dims) = (core.node(id), core.shape(id));
-    match node.op {
-        Op::Detach | Op::Prod => Some(*below),
-        Op::Expand => Some(below.expand(&dims)),
-        Op::Permute => Some(below.permute(&permutation(core, node))),
-        Op::Slice => {
-            let [axis, start, step] = core.slice_of(node.list);
-            Some(below.slice(axis, start, dims[axis], step))
-        }
-        Op::Reshape => below.reshape(&dims),
-        _ => None,
-    }
-}
-
-/// The order of axes of a `Permute`.
-fn permutation(core: &Core, node: &Node) -> Dims {
-    let mut order = core.dims(node.shape);
-    let list = core.list(node.list);
-    list.iter().enumerate().for_each(|(i, &axis)| order[i] = axis as usize);
-    order
-}
-
 /// The one number in all elements of a node that has none, or is made of none. So no step but copies
 /// ever walks over a shape with an axis of length 0, beside which others may be of any length.
 ///
@@ -1381,6 +1359,8 @@ fn value_of_nothing(core: &Core, node: &Node) -> Option<f64> {
         Op::IndexSelect | Op::IndexAdd | Op::Gather | Op::ScatterAdd | Op::Pick | Op::Unpick => {
             return (core.node(node.inputs[1]).len == 0).then_some(0.0);
         }
+        // It is made where something was sent, to which there may be indices.
+        Op::Assemble => return None,
         _ => NodeId::NONE,
     };
     let of_none = source.is_node() && core.node(source).len == 0;

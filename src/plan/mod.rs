@@ -19,7 +19,7 @@ mod tests;
 mod text;
 mod walk;
 
-pub(crate) use group::{Planner, elementwise_operand, operand_dtype, view_layout};
+pub(crate) use group::{Planner, elementwise_operand, operand_dtype};
 pub(crate) use walk::is_fresh;
 
 use crate::arena::TryPush;
@@ -281,7 +281,7 @@ pub(crate) const RUN_MAX: usize = 64;
 
 /// Words of memory that an addition at indices needs, to know the places with more elements than that,
 /// and for their totals, of two words each.
-pub(crate) fn index_add_words(op: Op, out: &[usize], index: &[usize], axis: usize) -> usize {
+fn index_add_words(op: Op, out: &[usize], index: &[usize], axis: usize) -> usize {
     let positions = index.iter().product::<usize>();
     let (places, inner, most) = match op {
         // All that lies behind the axis goes along.
@@ -292,10 +292,15 @@ pub(crate) fn index_add_words(op: Op, out: &[usize], index: &[usize], axis: usiz
         Op::ScatterAdd => (out.iter().product(), 1, index.get(axis).copied().unwrap_or(positions)),
         _ => return 0,
     };
+    often_words(most, places, positions, inner)
+}
+
+/// As `index_add_words`, where `most` of the elements may meet at one place.
+fn often_words(most: usize, places: usize, elements: usize, inner: usize) -> usize {
     if most <= RUN_MAX {
         return 0;
     }
-    places.div_ceil(2) + positions / (RUN_MAX + 1) * inner * 2
+    places.div_ceil(2) + elements / (RUN_MAX + 1) * inner * 2
 }
 
 /// How the elements of a reduced operand are grouped, in the order of its axes.
@@ -431,6 +436,8 @@ impl Plan {
         match single.op {
             // 60 floating-point operations a nanosecond.
             Op::MatMul => len * *views[0].layout.dims().last().unwrap_or(&1) as u64 / 30,
+            // Of the source no more than is selected.
+            Op::IndexSelect | Op::Gather => len.max(views[1].layout.len() as u64),
             _ => views.iter().map(|view| view.layout.len() as u64).sum::<u64>().max(len),
         }
     }

@@ -4,97 +4,56 @@
 //! its last write, that of any other node the newest version among its operands. A value made for
 //! the present version is right; so a write makes exactly what is downstream stale.
 
-use crate::arena::{OutOfMemory, TryPush};
+use crate::arena::OutOfMemory;
 use crate::graph::Core;
 use crate::id::NodeId;
 use crate::node::Op;
+use crate::visit::Visit;
 
 /// The walk's own memory, kept from plan to plan.
 #[derive(Default)]
 pub(super) struct Walk {
-    /// By node: `round` when the node was visited in this round, `round + 1` when it must be
-    /// computed. Rounds rise by two, so that nothing has to be cleared.
-    marks: Vec<u32>,
-    round: u32,
-    stack: Vec<NodeId>,
-    /// What the roots depend on and may have to be computed, in order of ids.
-    visited: Vec<NodeId>,
+    /// What the roots depend on and may have to be computed.
+    visit: Visit,
 }
+
+/// Said of a visited node that must be computed.
+const NEEDED: u32 = 1;
 
 impl Walk {
     pub(super) fn bytes(&self) -> usize {
-        self.marks.bytes() + self.stack.bytes() + self.visited.bytes()
+        self.visit.bytes()
     }
 
     /// The nodes to be computed for the roots, in order of ids.
     pub(super) fn needed(&self) -> impl Iterator<Item = NodeId> {
-        let needed = self.round + 1;
-        self.visited.iter().copied().filter(move |id| self.marks[id.index()] == needed)
+        self.visit.found().iter().copied().filter(|&id| self.is_needed(id))
     }
 
     /// Whether a node must be computed.
     #[inline]
     pub(super) fn is_needed(&self, id: NodeId) -> bool {
-        self.marks[id.index()] == self.round + 1
+        self.visit.has(id, NEEDED)
     }
 
     pub(super) fn find(&mut self, core: &mut Core, roots: &[NodeId]) -> Result<(), OutOfMemory> {
-        self.visit(core, roots)?;
+        self.visit.search(
+            core.len(),
+            roots.iter().copied(),
+            |id| !is_fresh(core, id),
+            |id| core.operands(id),
+        )?;
         self.find_stale(core);
-        let needed = self.round + 1;
         for &root in roots.iter().filter(|&&root| !core.state(root).ready) {
-            self.marks[root.index()] = needed;
+            self.visit.set(root, NEEDED);
         }
-        for &id in self.visited.iter().rev() {
-            if self.marks[id.index()] == needed {
+        for k in (0..self.visit.found().len()).rev() {
+            let id = self.visit.found()[k];
+            if self.visit.has(id, NEEDED) {
                 for operand in core.operands(id).filter(|&operand| !core.state(operand).ready) {
-                    self.marks[operand.index()] = needed;
+                    self.visit.set(operand, NEEDED);
                 }
             }
-        }
-        Ok(())
-    }
-
-    fn visit(&mut self, core: &Core, roots: &[NodeId]) -> Result<(), OutOfMemory> {
-        self.marks.try_extend_to(core.len(), 0)?;
-        if self.round >= u32::MAX - 4 {
-            self.marks.fill(0);
-            self.round = 0;
-        }
-        self.round += 2;
-        self.visited.clear();
-        self.stack.clear();
-        let mut greatest = None;
-        for &root in roots {
-            self.meet(core, root)?;
-            greatest = greatest.max(Some(root.index()));
-        }
-        let mut least = usize::MAX;
-        while let Some(id) = self.stack.pop() {
-            self.visited.try_push(id)?;
-            least = least.min(id.index());
-            for operand in core.operands(id) {
-                self.meet(core, operand)?;
-            }
-        }
-        // Mostly the visited nodes are most of a range: then a scan is cheaper than sorting.
-        let Some(greatest) = greatest else { return Ok(()) };
-        if self.visited.len() > greatest.saturating_sub(least) / 16 {
-            let (marks, round) = (&self.marks, self.round);
-            let range = (least.min(greatest + 1)..=greatest).filter(|&id| marks[id] == round);
-            self.visited.clear();
-            range.for_each(|id| self.visited.push_within(NodeId(id as u32)));
-        } else {
-            self.visited.sort_unstable();
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn meet(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
-        if self.marks[id.index()] != self.round && !is_fresh(core, id) {
-            self.marks[id.index()] = self.round;
-            self.stack.try_push(id)?;
         }
         Ok(())
     }
@@ -102,7 +61,7 @@ impl Walk {
     /// Brings the versions of the visited nodes up to date; a value of an older one is not ready.
     fn find_stale(&mut self, core: &mut Core) {
         let clock = core.clock;
-        for &id in &self.visited {
+        for &id in self.visit.found() {
             let version = match core.node(id).op {
                 // Every write starts a new replay, and every replay has its own random numbers.
                 Op::DropoutMask => clock,

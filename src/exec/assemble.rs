@@ -1,0 +1,237 @@
+//! The step that adds many parts into one tensor: see `op::assemble`.
+
+use super::index::{Outside, checked};
+use super::{Run, uninit, zero};
+use crate::dtype::with_float;
+use crate::kernel::Float;
+use crate::node::Op;
+use crate::op::assemble::{Kind, Place, Places};
+use crate::plan::{Single, Viewed};
+use crate::shape::MAX_RANK;
+
+/// A part: where it belongs, its elements, and the indices at which they belong there.
+struct Part<'v> {
+    place: Place,
+    from: &'v Viewed,
+    index: Option<&'v Viewed>,
+}
+
+/// Elements at equal distances, in the whole and among the data of a part.
+#[derive(Clone, Copy)]
+struct Line {
+    to: usize,
+    from: usize,
+    count: usize,
+    to_step: usize,
+    from_step: usize,
+}
+
+/// The axes along which a part is walked over.
+struct Axes {
+    rank: usize,
+    /// Of each: its length, and how far apart elements are in the whole and in the part's data.
+    of: [[usize; 3]; MAX_RANK],
+}
+
+/// A line shorter than this is not walked along if another axis is longer.
+const SHORT: usize = 8;
+
+impl Axes {
+    /// In any order: no two elements of a part have the same place in the whole, at one index.
+    fn new(axes: impl Iterator<Item = [usize; 3]>) -> Self {
+        let mut out = Self { rank: 0, of: [[0; 3]; MAX_RANK] };
+        for [len, to, from] in axes.filter(|&[len, ..]| len != 1) {
+            match out.of[..out.rank].last_mut() {
+                Some(last) if last[1] == to * len && last[2] == from * len => {
+                    *last = [last[0] * len, to, from];
+                }
+                _ => {
+                    out.of[out.rank] = [len, to, from];
+                    out.rank += 1;
+                }
+            }
+        }
+        let axes = &mut out.of[..out.rank];
+        let longest = (0..axes.len()).max_by_key(|&axis| axes[axis][0]);
+        if let (Some(longest), Some(last)) = (longest, axes.len().checked_sub(1))
+            && axes[last][0] < SHORT
+        {
+            axes.swap(longest, last);
+        }
+        out
+    }
+
+    /// Tells each line, from these places on.
+    #[inline]
+    fn lines(&self, to: usize, from: usize, mut tell: impl FnMut(Line)) {
+        let Some((&[count, to_step, from_step], outer)) = self.of[..self.rank].split_last() else {
+            return tell(Line { to, from, count: 1, to_step: 1, from_step: 1 });
+        };
+        let lines = outer.iter().map(|&[len, ..]| len).product::<usize>();
+        let (mut at, mut line) = ([0; MAX_RANK], Line { to, from, count, to_step, from_step });
+        for _ in 0..if count == 0 { 0 } else { lines } {
+            tell(line);
+            for (axis, &[len, to, from]) in outer.iter().enumerate().rev() {
+                at[axis] += 1;
+                (line.to, line.from) = (line.to + to, line.from + from);
+                if at[axis] < len {
+                    break;
+                }
+                at[axis] = 0;
+                (line.to, line.from) = (line.to - len * to, line.from - len * from);
+            }
+        }
+    }
+}
+
+impl Part<'_> {
+    /// Tells each line of the part, in an order that follows from its shape alone.
+    fn lines(&self, run: &Run<'_>, mut tell: impl FnMut(Line)) -> Result<(), Outside> {
+        let (to, from) = (&self.place.layout, &self.from.layout);
+        let lens = from.dims().iter();
+        // (No view has a negative stride.)
+        let steps = to
+            .strides()
+            .iter()
+            .zip(from.strides())
+            .map(|(&to, &from)| (to as usize, from as usize));
+        let axes = lens.zip(steps).map(|(&len, (to, from))| [len, to, from]);
+        let along = |axis: usize| {
+            let len = to.dims().get(axis).copied().unwrap_or(1);
+            let step = to.strides().get(axis).copied().unwrap_or(0) as usize;
+            (len, step, from.strides().get(axis).copied().unwrap_or(0) as usize)
+        };
+        let index = self.index.map_or(&[][..], |index| run.dense::<i64>(index));
+        match self.place.kind {
+            Kind::Block => Axes::new(axes).lines(to.offset, from.offset, tell),
+            Kind::Select(axis) => {
+                let (len, to_step, from_step) = along(axis);
+                let others = axes.enumerate().filter(|&(other, _)| other != axis);
+                let others = Axes::new(others.map(|(_, axis)| axis));
+                for (k, &i) in index.iter().enumerate() {
+                    let at = checked(Op::IndexAdd, k, i, len)?;
+                    others.lines(to.offset + at * to_step, from.offset + k * from_step, &mut tell);
+                }
+            }
+            Kind::Gather(axis) => {
+                let (len, to_step, _) = along(axis);
+                // One after the other, as the indices are.
+                let mut all = Axes { rank: 0, of: [[0; 3]; MAX_RANK] };
+                for (other, [len, to, from]) in axes.enumerate() {
+                    all.of[other] = [len, if other == axis { 0 } else { to }, from];
+                    all.rank += 1;
+                }
+                let (mut k, mut outside) = (0, None);
+                all.lines(to.offset, from.offset, |line| {
+                    for i in 0..line.count {
+                        match checked(Op::ScatterAdd, k, index[k], len) {
+                            Ok(at) => tell(Line {
+                                to: line.to + i * line.to_step + at * to_step,
+                                from: line.from + i * line.from_step,
+                                count: 1,
+                                ..line
+                            }),
+                            Err(found) => outside = Some(outside.take().unwrap_or(found)),
+                        }
+                        k += 1;
+                    }
+                });
+                return outside.map_or(Ok(()), Err);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Adds the elements of a line.
+#[inline]
+fn add<T: Float>(out: &mut [T], from: &[T], line: Line) {
+    let Line { to, from: at, count, to_step, from_step } = line;
+    if (to_step, from_step) == (1, 1) {
+        let (out, from) = (&mut out[to..to + count], &from[at..at + count]);
+        out.iter_mut().zip(from).for_each(|(out, &x)| *out = out.plus(x));
+    } else {
+        for i in 0..count {
+            let place = to + i * to_step;
+            out[place] = out[place].plus(from[at + i * from_step]);
+        }
+    }
+}
+
+impl Run<'_> {
+    pub(super) fn assemble(&self, single: &Single) -> Result<(), Outside> {
+        with_float!(single.dtype, T => self.assemble_as::<T>(single))
+    }
+
+    fn assemble_as<T: Float>(&self, single: &Single) -> Result<(), Outside> {
+        let list = single.list.of(&self.plan.words);
+        let views = single.operands.of(&self.plan.views);
+        let parts = || {
+            let mut views = views.iter();
+            Places::new(list).map_while(move |place| {
+                let from = views.next()?;
+                let index = if place.kind.has_index() { views.next() } else { None };
+                Some(Part { place, from, index })
+            })
+        };
+        let len = single.dims.iter().product::<usize>();
+        let mut often = self.often(single, len, 1);
+        if often.is_possible() {
+            for part in parts() {
+                part.lines(self, |Line { to, to_step, count, .. }| {
+                    (0..count).for_each(|i| often.count(to + i * to_step));
+                })?;
+            }
+            often.begin();
+        }
+        // Mostly what was added before comes first, and takes the place of the zeros.
+        let begin = parts().next().filter(|first| {
+            let Place { kind, layout } = &first.place;
+            *kind == Kind::Block && layout.is_dense() && layout.len() == len && !often.is_possible()
+        });
+        let base = self.base(single.out);
+        if begin.is_none() {
+            zero(single.dtype, len, base);
+        }
+        // SAFETY: the step's own result, of `len` elements of T, nobody else's.
+        let out = unsafe { uninit::<T>(base, len) };
+        if let Some(first) = &begin {
+            let from = self.all::<T>(first.from);
+            first.lines(self, |Line { to, from: at, count, to_step, from_step }| {
+                for i in 0..count {
+                    out[to + i * to_step].write(from[at + i * from_step]);
+                }
+            })?;
+        }
+        // SAFETY: zeros, or the first part, which is as long as the whole and dense in it, were written
+        // to all of it.
+        let out = unsafe { std::slice::from_raw_parts_mut(base.cast::<T>(), len) };
+        for part in parts().skip(usize::from(begin.is_some())) {
+            let from = self.all::<T>(part.from);
+            if often.is_possible() {
+                part.lines(self, |Line { to, from: at, count, to_step, from_step }| {
+                    for i in 0..count {
+                        let (place, x) = (to + i * to_step, from[at + i * from_step]);
+                        match often.totals(place) {
+                            Some(totals) => totals[0].add(x.to_f64()),
+                            None => out[place] = out[place].plus(x),
+                        }
+                    }
+                })?;
+            } else {
+                part.lines(self, |line| add(out, from, line))?;
+            }
+        }
+        often.end(|place, total| out[place] = T::from_f64(total));
+        Ok(())
+    }
+
+    /// All elements of the datum that an operand lies in.
+    fn all<T: Float>(&self, view: &Viewed) -> &[T] {
+        let datum = &self.plan.data[view.datum as usize];
+        assert!(datum.dtype == T::DTYPE);
+        // SAFETY: the datum has `len` elements of T, which are complete, and which nobody writes while
+        // the step runs.
+        unsafe { std::slice::from_raw_parts(self.base(view.datum).cast(), datum.len) }
+    }
+}
