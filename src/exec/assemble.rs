@@ -5,13 +5,13 @@ use super::{Run, uninit, zero};
 use crate::dtype::with_float;
 use crate::kernel::Float;
 use crate::node::Op;
-use crate::op::assemble::{Kind, Place, Places};
+use crate::op::assemble::{Kind, Listed, Places};
 use crate::plan::{Single, Viewed};
 use crate::shape::MAX_RANK;
 
 /// A part: where it belongs, its elements, and the indices at which they belong there.
 struct Part<'v> {
-    place: Place,
+    place: Listed<'v>,
     from: &'v Viewed,
     index: Option<&'v Viewed>,
 }
@@ -87,30 +87,31 @@ impl Axes {
 impl Part<'_> {
     /// Tells each line of the part, in an order that follows from its shape alone.
     fn lines(&self, run: &Run<'_>, mut tell: impl FnMut(Line)) -> Result<(), Outside> {
-        let (to, from) = (&self.place.layout, &self.from.layout);
-        let lens = from.dims().iter();
+        let (place, from) = (&self.place, &self.from.layout);
+        let (to, strides) = (place.offset, from.strides());
+        if place.kind == Kind::Block && from.len() == 1 {
+            tell(Line { to, from: from.offset, count: 1, to_step: 1, from_step: 1 });
+            return Ok(());
+        }
         // (No view has a negative stride.)
-        let steps = to
-            .strides()
-            .iter()
-            .zip(from.strides())
-            .map(|(&to, &from)| (to as usize, from as usize));
-        let axes = lens.zip(steps).map(|(&len, (to, from))| [len, to, from]);
+        let steps =
+            place.strides.iter().zip(strides).map(|(&to, &from)| [to as usize, from as usize]);
+        let axes = from.dims().iter().zip(steps).map(|(&len, [to, from])| [len, to, from]);
         let along = |axis: usize| {
-            let len = to.dims().get(axis).copied().unwrap_or(1);
-            let step = to.strides().get(axis).copied().unwrap_or(0) as usize;
-            (len, step, from.strides().get(axis).copied().unwrap_or(0) as usize)
+            let len = place.lens.get(axis).map_or(1, |&len| len as usize);
+            let step = place.strides.get(axis).map_or(0, |&stride| stride as usize);
+            (len, step, strides.get(axis).map_or(0, |&stride| stride as usize))
         };
         let index = self.index.map_or(&[][..], |index| run.dense::<i64>(index));
         match self.place.kind {
-            Kind::Block => Axes::new(axes).lines(to.offset, from.offset, tell),
+            Kind::Block => Axes::new(axes).lines(to, from.offset, tell),
             Kind::Select(axis) => {
                 let (len, to_step, from_step) = along(axis);
                 let others = axes.enumerate().filter(|&(other, _)| other != axis);
                 let others = Axes::new(others.map(|(_, axis)| axis));
                 for (k, &i) in index.iter().enumerate() {
                     let at = checked(Op::IndexAdd, k, i, len)?;
-                    others.lines(to.offset + at * to_step, from.offset + k * from_step, &mut tell);
+                    others.lines(to + at * to_step, from.offset + k * from_step, &mut tell);
                 }
             }
             Kind::Gather(axis) => {
@@ -122,7 +123,7 @@ impl Part<'_> {
                     all.rank += 1;
                 }
                 let (mut k, mut outside) = (0, None);
-                all.lines(to.offset, from.offset, |line| {
+                all.lines(to, from.offset, |line| {
                     for i in 0..line.count {
                         match checked(Op::ScatterAdd, k, index[k], len) {
                             Ok(at) => tell(Line {
@@ -186,8 +187,10 @@ impl Run<'_> {
         }
         // Mostly what was added before comes first, and takes the place of the zeros.
         let begin = parts().next().filter(|first| {
-            let Place { kind, layout } = &first.place;
-            *kind == Kind::Block && layout.is_dense() && layout.len() == len && !often.is_possible()
+            first.place.kind == Kind::Block && first.from.layout.len() == len && {
+                let layout = first.place.layout();
+                layout.is_dense() && !often.is_possible()
+            }
         });
         let base = self.base(single.out);
         if begin.is_none() {

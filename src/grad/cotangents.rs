@@ -28,6 +28,9 @@ const NONE: u32 = u32::MAX;
 /// So many parts are put among zeros each, and added up: in the step that reads the sum.
 const FEW: u32 = 4;
 
+/// Elements that may wait for however small a base: a loop reads a few parameters at each step.
+const MANY: usize = 1024;
+
 /// Cotangents so far, by node.
 pub(super) struct Cotangents {
     /// Of the nodes that the walk goes through; anything for others.
@@ -203,7 +206,7 @@ impl Cotangents {
         (spot.last, spot.count) = (part, spot.count + 1);
         spot.elements += node.len;
         // Waiting takes memory; adding takes time in proportion to the base, as those elements do.
-        if spot.elements >= 2 * core.node(base).len {
+        if spot.elements >= (2 * core.node(base).len).max(MANY) {
             self.settle(core, visit, base)
         } else {
             Ok(())

@@ -69,11 +69,28 @@ impl<'a> Places<'a> {
     }
 }
 
-impl Iterator for Places<'_> {
-    type Item = Place;
+/// A [`Place`] as it stands in a list.
+#[derive(Clone, Copy)]
+pub(crate) struct Listed<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) offset: usize,
+    pub(crate) lens: &'a [u64],
+    pub(crate) strides: &'a [u64],
+}
+
+impl Listed<'_> {
+    pub(crate) fn layout(&self) -> Layout {
+        let mut dims = Dims::SCALAR;
+        self.lens.iter().for_each(|&len| dims.push(len as usize));
+        Layout::new(self.offset, &dims, self.strides.iter().map(|&stride| stride as isize))
+    }
+}
+
+impl<'a> Iterator for Places<'a> {
+    type Item = Listed<'a>;
 
     #[inline]
-    fn next(&mut self) -> Option<Place> {
+    fn next(&mut self) -> Option<Listed<'a>> {
         let (&[head, offset], rest) = self.words.split_first_chunk()?;
         let (axis, rank) = ((head >> 8 & 0xff) as usize, (head >> 16) as usize);
         let kind = match head & 0xff {
@@ -84,10 +101,7 @@ impl Iterator for Places<'_> {
         let (lens, rest) = rest.split_at(rank);
         let (strides, rest) = rest.split_at(rank);
         self.words = rest;
-        let mut dims = Dims::SCALAR;
-        lens.iter().for_each(|&len| dims.push(len as usize));
-        let strides = strides.iter().map(|&stride| stride as isize);
-        Some(Place { kind, layout: Layout::new(offset as usize, &dims, strides) })
+        Some(Listed { kind, offset: offset as usize, lens, strides })
     }
 }
 
@@ -148,8 +162,9 @@ impl Core {
             if word & PATH == 0 || !sink.leads(x) {
                 continue;
             }
-            let whole = self.as_strided(g, &place.layout)?;
-            let cotangent = match place.kind {
+            let (kind, layout) = (place.kind, place.layout());
+            let whole = self.as_strided(g, &layout)?;
+            let cotangent = match kind {
                 Kind::Block => whole,
                 Kind::Select(axis) => self.index_select(whole, axis as isize, index)?,
                 Kind::Gather(axis) => self.gather(whole, axis as isize, index)?,
