@@ -6,6 +6,7 @@
 
 mod copy;
 mod index;
+mod join;
 mod matmul;
 mod profile;
 #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "see reserve.rs")]
@@ -107,6 +108,11 @@ impl Engine {
             #[cfg(test)]
             plans_made: 0,
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn planner(&mut self) -> &mut Planner {
+        &mut self.planner
     }
 
     pub(crate) fn level(&self) -> Level {
