@@ -34,6 +34,11 @@ impl Cursor {
         }
     }
 
+    /// Forgets of what the register is full: somebody else has written to it.
+    pub(super) fn forget_full(&mut self) {
+        self.full = (0, 0);
+    }
+
     /// The next elements on one line: (offset, stride, count), at most `most` of them.
     fn next_run(&mut self, most: usize) -> (isize, isize, usize) {
         let rank = self.layout.dims().len();
@@ -110,7 +115,7 @@ impl Cursor {
 
     /// # Safety
     /// As for `gather`.
-    unsafe fn gather_as<T: Copy>(&mut self, from: *const T, to: *mut T, n: usize) {
+    pub(super) unsafe fn gather_as<T: Copy>(&mut self, from: *const T, to: *mut T, n: usize) {
         let mut done = 0;
         while done < n {
             let (at, stride, count) = self.next_run(n - done);
@@ -149,6 +154,39 @@ impl Cursor {
                 }
             }
             done += count;
+        }
+    }
+
+    /// Copies the next elements, `lines` times `len` of them, to lines whose beginnings are `apart`
+    /// places apart.
+    ///
+    /// # Safety
+    /// As for `gather`, with `to` valid for writing those places.
+    pub(super) unsafe fn gather_lines<T: Copy>(
+        &mut self,
+        from: *const T,
+        to: *mut T,
+        (len, apart): (usize, usize),
+        lines: usize,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if len == 1 {
+                return self.gather_apart(from, to, apart, lines);
+            }
+            if self.layout.strides() == [1] {
+                let (at, ..) = self.next_run(len * lines);
+                let from = from.offset(at);
+                for line in 0..lines {
+                    for k in 0..len {
+                        to.add(line * apart + k).write(from.add(line * len + k).read());
+                    }
+                }
+                return;
+            }
+            for line in 0..lines {
+                self.gather_as(from, to.add(line * apart), len);
+            }
         }
     }
 

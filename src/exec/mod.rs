@@ -8,6 +8,7 @@ mod assemble;
 mod copy;
 mod direct;
 mod index;
+mod join;
 mod matmul;
 mod profile;
 #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "see reserve.rs")]
@@ -138,6 +139,11 @@ impl Engine {
             #[cfg(test)]
             plans_made: 0,
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn planner(&mut self) -> &mut Planner {
+        &mut self.planner
     }
 
     pub(crate) fn level(&self) -> Level {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::copy::{Cursor, PaddedCursor};
 use super::index::{Outside, pick_row, unpick_row};
+use super::join::JoinPlace;
 use super::{Run, matmul, uninit};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::{ALIGN, Part, Pool};
@@ -34,6 +35,8 @@ pub(crate) struct Workspace {
     cursors: Vec<(*mut u8, Cursor)>,
     /// By pad, the same.
     padded: Vec<(*mut u8, PaddedCursor)>,
+    /// By join.
+    joined: Vec<JoinPlace>,
     lanes: Vec<Lanes>,
     /// Copies of parts of matrices.
     product: Vec<Line>,
@@ -98,18 +101,22 @@ impl Workspace {
 
     /// Bytes of memory that it holds.
     pub(super) fn bytes(&self) -> usize {
-        let Self { registers, slots, cursors, padded, lanes, product, chunk, .. } = self;
+        let Self { registers, slots, cursors, padded, joined, lanes, product, chunk, .. } = self;
         let lines = registers.bytes() + product.bytes() + chunk.bytes() + lanes.bytes();
-        lines + slots.bytes() + cursors.bytes() + padded.bytes()
+        lines + slots.bytes() + cursors.bytes() + padded.bytes() + joined.bytes()
     }
 
     /// Makes room for every program of a plan.
     pub(super) fn prepare(&mut self, plan: &Plan, pool: &Pool) -> Result<(), OutOfMemory> {
         let (mut bytes, mut slots, mut sinks, mut chunk) = (0, 0, 0, 0);
+        let (mut gathers, mut pads, mut joins) = (0, 0, 0);
         for program in &plan.programs {
             bytes = bytes.max(program.register_bytes);
             slots = slots.max(program.slots.count as usize);
             sinks = sinks.max(program.sinks.count as usize);
+            gathers = gathers.max(program.gathers.count as usize);
+            pads = pads.max(program.pads.count as usize);
+            joins = joins.max(program.joins.count as usize);
             if let Some(product) = plan.singles.get(program.product as usize) {
                 chunk = chunk.max(program.chunk.min(program.len) * product.dtype.size());
             }
@@ -127,10 +134,11 @@ impl Workspace {
         self.slots.try_extend_to(slots, std::ptr::null_mut())?;
         self.lanes.try_extend_to(sinks, Lanes([0; STRIDE]))?;
         let nowhere = (std::ptr::null_mut(), Cursor::new(&Layout::dense(&[])));
-        self.cursors.try_extend_to(plan.gathers.len(), nowhere)?;
+        self.cursors.try_extend_to(gathers, nowhere)?;
         let nowhere = Padded::new(Layout::dense(&[]));
         let nowhere = (std::ptr::null_mut(), PaddedCursor::new(&nowhere));
-        self.padded.try_extend_to(plan.pads.len(), nowhere)
+        self.padded.try_extend_to(pads, nowhere)?;
+        self.joined.try_extend_to(joins, JoinPlace::NOWHERE)
     }
 }
 
@@ -198,7 +206,7 @@ impl Run<'_> {
             });
         }
         let instrs = program.instrs.of(&self.plan.instrs);
-        if program.gathers {
+        if program.gathers.count + program.pads.count + program.joins.count > 0 {
             for instr in instrs {
                 let arg = instr.arg as usize;
                 let first = if instr.grain == Grain::Row { rows_of(from) } else { from };
@@ -207,12 +215,19 @@ impl Run<'_> {
                     Code::Gather => {
                         let mut cursor = Cursor::new(&self.plan.gathers[arg].layout);
                         cursor.seek(first);
-                        workspace.cursors[arg] = (register, cursor);
+                        workspace.cursors[arg - program.gathers.first as usize] =
+                            (register, cursor);
                     }
                     Code::Pad => {
                         let mut cursor = PaddedCursor::new(&self.plan.pads[arg].padded);
                         cursor.seek(first);
-                        workspace.padded[arg] = (register, cursor);
+                        workspace.padded[arg - program.pads.first as usize] = (register, cursor);
+                    }
+                    Code::Join => {
+                        let place = arg - program.joins.first as usize;
+                        workspace.joined[place] = JoinPlace { register, next: first };
+                        let (join, gathers) = (&self.plan.joins[arg], program.gathers);
+                        self.seek_join(join, gathers, first, &mut workspace.cursors);
                     }
                     _ => {}
                 }
@@ -360,15 +375,24 @@ impl Run<'_> {
                 Code::Gather => {
                     let gather = &self.plan.gathers[instr.arg as usize];
                     let from = self.base(gather.datum).add(gather.layout.offset * size);
-                    let (register, cursor) = &mut workspace.cursors[instr.arg as usize];
+                    let (register, cursor) =
+                        &mut workspace.cursors[(instr.arg - program.gathers.first) as usize];
                     let place = cursor.bring(size, from, *register, n);
                     workspace.slots[instr.out as usize] = place;
                 }
                 Code::Pad => {
                     let pad = &self.plan.pads[instr.arg as usize];
                     let from = self.base(pad.datum).add(pad.padded.block.offset * size);
-                    let (register, cursor) = &mut workspace.padded[instr.arg as usize];
+                    let (register, cursor) =
+                        &mut workspace.padded[(instr.arg - program.pads.first) as usize];
                     let place = cursor.bring(size, from, *register, n);
+                    workspace.slots[instr.out as usize] = place;
+                }
+                Code::Join => {
+                    let join = &self.plan.joins[instr.arg as usize];
+                    let at = &mut workspace.joined[(instr.arg - program.joins.first) as usize];
+                    let (cursors, gathers) = (&mut workspace.cursors, program.gathers);
+                    let place = self.bring_join(join, gathers, instr.dtype, n, at, cursors);
                     workspace.slots[instr.out as usize] = place;
                 }
                 Code::Pick => {

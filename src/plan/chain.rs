@@ -38,15 +38,28 @@ struct Known {
 #[derive(Default)]
 pub(super) struct Linking {
     known: Vec<Known>,
-    taken: Vec<bool>,
+    /// By instruction.
+    turns: Vec<Turn>,
+    /// Whether there are any that only write past the cache.
+    flushes: bool,
     /// The instructions in their new order.
     instrs: Vec<Instr>,
-    links: Vec<Link>,
+    pub(super) links: Vec<Link>,
+}
+
+/// How an instruction can be taken.
+#[derive(Clone, Copy, PartialEq)]
+enum Turn {
+    /// As part of a chain.
+    Cheap,
+    /// By itself.
+    Dear,
+    Taken,
 }
 
 impl Linking {
     pub(super) fn bytes(&self) -> usize {
-        self.known.bytes() + self.taken.bytes() + self.instrs.bytes() + self.links.bytes()
+        self.known.bytes() + self.turns.bytes() + self.instrs.bytes() + self.links.bytes()
     }
 
     /// The links of a chain.
@@ -77,11 +90,13 @@ impl Emitter {
         linking.known.clear();
         let blank = Known { left: 0, repeats: NONE, maker: NONE, made: true, stored: true };
         linking.known.try_extend_to(self.values.len(), blank)?;
-        linking.taken.clear();
-        linking.taken.try_extend_to(self.instrs.len(), false)?;
+        linking.turns.clear();
+        linking.flushes = false;
         linking.instrs.clear();
         linking.links.clear();
         for (number, instr) in self.instrs.iter().enumerate() {
+            linking.flushes |= instr.code == Code::Flush;
+            linking.turns.try_push(if is_cheap(instr) { Turn::Cheap } else { Turn::Dear })?;
             for op in instr.operands() {
                 linking.known[op as usize].left += 1;
             }
@@ -92,21 +107,22 @@ impl Emitter {
         }
         // What is brought from elsewhere needs nothing, and is only in the way of chains.
         for number in 0..self.instrs.len() {
-            if matches!(self.instrs[number].code, Code::Gather | Code::Pad) {
+            if matches!(self.instrs[number].code, Code::Gather | Code::Pad | Code::Join) {
                 self.take(number, linking)?;
             }
         }
         let mut first = 0;
         while first < self.instrs.len() {
-            if linking.taken[first] || self.repeats(first, row, linking) {
+            if linking.turns[first] == Turn::Taken || self.repeats(first, row, linking) {
                 first += 1;
                 continue;
             }
             let end = self.instrs.len().min(first + LOOKAHEAD);
-            let mut open = (first..end).filter(|&number| !linking.taken[number]);
-            let is_next =
-                |number: &usize| !self.is_cheap(number) && self.instrs[*number].code != Code::Sink;
-            if let Some(next) = open.clone().find(is_next) {
+            let turns = &linking.turns;
+            let is_next = |&number: &usize| {
+                turns[number] == Turn::Dear && self.instrs[number].code != Code::Sink
+            };
+            if let Some(next) = (first..end).find(is_next) {
                 let needed = self.needed(first, next, linking);
                 let begin = (first..next).find(|&number| {
                     needed >> (number - first) & 1 != 0 && !self.repeats(number, row, linking)
@@ -117,7 +133,7 @@ impl Emitter {
                     None => self.take(next, linking)?,
                 }
             } else {
-                match open.find(|number| self.is_cheap(number)) {
+                match (first..end).find(|&number| turns[number] == Turn::Cheap) {
                     Some(begin) => self.chain(begin, first, !0, row, linking)?,
                     None => self.take(first, linking)?,
                 }
@@ -127,19 +143,10 @@ impl Emitter {
         Ok(())
     }
 
-    /// Whether an instruction can be part of a chain.
-    fn is_cheap(&self, number: &usize) -> bool {
-        let instr = &self.instrs[*number];
-        match instr.code {
-            Code::Flush => true,
-            Code::Map => instr.grain == Grain::Element && !forms(instr.name).is_empty(),
-            _ => false,
-        }
-    }
-
     /// Which instructions from `first` on are needed for `last`: by bits.
     fn needed(&self, first: usize, last: usize, linking: &Linking) -> u32 {
         let mut needed = 1 << (last - first);
+        self.looks.note(last - first);
         for number in (first..=last).rev() {
             if needed >> (number - first) & 1 == 0 {
                 continue;
@@ -157,7 +164,7 @@ impl Emitter {
     /// Leaves an instruction as it is.
     fn take(&mut self, number: usize, linking: &mut Linking) -> Result<(), OutOfMemory> {
         let instr = self.instrs[number];
-        linking.taken[number] = true;
+        linking.turns[number] = Turn::Taken;
         for op in instr.operands() {
             self.bring(op, linking)?;
             linking.known[op as usize].left -= 1;
@@ -177,7 +184,7 @@ impl Emitter {
         {
             return false;
         }
-        linking.taken[number] = true;
+        linking.turns[number] = Turn::Taken;
         let known = &mut linking.known[instr.out as usize];
         known.repeats = instr.ops[0];
         known.made = true;
@@ -212,7 +219,7 @@ impl Emitter {
         let mut next = Some(begin);
         let mut count = 0;
         while let Some(number) = next {
-            linking.taken[number] = true;
+            linking.turns[number] = Turn::Taken;
             self.append(&self.instrs[number], &mut open, linking)?;
             next = self.continues(first, among, row, &open, linking);
             count += 1;
@@ -244,15 +251,19 @@ impl Emitter {
     ) -> Option<usize> {
         let mut other: Option<(usize, bool)> = None;
         for number in first..self.instrs.len().min(first + LOOKAHEAD) {
+            self.looks.note(1);
+            if linking.turns[number] == Turn::Taken {
+                continue;
+            }
             let instr = &self.instrs[number];
             let writes_down = instr.code == Code::Flush && instr.ops[0] == open.held;
             let is_meant = writes_down || among >> (number - first) & 1 != 0;
-            if linking.taken[number] || !is_meant || self.repeats(number, row, linking) {
+            if !is_meant || self.repeats(number, row, linking) {
                 continue;
             }
             let ready = |op| linking.known[op as usize].made;
-            if !self.is_cheap(&number) || instr.dtype != open.dtype || !instr.operands().all(ready)
-            {
+            let is_cheap = linking.turns[number] == Turn::Cheap;
+            if !is_cheap || instr.dtype != open.dtype || !instr.operands().all(ready) {
                 continue;
             }
             if writes_down {
@@ -260,6 +271,9 @@ impl Emitter {
             }
             let fits = instr.code == Code::Map
                 && forms(instr.name).iter().any(|form| instr.ops[form.1] == open.held);
+            if fits && !linking.flushes {
+                return Some(number);
+            }
             if fits && !other.is_some_and(|(_, fits)| fits) {
                 other = Some((number, true));
             }
@@ -343,6 +357,15 @@ impl Emitter {
         };
         linking.links.try_push(Link { act, reach, slot })?;
         Ok(())
+    }
+}
+
+/// Whether an instruction can be part of a chain.
+fn is_cheap(instr: &Instr) -> bool {
+    match instr.code {
+        Code::Flush => true,
+        Code::Map => instr.grain == Grain::Element && !forms(instr.name).is_empty(),
+        _ => false,
     }
 }
 

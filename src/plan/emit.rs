@@ -11,9 +11,9 @@ use super::group::{
     operand_dtype,
 };
 use super::{
-    Code, Datum, DatumId, Fill, FillFrom, Gather, Grain, Groups, Instr, Mask, NO_PRODUCT, Pad,
-    Place, Plan, Program, Single, Sink, Slot, Span, Step, TILE, Viewed, Work, index_add_words,
-    often_words,
+    Code, Datum, DatumId, Fill, FillFrom, Gather, Grain, Groups, Instr, Join, Looks, Mask,
+    NO_PRODUCT, Pad, Piece, PieceFrom, Place, Plan, Program, Single, Sink, Slot, Span, Step, TILE,
+    Viewed, Work, index_add_words, often_words,
 };
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::ALIGN;
@@ -39,6 +39,10 @@ const PRODUCT_CHUNK: usize = 1 << 14;
 
 /// Elements of a tile where there is one instruction.
 const ALONE_TILE: usize = 4096;
+
+/// Holes in scratch memory that are known at a time. What was in the least one is not used again
+/// when there are more: looking for the first that fits stays short, however many data there are.
+const HOLES_MAX: usize = 256;
 
 /// Something that instructions of the step read or write.
 #[derive(Clone, Copy)]
@@ -75,10 +79,10 @@ enum Brought {
     Pad(u32),
 }
 
-/// The sine and the cosine of a node, in the step in which they were noted.
+/// The sine and the cosine of a node.
 #[derive(Clone, Copy)]
 struct Trig {
-    step: u32,
+    of: NodeId,
     /// Whether each is asked for.
     wanted: [bool; 2],
     /// The values, `NONE` before they are made.
@@ -92,18 +96,36 @@ enum Part {
     Cosine,
 }
 
-/// The emitter's own memory, kept from plan to plan.
+/// What is known about a datum while a plan is made.
+#[derive(Clone, Copy)]
+struct Used {
+    /// The node whose value it is; none of a partial result.
+    of: NodeId,
+    /// The first and the last step that use it, and the one that writes it.
+    first: u32,
+    last: u32,
+    writer: u32,
+    /// The step that was last to have it as a stream, and the value there.
+    stream_in: u32,
+    stream: u32,
+}
+
+/// The emitter's own memory, kept from plan to plan. Nothing in it that is as long as the graph is
+/// cleared for a plan: what is there is looked at only if it was noted for this plan, or this step.
 #[derive(Default)]
 pub(super) struct Emitter {
-    /// By node, with the round in which it was noted.
-    datum_of: Vec<(u32, DatumId)>,
-    round: u32,
-    /// By datum, with the step in which it was noted.
-    stream_of: Vec<(u32, u32)>,
+    /// By node: its datum, if that is the node's.
+    datum_of: Vec<DatumId>,
+    /// By datum.
+    used: Vec<Used>,
     value_of: Vec<u32>,
-    /// By node: the step that computes it again at present.
+    /// By node: the step that computed it again last, counted over all plans.
     again_in: Vec<u32>,
-    /// By node.
+    /// Steps of all plans.
+    steps: u32,
+    /// By node: its place among `trigs`, if it is there that the node is.
+    trig_of: Vec<u32>,
+    /// Those of the step at hand.
     trigs: Vec<Trig>,
     /// By value: how often it is read.
     uses: Vec<u32>,
@@ -112,8 +134,6 @@ pub(super) struct Emitter {
     pub(super) instrs: Vec<Instr>,
     pub(super) linking: Linking,
     free: [Vec<u32>; 2],
-    /// By datum: the first and the last step that use it.
-    lives: Vec<(u32, u32)>,
     by_end: Vec<DatumId>,
     holes: Vec<(usize, usize)>,
     reads: Vec<DatumId>,
@@ -121,34 +141,26 @@ pub(super) struct Emitter {
     step: u32,
     cost: u32,
     width: usize,
+    pub(super) looks: Looks,
 }
 
 impl Emitter {
     pub(super) fn bytes(&self) -> usize {
-        let Self { datum_of, stream_of, value_of, again_in, trigs, uses, values, .. } = self;
-        let Self { brought, instrs, linking, free, lives, by_end, holes, reads, writes, .. } = self;
-        let nodes = [datum_of.bytes(), value_of.bytes(), again_in.bytes(), trigs.bytes()];
+        let Self { datum_of, used, value_of, again_in, trig_of, trigs, uses, values, .. } = self;
+        let Self { brought, instrs, linking, free, by_end, holes, reads, writes, .. } = self;
+        let nodes = [datum_of.bytes(), value_of.bytes(), again_in.bytes(), trig_of.bytes()];
         let values = [uses.bytes(), values.bytes(), brought.bytes(), instrs.bytes()];
-        let data = [stream_of.bytes(), lives.bytes(), by_end.bytes(), holes.bytes()];
+        let data = [used.bytes(), trigs.bytes(), by_end.bytes(), holes.bytes()];
         let lists = [reads.bytes(), writes.bytes(), free[0].bytes(), free[1].bytes()];
         [nodes, values, data, lists].iter().flatten().sum::<usize>() + linking.bytes()
     }
 
     pub(super) fn start(&mut self, nodes: usize) -> Result<(), OutOfMemory> {
-        self.round = self.round.wrapping_add(1);
-        if self.round == 0 {
-            self.datum_of.clear();
-            self.round = 1;
-        }
-        self.datum_of.try_extend_to(nodes, (0, 0))?;
+        self.datum_of.try_extend_to(nodes, 0)?;
         self.value_of.try_extend_to(nodes, 0)?;
-        self.again_in.clear();
-        self.again_in.try_extend_to(nodes, NONE)?;
-        self.trigs.clear();
-        let blank = Trig { step: NONE, wanted: [false; 2], made: [NONE; 2] };
-        self.trigs.try_extend_to(nodes, blank)?;
-        self.stream_of.clear();
-        self.lives.clear();
+        self.again_in.try_extend_to(nodes, 0)?;
+        self.trig_of.try_extend_to(nodes, 0)?;
+        self.used.clear();
         self.step = 0;
         Ok(())
     }
@@ -161,18 +173,24 @@ impl Emitter {
         k: u32,
         plan: &mut Plan,
     ) -> Result<bool, OutOfMemory> {
-        if self.datum_of[id.index()].0 == self.round {
+        if self.known_datum(id).is_some() {
             return Ok(false);
         }
         let node = core.node(id);
         let datum = Datum { place: Place::Result(k), dtype: node.dtype, len: node.len };
-        self.datum_of[id.index()] = (self.round, self.add(datum, plan)?);
+        self.datum_of[id.index()] = self.add(id, datum, plan)?;
         Ok(true)
     }
 
-    fn add(&mut self, datum: Datum, plan: &mut Plan) -> Result<DatumId, OutOfMemory> {
-        self.stream_of.try_push((NONE, 0))?;
-        self.lives.try_push((NONE, 0))?;
+    /// The datum of a node, if it has one in this plan.
+    fn known_datum(&self, id: NodeId) -> Option<DatumId> {
+        let datum = self.datum_of[id.index()];
+        self.used.get(datum as usize).filter(|used| used.of == id).map(|_| datum)
+    }
+
+    fn add(&mut self, of: NodeId, datum: Datum, plan: &mut Plan) -> Result<DatumId, OutOfMemory> {
+        let (first, last, writer, stream_in, stream) = (NONE, NONE, NONE, NONE, NONE);
+        self.used.try_push(Used { of, first, last, writer, stream_in, stream })?;
         plan.data.try_push(datum)
     }
 
@@ -184,25 +202,24 @@ impl Emitter {
         temporaries: usize,
         plan: &mut Plan,
     ) -> Result<DatumId, OutOfMemory> {
-        let (round, datum) = self.datum_of[id.index()];
-        if round == self.round {
+        if let Some(datum) = self.known_datum(id) {
             return Ok(datum);
         }
         let node = core.node(id);
         let place = if id.index() < temporaries { Place::Node(id) } else { Place::Scratch(0) };
-        let datum = self.add(Datum { place, dtype: node.dtype, len: node.len }, plan)?;
-        self.datum_of[id.index()] = (self.round, datum);
+        let datum = self.add(id, Datum { place, dtype: node.dtype, len: node.len }, plan)?;
+        self.datum_of[id.index()] = datum;
         Ok(datum)
     }
 
     /// Notes that the step uses a datum; whether it did so before.
     fn touch(&mut self, datum: DatumId) -> bool {
-        let (first, last) = &mut self.lives[datum as usize];
-        let known = *first != NONE && *last == self.step;
-        if *first == NONE {
-            *first = self.step;
+        let used = &mut self.used[datum as usize];
+        let known = used.last == self.step;
+        if used.first == NONE {
+            used.first = self.step;
         }
-        *last = self.step;
+        used.last = self.step;
         known
     }
 
@@ -215,6 +232,7 @@ impl Emitter {
 
     fn writes(&mut self, datum: DatumId) -> Result<(), OutOfMemory> {
         self.touch(datum);
+        self.used[datum as usize].writer = self.step;
         self.writes.try_push(datum)?;
         Ok(())
     }
@@ -230,6 +248,12 @@ impl Emitter {
         plan: &mut Plan,
     ) -> Result<(), OutOfMemory> {
         let draft = planner.drafts[number as usize];
+        let draft = planner.lone_concat(&draft).unwrap_or(draft);
+        self.steps = self.steps.wrapping_add(1);
+        if self.steps == 0 {
+            self.again_in.fill(0);
+            self.steps = 1;
+        }
         self.reads.clear();
         self.writes.clear();
         let (mut nodes, mut random, mut cost) = (0, false, 0);
@@ -238,7 +262,7 @@ impl Emitter {
             Some(draft) => {
                 let node = core.node(draft.single);
                 let datum = Datum { place: Place::Chunk, dtype: node.dtype, len: node.len };
-                self.datum_of[draft.single.index()] = (self.round, self.add(datum, plan)?);
+                self.datum_of[draft.single.index()] = self.add(draft.single, datum, plan)?;
                 let product = self.single(planner, core, draft, temporaries, plan)?;
                 nodes = 1;
                 cost = plan.single_cost(&plan.singles[product as usize]);
@@ -251,9 +275,9 @@ impl Emitter {
             self.instrs.clear();
             self.cost = 0;
             self.width = 1;
-            let sinks = plan.sinks.len();
-            let fills = plan.fills.len();
-            self.note_trigs(planner, core, &draft);
+            let (sinks, fills) = (plan.sinks.len(), plan.fills.len());
+            let (gathers, pads, joins) = (plan.gathers.len(), plan.pads.len(), plan.joins.len());
+            self.note_trigs(planner, core, &draft)?;
             let mut at = draft.first;
             while at != NONE {
                 let member = planner.members[at as usize];
@@ -267,7 +291,12 @@ impl Emitter {
             self.link(draft.row)?;
             let sinks = Span::since(sinks, plan.sinks.len());
             let fills = Span::since(fills, plan.fills.len());
-            Work::Fused(self.program(&draft, product, sinks, fills, plan)?)
+            let number = self.program(&draft, product, sinks, fills, plan)?;
+            let program = &mut plan.programs[number as usize];
+            program.gathers = Span::since(gathers, plan.gathers.len());
+            program.pads = Span::since(pads, plan.pads.len());
+            program.joins = Span::since(joins, plan.joins.len());
+            Work::Fused(number)
         } else {
             nodes = 1;
             Work::Single(self.single(planner, core, &draft, temporaries, plan)?)
@@ -334,7 +363,7 @@ impl Emitter {
         };
         if len > 0 {
             let place = Place::Scratch(0);
-            work = self.add(Datum { place, dtype: DType::I64, len }, plan)?;
+            work = self.add(NodeId::NONE, Datum { place, dtype: DType::I64, len }, plan)?;
             self.touch(work);
         }
         let (op, dtype) = (node.op, node.dtype);
@@ -357,18 +386,20 @@ impl Emitter {
     ) -> Result<u32, OutOfMemory> {
         let size = plan.data[datum as usize].dtype.size() as u32;
         let kind = Kind::Stream { datum, offset, size, grain };
-        let (step, known) = self.stream_of[datum as usize];
-        if step == self.step && self.values[known as usize].kind == kind {
-            return Ok(known);
+        let Used { stream_in, stream, .. } = self.used[datum as usize];
+        if stream_in == self.step && self.values[stream as usize].kind == kind {
+            return Ok(stream);
         }
         let value = self.value(kind)?;
         self.cost += if grain == Grain::Element { STREAM_COST } else { 0 };
-        self.stream_of[datum as usize] = (self.step, value);
+        let used = &mut self.used[datum as usize];
+        (used.stream_in, used.stream) = (self.step, value);
         Ok(value)
     }
 
     /// The value of `what` if it was brought before.
     fn known(&self, what: Brought) -> Option<u32> {
+        self.looks.note(self.brought.len().min(24));
         // The newest are the likeliest, and an old one is only made twice.
         let recent = self.brought.iter().rev().take(24);
         recent.into_iter().find(|(known, _)| *known == what).map(|&(_, value)| value)
@@ -411,10 +442,11 @@ impl Emitter {
             if seen.layout == NONE {
                 return Ok(NONE);
             }
-            let what = Brought::Constant(seen.constant.to_bits(), dtype, grain);
-            return self.fill(what, FillFrom::Constant(seen.constant), dtype, grain, plan);
+            let constant = planner.constants[seen.layout as usize];
+            let what = Brought::Constant(constant.to_bits(), dtype, grain);
+            return self.fill(what, FillFrom::Constant(constant), dtype, grain, plan);
         }
-        if self.again_in[seen.base.index()] == self.step && seen.layout == NONE {
+        if self.again_in[seen.base.index()] == self.steps && seen.layout == NONE {
             return Ok(self.value_of[seen.base.index()]);
         }
         if let Home::In(at, inner) = planner.home(core, seen.base)
@@ -433,8 +465,8 @@ impl Emitter {
         if seen.layout == NONE {
             return self.stream(datum, 0, grain, plan);
         }
-        if seen.is_padded {
-            let padded = planner.padded[seen.layout as usize];
+        if let Some(padded) = seen.padded() {
+            let padded = planner.padded[padded];
             return self.pad(Pad { datum, padded }, dtype, grain, plan);
         }
         let layout = planner.layouts[seen.layout as usize];
@@ -511,6 +543,42 @@ impl Emitter {
         Ok(out)
     }
 
+    /// Brings the operands of a concatenation.
+    fn join(
+        &mut self,
+        context: &Context<'_>,
+        member: &Member,
+        plan: &mut Plan,
+    ) -> Result<u32, OutOfMemory> {
+        let &Context { planner, core, temporaries, .. } = context;
+        let node = core.node(member.node);
+        let (dims, axis) = (core.dims(node.shape), core.list(node.list)[0] as usize);
+        let inner = dims[axis + 1..].iter().product::<usize>();
+        let first = plan.pieces.len();
+        let mut start = 0;
+        for (operand, seen) in core.operands(member.node).zip(member.seen.of(&planner.seen)) {
+            let len = core.shape(operand)[axis] * inner;
+            let from = if seen.base.is_none() {
+                PieceFrom::Constant(planner.constants[seen.layout as usize])
+            } else {
+                let datum = self.datum(core, seen.base, temporaries, plan)?;
+                self.reads(datum)?;
+                let layout = planner.layouts[seen.layout as usize];
+                PieceFrom::Gather(plan.gathers.try_push(Gather { datum, layout })?)
+            };
+            plan.pieces.try_push(Piece { start, len, from })?;
+            start += len;
+        }
+        let pieces = Span::since(first, plan.pieces.len());
+        let arg = plan.joins.try_push(Join { pieces, line: dims[axis] * inner })?;
+        // A slot of its own, as for a gather.
+        let out = self.value(Kind::Fixed(Grain::Element))?;
+        self.width = self.width.max(node.dtype.size());
+        self.cost += 100;
+        self.push(Instr { arg, ..instr(Code::Join, node.op, node.dtype, out) })?;
+        Ok(out)
+    }
+
     /// The value that a member makes: in memory if others need it there. The second one is the
     /// stream to flush it to, if that is worth while.
     fn target(
@@ -526,11 +594,11 @@ impl Emitter {
         let datum = if member.result == AGAIN {
             let value = self.value(Kind::Register(grain))?;
             self.value_of[member.node.index()] = value;
-            self.again_in[member.node.index()] = self.step;
+            self.again_in[member.node.index()] = self.steps;
             return Ok((value, NONE));
         } else if member.result != NONE {
             let place = Place::Result(member.result);
-            self.add(Datum { place, dtype: node.dtype, len: node.len }, plan)?
+            self.add(NodeId::NONE, Datum { place, dtype: node.dtype, len: node.len }, plan)?
         } else if planner.fates[member.node.index()].stored {
             self.datum(core, member.node, temporaries, plan)?
         } else {
@@ -597,8 +665,20 @@ impl Emitter {
                 self.push(Instr { grain, kernel, ops, ..instr })?;
                 self.flush(node.dtype, out, stream)
             }
-            What::Copy => {
-                let op = self.operand(context, &seen[0], node.dtype, grain, plan)?;
+            What::Copy | What::Concat => {
+                let op = if member.what == What::Copy {
+                    self.operand(context, &seen[0], node.dtype, grain, plan)?
+                } else {
+                    self.join(context, member, plan)?
+                };
+                let stored = planner.fates[member.node.index()].stored || member.result != NONE;
+                if member.what == What::Concat && (member.result == AGAIN || !stored) {
+                    self.value_of[member.node.index()] = op;
+                    if member.result == AGAIN {
+                        self.again_in[member.node.index()] = self.steps;
+                    }
+                    return Ok(());
+                }
                 let (out, stream) = self.target(context, member, grain, plan)?;
                 self.cost += 50;
                 if stream != NONE {
@@ -681,7 +761,8 @@ impl Emitter {
                 if blocks > 1 || sink.is_scaled() {
                     let len = groups.outer * blocks * groups.inner;
                     let place = Place::Scratch(0);
-                    sink.partial = self.add(Datum { place, dtype: node.dtype, len }, plan)?;
+                    sink.partial =
+                        self.add(NodeId::NONE, Datum { place, dtype: node.dtype, len }, plan)?;
                     self.touch(sink.partial);
                 }
                 self.cost += 60;
@@ -695,7 +776,13 @@ impl Emitter {
     // ---- sine and cosine of one angle, products that are added ----
 
     /// Notes of which operands a step needs the sine and the cosine.
-    fn note_trigs(&mut self, planner: &Planner, core: &Core, draft: &Draft) {
+    fn note_trigs(
+        &mut self,
+        planner: &Planner,
+        core: &Core,
+        draft: &Draft,
+    ) -> Result<(), OutOfMemory> {
+        self.trigs.clear();
         let mut at = draft.first;
         while at != NONE {
             let member = planner.members[at as usize];
@@ -708,12 +795,25 @@ impl Emitter {
             if seen.base.is_none() || seen.layout != NONE {
                 continue;
             }
-            let trig = &mut self.trigs[seen.base.index()];
-            if trig.step != self.step {
-                *trig = Trig { step: self.step, wanted: [false; 2], made: [NONE; 2] };
-            }
-            trig.wanted[part as usize] = true;
+            let place = match self.trig_of(seen.base) {
+                NONE => {
+                    let trig = Trig { of: seen.base, wanted: [false; 2], made: [NONE; 2] };
+                    let place = self.trigs.try_push(trig)?;
+                    self.trig_of[seen.base.index()] = place;
+                    place
+                }
+                place => place,
+            };
+            self.trigs[place as usize].wanted[part as usize] = true;
         }
+        Ok(())
+    }
+
+    /// The place of a node among `trigs`, or `NONE`.
+    fn trig_of(&self, id: NodeId) -> u32 {
+        let place = self.trig_of[id.index()];
+        let is_there = self.trigs.get(place as usize).is_some_and(|trig| trig.of == id);
+        if is_there { place } else { NONE }
     }
 
     /// A sine or cosine, or the cotangent of one: the same instructions whether the other part is
@@ -732,9 +832,10 @@ impl Emitter {
         let seen = member.seen.of(&planner.seen)[0];
         let is_value = matches!(node.op, Op::Map(_));
         let stored = member.result != NONE || planner.fates[member.node.index()].stored;
-        let place = if seen.layout == NONE { seen.base } else { NodeId::NONE };
-        let known =
-            if place.is_none() { NONE } else { self.trigs[place.index()].made[part as usize] };
+        let is_noted = !seen.base.is_none() && seen.layout == NONE;
+        let place = if is_noted { self.trig_of(seen.base) } else { NONE };
+        let trig = self.trigs.get(place as usize).copied();
+        let known = trig.map_or(NONE, |trig| trig.made[part as usize]);
         if is_value && !stored && known != NONE {
             self.value_of[member.node.index()] = known;
             return Ok(());
@@ -748,13 +849,13 @@ impl Emitter {
         let mut value = known;
         if known == NONE {
             value = if is_value { out } else { self.value(Kind::Register(grain))? };
-            let both = !place.is_none() && self.trigs[place.index()].wanted == [true; 2];
+            let both = trig.is_some_and(|trig| trig.wanted == [true; 2]);
             let rows = if grain == Grain::Row { draft.row as u32 } else { 1 };
             if both {
                 let other = self.value(Kind::Register(grain))?;
                 let (sine, cosine) =
                     if part == Part::Sine { (value, other) } else { (other, value) };
-                self.trigs[place.index()].made = [sine, cosine];
+                self.trigs[place as usize].made = [sine, cosine];
                 self.cost += 350 / rows;
                 self.push(Instr {
                     grain,
@@ -767,8 +868,8 @@ impl Emitter {
                 self.cost += 300 / rows;
                 let ops = [ops[0], NONE, NONE, NONE];
                 self.push(Instr { grain, kernel, ops, ..instr(Code::Map, name, dtype, value) })?;
-                if !place.is_none() {
-                    self.trigs[place.index()].made[part as usize] = value;
+                if let Some(trig) = self.trigs.get_mut(place as usize) {
+                    trig.made[part as usize] = value;
                 }
             }
         } else if is_value {
@@ -802,8 +903,11 @@ impl Emitter {
         }
         let mut needless = false;
         for number in (0..self.instrs.len()).rev() {
-            let instr = self.instrs[number];
-            let is_pure = matches!(instr.code, Code::Map | Code::Spread | Code::Gather | Code::Pad);
+            let instr = &self.instrs[number];
+            let is_pure = match instr.code {
+                Code::Map | Code::Spread | Code::Gather | Code::Pad | Code::Join => true,
+                _ => false,
+            };
             let in_memory = matches!(self.values[instr.out as usize].kind, Kind::Stream { .. });
             if is_pure && !in_memory && self.uses[instr.out as usize] == 0 {
                 instr.operands().for_each(|op| self.uses[op as usize] -= 1);
@@ -811,19 +915,21 @@ impl Emitter {
                 needless = true;
             }
         }
-        for first in 0..self.instrs.len() {
-            let one = self.instrs[first];
-            if one.code != Code::Rows || one.out == NONE {
+        // By value: the instruction that makes rows of it and has no partner yet.
+        let alone = &mut self.uses;
+        alone.fill(NONE);
+        for number in 0..self.instrs.len() {
+            self.looks.note(1);
+            if self.instrs[number].code != Code::Rows || self.instrs[number].out == NONE {
                 continue;
             }
-            let is_other = |other: &Instr| {
-                other.code == Code::Rows
-                    && other.ops[0] == one.ops[0]
-                    && other.out != NONE
-                    && other.name != one.name
+            let this = self.instrs[number];
+            let first = std::mem::replace(&mut alone[this.ops[0] as usize], number as u32) as usize;
+            let Some(&one) = self.instrs.get(first).filter(|one| one.name != this.name) else {
+                continue;
             };
-            let Some(other) = self.instrs[first..].iter().position(is_other) else { continue };
-            let other = &mut self.instrs[first + other];
+            alone[this.ops[0] as usize] = NONE;
+            let other = &mut self.instrs[number];
             let (log, shares) = if one.name == Op::LogSoftmax {
                 (one.out, other.out)
             } else {
@@ -892,7 +998,7 @@ impl Emitter {
         });
         let from_afar = traffic.sum::<usize>() >= AHEAD_BYTES;
         let chains = self.instrs.iter().filter(|instr| instr.code == Code::Chain).count();
-        let mut chain = 0;
+        let mut chain = 0u32;
         let mut register_bytes = 0;
         let mut new_register = |grain: Grain, plan: &mut Plan| -> Result<u32, OutOfMemory> {
             let slot = plan.slots.try_push(Slot::Register(register_bytes))? - first as u32;
@@ -916,8 +1022,8 @@ impl Emitter {
             let mut instr = self.instrs[number];
             if instr.code == Code::Chain {
                 let first_link = plan.chains.len();
-                for k in 0..instr.links.count {
-                    let mut link = self.linking.links_of(&instr)[k as usize];
+                for k in instr.links.first..instr.links.first + instr.links.count {
+                    let mut link = self.linking.links[k as usize];
                     flushes |= link.act == Act::StorePast;
                     link.slot = if link.slot == NONE {
                         0
@@ -930,13 +1036,15 @@ impl Emitter {
                     place += 1;
                 }
                 // Each chain has its share of the streams fetched.
-                for k in (0..streams).filter(|k| from_afar && *k as usize % chains == chain) {
+                let share = (chain..streams).step_by(chains);
+                for k in share.take_while(|_| from_afar) {
+                    self.looks.note(1);
                     let Slot::Stream { datum, size, grain, .. } = plan.slots[first + k as usize]
                     else {
                         continue; // a chunk of a product, which is there
                     };
                     let is_like_it = grain == Grain::Element && size as usize == instr.dtype.size();
-                    if is_like_it && !self.writes.contains(&datum) {
+                    if is_like_it && self.used[datum as usize].writer != self.step {
                         let (act, reach) = (Act::Ahead, Reach::Each);
                         plan.chains.try_push(Link { act, reach, slot: k })?;
                     }
@@ -987,7 +1095,9 @@ impl Emitter {
             fills,
             instrs: Span::since(first_instr, plan.instrs.len()),
             sinks,
-            gathers: self.instrs.iter().any(|i| matches!(i.code, Code::Gather | Code::Pad)),
+            gathers: Span::default(),
+            pads: Span::default(),
+            joins: Span::default(),
             flushes,
             register_bytes: register_bytes.next_multiple_of(ALIGN),
             chunk,
@@ -1051,19 +1161,19 @@ impl Emitter {
                 self.by_end.try_push(number as u32)?;
             }
         }
-        let lives = &self.lives;
+        let used = &self.used;
         let mut by_start = std::mem::take(&mut self.reads);
         by_start.clear();
         for &datum in &self.by_end {
             by_start.try_push(datum)?;
         }
-        by_start.sort_unstable_by_key(|&datum| (lives[datum as usize].0, datum));
-        self.by_end.sort_unstable_by_key(|&datum| (lives[datum as usize].1, datum));
+        by_start.sort_unstable_by_key(|&datum| (used[datum as usize].first, datum));
+        self.by_end.sort_unstable_by_key(|&datum| (used[datum as usize].last, datum));
         self.holes.clear();
         let (mut top, mut ended) = (0usize, 0);
         for &datum in &by_start {
             while ended < self.by_end.len()
-                && lives[self.by_end[ended] as usize].1 < lives[datum as usize].0
+                && used[self.by_end[ended] as usize].last < used[datum as usize].first
             {
                 let gone = plan.data[self.by_end[ended] as usize];
                 let Place::Scratch(at) = gone.place else { unreachable!("only those are listed") };
@@ -1071,6 +1181,7 @@ impl Emitter {
                 ended += 1;
             }
             let need = room(&plan.data[datum as usize]);
+            self.looks.note(self.holes.len());
             let hole = self.holes.iter().position(|&(_, bytes)| bytes >= need);
             let at = match hole {
                 Some(hole) => {
@@ -1113,6 +1224,10 @@ fn give_back(holes: &mut Vec<(usize, usize)>, at: usize, bytes: usize) -> Result
     if place > 0 && holes[place - 1].0 + holes[place - 1].1 == holes[place].0 {
         holes[place - 1].1 += holes[place].1;
         holes.remove(place);
+    }
+    if holes.len() > HOLES_MAX {
+        let least = (0..holes.len()).min_by_key(|&hole| holes[hole].1).unwrap_or(0);
+        holes.remove(least);
     }
     Ok(())
 }

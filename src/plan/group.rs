@@ -13,7 +13,7 @@
 
 use super::emit::Emitter;
 use super::walk::Walk;
-use super::{Grain, Groups, Plan, ROW_MAX, Span, TILE};
+use super::{Grain, Groups, Looks, Plan, ROW_MAX, Span, TILE};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::Part;
 use crate::dtype::{DType, with_dtype, with_float};
@@ -50,13 +50,34 @@ const CHUNK_MAX: usize = 1 << 16;
 /// Steps that a search for a path looks at before it gives up and says that there is one.
 const SEARCH_MAX: usize = 200;
 
+/// Members of a step of one tile beyond which it takes on no more, for a read and for a backward. What
+/// is kept in registers is then as much memory as data would be, so little is lost; and the lists in
+/// which a step is written stay short. But a backward reads most of what its forward makes: there a
+/// cut has many values go through data of their own.
+const MEMBERS_MAX: [u32; 2] = [1 << 14, 1 << 16];
+
+/// Operands of a member, at most: of a concatenation. One of more is a step of its own, in which each
+/// operand is looked at once, rather than once a tile.
+const VIEWS: usize = 8;
+
+/// Lengths of which the newest step is known: those that were met last.
+const LATEST_MAX: usize = 16;
+
+/// Steps whose depth may change when an older one gets something more to wait for. (As for a search,
+/// what takes longer to find out is not done.)
+const RAISE_MAX: usize = 64;
+
+/// Edges that are looked at to see whether there is one already. (One that is there twice is in
+/// nobody's way.)
+const EDGES_MAX: usize = 16;
+
 /// What planning takes at least, in bytes: to walk, for each node of the graph; for each node of the
-/// graph and for each that is computed; and to write what a step does for one. (Measured: a chain of
-/// sums and sines takes twice as much, others more.)
+/// graph and for each that is computed; and to write what a step does for one. (Measured: long chains
+/// of sums and sines take about twice as much, since lists grow by doubling; others more.)
 const WALK_BYTES: usize = 4;
-const NODE_BYTES: usize = 48;
-const NEEDED_BYTES: usize = 100;
-const MEMBER_BYTES: usize = 150;
+const NODE_BYTES: usize = 28;
+const NEEDED_BYTES: usize = 45;
+const MEMBER_BYTES: usize = 45;
 
 pub(super) const NONE: u32 = u32::MAX;
 
@@ -67,24 +88,6 @@ pub(super) const AGAIN: u32 = u32::MAX - 1;
 /// in memory anyway, than to write it in one step and read it in another. Smaller values stay in the
 /// cache in between.
 const AGAIN_BYTES: usize = 1 << 18;
-
-/// What a node without data of its own (a view, a constant) shows.
-#[derive(Clone, Copy)]
-struct Shown {
-    base: NodeId,
-    layout: Layout,
-    constant: Option<f64>,
-    /// Where it has zeros, its number among the padded ones, and `layout` is not looked at; else
-    /// `NONE`.
-    padded: u32,
-}
-
-impl Shown {
-    /// Data of its own.
-    fn own(base: NodeId, dims: &[usize]) -> Self {
-        Self { base, layout: Layout::dense(dims), constant: None, padded: NONE }
-    }
-}
 
 /// How an operand looks from the node that reads it.
 #[derive(Clone, Copy)]
@@ -110,16 +113,30 @@ impl View {
     }
 }
 
-/// A [`View`] as it is remembered from the choice of a step to the writing of its program: by then
-/// an operand may have got data of its own, in a later step.
+/// What a node without data of its own (a view, a constant) shows; and a [`View`] as it is remembered
+/// from the choice of a step to the writing of its program: by then an operand may have got data of
+/// its own, in a later step.
 #[derive(Clone, Copy)]
 pub(super) struct Seen {
-    /// `NONE` for a constant; then `layout` is `NONE` for an absent operand.
+    /// `NONE` for a constant.
     pub(super) base: NodeId,
-    /// The planner's layout (or padded one) of this number; `NONE` for the same elements.
+    /// The number of the planner's layout; or, with `PADDED`, of its padded one; `NONE` for the same
+    /// elements. Of a constant, its number; `NONE` for an absent operand.
     pub(super) layout: u32,
-    pub(super) is_padded: bool,
-    pub(super) constant: f64,
+}
+
+/// Marks the number of a padded one.
+const PADDED: u32 = 1 << 31;
+
+/// Layouts and constants that a new one may be equal to: the newest ones.
+const ALIKE: usize = 8;
+
+impl Seen {
+    /// The number of the padded one, if there are zeros.
+    pub(super) fn padded(&self) -> Option<usize> {
+        let is_padded = self.base.is_node() && self.layout != NONE && self.layout & PADDED != 0;
+        is_padded.then_some((self.layout & !PADDED) as usize)
+    }
 }
 
 /// Where a node is computed.
@@ -140,6 +157,8 @@ pub(super) enum What {
     Map,
     /// A view or constant that somebody needs as dense data.
     Copy,
+    /// A concatenation of few operands.
+    Concat,
     /// A reduction of each row.
     Fold,
     /// A function of each row.
@@ -180,6 +199,8 @@ pub(super) struct Draft {
     pub(super) first: u32,
     last: u32,
     streams: u32,
+    /// How many there are.
+    members: u32,
     /// Longer than that of any step it depends on.
     pub(super) depth: u32,
     /// Lists of edges.
@@ -200,6 +221,7 @@ impl Draft {
             first: NONE,
             last: NONE,
             streams: 0,
+            members: 0,
             depth: 0,
             deps: NONE,
             users: NONE,
@@ -232,13 +254,54 @@ struct Asked {
 /// What is known about a node while a plan is made. Valid for nodes that are computed.
 #[derive(Clone, Copy)]
 pub(super) struct Fate {
-    pub(super) home: Home,
-    /// The number of what it shows, or `NONE` for one with data of its own.
-    shown: u32,
+    kind: FateKind,
     /// Whether its value must be in memory.
     pub(super) stored: bool,
     /// Whether it was asked for.
     asked: bool,
+    /// The number of the step, or of what it shows.
+    place: u32,
+}
+
+/// Which [`Home`] a node has, or that it shows another one's data.
+#[derive(Clone, Copy, PartialEq)]
+enum FateKind {
+    Ready,
+    Element,
+    Row,
+    After,
+    Shown,
+}
+
+impl Fate {
+    const BLANK: Self = Self { kind: FateKind::Ready, stored: false, asked: false, place: NONE };
+
+    fn home(&self) -> Home {
+        match self.kind {
+            FateKind::Ready | FateKind::Shown => Home::Ready,
+            FateKind::Element => Home::In(self.place, Grain::Element),
+            FateKind::Row => Home::In(self.place, Grain::Row),
+            FateKind::After => Home::After(self.place),
+        }
+    }
+
+    fn set_home(&mut self, home: Home) {
+        (self.kind, self.place) = match home {
+            Home::Ready => (FateKind::Ready, NONE),
+            Home::In(step, Grain::Element) => (FateKind::Element, step),
+            Home::In(step, Grain::Row) => (FateKind::Row, step),
+            Home::After(step) => (FateKind::After, step),
+        };
+    }
+
+    /// The number of what it shows, or `NONE` for one with data of its own.
+    fn shown(&self) -> u32 {
+        if self.kind == FateKind::Shown { self.place } else { NONE }
+    }
+
+    fn set_shown(&mut self, shown: u32) {
+        (self.kind, self.place) = (FateKind::Shown, shown);
+    }
 }
 
 /// The planner's own memory, kept from plan to plan.
@@ -249,13 +312,19 @@ pub(crate) struct Planner {
     single: bool,
     /// Bytes of a product's result from which on it feeds a step.
     feed_bytes: usize,
+    /// Members of a step of one tile, at most: in a read and in a backward.
+    members_max: [u32; 2],
+    is_backward: bool,
     pub(super) fates: Vec<Fate>,
-    shown: Vec<Shown>,
+    shown: Vec<Seen>,
     pub(super) drafts: Vec<Draft>,
     pub(super) members: Vec<Member>,
     pub(super) seen: Vec<Seen>,
     pub(super) layouts: Vec<Layout>,
     pub(super) padded: Vec<Padded>,
+    pub(super) constants: Vec<f64>,
+    /// Concatenations that are members, in order of ids, and how their operands looked.
+    concats: Vec<(NodeId, Span)>,
     /// What is computed again, and in which step.
     again: Vec<(u32, NodeId)>,
     edges: Vec<Edge>,
@@ -265,9 +334,10 @@ pub(crate) struct Planner {
     search: u32,
     /// Of its bytes, those in the pool's books.
     counted: usize,
-    views: [View; INLINE_OPERANDS],
+    views: [View; VIEWS],
     order: Vec<NodeId>,
     emitter: Emitter,
+    looks: Looks,
 }
 
 impl Planner {
@@ -277,6 +347,8 @@ impl Planner {
             level,
             single: false,
             feed_bytes: FEED_BYTES,
+            members_max: MEMBERS_MAX,
+            is_backward: false,
             fates: Vec::new(),
             shown: Vec::new(),
             drafts: Vec::new(),
@@ -284,16 +356,24 @@ impl Planner {
             seen: Vec::new(),
             layouts: Vec::new(),
             padded: Vec::new(),
+            constants: Vec::new(),
+            concats: Vec::new(),
             again: Vec::new(),
             edges: Vec::new(),
             latest: Vec::new(),
             stack: Vec::new(),
             search: 0,
             counted: 0,
-            views: [View::Absent; INLINE_OPERANDS],
+            views: [View::Absent; VIEWS],
             order: Vec::new(),
             emitter: Emitter::default(),
+            looks: Looks::default(),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn looks(&self) -> usize {
+        self.looks.0.get() + self.emitter.looks.0.get()
     }
 
     /// Whether to fuse nothing.
@@ -306,24 +386,35 @@ impl Planner {
     }
 
     #[cfg(test)]
+    pub(super) fn set_members_max(&mut self, most: u32) {
+        self.members_max = [most; 2];
+    }
+
+    #[cfg(test)]
     pub(crate) fn set_feed_bytes(&mut self, bytes: usize) {
         self.feed_bytes = bytes;
     }
 
     /// Gives its memory back.
     pub(crate) fn forget(&mut self) {
-        let Self { level, single, feed_bytes, .. } = *self;
-        *self = Self { single, feed_bytes, ..Self::new(level) };
+        let Self { level, single, feed_bytes, members_max, .. } = *self;
+        *self = Self { single, feed_bytes, members_max, ..Self::new(level) };
     }
 
     /// Bytes of memory that it holds.
     pub(crate) fn bytes(&self) -> usize {
         let Self { walk, fates, shown, drafts, members, seen, layouts, .. } = self;
-        let Self { padded, again, edges, latest, stack, order, emitter, .. } = self;
+        let Self {
+            padded, constants, concats, again, edges, latest, stack, order, emitter, ..
+        } = self;
         let nodes = [walk.bytes(), fates.bytes(), shown.bytes(), order.bytes()];
         let steps = [drafts.bytes(), members.bytes(), edges.bytes(), latest.bytes()];
         let views = [seen.bytes(), layouts.bytes(), padded.bytes(), again.bytes()];
-        [nodes, steps, views].iter().flatten().sum::<usize>() + stack.bytes() + emitter.bytes()
+        [nodes, steps, views].iter().flatten().sum::<usize>()
+            + constants.bytes()
+            + concats.bytes()
+            + stack.bytes()
+            + emitter.bytes()
     }
 
     /// Refuses to go on where planner and plan would take, with `least` bytes or what they have now,
@@ -374,12 +465,15 @@ impl Planner {
         plan: &mut Plan,
     ) -> Result<(), OutOfMemory> {
         plan.clear();
+        self.is_backward = temporaries != usize::MAX;
         self.shown.clear();
         self.drafts.clear();
         self.members.clear();
         self.seen.clear();
         self.layouts.clear();
         self.padded.clear();
+        self.constants.clear();
+        self.concats.clear();
         self.again.clear();
         self.edges.clear();
         self.latest.clear();
@@ -392,8 +486,7 @@ impl Planner {
         let found = self.walk.find(core, &all);
         self.order = all;
         found?;
-        let blank = Fate { home: Home::Ready, shown: NONE, stored: false, asked: false };
-        self.fates.try_extend_to(core.len(), blank)?;
+        self.fates.try_extend_to(core.len(), Fate::BLANK)?;
         self.order.clear();
         for id in self.walk.needed() {
             self.order.try_push(id)?;
@@ -403,7 +496,7 @@ impl Planner {
         for i in 0..self.order.len() {
             core.fail_point.pass();
             let id = self.order[i];
-            self.fates[id.index()] = blank;
+            self.fates[id.index()] = Fate::BLANK;
             self.assign(core, id)?;
         }
         for &root in roots {
@@ -455,12 +548,13 @@ impl Planner {
                 continue;
             }
             for operand in core.operands(id).filter(|&operand| self.walk.is_needed(operand)) {
-                let base = match self.shown.get(self.fates[operand.index()].shown as usize) {
+                let base = match self.shown.get(self.fates[operand.index()].shown() as usize) {
                     Some(shown) => shown.base,
                     None => operand,
                 };
                 // (Operands have smaller ids, so this is from an earlier reading.)
-                let is_own = self.walk.is_needed(base) && self.has_own(core, base);
+                let is_own =
+                    base.is_node() && self.walk.is_needed(base) && self.has_own(core, base);
                 if is_own && core.state(base).read_through {
                     self.fates[base.index()].stored = true;
                 }
@@ -475,6 +569,19 @@ impl Planner {
         plan: &mut Plan,
     ) -> Result<(), OutOfMemory> {
         // Depth first from the oldest step on: what is computed is used soon.
+        let mut emitter = std::mem::take(&mut self.emitter);
+        let emitted = self.emit_by(&mut emitter, core, temporaries, plan);
+        self.emitter = emitter;
+        emitted
+    }
+
+    fn emit_by(
+        &mut self,
+        emitter: &mut Emitter,
+        core: &Core,
+        temporaries: usize,
+        plan: &mut Plan,
+    ) -> Result<(), OutOfMemory> {
         self.search += 1;
         self.stack.clear();
         for step in 0..self.drafts.len() as u32 {
@@ -488,6 +595,7 @@ impl Planner {
                 let before = self.stack.len();
                 while edge != NONE {
                     let Edge { to, next } = self.edges[edge as usize];
+                    self.looks.note(1);
                     if self.drafts[to as usize].seen != self.search {
                         self.stack.try_push(to)?;
                     }
@@ -502,14 +610,11 @@ impl Planner {
                     };
                     self.drafts[step as usize].seen = self.search;
                     core.fail_point.pass();
-                    let mut emitter = std::mem::take(&mut self.emitter);
-                    let emitted = emitter.step(self, core, step, product, temporaries, plan);
-                    self.emitter = emitter;
-                    emitted?;
+                    emitter.step(self, core, step, product, temporaries, plan)?;
                 }
             }
         }
-        self.emitter.finish(plan)
+        emitter.finish(plan)
     }
 
     /// The step that a product can feed, chunk by chunk while each is in the cache: it alone reads
@@ -548,6 +653,7 @@ impl Planner {
     fn reads_as_it_lies(&self, draft: &Draft, id: NodeId) -> bool {
         let mut at = draft.first;
         while at != NONE {
+            self.looks.note(1);
             let member = self.members[at as usize];
             for seen in member.seen.of(&self.seen) {
                 if seen.base == id && (seen.layout != NONE || member.grain != Grain::Element) {
@@ -564,6 +670,7 @@ impl Planner {
         let mut edge = draft.deps;
         while edge != NONE {
             let Edge { to, next } = self.edges[edge as usize];
+            self.looks.note(1);
             if self.drafts[to as usize].seen != self.search {
                 return false;
             }
@@ -580,14 +687,14 @@ impl Planner {
 
     pub(super) fn home(&self, core: &Core, id: NodeId) -> Home {
         if self.walk.is_needed(id) && !core.state(id).ready {
-            self.fates[id.index()].home
+            self.fates[id.index()].home()
         } else {
             Home::Ready
         }
     }
 
     fn has_own(&self, core: &Core, id: NodeId) -> bool {
-        core.state(id).ready || self.fates[id.index()].shown == NONE
+        core.state(id).ready || self.fates[id.index()].kind != FateKind::Shown
     }
 
     /// How `operand` looks from a space of this shape, to which it broadcasts.
@@ -601,14 +708,14 @@ impl Planner {
         let (base, layout) = if own {
             (operand, Layout::dense(&core.dims(node.shape)))
         } else {
-            let shown = &self.shown[self.fates[operand.index()].shown as usize];
-            if let Some(constant) = shown.constant {
-                return View::Constant(constant);
+            let shown = self.shown[self.fates[operand.index()].shown() as usize];
+            if shown.base.is_none() {
+                return View::Constant(self.constants[shown.layout as usize]);
             }
-            if shown.padded != NONE {
-                return View::Padded(shown.base, shown.padded, shape);
+            if let Some(padded) = shown.padded() {
+                return View::Padded(shown.base, padded as u32, shape);
             }
-            (shown.base, shown.layout)
+            (shown.base, self.layouts[shown.layout as usize])
         };
         let layout = layout.expand(&target);
         if layout.offset == 0 && layout.is_dense() && core.node(base).len == layout.len() {
@@ -622,68 +729,76 @@ impl Planner {
     }
 
     /// How the operands of an elementwise node look; how many there are.
-    pub(super) fn views_of(&self, core: &Core, node: &Node) -> ([View; INLINE_OPERANDS], usize) {
-        let mut views = [View::Absent; INLINE_OPERANDS];
+    fn set_views(&mut self, core: &Core, node: &Node) -> usize {
         let mut count = 0;
         for (k, &input) in node.inputs.iter().enumerate() {
-            views[k] = match input {
-                NodeId::NONE => continue,
+            self.views[k] = match input {
+                NodeId::NONE => View::Absent,
                 NodeId::IMMEDIATE => View::Constant(node.imm),
+                // (The common case, in which no layout is moved.)
+                input if self.has_own(core, input) && core.node(input).shape == node.shape => {
+                    View::Same(input)
+                }
                 input => self.view(core, input, node.shape),
             };
-            count = k + 1;
+            if input != NodeId::NONE {
+                count = k + 1;
+            }
         }
-        (views, count)
+        count
     }
 
     /// What a view or a constant shows.
     fn show(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
-        let (node, dims) = (core.node(id), core.shape(id));
-        let shown = if node.op == Op::Fill {
-            Shown { constant: Some(node.imm), ..Shown::own(id, &dims) }
-        } else {
-            let input = node.inputs[0];
-            let own = Shown::own(input, &core.shape(input));
-            let below = if self.has_own(core, input) {
-                own
-            } else {
-                self.shown[self.fates[input.index()].shown as usize]
-            };
-            match self.look_through(core, id, below)? {
-                Some(shown) => shown,
-                None => {
-                    // The node below gets data of its own first.
-                    self.own(core, input)?;
-                    let Some(shown) = self.look_through(core, id, own)? else {
-                        unreachable!("{:?} of dense data", node.op)
-                    };
-                    shown
-                }
+        let node = core.node(id);
+        if node.op == Op::Fill {
+            return self.show_constant(id, node.imm);
+        }
+        let input = node.inputs[0];
+        let shown = match self.look_through(core, id)? {
+            Some(shown) => shown,
+            None => {
+                // The node below gets data of its own first.
+                self.own(core, input)?;
+                let Some(shown) = self.look_through(core, id)? else {
+                    unreachable!("{:?} of dense data", node.op)
+                };
+                shown
             }
         };
-        self.fates[id.index()].shown = self.shown.try_push(shown)?;
+        let shown = self.shown.try_push(shown)?;
+        self.fates[id.index()].set_shown(shown);
         Ok(())
     }
 
     /// What a view shows of what the node below it shows, where that can be said.
-    fn look_through(
-        &mut self,
-        core: &Core,
-        id: NodeId,
-        below: Shown,
-    ) -> Result<Option<Shown>, OutOfMemory> {
+    fn look_through(&mut self, core: &Core, id: NodeId) -> Result<Option<Seen>, OutOfMemory> {
         let (node, dims) = (core.node(id), core.shape(id));
-        if below.constant.is_some() {
-            let shown = Shown { layout: Layout::dense(&dims), ..below };
-            return Ok((node.op != Op::Embed).then_some(shown));
+        let input = node.inputs[0];
+        let below = if self.has_own(core, input) {
+            Seen { base: input, layout: NONE }
+        } else {
+            self.shown[self.fates[input.index()].shown() as usize]
+        };
+        if below.base.is_none() {
+            return Ok((node.op != Op::Embed).then_some(below));
         }
-        if node.op == Op::Embed || below.padded != NONE {
-            let padded = match below.padded {
-                NONE => Padded::new(below.layout),
-                padded => self.padded[padded as usize],
-            };
+        let padded = below.padded().map(|padded| self.padded[padded]);
+        let layout = match below.layout {
+            NONE => Layout::dense(&core.shape(input)),
+            _ if padded.is_some() => Layout::dense(&[]), // which is not looked at
+            layout => self.layouts[layout as usize],
+        };
+        if node.op == Op::Embed || padded.is_some() {
+            let padded = padded.unwrap_or_else(|| Padded::new(layout));
             let padded = match node.op {
-                Op::Embed if *padded.dims() == *dims => return Ok(Some(below)),
+                Op::Embed if *padded.dims() == *dims => {
+                    let layout = match below.layout {
+                        NONE => self.layout(layout)?,
+                        layout => layout,
+                    };
+                    return Ok(Some(Seen { layout, ..below }));
+                }
                 Op::Embed => {
                     let [axis, start, step] = core.slice_of(node.list);
                     padded.embed(axis, start, step, dims[axis])
@@ -693,10 +808,29 @@ impl Planner {
                 Op::Permute => padded.permute(&core.order_of(id)),
                 _ => return Ok(None),
             };
-            return Ok(Some(Shown { padded: self.padded.try_push(padded)?, ..below }));
+            return Ok(Some(Seen { layout: self.padded.try_push(padded)? | PADDED, ..below }));
         }
-        let layout = core.view_layout(id, &below.layout);
-        Ok(layout.map(|layout| Shown { layout, ..below }))
+        let Some(layout) = core.view_layout(id, &layout) else { return Ok(None) };
+        Ok(Some(Seen { layout: self.layout(layout)?, ..below }))
+    }
+
+    /// The number of a layout.
+    fn layout(&mut self, layout: Layout) -> Result<u32, OutOfMemory> {
+        let known = self.layouts.iter().rev().take(ALIKE).position(|&known| known == layout);
+        match known {
+            Some(back) => Ok((self.layouts.len() - 1 - back) as u32),
+            None => self.layouts.try_push(layout),
+        }
+    }
+
+    /// How a constant looks.
+    fn constant_seen(&mut self, value: f64) -> Result<Seen, OutOfMemory> {
+        let is_it = |known: &f64| known.to_bits() == value.to_bits();
+        let layout = match self.constants.iter().rev().take(ALIKE).position(is_it) {
+            Some(back) => (self.constants.len() - 1 - back) as u32,
+            None => self.constants.try_push(value)?,
+        };
+        Ok(Seen { base: NodeId::NONE, layout })
     }
 
     /// Sees to it that a node that is computed has dense data of its own in memory.
@@ -704,7 +838,7 @@ impl Planner {
         let node = core.node(id);
         if node.op == Op::Embed && !self.has_own(core, id) && self.constant(id).is_none() {
             // In long runs of zeros and of the block, rather than in tiles.
-            self.fates[id.index()].shown = NONE;
+            self.fates[id.index()].set_home(Home::Ready);
             return self.single_step(core, id, node);
         }
         self.own(core, id)?;
@@ -718,7 +852,7 @@ impl Planner {
     fn own(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
         if !self.has_own(core, id) {
             self.set_view(core, 0, id, core.node(id).shape);
-            self.fates[id.index()].shown = NONE;
+            self.fates[id.index()].set_home(Home::Ready);
             self.join(
                 core,
                 Asked {
@@ -736,7 +870,8 @@ impl Planner {
 
     /// The number that is all of a node without data of its own.
     fn constant(&self, id: NodeId) -> Option<f64> {
-        self.shown.get(self.fates[id.index()].shown as usize).and_then(|shown| shown.constant)
+        let shown = self.shown.get(self.fates[id.index()].shown() as usize)?;
+        shown.base.is_none().then(|| self.constants[shown.layout as usize])
     }
 
     // ---- joining steps ----
@@ -744,16 +879,16 @@ impl Planner {
     fn assign(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
         let node = *core.node(id);
         if let Some(value) = value_of_nothing(core, &node) {
-            return self.show_constant(core, id, value);
+            return self.show_constant(id, value);
         }
         match node.op {
             op if op.is_view() || op == Op::Fill => self.show(core, id),
             Op::Embed if !self.single => self.show(core, id),
             Op::Map(_) | Op::Pull(..) | Op::Compare(_) | Op::Where | Op::Cast => {
-                let (views, count) = self.views_of(core, &node);
-                self.views = views;
-                let is_constant =
-                    views[..count].iter().all(|v| matches!(v, View::Constant(_) | View::Absent));
+                let count = self.set_views(core, &node);
+                let is_constant = self.views[..count]
+                    .iter()
+                    .all(|v| matches!(v, View::Constant(_) | View::Absent));
                 if is_constant {
                     return self.fold_constant(core, id, &node);
                 }
@@ -849,8 +984,44 @@ impl Planner {
                     self.single_step(core, id, &node)
                 }
             }
+            Op::Concat if !self.single && core.operands(id).count() <= VIEWS => {
+                self.assign_concat(core, id, &node)
+            }
             _ => self.single_step(core, id, &node),
         }
+    }
+
+    /// A concatenation is made where it is read: its operands lie in memory, in any layout.
+    fn assign_concat(&mut self, core: &Core, id: NodeId, node: &Node) -> Result<(), OutOfMemory> {
+        for operand in core.operands(id) {
+            if let View::Padded(..) = self.view(core, operand, core.node(operand).shape) {
+                self.own(core, operand)?;
+            }
+        }
+        let mut count = 0;
+        for operand in core.operands(id) {
+            let view = self.view(core, operand, core.node(operand).shape);
+            self.views[count] = match view {
+                View::Same(base) => View::Other(base, Layout::dense(&core.shape(operand))),
+                view => view,
+            };
+            count += 1;
+        }
+        let (what, len, result) = (What::Concat, node.len, NONE);
+        self.join(core, Asked { id, what, len, row: 0, count, result })?;
+        let seen = Span { first: (self.seen.len() - count) as u32, count: count as u32 };
+        self.concats.try_push((id, seen))?;
+        Ok(())
+    }
+
+    /// If a step does nothing but concatenate: a single step that does it, in long runs rather than in
+    /// tiles.
+    pub(super) fn lone_concat(&self, draft: &Draft) -> Option<Draft> {
+        let member = self.members.get(draft.first as usize)?;
+        let is_alone = draft.members == 1 && member.what == What::Concat;
+        let operands = member.seen.of(&self.seen);
+        let fits = is_alone && operands.iter().all(|seen| seen.base.is_node());
+        fits.then_some(Draft { single: member.node, operands: member.seen, ..*draft })
     }
 
     /// An operation on constants alone is one: its kernel says which.
@@ -878,12 +1049,13 @@ impl Planner {
             let value = unsafe { out.as_ptr().cast::<T>().read() };
             crate::dtype::Element::to_f64(value)
         });
-        self.show_constant(core, id, value)
+        self.show_constant(id, value)
     }
 
-    fn show_constant(&mut self, core: &Core, id: NodeId, value: f64) -> Result<(), OutOfMemory> {
-        let shown = Shown { constant: Some(value), ..Shown::own(id, &core.shape(id)) };
-        self.fates[id.index()].shown = self.shown.try_push(shown)?;
+    fn show_constant(&mut self, id: NodeId, value: f64) -> Result<(), OutOfMemory> {
+        let shown = self.constant_seen(value)?;
+        let shown = self.shown.try_push(shown)?;
+        self.fates[id.index()].set_shown(shown);
         Ok(())
     }
 
@@ -903,7 +1075,7 @@ impl Planner {
         let adds = matches!(reduction, Reduction::Sum | Reduction::Mean | Reduction::Norm);
         if adds && matches!(self.views[0], View::Constant(zero) if zero.to_bits() == 0) {
             // Such as the gradient of nothing, which may have been broadcast without end.
-            return self.show_constant(core, id, 0.0);
+            return self.show_constant(id, 0.0);
         }
         let Some(groups) = groups else {
             if let View::Padded(..) = self.views[0] {
@@ -962,7 +1134,8 @@ impl Planner {
                 best = self.try_step(core, step, asked).or(best);
             }
             if best.is_none() && what != What::Pick {
-                let mut last = self.latest.iter().rev().take(16);
+                self.looks.note(self.latest.len());
+                let mut last = self.latest.iter().rev();
                 if let Some(&(_, step)) = last.find(|&&(other, _)| other == len) {
                     best = self.try_step(core, step, asked);
                 }
@@ -974,6 +1147,9 @@ impl Planner {
             None => {
                 let step = self.drafts.try_push(Draft::new(len, NodeId::NONE))?;
                 self.latest.retain(|&(other, _)| other != len);
+                if self.latest.len() == LATEST_MAX {
+                    self.latest.remove(0);
+                }
                 self.latest.try_push((len, step))?;
                 (step, Grain::Element, what)
             }
@@ -984,8 +1160,10 @@ impl Planner {
     /// Whether a step can take a node on: with which grain, and as what.
     fn try_step(&self, core: &Core, step: u32, asked: Asked) -> Option<(u32, Grain, What)> {
         let Asked { id, what, len, row, count, .. } = asked;
-        let draft = self.drafts[step as usize];
-        if draft.single != NodeId::NONE {
+        let draft = &self.drafts[step as usize];
+        let most = self.members_max[usize::from(self.is_backward)];
+        let is_full = draft.members >= most && draft.len <= TILE;
+        if draft.single != NodeId::NONE || is_full {
             return None;
         }
         let grain = match what {
@@ -1015,7 +1193,7 @@ impl Planner {
                 return None;
             }
         }
-        let unit = lcm(draft.unit, self.unit_of(core, id, what, grain, &draft, row));
+        let unit = lcm(draft.unit, self.unit_of(core, id, what, grain, draft, row));
         if unit > UNIT_MAX && draft.first != NONE && unit != draft.unit {
             return None;
         }
@@ -1034,6 +1212,9 @@ impl Planner {
         if let Home::In(at, inner) = home
             && at == step
         {
+            if what == What::Concat {
+                return false; // whose operands lie elsewhere in the tiles than the result
+            }
             return match (by_row, inner, view) {
                 (false, Grain::Element, View::Same(_)) => true,
                 (true, Grain::Row, View::Same(_)) => true,
@@ -1050,8 +1231,7 @@ impl Planner {
         }
         match home {
             Home::Ready => true,
-            Home::After(at) => at != step && !self.reaches(step, at),
-            Home::In(at, _) => !self.reaches(step, at),
+            Home::After(at) | Home::In(at, _) => self.can_wait(step, at),
         }
     }
 
@@ -1078,7 +1258,7 @@ impl Planner {
                 Groups { outer: node.len, reduced, inner: 1 }.unit()
             }
             What::Fold | What::Rows | What::Unpick | What::MovedFold => row.max(1),
-            What::Map | What::Copy | What::Pick | What::Mask => 1,
+            What::Map | What::Copy | What::Concat | What::Pick | What::Mask => 1,
         }
     }
 
@@ -1107,8 +1287,8 @@ impl Planner {
                 }
             }
         }
-        let draft = self.drafts[step as usize];
-        let unit = lcm(draft.unit, self.unit_of(core, id, what, grain, &draft, row));
+        let draft = &self.drafts[step as usize];
+        let unit = lcm(draft.unit, self.unit_of(core, id, what, grain, draft, row));
         let seen = self.remember(core, count)?;
         self.append(step, Member { node: id, what, grain, seen, result, next: NONE })?;
         let draft = &mut self.drafts[step as usize];
@@ -1122,7 +1302,7 @@ impl Planner {
         // The reduction of rows of one element has as many results.
         let is_wide = draft.row == 1;
         let home = match what {
-            What::Map | What::Copy | What::Rows | What::Unpick | What::Mask => {
+            What::Map | What::Copy | What::Concat | What::Rows | What::Unpick | What::Mask => {
                 Home::In(step, grain)
             }
             What::Fold | What::MovedFold if is_wide => Home::In(step, Grain::Element),
@@ -1130,7 +1310,7 @@ impl Planner {
             What::Sink | What::MovedSink => Home::After(step),
         };
         let fate = &mut self.fates[id.index()];
-        fate.home = home;
+        fate.set_home(home);
         // A sink's result is in memory, wherever else it goes.
         fate.stored |= matches!(home, Home::After(_)) || self.single;
         Ok(())
@@ -1153,12 +1333,26 @@ impl Planner {
             return Ok(true);
         }
         let node = core.node(id);
-        let is_cheap =
-            matches!(node.op, Op::Map(_) | Op::Pull(..)) && super::emit::is_cheap(node.op);
-        if !is_cheap || node.len * node.dtype.size() < AGAIN_BYTES {
+        let (is_worth_it, what) = match node.op {
+            Op::Map(_) | Op::Pull(..) => {
+                let is_large = node.len * node.dtype.size() >= AGAIN_BYTES;
+                (is_large && super::emit::is_cheap(node.op), What::Map)
+            }
+            // Nothing is computed: what would be written is there already, in pieces.
+            Op::Concat => (node.len > TILE, What::Concat),
+            _ => (false, What::Map),
+        };
+        if !is_worth_it {
             return Ok(false);
         }
-        let Some(seen) = self.operands_of(id) else { return Ok(false) };
+        let seen = match what {
+            What::Concat => {
+                let found = self.concats.binary_search_by_key(&id, |&(known, _)| known);
+                found.ok().map(|place| self.concats[place].1)
+            }
+            _ => self.operands_of(id),
+        };
+        let Some(seen) = seen else { return Ok(false) };
         for k in seen.first..seen.first + seen.count {
             let base = self.seen[k as usize].base;
             if base.is_none() {
@@ -1166,10 +1360,8 @@ impl Planner {
             }
             let in_memory = match self.home(core, base) {
                 Home::Ready => true,
-                Home::After(from) => !self.reaches(step, from),
-                Home::In(from, _) => {
-                    from != step && self.fates[base.index()].stored && !self.reaches(step, from)
-                }
+                Home::After(from) => self.can_wait(step, from),
+                Home::In(from, _) => self.fates[base.index()].stored && self.can_wait(step, from),
             };
             if !in_memory {
                 return Ok(false);
@@ -1186,7 +1378,6 @@ impl Planner {
             }
         }
         self.again.try_push((step, id))?;
-        let what = What::Map;
         let member = Member { node: id, what, grain, seen, result: AGAIN, next: NONE };
         self.append(step, member)?;
         Ok(true)
@@ -1195,6 +1386,7 @@ impl Planner {
     /// How the operands of an elementwise node looked when it joined its step, if that was lately.
     fn operands_of(&self, id: NodeId) -> Option<Span> {
         let lately = self.members.len().saturating_sub(512);
+        self.looks.note(self.members.len() - lately);
         let mut members = self.members[lately..].iter();
         let found = members
             .find(|member| member.node == id && member.what == What::Map && member.result == NONE);
@@ -1209,6 +1401,7 @@ impl Planner {
             last => self.members[last as usize].next = member,
         }
         draft.last = member;
+        draft.members += 1;
         Ok(())
     }
 
@@ -1216,22 +1409,21 @@ impl Planner {
     fn remember(&mut self, core: &Core, count: usize) -> Result<Span, OutOfMemory> {
         let first = self.seen.len();
         for k in 0..count {
-            let absent = Seen { base: NodeId::NONE, layout: NONE, is_padded: false, constant: 0.0 };
-            let seen = match self.views[k] {
+            let absent = Seen { base: NodeId::NONE, layout: NONE };
+            let seen = match &self.views[k] {
                 View::Absent => absent,
-                View::Constant(constant) => Seen { layout: 0, constant, ..absent },
-                View::Same(base) => Seen { base, ..absent },
-                View::Other(base, layout) => {
-                    Seen { base, layout: self.layouts.try_push(layout)?, ..absent }
-                }
-                View::Padded(base, padded, shape) => {
-                    let (dims, as_shown) = (core.dims(shape), self.padded[padded as usize]);
-                    let layout = if *as_shown.dims() == *dims {
+                &View::Constant(constant) => self.constant_seen(constant)?,
+                &View::Same(base) => Seen { base, ..absent },
+                &View::Other(base, layout) => Seen { base, layout: self.layout(layout)? },
+                &View::Padded(base, padded, shape) => {
+                    let (dims, as_shown) = (core.dims(shape), &self.padded[padded as usize]);
+                    let padded = if *as_shown.dims() == *dims {
                         padded
                     } else {
-                        self.padded.try_push(as_shown.expand(&dims))?
+                        let stretched = as_shown.expand(&dims);
+                        self.padded.try_push(stretched)?
                     };
-                    Seen { base, layout, is_padded: true, ..absent }
+                    Seen { base, layout: padded | PADDED }
                 }
             };
             self.seen.try_push(seen)?;
@@ -1275,7 +1467,7 @@ impl Planner {
             }
         }
         self.drafts[step as usize].operands = Span::since(first, self.seen.len());
-        self.fates[id.index()].home = Home::After(step);
+        self.fates[id.index()].set_home(Home::After(step));
         self.fates[id.index()].stored = true;
         Ok(())
     }
@@ -1284,12 +1476,8 @@ impl Planner {
 
     /// Notes that `step` needs what `on` makes.
     fn depend(&mut self, step: u32, on: u32) -> Result<(), OutOfMemory> {
-        let mut edge = self.drafts[step as usize].deps;
-        while edge != NONE {
-            if self.edges[edge as usize].to == on {
-                return Ok(());
-            }
-            edge = self.edges[edge as usize].next;
+        if self.is_linked(step, on) {
+            return Ok(());
         }
         let next = self.drafts[step as usize].deps;
         self.drafts[step as usize].deps = self.edges.try_push(Edge { to: on, next })?;
@@ -1303,6 +1491,7 @@ impl Planner {
             let mut edge = self.drafts[at as usize].users;
             while edge != NONE {
                 let Edge { to, next } = self.edges[edge as usize];
+                self.looks.note(1);
                 if self.drafts[to as usize].depth < depth {
                     self.drafts[to as usize].depth = depth;
                     self.stack.try_push(to)?;
@@ -1311,6 +1500,60 @@ impl Planner {
             }
         }
         Ok(())
+    }
+
+    /// Whether there is an edge between two steps, if it is among the newest of both.
+    fn is_linked(&self, step: u32, on: u32) -> bool {
+        let (mut dep, mut user) = (self.drafts[step as usize].deps, self.drafts[on as usize].users);
+        for _ in 0..EDGES_MAX {
+            self.looks.note(1);
+            let (Some(one), Some(other)) =
+                (self.edges.get(dep as usize), self.edges.get(user as usize))
+            else {
+                return false;
+            };
+            if one.to == on || other.to == step {
+                return true;
+            }
+            (dep, user) = (one.next, other.next);
+        }
+        false
+    }
+
+    /// Whether a step can be made to wait for `on`: not if that waits for the step, nor if it would
+    /// take long to find out or to note.
+    fn can_wait(&self, step: u32, on: u32) -> bool {
+        !self.reaches(step, on) && self.can_raise(step, self.drafts[on as usize].depth + 1)
+    }
+
+    /// Whether few others get deeper when a step is made this deep.
+    fn can_raise(&self, step: u32, depth: u32) -> bool {
+        let draft = &self.drafts[step as usize];
+        if draft.depth >= depth || draft.users == NONE {
+            return true;
+        }
+        let mut pending = [(0u32, 0u32); RAISE_MAX];
+        let (mut count, mut looked) = (1, 0);
+        pending[0] = (step, depth);
+        while count > 0 {
+            count -= 1;
+            let (at, depth) = pending[count];
+            let mut edge = self.drafts[at as usize].users;
+            while edge != NONE {
+                let Edge { to, next } = self.edges[edge as usize];
+                self.looks.note(1);
+                looked += 1;
+                if looked > RAISE_MAX {
+                    return false;
+                }
+                if self.drafts[to as usize].depth <= depth {
+                    pending[count] = (to, depth + 1);
+                    count += 1;
+                }
+                edge = next;
+            }
+        }
+        true
     }
 
     /// Whether `to` needs, directly or not, what `from` makes. May say so when it does not.
@@ -1331,6 +1574,7 @@ impl Planner {
             let mut edge = self.drafts[pending[count] as usize].deps;
             while edge != NONE {
                 let Edge { to, next } = self.edges[edge as usize];
+                self.looks.note(1);
                 looked += 1;
                 if to == from || looked > SEARCH_MAX {
                     return true;
@@ -1422,6 +1666,9 @@ pub(crate) fn operand_dtype(core: &Core, node: &Node, k: usize) -> DType {
 }
 
 pub(super) fn lcm(a: usize, b: usize) -> usize {
+    if b == 1 || a == b {
+        return a; // mostly
+    }
     let (mut x, mut y) = (a, b);
     while y != 0 {
         (x, y) = (y, x % y);

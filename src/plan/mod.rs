@@ -12,6 +12,8 @@
 //! once, and as long as the graph has the same structure the plan is only run again.
 
 mod chain;
+#[cfg(test)]
+mod complexity;
 mod emit;
 mod group;
 #[cfg(test)]
@@ -37,6 +39,19 @@ pub(crate) const TILE: usize = 256;
 /// Elements of the longest row that a step keeps whole: 32 KiB of f32, so that a few registers of
 /// such rows stay in the second-level cache.
 pub(crate) const ROW_MAX: usize = 8192;
+
+/// Counts what planning looks at beside the nodes themselves, in tests of how much that is.
+#[derive(Default)]
+struct Looks(#[cfg(test)] std::cell::Cell<usize>);
+
+impl Looks {
+    #[inline(always)]
+    fn note(&self, count: usize) {
+        #[cfg(test)]
+        self.0.set(self.0.get() + count);
+        let _ = count;
+    }
+}
 
 /// A stretch of a plan's list.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -134,9 +149,11 @@ pub(crate) struct Program {
     pub(crate) fills: Span,
     pub(crate) instrs: Span,
     pub(crate) sinks: Span,
-    /// Whether there are gathers, which need something before the first tile, and stores past the
-    /// cache, which need something after the last one.
-    pub(crate) gathers: bool,
+    /// What stands somewhere in an operand that is not dense.
+    pub(crate) gathers: Span,
+    pub(crate) pads: Span,
+    pub(crate) joins: Span,
+    /// Whether there are stores past the cache, which need something after the last tile.
     pub(crate) flushes: bool,
     /// Bytes of registers that a thread needs.
     pub(crate) register_bytes: usize,
@@ -197,9 +214,11 @@ impl Instr {
     /// The slots that it reads: before a program is finished, while unused ones are `u32::MAX`, and if
     /// it is no chain.
     fn operands(&self) -> impl Iterator<Item = u32> + use<> {
-        let is_result = |k: usize| self.code.makes_two() && k == 1;
-        let ops = std::array::from_fn(|k| if is_result(k) { u32::MAX } else { self.ops[k] });
-        <[u32; 4]>::into_iter(ops).filter(|&op| op != u32::MAX)
+        let mut ops = self.ops;
+        if self.code.makes_two() {
+            ops[1] = u32::MAX;
+        }
+        ops.into_iter().filter(|&op| op != u32::MAX)
     }
 
     /// The slots that it writes, if it is no chain.
@@ -232,6 +251,8 @@ pub(crate) enum Code {
     Gather,
     /// The same with zeros around them: the plan's pad of number `arg`.
     Pad,
+    /// Those of several data that follow one another along an axis: the plan's join of number `arg`.
+    Join,
     Copy,
     /// To a stream, past the cache. In a finished program a link of a chain does it.
     Flush,
@@ -264,6 +285,31 @@ pub(crate) struct Gather {
 pub(crate) struct Pad {
     pub(crate) datum: DatumId,
     pub(crate) padded: Padded,
+}
+
+/// Operands one after the other along an axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Join {
+    /// In the plan's list.
+    pub(crate) pieces: Span,
+    /// Elements of a line: one line of each piece.
+    pub(crate) line: usize,
+}
+
+/// An operand of a join.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Piece {
+    /// Where its lines begin in those of the whole, and how long they are.
+    pub(crate) start: usize,
+    pub(crate) len: usize,
+    pub(crate) from: PieceFrom,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum PieceFrom {
+    Constant(f64),
+    /// The plan's gather of this number.
+    Gather(u32),
 }
 
 /// A random mask.
@@ -404,6 +450,8 @@ pub(crate) struct Plan {
     pub(crate) sinks: Vec<Sink>,
     pub(crate) gathers: Vec<Gather>,
     pub(crate) pads: Vec<Pad>,
+    pub(crate) joins: Vec<Join>,
+    pub(crate) pieces: Vec<Piece>,
     pub(crate) masks: Vec<Mask>,
     pub(crate) singles: Vec<Single>,
     pub(crate) views: Vec<Viewed>,
@@ -454,6 +502,8 @@ impl Plan {
         self.sinks.clear();
         self.gathers.clear();
         self.pads.clear();
+        self.joins.clear();
+        self.pieces.clear();
         self.masks.clear();
         self.singles.clear();
         self.views.clear();
@@ -466,10 +516,13 @@ impl Plan {
     /// Bytes of memory that it holds.
     pub(crate) fn bytes(&self) -> usize {
         let Self { data, steps, links, programs, slots, fills, instrs, chains, .. } = self;
-        let Self { sinks, gathers, pads, masks, singles, views, words, targets, .. } = self;
+        let Self { sinks, gathers, pads, joins, pieces, masks, .. } = self;
+        let Self { singles, views, words, targets, .. } = self;
         let fused = [data.bytes(), steps.bytes(), links.bytes(), programs.bytes(), slots.bytes()];
         let parts = [fills.bytes(), instrs.bytes(), chains.bytes(), sinks.bytes(), gathers.bytes()];
-        let others = [pads.bytes(), masks.bytes(), singles.bytes(), views.bytes(), words.bytes()];
+        let joined = joins.bytes() + pieces.bytes();
+        let others =
+            [joined + pads.bytes(), masks.bytes(), singles.bytes(), views.bytes(), words.bytes()];
         [fused, parts, others].iter().flatten().sum::<usize>() + targets.bytes()
     }
 
@@ -537,14 +590,14 @@ impl Plan {
                 if instr.code.makes_two() {
                     set[instr.ops[1] as usize] = true;
                 }
-                if !matches!(instr.code, Code::Gather | Code::Pad | Code::Mask) {
+                if !matches!(instr.code, Code::Gather | Code::Pad | Code::Join | Code::Mask) {
                     for &op in &instr.ops {
                         assert!(set[op as usize], "{instr:?} reads slot {op} before it is set");
                     }
                 }
                 if instr.code != Code::Sink {
-                    let apart = matches!(instr.code, Code::Gather | Code::Pad | Code::Mask)
-                        || !instr.ops.contains(&instr.out);
+                    let has_none = [Code::Gather, Code::Pad, Code::Join, Code::Mask];
+                    let apart = has_none.contains(&instr.code) || !instr.ops.contains(&instr.out);
                     assert!(apart, "{instr:?} writes over its operand");
                     set[instr.out as usize] = true;
                 }

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
-use super::{Code, Fill, FillFrom, Grain, Place, Plan, Program, Single, Slot, Work};
+use super::{
+    Code, Fill, FillFrom, Gather, Grain, PieceFrom, Place, Plan, Program, Single, Slot, Work,
+};
 use crate::kernel::{Act, Link, Reach};
 use crate::node::Op;
+use crate::shape::Layout;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -70,6 +73,22 @@ impl fmt::Display for Plan {
                                 let datum = self.datum_name(pad.datum);
                                 let out = slot_name(instr.out);
                                 writeln!(f, "{indent}{out} = {datum} as {:?}", pad.padded)?;
+                                continue;
+                            }
+                            Code::Join => {
+                                let join = &self.joins[instr.arg as usize];
+                                write!(f, "{indent}{} = concat", slot_name(instr.out))?;
+                                for piece in join.pieces.of(&self.pieces) {
+                                    match piece.from {
+                                        PieceFrom::Constant(value) => write!(f, " {value}")?,
+                                        PieceFrom::Gather(gather) => {
+                                            let Gather { datum, layout } =
+                                                &self.gathers[gather as usize];
+                                            self.write_viewed(f, *datum, layout)?;
+                                        }
+                                    }
+                                }
+                                writeln!(f)?;
                                 continue;
                             }
                             _ => {}
@@ -204,6 +223,15 @@ impl Plan {
         writeln!(f)
     }
 
+    /// A datum, and in which layout if that is not its own.
+    fn write_viewed(&self, f: &mut fmt::Formatter<'_>, datum: u32, layout: &Layout) -> fmt::Result {
+        write!(f, " {}", self.datum_name(datum))?;
+        if layout.offset != 0 || !layout.is_dense() {
+            write!(f, " as {layout:?}")?;
+        }
+        Ok(())
+    }
+
     fn datum_name(&self, datum: u32) -> DatumName<'_> {
         DatumName { plan: self, datum }
     }
@@ -236,10 +264,7 @@ impl fmt::Display for SingleName<'_> {
         let &Self { plan, single } = self;
         write!(f, "{} = {}", plan.datum_name(single.out), single.op.name())?;
         for view in single.operands.of(&plan.views) {
-            write!(f, " {}", plan.datum_name(view.datum))?;
-            if view.layout.offset != 0 || !view.layout.is_dense() {
-                write!(f, " as {:?}", view.layout)?;
-            }
+            plan.write_viewed(f, view.datum, &view.layout)?;
         }
         Ok(())
     }
