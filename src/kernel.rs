@@ -9,8 +9,9 @@
 use std::marker::PhantomData;
 
 pub(crate) use chain::{Act, Form, Link, Reach, chain, forms};
-use columns::{ArgColumns, JoinColumns, LogSumExpColumns, SoftmaxColumns};
-pub(crate) use columns::{Count, call_columns};
+use columns::{ArgColumns, JoinColumns, LogSumExpColumns, SoftmaxColumns, take_in};
+pub(crate) use columns::{Bits, call_columns};
+pub(crate) use draws::Draws;
 use rows::{ArgRows, Best, Close, ExtremeRows, Fold, Into, Open, ScaledRows, SpreadRows, Sum, SumRows};
 pub(crate) use rows::{STRIDE, SUM_BLOCK, Total, call_rows, combine_sums, finish, rescue};
 use softmax::{LogSoftmaxRows, LogSumExpRows, SoftmaxRows, SoftmaxesRows};
@@ -61,8 +62,8 @@ pub(crate) trait Body<T> {
 pub(crate) trait Float: Element + PartialOrd {
     type Wide: Lanes<Elem = Self>;
     type Scalar: Lanes<Elem = Self>;
-    /// Integers as wide as it.
-    type Count: Count;
+    /// Bits as wide as it.
+    type Bits: Bits;
 
     fn plus(self, other: Self) -> Self;
     fn minus(self, other: Self) -> Self;
@@ -70,6 +71,8 @@ pub(crate) trait Float: Element + PartialOrd {
     fn over(self, other: Self) -> Self;
     fn root(self) -> Self;
     fn size(self) -> Self;
+    fn bits(self) -> Self::Bits;
+    fn from_bits(bits: Self::Bits) -> Self;
 
     /// The smallest number with all digits.
     const SMALL: Self;
@@ -89,11 +92,11 @@ const fn power_of_two(exponent: i64) -> f64 {
 }
 
 macro_rules! float {
-    ($t:ty, $wide:ty, $count:ty, $tiny:literal, $up:literal, $down:literal) => {
+    ($t:ty, $wide:ty, $bits:ty, $tiny:literal, $up:literal, $down:literal) => {
         impl Float for $t {
             type Wide = $wide;
             type Scalar = Fused<$t>;
-            type Count = $count;
+            type Bits = $bits;
 
             const SMALL: Self = <$t>::MIN_POSITIVE;
             const IS_NARROW: bool = size_of::<$t>() < size_of::<f64>();
@@ -124,6 +127,14 @@ macro_rules! float {
             #[inline(always)]
             fn size(self) -> Self {
                 self.abs()
+            }
+            #[inline(always)]
+            fn bits(self) -> $bits {
+                self.to_bits()
+            }
+            #[inline(always)]
+            fn from_bits(bits: $bits) -> Self {
+                Self::from_bits(bits)
             }
         }
     };
@@ -765,9 +776,7 @@ impl<T: Float, F: Fold<T>> Body<T> for Accumulate<F> {
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with one operand.
         let (out, x): (&mut [T], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
-        for (out, &x) in out.iter_mut().zip(x) {
-            *out = F::take(*out, x);
-        }
+        take_in::<T, F>(out, x);
     }
 }
 
@@ -1016,9 +1025,12 @@ pub(crate) fn spread(size: usize, level: Level) -> Kernel {
 
 mod chain;
 mod columns;
+mod draws;
 #[cfg(all(test, target_arch = "x86_64"))]
 mod machine_code;
 mod register;
+#[cfg(test)]
+mod row_tests;
 mod rows;
 mod softmax;
 #[cfg(test)]

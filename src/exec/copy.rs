@@ -273,7 +273,7 @@ impl Block {
 /// # Safety
 /// As for [`Block::copy`], of these elements.
 #[inline(always)]
-unsafe fn copy<T: Copy, const W: usize>(from: *const T, to: *mut T, n: usize) {
+pub(super) unsafe fn copy<T: Copy, const W: usize>(from: *const T, to: *mut T, n: usize) {
     // SAFETY: the caller's promise.
     unsafe {
         let (first, last) = (from.cast::<[T; W]>().read(), from.add(n - W).cast::<[T; W]>().read());

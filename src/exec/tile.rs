@@ -12,7 +12,7 @@ use crate::buffer::{ALIGN, Part, Pool};
 use crate::dtype::{Element, with_dtype, with_float};
 use crate::gemm::Held;
 use crate::kernel::{
-    COLUMNS, Float, FloatKernels, STRIDE, call_columns, call_rows, call1, chain, combine_sums, finish,
+    COLUMNS, Draws, Float, FloatKernels, STRIDE, call_columns, call_rows, call1, chain, combine_sums, finish,
     float_kernels, rescue, spread,
 };
 use crate::node::{Op, Reduction};
@@ -414,24 +414,16 @@ impl Run<'_> {
     /// `out` is valid for writing `n` elements of T.
     unsafe fn mask<T: Element>(&self, mask: u32, start: usize, n: usize, out: *mut u8) {
         let p = self.plan.masks[mask as usize].p;
+        // SAFETY: the caller's promise.
+        let out = unsafe { uninit::<T>(out, n) };
+        if !self.training {
+            out.fill(MaybeUninit::new(T::from_f64(1.0)));
+            return;
+        }
         // The node's own stream, with another key in each replay since the seed was set.
         let key = self.seed ^ self.replay.rotate_left(32);
         let stream = Stream::new(key, self.random[mask as usize]);
-        // SAFETY: the caller's promise.
-        let out = unsafe { uninit::<T>(out, n) };
-        let kept = T::from_f64(1.0 / (1.0 - p));
-        let mut draws = [1.0; 2];
-        for (k, out) in out.iter_mut().enumerate() {
-            let at = start + k;
-            if self.training && (k == 0 || at.is_multiple_of(2)) {
-                draws = stream.uniform(at as u64 / 2);
-            }
-            out.write(match (self.training, draws[at % 2] < p) {
-                (false, _) => T::from_f64(1.0),
-                (true, true) => T::from_f64(0.0),
-                (true, false) => kept,
-            });
-        }
+        Draws { stream, start: start as u64, p }.mask(out, self.level);
     }
 
     // ---- sinks ----

@@ -6,7 +6,7 @@
 //! elements leaves some of them empty, so it is read in a window of 2, 4, 8 or 16 elements, those that
 //! belong to the next row left out, and needs no loop of its own.
 
-use super::{Body, Float, Kernel, Operands, Plain, operand, power_of_two, result};
+use super::{Bits, Body, Float, Kernel, Operands, Plain, operand, power_of_two, result};
 use crate::lane::Lanes;
 use crate::node::Reduction;
 
@@ -103,12 +103,19 @@ pub(super) fn term<T: Float, const SQUARE: bool>(x: T) -> T {
     if SQUARE { x.times(x) } else { x }
 }
 
-/// The better one of two; NaN wins.
+/// The better one of two numbers, or the first.
+#[inline(always)]
+pub(super) fn beyond<T: Float, const MAX: bool>(a: T, b: T) -> T {
+    if if MAX { b > a } else { b < a } { b } else { a }
+}
+
+/// The better one of two; NaN wins. (As bits: where the result is stored over `a`, LLVM would make of a
+/// choice between the two a store under a mask, which takes many times as long on some CPUs.)
 #[inline(always)]
 pub(super) fn better<T: Float, const MAX: bool>(a: T, b: T) -> T {
-    let better = if MAX { b > a } else { b < a };
     #[allow(clippy::eq_op)] // a number that is not itself is NaN
-    if better | (b != b) { b } else { a }
+    let nan = if b != b { T::Bits::ALL } else { T::Bits::of(0) };
+    T::from_bits(beyond::<T, MAX>(a, b).bits() | nan)
 }
 
 // ---- one stretch, into accumulators ----
@@ -148,63 +155,70 @@ pub(super) fn fold_row<T: Copy, F: Fold<T>>(row: &[T]) -> T {
     close::<T, F, STRIDE>(held)
 }
 
-/// The first `n` elements of a window, in accumulators of which the others are empty.
+/// Which elements of a window belong to a row, by bits, and what stands for the others.
+struct Own<T: Float, const P: usize> {
+    keep: [T::Bits; P],
+    rest: [T::Bits; P],
+}
+
+impl<T: Float, const P: usize> Own<T, P> {
+    /// The first `n` ones.
+    #[inline(always)]
+    fn first<F: Fold<T>>(n: usize) -> Self {
+        let keep = std::array::from_fn(|k| if k < n { T::Bits::ALL } else { T::Bits::of(0) });
+        Self { keep, rest: keep.map(|keep| F::first().bits() & !keep) }
+    }
+
+    #[inline(always)]
+    fn of(&self, window: &[T; P], k: usize) -> T {
+        T::from_bits(window[k].bits() & self.keep[k] | self.rest[k])
+    }
+}
+
+/// A window in accumulators, of which some may stay empty.
 #[inline(always)]
-fn fold_window<T: Copy, F: Fold<T>, const P: usize>(window: &[T; P], n: usize) -> T {
+fn fold_window<T: Float, F: Fold<T>, const P: usize>(window: &[T; P], own: &Own<T, P>) -> T {
     let mut held = [F::first(); P];
     for k in 0..P {
-        let x = F::take(F::first(), window[k]);
-        held[k] = if k < n { x } else { F::first() };
+        held[k] = F::take(F::first(), own.of(window, k));
     }
     close::<T, F, P>(held)
 }
 
-/// A window of what is left, its first `n` elements at least.
+/// The first `P` elements of what is left, of which `n` are there at least.
 #[inline(always)]
-fn padded<T: Copy, const P: usize>(rest: &[T], n: usize) -> [T; P] {
-    let mut window = [rest[0]; P];
-    window[..n].copy_from_slice(&rest[..n]);
-    window
+fn window<T: Copy, const P: usize>(rest: &[T], n: usize) -> [T; P] {
+    match rest.first_chunk::<P>() {
+        Some(window) => *window,
+        None => {
+            let mut window = [rest[0]; P];
+            window[..n].copy_from_slice(&rest[..n]);
+            window
+        }
+    }
 }
 
 // ---- many rows ----
 
-/// Calls `then` with the number of each row and a window that begins with it.
 #[inline(always)]
-fn windows<T: Copy, const P: usize>(
-    x: &[T],
-    rows: usize,
-    row: usize,
-    mut then: impl FnMut(usize, &[T; P]),
-) {
-    assert!(row <= P && x.len() == rows * row);
-    // Rows from which on P elements are there.
-    let whole = if x.len() < P { 0 } else { ((x.len() - P) / row + 1).min(rows) };
-    for r in 0..whole {
-        // SAFETY: r * row + P is no more than the length.
-        then(r, unsafe { &*x.as_ptr().add(r * row).cast::<[T; P]>() });
-    }
-    for r in whole..rows {
-        then(r, &padded::<T, P>(&x[r * row..], row));
-    }
-}
-
-#[inline(always)]
-fn fold_short<T: Copy, F: Fold<T>, const P: usize>(out: &mut [T], x: &[T], row: usize) {
+fn fold_short<T: Float, F: Fold<T>, const P: usize>(out: &mut [T], x: &[T], row: usize) {
+    assert!(row <= P && x.len() == out.len() * row);
     if row == P {
         for (out, window) in out.iter_mut().zip(x.as_chunks::<P>().0) {
-            *out = fold_window::<T, F, P>(window, P);
+            let held = window.map(|x| F::take(F::first(), x));
+            *out = close::<T, F, P>(held);
         }
         return;
     }
-    windows::<T, P>(x, out.len(), row, |r, window| {
-        out[r] = fold_window::<T, F, P>(window, row);
-    });
+    let own = Own::first::<F>(row);
+    for (r, out) in out.iter_mut().enumerate() {
+        *out = fold_window::<T, F, P>(&window(&x[r * row..], row), &own);
+    }
 }
 
 /// Reduces rows of at most `SUM_BLOCK` elements.
 #[inline(always)]
-pub(super) fn fold_rows<T: Copy, F: Fold<T>>(out: &mut [T], x: &[T], row: usize) {
+pub(super) fn fold_rows<T: Float, F: Fold<T>>(out: &mut [T], x: &[T], row: usize) {
     match row {
         0 => out.fill(F::first()),
         1..=2 => fold_short::<T, F, 2>(out, x, row),
@@ -213,19 +227,15 @@ pub(super) fn fold_rows<T: Copy, F: Fold<T>>(out: &mut [T], x: &[T], row: usize)
         9..=STRIDE => fold_short::<T, F, STRIDE>(out, x, row),
         _ => {
             let (whole, tail) = (row - row % STRIDE, row % STRIDE);
+            let own = Own::first::<F>(tail);
             for (r, out) in out.iter_mut().enumerate() {
                 let from = &x[r * row..];
                 let mut held = [F::first(); STRIDE];
                 fold_into::<T, F>(&mut held, &from[..whole]);
                 if tail > 0 {
-                    let rest = &from[whole..];
-                    let window = match rest.first_chunk::<STRIDE>() {
-                        Some(window) => *window,
-                        None => padded(rest, tail),
-                    };
+                    let window: [T; STRIDE] = window(&from[whole..], tail);
                     for k in 0..STRIDE {
-                        let x = F::take(held[k], window[k]);
-                        held[k] = if k < tail { x } else { held[k] };
+                        held[k] = F::take(held[k], own.of(&window, k));
                     }
                 }
                 *out = close::<T, F, STRIDE>(held);
@@ -377,8 +387,8 @@ pub(super) fn extreme_of<T: Float, const MAX: bool>(row: &[T]) -> T {
     best
 }
 
-/// As [`Best`], of numbers.
-struct Beyond<const MAX: bool>;
+/// As [`Best`], of numbers: NaNs may be passed over.
+pub(super) struct Beyond<const MAX: bool>;
 
 impl<T: Float, const MAX: bool> Fold<T> for Beyond<MAX> {
     #[inline(always)]
@@ -391,11 +401,11 @@ impl<T: Float, const MAX: bool> Fold<T> for Beyond<MAX> {
     }
     #[inline(always)]
     fn take(a: T, b: T) -> T {
-        if if MAX { b > a } else { b < a } { b } else { a }
+        beyond::<T, MAX>(a, b)
     }
     #[inline(always)]
     fn join(a: T, b: T) -> T {
-        <Self as Fold<T>>::take(a, b)
+        beyond::<T, MAX>(a, b)
     }
 }
 
@@ -425,9 +435,7 @@ impl<T: Float, const MAX: bool> Body<T> for ArgRows<MAX> {
         // SAFETY: the caller's promise, as the module states it, with one i64 a row.
         let (row, out, x) = unsafe { rows_and_one::<T, i64>(n, out, operands) };
         match row {
-            1..=4 => arg_short::<T, MAX, 4>(out, x, row),
-            5..=8 => arg_short::<T, MAX, 8>(out, x, row),
-            9..=STRIDE => arg_short::<T, MAX, STRIDE>(out, x, row),
+            1..=STRIDE => arg_short::<T, MAX>(out, x, row),
             _ => {
                 for (out, row) in out.iter_mut().zip(x.chunks_exact(row)) {
                     let best = extreme_of::<T, MAX>(row);
@@ -443,24 +451,20 @@ impl<T: Float, const MAX: bool> Body<T> for ArgRows<MAX> {
     }
 }
 
+/// Short rows: not worth the beginning and the end of a loop over vectors.
 #[inline(always)]
-fn arg_short<T: Float, const MAX: bool, const P: usize>(out: &mut [i64], x: &[T], row: usize) {
-    windows::<T, P>(x, out.len(), row, |r, window| {
-        let best = fold_window::<T, Best<MAX>, P>(window, row);
-        #[allow(clippy::eq_op)] // a number that is not itself is NaN, and so is then the best one
-        let found = places(window, |x| (x == best) | (x != x));
-        out[r] = i64::from(found.trailing_zeros());
-    });
-}
-
-/// Where a window holds what is sought, by bits.
-#[inline(always)]
-fn places<T: Copy, const P: usize>(window: &[T; P], is_sought: impl Fn(T) -> bool) -> u32 {
-    let mut found = 0;
-    for k in 0..P {
-        found |= u32::from(is_sought(window[k])) << k;
+fn arg_short<T: Float, const MAX: bool>(out: &mut [i64], x: &[T], row: usize) {
+    for (out, row) in out.iter_mut().zip(x.chunks_exact(row)) {
+        let (mut best, mut first) = (row[0], 0);
+        for (i, &x) in row.iter().enumerate().skip(1) {
+            let beyond = if MAX { x > best } else { x < best };
+            #[allow(clippy::eq_op)] // a number that is not itself is NaN
+            let is_better = (best == best) & (beyond | (x != x));
+            first = if is_better { i } else { first };
+            best = if is_better { x } else { best };
+        }
+        *out = first as i64;
     }
-    found
 }
 
 /// The place of the first element that is sought, in a row that has one.
@@ -472,9 +476,8 @@ fn first_place<T: Copy>(row: &[T], is_sought: impl Fn(T) -> bool) -> usize {
     let holds = |block: &[T; BLOCK]| block.iter().fold(false, |any, &x| any | is_sought(x));
     let mut start = blocks.iter().position(holds).unwrap_or(blocks.len()) * BLOCK;
     for window in row[start..].as_chunks::<STRIDE>().0 {
-        let found = places(window, &is_sought);
-        if found != 0 {
-            return start + found.trailing_zeros() as usize;
+        if window.iter().fold(false, |any, &x| any | is_sought(x)) {
+            break;
         }
         start += STRIDE;
     }
@@ -585,7 +588,8 @@ pub(super) fn spread_rows<T: Copy>(out: &mut [T], x: &[T]) {
     match row {
         0 => {}
         1 => out.copy_from_slice(x),
-        2..=4 => spread_short::<T, 4>(out, x, row),
+        2 => spread_short::<T, 2>(out, x, row),
+        3..=4 => spread_short::<T, 4>(out, x, row),
         5..=8 => spread_short::<T, 8>(out, x, row),
         9..=STRIDE => spread_short::<T, STRIDE>(out, x, row),
         _ => {

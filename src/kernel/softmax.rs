@@ -3,7 +3,7 @@
 //! arithmetic for all of them: so none of it knows how short they are.
 
 use super::rows::{
-    Best, Sum, Total, extreme_of, fold_row, fold_rows, row_of, rows_and_one, spread_rows,
+    Beyond, Sum, Total, extreme_of, fold_row, fold_rows, row_of, rows_and_one, spread_rows,
 };
 use super::{Body, Float, Lanewise, Operands, each, operand, result};
 use crate::lane::Lanes;
@@ -98,7 +98,8 @@ impl<T: Float> Batch<T> {
         change: impl Fn(T) -> T,
     ) {
         let rows = x.len() / row;
-        fold_rows::<T, Best<true>>(&mut self.one[..rows], x, row);
+        // Of NaNs nothing need be known: their exponentials are NaN, too.
+        fold_rows::<T, Beyond<true>>(&mut self.one[..rows], x, row);
         self.spread(rows, x.len(), change);
         each::<L, 2>(out, [x, &self.wide[..x.len()]], &ExpOfDifference);
         fold_rows::<T, Sum<false>>(&mut self.one[..rows], out, row);
