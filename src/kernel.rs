@@ -12,7 +12,9 @@ pub(crate) use chain::{Act, Form, Link, Reach, chain, forms};
 use columns::{ArgColumns, JoinColumns, LogSumExpColumns, SoftmaxColumns, take_in};
 pub(crate) use columns::{Bits, call_columns};
 pub(crate) use draws::Draws;
-use rows::{ArgRows, Best, Close, ExtremeRows, Fold, Into, Open, ScaledRows, SpreadRows, Sum, SumRows};
+use rows::{
+    ArgRows, Best, Close, ExtremeRows, Fold, Into, Open, ScaledRows, SpreadRows, Sum, SumRows,
+};
 pub(crate) use rows::{STRIDE, SUM_BLOCK, Total, call_rows, combine_sums, finish, rescue};
 use softmax::{LogSoftmaxRows, LogSumExpRows, SoftmaxRows, SoftmaxesRows};
 
@@ -904,11 +906,36 @@ const fn table<T: Float>(level: Level) -> FloatKernels {
             at::<ExtremeRows<true>, T>(level),
             at::<ExtremeRows<false>, T>(level),
         ],
-        open: [at::<Open<Sum<false>>, T>(level), at::<Open<Sum<true>>, T>(level), at::<Open<Best<true>>, T>(level), at::<Open<Best<false>>, T>(level)],
-        fold_into: [at::<Into<Sum<false>>, T>(level), at::<Into<Sum<true>>, T>(level), at::<Into<Best<true>>, T>(level), at::<Into<Best<false>>, T>(level)],
-        close: [at::<Close<Sum<false>>, T>(level), at::<Close<Sum<true>>, T>(level), at::<Close<Best<true>>, T>(level), at::<Close<Best<false>>, T>(level)],
-        join: [at::<Accumulate<Sum<false>>, T>(level), at::<Accumulate<Sum<true>>, T>(level), at::<Accumulate<Best<true>>, T>(level), at::<Accumulate<Best<false>>, T>(level)],
-        join_columns: [at::<JoinColumns<Sum<false>>, T>(level), at::<JoinColumns<Sum<true>>, T>(level), at::<JoinColumns<Best<true>>, T>(level), at::<JoinColumns<Best<false>>, T>(level)],
+        open: [
+            at::<Open<Sum<false>>, T>(level),
+            at::<Open<Sum<true>>, T>(level),
+            at::<Open<Best<true>>, T>(level),
+            at::<Open<Best<false>>, T>(level),
+        ],
+        fold_into: [
+            at::<Into<Sum<false>>, T>(level),
+            at::<Into<Sum<true>>, T>(level),
+            at::<Into<Best<true>>, T>(level),
+            at::<Into<Best<false>>, T>(level),
+        ],
+        close: [
+            at::<Close<Sum<false>>, T>(level),
+            at::<Close<Sum<true>>, T>(level),
+            at::<Close<Best<true>>, T>(level),
+            at::<Close<Best<false>>, T>(level),
+        ],
+        join: [
+            at::<Accumulate<Sum<false>>, T>(level),
+            at::<Accumulate<Sum<true>>, T>(level),
+            at::<Accumulate<Best<true>>, T>(level),
+            at::<Accumulate<Best<false>>, T>(level),
+        ],
+        join_columns: [
+            at::<JoinColumns<Sum<false>>, T>(level),
+            at::<JoinColumns<Sum<true>>, T>(level),
+            at::<JoinColumns<Best<true>>, T>(level),
+            at::<JoinColumns<Best<false>>, T>(level),
+        ],
         combine_columns: at::<CombineColumns, T>(level),
         mean_rows: at::<ScaledRows<false>, T>(level),
         norm_rows: at::<ScaledRows<true>, T>(level),

@@ -21,6 +21,31 @@ fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
 /// Counters that are taken at a time.
 pub(crate) const BLOCK: usize = 8;
 
+const LOW: u64 = 0xffff_ffff;
+
+/// The state of as many counters: words of 32 bits, but in lanes of 64, which is how vectors multiply.
+struct Counters {
+    a: [u64; BLOCK],
+    b: [u64; BLOCK],
+    c: [u64; BLOCK],
+    d: [u64; BLOCK],
+    key: [u32; 2],
+}
+
+impl Counters {
+    /// One round of [`philox`].
+    #[inline(always)]
+    fn round(self) -> Self {
+        let Self { mut a, mut b, mut c, mut d, key: [k, l] } = self;
+        for i in 0..BLOCK {
+            let (low, high) = (a[i] * 0xD251_1F53, c[i] * 0xCD9E_8D57);
+            (a[i], b[i]) = ((high >> 32) ^ b[i] ^ u64::from(k), high & LOW);
+            (c[i], d[i]) = ((low >> 32) ^ d[i] ^ u64::from(l), low & LOW);
+        }
+        Self { a, b, c, d, key: [k.wrapping_add(0x9E37_79B9), l.wrapping_add(0xBB67_AE85)] }
+    }
+}
+
 /// A sequence of random numbers.
 #[derive(Clone, Copy)]
 pub(crate) struct Stream {
@@ -42,31 +67,20 @@ impl Stream {
         [u64::from(a) << 32 | u64::from(b), u64::from(c) << 32 | u64::from(d)]
     }
 
-    /// The words of `BLOCK` counters from `first` on, as `words` gives them, side by side: in lanes of 64
-    /// bits, which is how vectors multiply.
+    /// The words of `BLOCK` counters from `first` on, as `words` gives them, side by side.
     #[inline(always)]
     pub(crate) fn words_block(self, first: u64) -> [u64; 2 * BLOCK] {
-        const LOW: u64 = 0xffff_ffff;
-        let (mut a, mut b) = ([0; BLOCK], [0; BLOCK]);
-        let (mut c, mut d) = ([self.stream & LOW; BLOCK], [self.stream >> 32; BLOCK]);
-        for i in 0..BLOCK {
-            let counter = first.wrapping_add(i as u64);
-            (a[i], b[i]) = (counter & LOW, counter >> 32);
-        }
-        let (mut k, mut l) = (self.seed as u32, (self.seed >> 32) as u32);
-        for _ in 0..10 {
-            for i in 0..BLOCK {
-                let (low, high) = ((a[i] & LOW) * 0xD251_1F53, (c[i] & LOW) * 0xCD9E_8D57);
-                (a[i], b[i], c[i], d[i]) = (
-                    (high >> 32) ^ b[i] ^ u64::from(k),
-                    high & LOW,
-                    (low >> 32) ^ d[i] ^ u64::from(l),
-                    low & LOW,
-                );
-            }
-            k = k.wrapping_add(0x9E37_79B9);
-            l = l.wrapping_add(0xBB67_AE85);
-        }
+        let counter = std::array::from_fn(|i| first.wrapping_add(i as u64));
+        let state = Counters {
+            a: counter.map(|counter| counter & LOW),
+            b: counter.map(|counter| counter >> 32),
+            c: [self.stream & LOW; BLOCK],
+            d: [self.stream >> 32; BLOCK],
+            key: [self.seed as u32, (self.seed >> 32) as u32],
+        };
+        // Written out: from one turn of a loop to the next, LLVM would forget how small the numbers are.
+        let state = state.round().round().round().round().round();
+        let Counters { a, b, c, d, .. } = state.round().round().round().round().round();
         let mut words = [0; 2 * BLOCK];
         for i in 0..BLOCK {
             words[2 * i] = a[i] << 32 | b[i];

@@ -206,26 +206,44 @@ impl Block {
         let [_, apart, stride] = self.strides;
         // SAFETY, for all of them: the caller's promise; the lines have `run` elements.
         match (stride, run) {
-            (0, 2..4) => self.each_line(from, to, |from, to| unsafe { fill::<T, 2>(from, to, run) }),
-            (0, 4..8) => self.each_line(from, to, |from, to| unsafe { fill::<T, 4>(from, to, run) }),
-            (0, 8..16) => self.each_line(from, to, |from, to| unsafe { fill::<T, 8>(from, to, run) }),
+            (0, 2..4) => {
+                self.each_line(from, to, |from, to| unsafe { fill::<T, 2>(from, to, run) })
+            }
+            (0, 4..8) => {
+                self.each_line(from, to, |from, to| unsafe { fill::<T, 4>(from, to, run) })
+            }
+            (0, 8..16) => {
+                self.each_line(from, to, |from, to| unsafe { fill::<T, 8>(from, to, run) })
+            }
             (0, _) => self.each_line(from, to, |from, to| unsafe {
                 // Read once: the compiler cannot know that writing does not change it.
                 let value = MaybeUninit::new(from.read());
                 uninit::<T>(to.cast(), run).fill(value);
             }),
-            (1, 2..4) => self.each_line(from, to, |from, to| unsafe { copy::<T, 2>(from, to, run) }),
-            (1, 4..8) => self.each_line(from, to, |from, to| unsafe { copy::<T, 4>(from, to, run) }),
-            (1, 8..16) => self.each_line(from, to, |from, to| unsafe { copy::<T, 8>(from, to, run) }),
+            (1, 2..4) => {
+                self.each_line(from, to, |from, to| unsafe { copy::<T, 2>(from, to, run) })
+            }
+            (1, 4..8) => {
+                self.each_line(from, to, |from, to| unsafe { copy::<T, 4>(from, to, run) })
+            }
+            (1, 8..16) => {
+                self.each_line(from, to, |from, to| unsafe { copy::<T, 8>(from, to, run) })
+            }
             (1, 16..32) => {
                 self.each_line(from, to, |from, to| unsafe { copy::<T, 16>(from, to, run) })
             }
             (1, _) => self.each_line(from, to, |from, to| unsafe {
                 std::ptr::copy_nonoverlapping(from, to, run);
             }),
-            (2, _) => self.each_line(from, to, |from, to| unsafe { strided::<T, 2>(from, to, run) }),
-            (3, _) => self.each_line(from, to, |from, to| unsafe { strided::<T, 3>(from, to, run) }),
-            (4, _) => self.each_line(from, to, |from, to| unsafe { strided::<T, 4>(from, to, run) }),
+            (2, _) => {
+                self.each_line(from, to, |from, to| unsafe { strided::<T, 2>(from, to, run) })
+            }
+            (3, _) => {
+                self.each_line(from, to, |from, to| unsafe { strided::<T, 3>(from, to, run) })
+            }
+            (4, _) => {
+                self.each_line(from, to, |from, to| unsafe { strided::<T, 4>(from, to, run) })
+            }
             _ if apart == 1 && lines > 1 => unsafe { self.turn(from, to) },
             _ => self.each_line(from, to, |from, to| unsafe {
                 for i in 0..run {
@@ -306,9 +324,8 @@ unsafe fn strided<T: Copy, const S: usize>(from: *const T, to: *mut T, n: usize)
         return;
     }
     // SAFETY: the caller's promise; the places do not overlap.
-    let (from, to) = unsafe {
-        (std::slice::from_raw_parts(from, (n - 1) * S + 1), uninit::<T>(to.cast(), n))
-    };
+    let (from, to) =
+        unsafe { (std::slice::from_raw_parts(from, (n - 1) * S + 1), uninit::<T>(to.cast(), n)) };
     gather_strided::<T, S>(from, to);
 }
 

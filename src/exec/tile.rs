@@ -12,8 +12,8 @@ use crate::buffer::{ALIGN, Part, Pool};
 use crate::dtype::{Element, with_dtype, with_float};
 use crate::gemm::Held;
 use crate::kernel::{
-    COLUMNS, Draws, Float, FloatKernels, STRIDE, call_columns, call_rows, call1, chain, combine_sums, finish,
-    float_kernels, rescue, spread,
+    COLUMNS, Draws, Float, FloatKernels, STRIDE, call_columns, call_rows, call1, chain,
+    combine_sums, finish, float_kernels, rescue, spread,
 };
 use crate::node::{Op, Reduction};
 use crate::plan::{

@@ -433,9 +433,8 @@ impl<T: Float, F: Fold<T>> Body<T> for JoinColumns<F> {
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, as the module states it.
-        let (out, [lines, stride]) = unsafe {
-            (result::<T>(out, n), operands[3].cast::<[usize; 2]>().read())
-        };
+        let (out, [lines, stride]) =
+            unsafe { (result::<T>(out, n), operands[3].cast::<[usize; 2]>().read()) };
         let x = operands[0].cast::<T>();
         // Few columns are held in registers.
         let mut at = 0;

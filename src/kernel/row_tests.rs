@@ -1,4 +1,3 @@
-cat > src/kernel/row_tests.rs <<'E'
 //! Kernels of rows and of columns, of every short length: rows by rows together are what each row is
 //! alone, columns are what rows are, and both are what f64 says.
 
@@ -88,7 +87,8 @@ fn rows_are_rows<T: Float>() {
                     assert!(same, "{name} of {what}");
                     let log = by_definition(Reduction::LogSumExp, one);
                     for (x, y) in one.iter().zip(&alone) {
-                        let want = if name == "log" { x.to_f64() - log } else { (x.to_f64() - log).exp() };
+                        let want =
+                            if name == "log" { x.to_f64() - log } else { (x.to_f64() - log).exp() };
                         let near = (y.to_f64() - want).abs() <= 4e-6 * (1.0 + want.abs());
                         let excused = !near && (want == y.to_f64() || !log.is_finite());
                         assert!(near || excused, "{name} of {what}: {y}, not {want}");
@@ -174,8 +174,7 @@ fn columns_are_rows<T: Float>() {
                             assert_eq!(plain(&out), plain(one), "both of {what}");
                             let want = by_rows(kernels.rows, &rows, lines, lines, T::default());
                             for (line, out) in out.chunks(stride).enumerate() {
-                                let want: Vec<T> =
-                                    (0..n).map(|c| want[c * lines + line]).collect();
+                                let want: Vec<T> = (0..n).map(|c| want[c * lines + line]).collect();
                                 assert_eq!(plain(&out[..n]), plain(&want), "line {line}, {what}");
                                 let between = &out[n..];
                                 assert!(between.iter().all(|x| x.to_f64() == -77.0), "{what}");
@@ -207,7 +206,8 @@ fn lines_are_joined<T: Float>() {
                     let (to, x) = (out.as_mut_ptr().cast(), x.as_ptr().cast());
                     // SAFETY: so many lines of n elements.
                     unsafe { call_columns(kernels.join_columns[part], n, lines, n, to, [x, x]) };
-                    let what = format!("{part}, {lines} lines of {n}, {special:?} {}", level.name());
+                    let what =
+                        format!("{part}, {lines} lines of {n}, {special:?} {}", level.name());
                     assert_eq!(plain(&out), plain(&want), "{what}");
                 }
             }

@@ -4,9 +4,9 @@ use crate::dtype::{DType, Element, with_dtype, with_float};
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::Core;
 use crate::id::NodeId;
-use crate::node::Op;
 use crate::kernel::Draws;
 use crate::level::Level;
+use crate::node::Op;
 use crate::random::Stream;
 use crate::shape::MAX_RANK;
 

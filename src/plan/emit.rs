@@ -617,7 +617,8 @@ impl Emitter {
                 let kernels = float_kernels(input_dtype, level);
                 let inner = match node.op {
                     Op::Softmax | Op::LogSoftmax => {
-                        Groups::along(&core.dims(node.shape), core.list(node.list)[0] as usize).inner
+                        Groups::along(&core.dims(node.shape), core.list(node.list)[0] as usize)
+                            .inner
                     }
                     _ => 1,
                 };
