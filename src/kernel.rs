@@ -9,6 +9,14 @@
 use std::marker::PhantomData;
 
 pub(crate) use chain::{Act, Form, Link, Reach, chain, forms};
+use columns::{ArgColumns, JoinColumns, LogSumExpColumns, SoftmaxColumns, take_in};
+pub(crate) use columns::{Bits, call_columns};
+pub(crate) use draws::Draws;
+use rows::{
+    ArgRows, Best, Close, ExtremeRows, Fold, Into, Open, ScaledRows, SpreadRows, Sum, SumRows,
+};
+pub(crate) use rows::{STRIDE, SUM_BLOCK, Total, call_rows, combine_sums, finish, rescue};
+use softmax::{LogSoftmaxRows, LogSumExpRows, SoftmaxRows, SoftmaxesRows};
 
 use crate::dtype::{DType, Element};
 use crate::lane::{Fused, Lanes, W32, W64};
@@ -56,6 +64,8 @@ pub(crate) trait Body<T> {
 pub(crate) trait Float: Element + PartialOrd {
     type Wide: Lanes<Elem = Self>;
     type Scalar: Lanes<Elem = Self>;
+    /// Bits as wide as it.
+    type Bits: Bits;
 
     fn plus(self, other: Self) -> Self;
     fn minus(self, other: Self) -> Self;
@@ -63,6 +73,8 @@ pub(crate) trait Float: Element + PartialOrd {
     fn over(self, other: Self) -> Self;
     fn root(self) -> Self;
     fn size(self) -> Self;
+    fn bits(self) -> Self::Bits;
+    fn from_bits(bits: Self::Bits) -> Self;
 
     /// The smallest number with all digits.
     const SMALL: Self;
@@ -82,10 +94,11 @@ const fn power_of_two(exponent: i64) -> f64 {
 }
 
 macro_rules! float {
-    ($t:ty, $wide:ty, $tiny:literal, $up:literal, $down:literal) => {
+    ($t:ty, $wide:ty, $bits:ty, $tiny:literal, $up:literal, $down:literal) => {
         impl Float for $t {
             type Wide = $wide;
             type Scalar = Fused<$t>;
+            type Bits = $bits;
 
             const SMALL: Self = <$t>::MIN_POSITIVE;
             const IS_NARROW: bool = size_of::<$t>() < size_of::<f64>();
@@ -117,11 +130,19 @@ macro_rules! float {
             fn size(self) -> Self {
                 self.abs()
             }
+            #[inline(always)]
+            fn bits(self) -> $bits {
+                self.to_bits()
+            }
+            #[inline(always)]
+            fn from_bits(bits: $bits) -> Self {
+                Self::from_bits(bits)
+            }
         }
     };
 }
-float!(f32, W32, -50, 100, -80);
-float!(f64, W64, -480, 600, -600);
+float!(f32, W32, u32, -50, 100, -80);
+float!(f64, W64, u64, -480, 600, -600);
 
 /// # Safety
 /// As for [`Kernel`].
@@ -704,168 +725,7 @@ pub(crate) fn elementwise(op: Op, operand: DType, result: DType, level: Level) -
     }
 }
 
-// ---- rows: one operand of n elements ----
-
-/// Elements that are reduced side by side. The same at every level, so that a sum is the same
-/// bit for bit wherever it is made.
-pub(crate) const STRIDE: usize = 16;
-
-/// Joins a stretch of a row into `STRIDE` accumulators.
-#[inline(always)]
-fn fold_into<T: Copy>(acc: &mut [T; STRIDE], row: &[T], join: impl Fn(T, T) -> T) {
-    let (whole, rest) = row.as_chunks::<STRIDE>();
-    for chunk in whole {
-        for k in 0..STRIDE {
-            acc[k] = join(acc[k], chunk[k]);
-        }
-    }
-    for (k, &x) in rest.iter().enumerate() {
-        acc[k] = join(acc[k], x);
-    }
-}
-
-/// Joins the accumulators.
-#[inline(always)]
-fn close<T: Copy>(mut acc: [T; STRIDE], join: impl Fn(T, T) -> T) -> T {
-    let mut width = STRIDE;
-    while width > 1 {
-        width /= 2;
-        for k in 0..width {
-            acc[k] = join(acc[k], acc[k + width]);
-        }
-    }
-    acc[0]
-}
-
-/// Reduces a row with `STRIDE` accumulators; `join` must be associative up to rounding, and
-/// `first` neutral.
-#[inline(always)]
-fn fold_row<T: Copy>(row: &[T], first: T, join: impl Fn(T, T) -> T + Copy) -> T {
-    let mut acc = [first; STRIDE];
-    fold_into(&mut acc, row, join);
-    close(acc, join)
-}
-
-/// Elements of a row that are summed in its own precision before the sum goes on in f64.
-pub(crate) const SUM_BLOCK: usize = 1024;
-
-/// What a sum takes of an element: the element itself, or its square.
-#[inline(always)]
-fn term<T: Float, const SQUARE: bool>(x: T) -> T {
-    if SQUARE { x.times(x) } else { x }
-}
-
-/// The sum of a row's terms. Blocks are summed in the element's precision and added up in f64 with
-/// the lost low part carried along, so the error does not grow with the length of the row.
-#[inline(always)]
-fn row_total<T: Float, const SQUARE: bool>(row: &[T], scale: T) -> f64 {
-    let mut total = Total::default();
-    for block in row.chunks(SUM_BLOCK) {
-        let mut lanes = [T::default(); STRIDE];
-        fold_into(&mut lanes, block, |a, x| a.plus(term::<T, SQUARE>(x.times(scale))));
-        total.add(close(lanes, |a, b| a.plus(b)).to_f64());
-    }
-    total.value()
-}
-
-/// The sum of a row's terms, one element.
-struct SumRow<const SQUARE: bool>;
-
-impl<T: Float, const SQUARE: bool> Body<T> for SumRow<SQUARE> {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, with one operand and one element of result.
-        let (out, row): (&mut [T], &[T]) = unsafe { (result(out, 1), operand(operands, 0, n)) };
-        out[0] = T::from_f64(row_total::<T, SQUARE>(row, T::from_f64(1.0)));
-    }
-}
-
-/// The mean of a row, or (`SQUARE`) its Euclidean norm: one element.
-struct ScaledRow<const SQUARE: bool>;
-
-impl<T: Float, const SQUARE: bool> Body<T> for ScaledRow<SQUARE> {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, with one operand and one element of result.
-        let (out, row): (&mut [T], &[T]) = unsafe { (result(out, 1), operand(operands, 0, n)) };
-        let reduction = if SQUARE { Reduction::Norm } else { Reduction::Mean };
-        let total = row_total::<T, SQUARE>(row, T::from_f64(1.0));
-        out[0] = finish(reduction, total, n, 1.0);
-        if let Some(scale) = rescue(reduction, out[0]) {
-            let total = row_total::<T, SQUARE>(row, T::from_f64(scale));
-            out[0] = finish(reduction, total, n, scale);
-        }
-    }
-}
-
-/// By what the elements have to be multiplied to get a result that is right, after one that left the
-/// range of its type on the way: `None` if it did not.
-pub(crate) fn rescue<T: Float>(reduction: Reduction, result: T) -> Option<f64> {
-    let result = result.to_f64();
-    match reduction {
-        // More than the number of elements, which is all by which a sum exceeds the largest of them.
-        Reduction::Mean if !result.is_finite() => Some(power_of_two(-64)),
-        Reduction::Norm if result == f64::INFINITY => Some(T::DOWN),
-        Reduction::Norm if result < T::TINY => Some(T::UP),
-        _ => None,
-    }
-}
-
-/// What a reduction makes of the sum of `count` terms, whose elements were multiplied by `scale`.
-pub(crate) fn finish<T: Float>(reduction: Reduction, total: f64, count: usize, scale: f64) -> T {
-    match reduction {
-        Reduction::Mean if scale == 1.0 => T::from_f64(total / count as f64),
-        // A mean is not beyond the largest number, but may be by rounding.
-        Reduction::Mean if total.is_finite() => {
-            let largest = T::DTYPE.largest();
-            T::from_f64((total / count as f64 / scale).clamp(-largest, largest))
-        }
-        Reduction::Norm => T::from_f64(total.sqrt() / scale),
-        _ => T::from_f64(total),
-    }
-}
-
-/// A sum with the low part that additions lost carried along (A. Neumaier, 1974).
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Total {
-    sum: f64,
-    lost: f64,
-}
-
-impl Total {
-    #[inline(always)]
-    pub(crate) fn add(&mut self, x: f64) {
-        let sum = self.sum + x;
-        let lost =
-            if self.sum.abs() >= x.abs() { (self.sum - sum) + x } else { (x - sum) + self.sum };
-        // An infinite sum has lost nothing (the difference would be NaN).
-        self.lost += if sum.is_finite() { lost } else { 0.0 };
-        self.sum = sum;
-    }
-
-    /// Adds the sum of a block: as it is, if there are digits enough for many.
-    #[inline(always)]
-    pub(crate) fn add_block<T: Float>(&mut self, x: T) {
-        if T::IS_NARROW {
-            self.sum += x.to_f64();
-        } else {
-            self.add(x.to_f64());
-        }
-    }
-
-    #[inline(always)]
-    pub(crate) fn value(&self) -> f64 {
-        self.sum + self.lost
-    }
-}
-
-/// The sum of the sums of a row's blocks, as [`SumRow`] makes it.
-pub(crate) fn combine_sums<T: Float>(sums: &[T]) -> f64 {
-    let mut total = Total::default();
-    sums.iter().for_each(|&sum| total.add(sum.to_f64()));
-    total.value()
-}
+// ---- sums of sums: one a column ----
 
 /// Columns whose sums are combined at once.
 pub(crate) const COLUMNS: usize = 32;
@@ -908,313 +768,17 @@ fn add_row<T: Float>(sums: &mut [f64], lost: &mut [f64], row: &[T]) {
     }
 }
 
-/// What the lanes of a sum begin with, what goes into them, and what comes out.
-struct OpenSum;
-struct IntoSum<const SQUARE: bool>;
-struct CloseSum;
-
-impl<T: Float> Body<T> for OpenSum {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(_: usize, out: *mut u8, _: &Operands) {
-        // SAFETY: the caller's promise: the result is STRIDE elements.
-        unsafe { result(out, STRIDE) }.fill(T::default());
-    }
-}
-
-impl<T: Float, const SQUARE: bool> Body<T> for IntoSum<SQUARE> {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, with one operand and lanes as the result.
-        let (lanes, row): (&mut [T; STRIDE], &[T]) =
-            unsafe { (&mut *out.cast(), operand(operands, 0, n)) };
-        fold_into(lanes, row, |a, x| a.plus(term::<T, SQUARE>(x)));
-    }
-}
-
-impl<T: Float> Body<T> for CloseSum {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(_: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise: lanes as the operand, one element of result.
-        let lanes: [T; STRIDE] = unsafe { operands[0].cast::<[T; STRIDE]>().read() };
-        // SAFETY: as above.
-        unsafe { out.cast::<T>().write(close(lanes, |a, b| a.plus(b))) };
-    }
-}
-
-/// The largest (`MAX`) or smallest element of a row; NaN if there is one.
-struct ExtremeRow<const MAX: bool>;
-
-/// The better one of two; NaN wins.
-#[inline(always)]
-fn better<T: Float, const MAX: bool>(a: T, b: T) -> T {
-    let better = if MAX { b > a } else { b < a };
-    #[allow(clippy::eq_op)] // a number that is not itself is NaN
-    if better | (b != b) { b } else { a }
-}
-
-/// What every number is better than, or equal to.
-#[inline(always)]
-fn worst<T: Float, const MAX: bool>() -> T {
-    T::from_f64(if MAX { f64::NEG_INFINITY } else { f64::INFINITY })
-}
-
-#[inline(always)]
-fn extreme_of<T: Float, const MAX: bool>(row: &[T]) -> T {
-    // NaNs are looked for apart: the comparison alone is one instruction for a whole vector.
-    #[allow(clippy::eq_op)] // a number that is not itself is NaN
-    let has_nan = row.iter().fold(false, |any, &x| any | (x != x));
-    if has_nan {
-        return T::from_f64(f64::NAN);
-    }
-    // By blocks, as sums are, so that a row which comes in pieces has the same zero among equals.
-    let beyond = |a: T, b: T| if if MAX { b > a } else { b < a } { b } else { a };
-    let mut best = worst::<T, MAX>();
-    for (k, block) in row.chunks(SUM_BLOCK).enumerate() {
-        let one = fold_row(block, worst::<T, MAX>(), beyond);
-        best = if k == 0 { one } else { beyond(best, one) };
-    }
-    best
-}
-
-/// As the parts of a sum.
-struct OpenExtreme<const MAX: bool>;
-struct IntoExtreme<const MAX: bool>;
-struct CloseExtreme<const MAX: bool>;
-
-impl<T: Float, const MAX: bool> Body<T> for OpenExtreme<MAX> {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(_: usize, out: *mut u8, _: &Operands) {
-        // SAFETY: the caller's promise: the result is STRIDE elements.
-        unsafe { result(out, STRIDE) }.fill(worst::<T, MAX>());
-    }
-}
-
-impl<T: Float, const MAX: bool> Body<T> for IntoExtreme<MAX> {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, with one operand and lanes as the result.
-        let (lanes, row): (&mut [T; STRIDE], &[T]) =
-            unsafe { (&mut *out.cast(), operand(operands, 0, n)) };
-        fold_into(lanes, row, better::<T, MAX>);
-    }
-}
-
-impl<T: Float, const MAX: bool> Body<T> for CloseExtreme<MAX> {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(_: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise: lanes as the operand, one element of result.
-        let lanes: [T; STRIDE] = unsafe { operands[0].cast::<[T; STRIDE]>().read() };
-        // SAFETY: as above.
-        unsafe { out.cast::<T>().write(close(lanes, better::<T, MAX>)) };
-    }
-}
-
-impl<T: Float, const MAX: bool> Body<T> for ExtremeRow<MAX> {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, with one operand and one element of result.
-        let (out, row): (&mut [T], &[T]) = unsafe { (result(out, 1), operand(operands, 0, n)) };
-        out[0] = extreme_of::<T, MAX>(row);
-    }
-}
-
-/// Where the first of a row's extremes is, as i64; the first NaN if there is one.
-struct ArgRow<const MAX: bool>;
-
-impl<T: Float, const MAX: bool> Body<T> for ArgRow<MAX> {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, with one operand and one i64 of result.
-        let (out, row): (&mut [i64], &[T]) = unsafe { (result(out, 1), operand(operands, 0, n)) };
-        if n <= STRIDE {
-            // Not worth the beginning and the end of a loop over vectors.
-            let (mut best, mut first) = (row[0], 0);
-            for (i, &x) in row.iter().enumerate() {
-                let beyond = if MAX { x > best } else { x < best };
-                #[allow(clippy::eq_op)] // a number that is not itself is NaN
-                let is_better = (best == best) & (beyond | (x != x));
-                first = if is_better { i } else { first };
-                best = if is_better { x } else { best };
-            }
-            out[0] = first as i64;
-            return;
-        }
-        let best = extreme_of::<T, MAX>(row);
-        #[allow(clippy::eq_op)] // a number that is not itself is NaN
-        let first = match best == best {
-            true => first_place(row, |x| x == best),
-            false => first_place(row, |x| x != x),
-        };
-        out[0] = first as i64;
-    }
-}
-
-/// The place of the first element that is sought, in a row that has one.
-#[inline(always)]
-fn first_place<T: Copy>(row: &[T], is_sought: impl Fn(T) -> bool) -> usize {
-    // Blocks without a branch, and then the place in the block.
-    const BLOCK: usize = 64;
-    let blocks = row.as_chunks::<BLOCK>().0;
-    let holds = |block: &[T; BLOCK]| block.iter().fold(false, |any, &x| any | is_sought(x));
-    let start = blocks.iter().position(holds).unwrap_or(blocks.len()) * BLOCK;
-    start + row[start..].iter().position(|&x| is_sought(x)).unwrap_or(0)
-}
-
-/// Elements of a row that are taken through the exponential function at a time, on the stack.
-const EXP_BLOCK: usize = 256;
-
-/// e^(x - shift)
-struct ShiftedExp(f64);
-
-impl Lanewise<1> for ShiftedExp {
-    #[inline(always)]
-    fn apply<L: Lanes>(&self, [x]: [L; 1]) -> L {
-        (x - L::lit(self.0)).exp()
-    }
-}
-
-/// Writes e^(x - shift) of a row; their sum.
-#[inline(always)]
-fn shifted_exps<L: Lanes<Elem = T>, T: Float>(out: &mut [T], row: &[T], shift: T) -> f64 {
-    let mut total = Total::default();
-    for (out, row) in out.chunks_mut(EXP_BLOCK).zip(row.chunks(EXP_BLOCK)) {
-        each::<L, 1>(out, [row], &ShiftedExp(shift.to_f64()));
-        total.add(fold_row(out, T::default(), |a, b| a.plus(b)).to_f64());
-    }
-    total.value()
-}
-
-/// [`shifted_exps`] for those who only want the sum.
-#[inline(always)]
-fn shifted_sum<L: Lanes<Elem = T>, T: Float>(row: &[T], shift: T) -> f64 {
-    let mut total = Total::default();
-    let mut scratch = [T::default(); EXP_BLOCK];
-    for block in row.chunks(EXP_BLOCK) {
-        let scratch = &mut scratch[..block.len()];
-        each::<L, 1>(scratch, [block], &ShiftedExp(shift.to_f64()));
-        total.add(fold_row(scratch, T::default(), |a, b| a.plus(b)).to_f64());
-    }
-    total.value()
-}
-
-/// Divides a row by a number: by its inverse, rounded once, as the number itself would be.
-#[inline(always)]
-fn share_out<T: Float>(row: &mut [T], total: f64) {
-    let inverse = T::from_f64(1.0 / total);
-    for y in row {
-        *y = y.times(inverse);
-    }
-}
-
-/// log sum e^x of a row, one element.
-struct LogSumExpRow;
-
-impl<T: Float> Body<T> for LogSumExpRow {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, with one operand and one element of result.
-        let (out, row): (&mut [T], &[T]) = unsafe { (result(out, 1), operand(operands, 0, n)) };
-        let largest = extreme_of::<T, true>(row);
-        // An infinite maximum cannot be taken off; without it the sum is 0 or infinite, as it is.
-        let shift = if largest.to_f64().is_finite() { largest } else { T::default() };
-        let sum = shifted_sum::<L, T>(row, shift);
-        out[0] = T::from_f64(shift.to_f64() + Real::ln(sum));
-    }
-}
-
-/// The softmax of a row.
-struct SoftmaxRow;
-
-impl<T: Float> Body<T> for SoftmaxRow {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, with one operand.
-        let (out, row): (&mut [T], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
-        if row.is_empty() {
-            return;
-        }
-        // The plain maximum: a row of -inf, or with +inf, is NaN, as in PyTorch.
-        let largest = extreme_of::<T, true>(row);
-        let total = shifted_exps::<L, T>(out, row, largest);
-        share_out(out, total);
-    }
-}
-
-/// (x - a) - b, in this order: the first difference is exact where it matters.
-struct ShiftedTwice(f64, f64);
-
-impl Lanewise<1> for ShiftedTwice {
-    #[inline(always)]
-    fn apply<L: Lanes>(&self, [x]: [L; 1]) -> L {
-        (x - L::lit(self.0)) - L::lit(self.1)
-    }
-}
-
-/// The logarithm of the softmax of a row.
-struct LogSoftmaxRow;
-
-impl<T: Float> Body<T> for LogSoftmaxRow {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, with one operand.
-        let (out, row): (&mut [T], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
-        if row.is_empty() {
-            return;
-        }
-        let largest = extreme_of::<T, true>(row);
-        let log = Real::ln(shifted_sum::<L, T>(row, largest));
-        each::<L, 1>(out, [row], &ShiftedTwice(largest.to_f64(), log));
-    }
-}
-
-/// The logarithm of the softmax of a row and the softmax itself. Operands: the row, and the place
-/// where the softmax is written.
-struct SoftmaxesRow;
-
-impl<T: Float> Body<T> for SoftmaxesRow {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise: operands as the struct says, the second being its alone,
-        // so that writing through it is allowed.
-        let (log, shares, row): (&mut [T], &mut [T], &[T]) =
-            unsafe { (result(out, n), result(operands[1].cast_mut(), n), operand(operands, 0, n)) };
-        if row.is_empty() {
-            return;
-        }
-        let largest = extreme_of::<T, true>(row);
-        let total = shifted_exps::<L, T>(shares, row, largest);
-        share_out(shares, total);
-        each::<L, 1>(log, [row], &ShiftedTwice(largest.to_f64(), Real::ln(total)));
-    }
-}
-
 // ---- accumulation: the result is also an operand ----
 
-/// out += x, or its square: gradients that add up, and sums over outer axes.
-struct Accumulate<const SQUARE: bool>;
+/// Takes x into out: gradients that add up, and reductions over outer axes.
+struct Accumulate<F>(PhantomData<F>);
 
-impl<T: Float, const SQUARE: bool> Body<T> for Accumulate<SQUARE> {
+impl<T: Float, F: Fold<T>> Body<T> for Accumulate<F> {
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with one operand.
         let (out, x): (&mut [T], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
-        for (out, &x) in out.iter_mut().zip(x) {
-            *out = out.plus(term::<T, SQUARE>(x));
-        }
-    }
-}
-
-/// out = the larger (`MAX`) or smaller of out and x; NaN wins.
-struct AccumulateExtreme<const MAX: bool>;
-
-impl<T: Float, const MAX: bool> Body<T> for AccumulateExtreme<MAX> {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, with one operand.
-        let (out, x): (&mut [T], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
-        for (out, &x) in out.iter_mut().zip(x) {
-            *out = better::<T, MAX>(*out, x);
-        }
+        take_in::<T, F>(out, x);
     }
 }
 
@@ -1284,27 +848,46 @@ impl<T: Float> Body<T> for AdamStep {
     }
 }
 
+/// What is done along the last axis, and along another one.
+#[derive(Clone, Copy)]
+pub(crate) struct Slabs {
+    pub(crate) rows: Kernel,
+    pub(crate) columns: Kernel,
+}
+
+impl Slabs {
+    /// The kernel where so many elements lie behind the axis.
+    pub(crate) fn before(&self, inner: usize) -> Kernel {
+        if inner == 1 { self.rows } else { self.columns }
+    }
+}
+
+const fn slabs<R: Body<T>, C: Body<T>, T: Float>(level: Level) -> Slabs {
+    Slabs { rows: at::<R, T>(level), columns: at::<C, T>(level) }
+}
+
 /// The kernels for one float type at one level.
 pub(crate) struct FloatKernels {
     eval: [Kernel; Elem::ALL.len()],
     pull: [[Kernel; 2]; Elem::ALL.len()],
-    /// By reduction: sum, sum of squares, maximum, minimum. A block at once; begins, feeds and reads
-    /// lanes; joins rows.
+    /// By reduction: sum, sum of squares, maximum, minimum. Rows at once, or blocks of them; begins,
+    /// feeds and reads accumulators; joins a line into another one; joins lines.
     block: [Kernel; 4],
     open: [Kernel; 4],
     fold_into: [Kernel; 4],
     close: [Kernel; 4],
     join: [Kernel; 4],
+    join_columns: [Kernel; 4],
     combine_columns: Kernel,
-    mean_row: Kernel,
-    norm_row: Kernel,
-    arg_row: [Kernel; 2],
-    logsumexp_row: Kernel,
-    pub(crate) softmax_row: Kernel,
-    pub(crate) log_softmax_row: Kernel,
+    mean_rows: Kernel,
+    norm_rows: Kernel,
+    arg: [Slabs; 2],
+    logsumexp: Slabs,
+    pub(crate) softmax: Slabs,
+    pub(crate) log_softmax: Slabs,
     /// Both: the logarithm to the result, the softmax to the second operand, which must then be valid
     /// for writing and overlap nothing.
-    pub(crate) softmaxes_row: Kernel,
+    pub(crate) softmaxes: Slabs,
     /// out = sin a, and cos a is written to b, which must then be valid for writing and overlap
     /// nothing: both as `Sin` and `Cos` would give them.
     pub(crate) sincos: Kernel,
@@ -1318,45 +901,54 @@ const fn table<T: Float>(level: Level) -> FloatKernels {
         eval: evals::<T>(level),
         pull: pulls::<T>(level),
         block: [
-            at::<SumRow<false>, T>(level),
-            at::<SumRow<true>, T>(level),
-            at::<ExtremeRow<true>, T>(level),
-            at::<ExtremeRow<false>, T>(level),
+            at::<SumRows<false>, T>(level),
+            at::<SumRows<true>, T>(level),
+            at::<ExtremeRows<true>, T>(level),
+            at::<ExtremeRows<false>, T>(level),
         ],
         open: [
-            at::<OpenSum, T>(level),
-            at::<OpenSum, T>(level),
-            at::<OpenExtreme<true>, T>(level),
-            at::<OpenExtreme<false>, T>(level),
+            at::<Open<Sum<false>>, T>(level),
+            at::<Open<Sum<true>>, T>(level),
+            at::<Open<Best<true>>, T>(level),
+            at::<Open<Best<false>>, T>(level),
         ],
         fold_into: [
-            at::<IntoSum<false>, T>(level),
-            at::<IntoSum<true>, T>(level),
-            at::<IntoExtreme<true>, T>(level),
-            at::<IntoExtreme<false>, T>(level),
+            at::<Into<Sum<false>>, T>(level),
+            at::<Into<Sum<true>>, T>(level),
+            at::<Into<Best<true>>, T>(level),
+            at::<Into<Best<false>>, T>(level),
         ],
         close: [
-            at::<CloseSum, T>(level),
-            at::<CloseSum, T>(level),
-            at::<CloseExtreme<true>, T>(level),
-            at::<CloseExtreme<false>, T>(level),
+            at::<Close<Sum<false>>, T>(level),
+            at::<Close<Sum<true>>, T>(level),
+            at::<Close<Best<true>>, T>(level),
+            at::<Close<Best<false>>, T>(level),
         ],
         join: [
-            at::<Accumulate<false>, T>(level),
-            at::<Accumulate<true>, T>(level),
-            at::<AccumulateExtreme<true>, T>(level),
-            at::<AccumulateExtreme<false>, T>(level),
+            at::<Accumulate<Sum<false>>, T>(level),
+            at::<Accumulate<Sum<true>>, T>(level),
+            at::<Accumulate<Best<true>>, T>(level),
+            at::<Accumulate<Best<false>>, T>(level),
+        ],
+        join_columns: [
+            at::<JoinColumns<Sum<false>>, T>(level),
+            at::<JoinColumns<Sum<true>>, T>(level),
+            at::<JoinColumns<Best<true>>, T>(level),
+            at::<JoinColumns<Best<false>>, T>(level),
         ],
         combine_columns: at::<CombineColumns, T>(level),
-        mean_row: at::<ScaledRow<false>, T>(level),
-        norm_row: at::<ScaledRow<true>, T>(level),
-        arg_row: [at::<ArgRow<true>, T>(level), at::<ArgRow<false>, T>(level)],
-        logsumexp_row: at::<LogSumExpRow, T>(level),
-        softmax_row: at::<SoftmaxRow, T>(level),
-        log_softmax_row: at::<LogSoftmaxRow, T>(level),
-        softmaxes_row: at::<SoftmaxesRow, T>(level),
+        mean_rows: at::<ScaledRows<false>, T>(level),
+        norm_rows: at::<ScaledRows<true>, T>(level),
+        arg: [
+            slabs::<ArgRows<true>, ArgColumns<true>, T>(level),
+            slabs::<ArgRows<false>, ArgColumns<false>, T>(level),
+        ],
+        logsumexp: slabs::<LogSumExpRows, LogSumExpColumns, T>(level),
+        softmax: slabs::<SoftmaxRows, SoftmaxColumns<true, false>, T>(level),
+        log_softmax: slabs::<LogSoftmaxRows, SoftmaxColumns<false, true>, T>(level),
+        softmaxes: slabs::<SoftmaxesRows, SoftmaxColumns<true, true>, T>(level),
         sincos: at::<SinCos, T>(level),
-        accumulate: at::<Accumulate<false>, T>(level),
+        accumulate: at::<Accumulate<Sum<false>>, T>(level),
         sgd: at::<SgdStep, T>(level),
         adam: at::<AdamStep, T>(level),
     }
@@ -1377,27 +969,31 @@ pub(crate) fn float_kernels(dtype: DType, level: Level) -> &'static FloatKernels
 }
 
 impl FloatKernels {
-    /// Reduces a row to one element.
-    pub(crate) fn row(&self, reduction: Reduction) -> Kernel {
+    /// Reduces rows to one element each.
+    pub(crate) fn rows(&self, reduction: Reduction) -> Kernel {
         match reduction {
-            Reduction::Mean => self.mean_row,
-            Reduction::Norm => self.norm_row,
-            Reduction::LogSumExp => self.logsumexp_row,
+            Reduction::Mean => self.mean_rows,
+            Reduction::Norm => self.norm_rows,
+            Reduction::LogSumExp => self.logsumexp.rows,
             reduction => self.block(reduction),
         }
     }
 
-    /// Reduces a block to one partial result.
+    /// Reduces rows, or blocks of them, to one partial result each.
     pub(crate) fn block(&self, reduction: Reduction) -> Kernel {
         self.block[part(reduction)]
     }
 
-    /// Finds the first extreme of a row: one i64.
-    pub(crate) fn arg(&self, which: Extreme) -> Kernel {
+    /// Finds the first extremes of rows or columns: one i64 each.
+    pub(crate) fn arg(&self, which: Extreme) -> &Slabs {
         match which {
-            Extreme::Max => self.arg_row[0],
-            Extreme::Min => self.arg_row[1],
+            Extreme::Max => &self.arg[0],
+            Extreme::Min => &self.arg[1],
         }
+    }
+
+    pub(crate) fn logsumexp(&self) -> &Slabs {
+        &self.logsumexp
     }
 
     /// Sets `STRIDE` lanes to what a reduction begins with.
@@ -1420,6 +1016,11 @@ impl FloatKernels {
         self.join[part(reduction)]
     }
 
+    /// Joins lines to one line of partial results, in their order.
+    pub(crate) fn join_columns(&self, reduction: Reduction) -> Kernel {
+        self.join_columns[part(reduction)]
+    }
+
     /// Adds up columns of partial sums; see [`CombineColumns`].
     pub(crate) fn combine_columns(&self) -> Kernel {
         self.combine_columns
@@ -1437,9 +1038,27 @@ fn part(reduction: Reduction) -> usize {
     }
 }
 
+/// Repeats each of `n` elements of so many bytes along a row; called as kernels of rows are.
+pub(crate) fn spread(size: usize, level: Level) -> Kernel {
+    static SPREAD: [Levels; 3] =
+        [plain::<SpreadRows, u8>(), plain::<SpreadRows, u32>(), plain::<SpreadRows, u64>()];
+    let kernels = match size {
+        1 => &SPREAD[0],
+        4 => &SPREAD[1],
+        _ => &SPREAD[2],
+    };
+    kernels[level as usize]
+}
+
 mod chain;
+mod columns;
+mod draws;
 #[cfg(all(test, target_arch = "x86_64"))]
 mod machine_code;
 mod register;
+#[cfg(test)]
+mod row_tests;
+mod rows;
+mod softmax;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 //! 1, 2, 3", SC 2011; it passes BigCrush and is the generator of several array libraries.
 
 /// Four random words for a counter.
+#[cfg(test)]
 fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     let ([mut a, mut b, mut c, mut d], [mut k, mut l]) = (counter, key);
     for _ in 0..10 {
@@ -15,6 +16,34 @@ fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
         l = l.wrapping_add(0xBB67_AE85);
     }
     [a, b, c, d]
+}
+
+/// Counters that are taken at a time.
+pub(crate) const BLOCK: usize = 8;
+
+const LOW: u64 = 0xffff_ffff;
+
+/// The state of as many counters: words of 32 bits, but in lanes of 64, which is how vectors multiply.
+struct Counters {
+    a: [u64; BLOCK],
+    b: [u64; BLOCK],
+    c: [u64; BLOCK],
+    d: [u64; BLOCK],
+    key: [u32; 2],
+}
+
+impl Counters {
+    /// One round of [`philox`].
+    #[inline(always)]
+    fn round(self) -> Self {
+        let Self { mut a, mut b, mut c, mut d, key: [k, l] } = self;
+        for i in 0..BLOCK {
+            let (low, high) = (a[i] * 0xD251_1F53, c[i] * 0xCD9E_8D57);
+            (a[i], b[i]) = ((high >> 32) ^ b[i] ^ u64::from(k), high & LOW);
+            (c[i], d[i]) = ((low >> 32) ^ d[i] ^ u64::from(l), low & LOW);
+        }
+        Self { a, b, c, d, key: [k.wrapping_add(0x9E37_79B9), l.wrapping_add(0xBB67_AE85)] }
+    }
 }
 
 /// A sequence of random numbers.
@@ -31,21 +60,44 @@ impl Stream {
     }
 
     /// Two random words.
+    #[cfg(test)]
     fn words(self, i: u64) -> [u64; 2] {
         let counter = [i as u32, (i >> 32) as u32, self.stream as u32, (self.stream >> 32) as u32];
         let [a, b, c, d] = philox(counter, [self.seed as u32, (self.seed >> 32) as u32]);
         [u64::from(a) << 32 | u64::from(b), u64::from(c) << 32 | u64::from(d)]
     }
 
+    /// The words of `BLOCK` counters from `first` on, as `words` gives them, side by side.
+    #[inline(always)]
+    pub(crate) fn words_block(self, first: u64) -> [u64; 2 * BLOCK] {
+        let counter = std::array::from_fn(|i| first.wrapping_add(i as u64));
+        let state = Counters {
+            a: counter.map(|counter| counter & LOW),
+            b: counter.map(|counter| counter >> 32),
+            c: [self.stream & LOW; BLOCK],
+            d: [self.stream >> 32; BLOCK],
+            key: [self.seed as u32, (self.seed >> 32) as u32],
+        };
+        // Written out: from one turn of a loop to the next, LLVM would forget how small the numbers are.
+        let state = state.round().round().round().round().round();
+        let Counters { a, b, c, d, .. } = state.round().round().round().round().round();
+        let mut words = [0; 2 * BLOCK];
+        for i in 0..BLOCK {
+            words[2 * i] = a[i] << 32 | b[i];
+            words[2 * i + 1] = c[i] << 32 | d[i];
+        }
+        words
+    }
+
     /// The `i`-th pair of numbers in [0, 1), multiples of 2^-53.
+    #[cfg(test)]
     pub(crate) fn uniform(self, i: u64) -> [f64; 2] {
         self.words(i).map(|word| (word >> 11) as f64 * (1.0 / (1u64 << 53) as f64))
     }
 
-    /// The `i`-th pair of independent standard normal numbers, by the method of G. Box and
+    /// A pair of independent standard normal numbers from one of equally likely ones, by the method of G. Box and
     /// M. Muller, "A note on the generation of random normal deviates", 1958.
-    pub(crate) fn normal(self, i: u64) -> [f64; 2] {
-        let [u, v] = self.uniform(i);
+    pub(crate) fn normal([u, v]: [f64; 2]) -> [f64; 2] {
         let (radius, angle) = ((-2.0 * libm::log(1.0 - u)).sqrt(), std::f64::consts::TAU * v);
         [radius * libm::cos(angle), radius * libm::sin(angle)]
     }
@@ -73,6 +125,17 @@ mod tests {
     }
 
     #[test]
+    fn blocks_are_the_words_one_by_one() {
+        for (seed, id) in [(0, 0), (7, 1), (u64::MAX, u64::MAX), (0x1234_5678_9abc_def0, 1 << 40)] {
+            let stream = Stream::new(seed, id);
+            for first in [0, 1, 1000, u64::from(u32::MAX) - 3, u64::MAX - 2] {
+                let want = (0..BLOCK as u64).flat_map(|i| stream.words(first.wrapping_add(i)));
+                assert_eq!(stream.words_block(first).to_vec(), want.collect::<Vec<u64>>());
+            }
+        }
+    }
+
+    #[test]
     fn moments_are_those_of_the_distributions() {
         let stream = Stream::new(7, 1);
         let n = 100_000u64;
@@ -85,7 +148,7 @@ mod tests {
         // Five standard errors of 200,000 draws.
         let (mean, var) = moments(&|i| stream.uniform(i));
         assert!((mean - 0.5).abs() < 0.0033 && (var - 1.0 / 12.0).abs() < 0.001, "{mean} {var}");
-        let (mean, var) = moments(&|i| stream.normal(i));
+        let (mean, var) = moments(&|i| Stream::normal(stream.uniform(i)));
         assert!(mean.abs() < 0.0112 && (var - 1.0).abs() < 0.016, "{mean} {var}");
     }
 }

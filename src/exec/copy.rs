@@ -45,9 +45,17 @@ impl Cursor {
         let Some(last) = rank.checked_sub(1) else { return (0, 0, 1) };
         let (dims, strides) = (self.layout.dims(), self.layout.strides());
         let run = (self.at, strides[last], most.min(dims[last] - self.index[last]));
-        self.index[last] += run.2;
-        self.at += run.2 as isize * strides[last];
-        for axis in (1..=last).rev() {
+        self.advance(last, run.2);
+        run
+    }
+
+    /// Leaves `count` places of an axis behind, if nothing is begun on those after it.
+    #[inline(always)]
+    fn advance(&mut self, axis: usize, count: usize) {
+        let (dims, strides) = (self.layout.dims(), self.layout.strides());
+        self.index[axis] += count;
+        self.at += count as isize * strides[axis];
+        for axis in (1..=axis).rev() {
             if self.index[axis] < dims[axis] {
                 break;
             }
@@ -55,7 +63,27 @@ impl Cursor {
             self.index[axis] = 0;
             self.index[axis - 1] += 1;
         }
-        run
+    }
+
+    /// The next elements, at most `most` of them: whole planes or lines, if one is at its beginning, else
+    /// a run.
+    fn next_block(&mut self, most: usize) -> Block {
+        let mut block = Block { at: self.at, counts: [1; 3], strides: [0; 3] };
+        let (dims, strides) = (self.layout.dims(), self.layout.strides());
+        let Some(mut axis) = dims.len().checked_sub(1) else { return block };
+        let (mut k, mut most) = (2, most);
+        loop {
+            let len = dims[axis];
+            block.counts[k] = most.min(len - self.index[axis]);
+            block.strides[k] = strides[axis];
+            most /= len;
+            if k == 0 || axis == 0 || self.index[axis] > 0 || most < 2 {
+                break;
+            }
+            (k, axis) = (k - 1, axis - 1);
+        }
+        self.advance(axis, block.counts[k]);
+        block
     }
 
     /// Copies the next `n` elements to a dense place.
@@ -118,23 +146,10 @@ impl Cursor {
     pub(super) unsafe fn gather_as<T: Copy>(&mut self, from: *const T, to: *mut T, n: usize) {
         let mut done = 0;
         while done < n {
-            let (at, stride, count) = self.next_run(n - done);
-            // SAFETY: the run lies inside the layout, and `done + count <= n`.
-            unsafe {
-                let (from, to) = (from.offset(at), to.add(done));
-                if stride == 1 {
-                    std::ptr::copy_nonoverlapping(from, to, count);
-                } else if stride == 0 {
-                    // Read once: the compiler cannot know that writing does not change it.
-                    let value = MaybeUninit::new(from.read());
-                    uninit::<T>(to.cast(), count).fill(value);
-                } else {
-                    for i in 0..count {
-                        to.add(i).write(from.offset(i as isize * stride).read());
-                    }
-                }
-            }
-            done += count;
+            let block = self.next_block(n - done);
+            // SAFETY: the block lies inside the layout, and has no more elements than are left.
+            unsafe { block.copy(from.offset(block.at), to.add(done)) };
+            done += block.counts.iter().product::<usize>();
         }
     }
 
@@ -207,6 +222,160 @@ impl Cursor {
             }
             done += count;
         }
+    }
+}
+
+/// Elements along three axes, the last of which is walked first.
+struct Block {
+    /// Offset of the first one.
+    at: isize,
+    counts: [usize; 3],
+    strides: [isize; 3],
+}
+
+impl Block {
+    /// Copies them to a dense place. Lines are mostly short: so the loop over them is chosen once.
+    ///
+    /// # Safety
+    /// `from` is the block's first element and valid for reading all of it, `to` for writing as many
+    /// elements.
+    unsafe fn copy<T: Copy>(&self, from: *const T, to: *mut T) {
+        let [_, lines, run] = self.counts;
+        let [_, apart, stride] = self.strides;
+        // SAFETY, for all of them: the caller's promise; the lines have `run` elements.
+        match (stride, run) {
+            (0, 2..4) => {
+                self.each_line(from, to, |from, to| unsafe { fill::<T, 2>(from, to, run) })
+            }
+            (0, 4..8) => {
+                self.each_line(from, to, |from, to| unsafe { fill::<T, 4>(from, to, run) })
+            }
+            (0, 8..16) => {
+                self.each_line(from, to, |from, to| unsafe { fill::<T, 8>(from, to, run) })
+            }
+            (0, _) => self.each_line(from, to, |from, to| unsafe {
+                // Read once: the compiler cannot know that writing does not change it.
+                let value = MaybeUninit::new(from.read());
+                uninit::<T>(to.cast(), run).fill(value);
+            }),
+            (1, 2..4) => {
+                self.each_line(from, to, |from, to| unsafe { copy::<T, 2>(from, to, run) })
+            }
+            (1, 4..8) => {
+                self.each_line(from, to, |from, to| unsafe { copy::<T, 4>(from, to, run) })
+            }
+            (1, 8..16) => {
+                self.each_line(from, to, |from, to| unsafe { copy::<T, 8>(from, to, run) })
+            }
+            (1, 16..32) => {
+                self.each_line(from, to, |from, to| unsafe { copy::<T, 16>(from, to, run) })
+            }
+            (1, _) => self.each_line(from, to, |from, to| unsafe {
+                std::ptr::copy_nonoverlapping(from, to, run);
+            }),
+            (2, _) => {
+                self.each_line(from, to, |from, to| unsafe { strided::<T, 2>(from, to, run) })
+            }
+            (3, _) => {
+                self.each_line(from, to, |from, to| unsafe { strided::<T, 3>(from, to, run) })
+            }
+            (4, _) => {
+                self.each_line(from, to, |from, to| unsafe { strided::<T, 4>(from, to, run) })
+            }
+            _ if apart == 1 && lines > 1 => unsafe { self.turn(from, to) },
+            _ => self.each_line(from, to, |from, to| unsafe {
+                for i in 0..run {
+                    to.add(i).write(from.offset(i as isize * stride).read());
+                }
+            }),
+        }
+    }
+
+    #[inline(always)]
+    fn each_line<T>(&self, from: *const T, mut to: *mut T, copy: impl Fn(*const T, *mut T)) {
+        let [planes, lines, run] = self.counts;
+        for plane in 0..planes {
+            let plane = from.wrapping_offset(plane as isize * self.strides[0]);
+            for line in 0..lines {
+                copy(plane.wrapping_offset(line as isize * self.strides[1]), to);
+                to = to.wrapping_add(run);
+            }
+        }
+    }
+
+    /// Copies lines that lie side by side: what is one behind the other is read first.
+    ///
+    /// # Safety
+    /// As for `copy`, with lines one element apart.
+    unsafe fn turn<T: Copy>(&self, source: *const T, to: *mut T) {
+        let [planes, lines, run] = self.counts;
+        for plane in 0..planes {
+            for i in 0..run {
+                let from = plane as isize * self.strides[0] + i as isize * self.strides[2];
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let (from, to) = (source.offset(from), to.add(plane * lines * run + i));
+                    for line in 0..lines {
+                        to.add(line * run).write(from.add(line).read());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Copies `n` elements, from `W` to twice as many: in two pieces, which may overlap.
+///
+/// # Safety
+/// As for [`Block::copy`], of these elements.
+#[inline(always)]
+pub(super) unsafe fn copy<T: Copy, const W: usize>(from: *const T, to: *mut T, n: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (first, last) = (from.cast::<[T; W]>().read(), from.add(n - W).cast::<[T; W]>().read());
+        to.cast::<[T; W]>().write(first);
+        to.add(n - W).cast::<[T; W]>().write(last);
+    }
+}
+
+/// Repeats an element `n` times, in the same way.
+///
+/// # Safety
+/// As for [`copy`].
+#[inline(always)]
+unsafe fn fill<T: Copy, const W: usize>(from: *const T, to: *mut T, n: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let all = [from.read(); W];
+        to.cast::<[T; W]>().write(all);
+        to.add(n - W).cast::<[T; W]>().write(all);
+    }
+}
+
+/// Copies `n` elements of which each is `S` after the one before.
+///
+/// # Safety
+/// As for [`Block::copy`], of these elements.
+#[inline(always)]
+unsafe fn strided<T: Copy, const S: usize>(from: *const T, to: *mut T, n: usize) {
+    if n == 0 {
+        return;
+    }
+    // SAFETY: the caller's promise; the places do not overlap.
+    let (from, to) =
+        unsafe { (std::slice::from_raw_parts(from, (n - 1) * S + 1), uninit::<T>(to.cast(), n)) };
+    gather_strided::<T, S>(from, to);
+}
+
+/// A function of its own, whose parameters overlap nothing.
+#[inline(always)]
+fn gather_strided<T: Copy, const S: usize>(from: &[T], to: &mut [MaybeUninit<T>]) {
+    let (whole, rest) = from.as_chunks::<S>();
+    for (to, from) in to.iter_mut().zip(whole) {
+        to.write(from[0]);
+    }
+    if let ([.., to], [from, ..]) = (to, rest) {
+        to.write(*from);
     }
 }
 

@@ -16,7 +16,7 @@ use crate::error::{Fail, Maybe};
 use crate::fpenv::Scope;
 use crate::graph::Core;
 use crate::id::NodeId;
-use crate::kernel::{call1, elementwise, float_kernels};
+use crate::kernel::{call_rows, elementwise, float_kernels};
 use crate::node::{INLINE_OPERANDS, Node, Op, Reduction};
 use crate::op::matmul::last_two;
 use crate::plan::{Groups, Plan, ROW_MAX, elementwise_operand, operand_dtype};
@@ -286,12 +286,9 @@ impl Engine {
         row: usize,
         out: *mut u8,
     ) {
-        let kernel = float_kernels(node.dtype, self.level).row(reduction);
-        let (from, size) = (values(core, node.inputs[0]), node.dtype.size());
-        for k in 0..node.len {
-            // SAFETY: row by row over the operand, and element by element over the result.
-            unsafe { call1(kernel, row, out.add(k * size), from.add(k * row * size)) };
-        }
+        let kernel = float_kernels(node.dtype, self.level).rows(reduction);
+        // SAFETY: as many rows as results.
+        unsafe { call_rows(kernel, node.len, row, out, values(core, node.inputs[0])) };
     }
 
     /// As `compute_directly`, for gradients that were just recorded: they are the results then. The

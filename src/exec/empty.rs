@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use super::*;
 use crate::graph::{Handle, Operand};
-use crate::node::{Comparison, Ties};
+use crate::node::{Comparison, Extreme, Ties};
 use crate::op::Rule;
 use crate::print;
 use crate::roll_call::Elem;

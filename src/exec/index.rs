@@ -3,6 +3,7 @@
 use std::fmt;
 use std::mem::MaybeUninit;
 
+use super::copy::copy as copy_line;
 use super::{Run, uninit, zero};
 use crate::dtype::{Element, with_dtype};
 use crate::kernel::Total;
@@ -48,6 +49,60 @@ pub(super) fn checked(op: Op, position: usize, index: i64, len: usize) -> Result
     match usize::try_from(index) {
         Ok(at) if at < len => Ok(at),
         _ => Err(Outside { op, position, index, len }),
+    }
+}
+
+/// Whether all indices are inside of an axis; else the first that is not. The loop has no branch: it is
+/// a few instructions for a vector of them.
+fn within(op: Op, index: &[i64], len: usize) -> Result<(), Outside> {
+    const BLOCK: usize = 1024;
+    for (block, start) in index.chunks(BLOCK).zip((0..).step_by(BLOCK)) {
+        // (As numbers without sign, negative ones are beyond every axis.)
+        let is_outside = block.iter().fold(false, |any, &i| any | (i as u64 >= len as u64));
+        if is_outside {
+            for (k, &i) in block.iter().enumerate() {
+                checked(op, start + k, i, len)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The slices of `inner` elements at indices along an axis of this length: those of `from`, one behind the
+/// other.
+///
+/// # Safety
+/// The indices are inside of the axis; `from` is valid for reading as many slices, `out` for writing one
+/// for each index.
+unsafe fn select<T: Copy>(inner: usize, index: &[i64], from: *const T, out: *mut T) {
+    // SAFETY, for all of them: the caller's promise; a slice has `inner` elements.
+    match inner {
+        1 => each_slice(1, index, from, out, |from, out| unsafe { out.write(from.read()) }),
+        2..4 => each_slice(inner, index, from, out, |from, out| unsafe {
+            copy_line::<T, 2>(from, out, inner);
+        }),
+        4..8 => each_slice(inner, index, from, out, |from, out| unsafe {
+            copy_line::<T, 4>(from, out, inner);
+        }),
+        8..16 => each_slice(inner, index, from, out, |from, out| unsafe {
+            copy_line::<T, 8>(from, out, inner);
+        }),
+        _ => each_slice(inner, index, from, out, |from, out| unsafe {
+            std::ptr::copy_nonoverlapping(from, out, inner);
+        }),
+    }
+}
+
+#[inline(always)]
+fn each_slice<T>(
+    inner: usize,
+    index: &[i64],
+    from: *const T,
+    out: *mut T,
+    copy: impl Fn(*const T, *mut T),
+) {
+    for (k, &i) in index.iter().enumerate() {
+        copy(from.wrapping_add(i as usize * inner), out.wrapping_add(k * inner));
     }
 }
 
@@ -146,12 +201,13 @@ impl Run<'_> {
         match op {
             Op::IndexSelect => {
                 let (outer, len, inner) = around(inside, axis);
+                within(op, index, len)?;
+                let slab = index.len() * inner;
+                assert!(from.len() >= outer * len * inner && out.len() >= outer * slab);
                 for o in 0..outer {
-                    for (k, &i) in index.iter().enumerate() {
-                        let start = (o * len + checked(k, i, len)?) * inner;
-                        let to = (o * index.len() + k) * inner;
-                        out[to..to + inner].write_copy_of_slice(&from[start..start + inner]);
-                    }
+                    let (from, out) = (&from[o * len * inner..], &mut out[o * slab..]);
+                    // SAFETY: so many slices, which were just looked at; the indices are inside.
+                    unsafe { select(inner, index, from.as_ptr(), out.as_mut_ptr().cast()) };
                 }
             }
             Op::IndexAdd => {
@@ -176,6 +232,22 @@ impl Run<'_> {
                     often.end(|place, total| {
                         out[o * len * inner + place].write(T::from_f64(total));
                     });
+                }
+            }
+            Op::Gather if is_slabs(outside, inside, axis) => {
+                let (outer, len, inner) = around(inside, axis);
+                let slab = outside[axis] * inner;
+                within(op, index, len)?;
+                assert!(from.len() >= outer * len * inner && out.len() >= outer * slab);
+                for o in 0..outer {
+                    let index = &index[o * slab..][..slab];
+                    let (from, out) = (&from[o * len * inner..], &mut out[o * slab..]);
+                    for (index, out) in index.chunks_exact(inner).zip(out.chunks_exact_mut(inner)) {
+                        for (c, (&i, out)) in index.iter().zip(out).enumerate() {
+                            // SAFETY: the index is inside of the axis, and its slab was looked at.
+                            out.write(unsafe { *from.get_unchecked(i as usize * inner + c) });
+                        }
+                    }
                 }
             }
             Op::Gather => {
@@ -217,6 +289,13 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether an index differs from what it looks at only along an axis, and there is something to look at.
+fn is_slabs(index: &[usize], dims: &[usize], axis: usize) -> bool {
+    let others = (0..dims.len()).filter(|&other| other != axis);
+    let are_equal = others.into_iter().all(|other| index[other] == dims[other] && dims[other] > 0);
+    !dims.is_empty() && are_equal
 }
 
 /// Places to which more than `RUN_MAX` elements are added: their sums go on in f64, with the low part

@@ -7,10 +7,14 @@ use super::Run;
 use super::team::Team;
 use super::tile::Workspace;
 use crate::dtype::with_float;
-use crate::gemm::{Factor, Held, Matrix, Part, Product, Sizes};
+use crate::gemm::{Entries, Factor, Held, Matrix, Part, Product, Sizes};
+use crate::level::Level;
 use crate::op::matmul::last_two;
 use crate::plan::{Grain, Plan, Program, Single, Slot, Step};
 use crate::shape::{Dims, Layout};
+
+/// Tiny products that a thread takes at a time.
+const ENTRIES: usize = 4096;
 
 /// The sizes of the matrices.
 fn sizes(single: &Single, plan: &Plan) -> Sizes {
@@ -49,6 +53,25 @@ impl<T: Factor> Batch<'_, T> {
             c: self.out.wrapping_add(i * m * n),
         }
     }
+
+    /// Computes some entries, which are tiny.
+    ///
+    /// # Safety
+    /// The entries of each operand and of the result lie inside of their buffers, and nobody else looks
+    /// at those of the result. The CPU can run the level.
+    unsafe fn tiny(&self, level: Level, entries: Range<usize>) {
+        let step = |layout: &Layout| layout.strides().last().copied().unwrap_or(0);
+        let line = self.a_steps.dims().last().copied().unwrap_or(1);
+        let mut i = entries.start;
+        while i < entries.end {
+            let Product { sizes, a, b, c } = self.product(i);
+            let count = (line - i % line).min(entries.end - i);
+            let (a_step, b_step) = (step(&self.a_steps), step(&self.b_steps));
+            // SAFETY: the caller's promise.
+            unsafe { Entries { count, a, b, c, a_step, b_step }.run(level, sizes) };
+            i += count;
+        }
+    }
 }
 
 impl Run<'_> {
@@ -76,6 +99,20 @@ impl Run<'_> {
     fn matmul_as<T: Factor>(&self, single: &Single, team: Team) {
         let batch = self.batch::<T>(single, self.base(single.out));
         let sizes = batch.sizes;
+        if sizes.is_tiny() && batch.count > 1 {
+            let pieces = batch.count.div_ceil(ENTRIES);
+            let piece = |number: usize| {
+                let from = number * ENTRIES;
+                // SAFETY: as below.
+                unsafe { batch.tiny(self.level, from..batch.count.min(from + ENTRIES)) };
+            };
+            if team == Team::ALONE {
+                (0..pieces).for_each(piece);
+            } else {
+                team.share(pieces, &|_, number| piece(number));
+            }
+            return;
+        }
         if team == Team::ALONE {
             let work = self.product_memory(0);
             for i in 0..batch.count {

@@ -5,6 +5,7 @@
 //! same way again, the plan made for it is found by comparing a few numbers, and run.
 
 mod assemble;
+mod axis;
 mod copy;
 mod direct;
 mod index;
@@ -22,14 +23,14 @@ use std::time::Instant;
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::Buffer;
 use crate::defect::FailPoint;
-use crate::dtype::{DType, Element, with_float};
+use crate::dtype::{DType, Element};
 use crate::error::{ErrorKind, Maybe};
 use crate::fpenv::Scope;
 use crate::graph::{Core, WalkScratch};
 use crate::id::NodeId;
-use crate::kernel::{Float, FloatKernels, call1, float_kernels};
+use crate::kernel::{FloatKernels, call1, float_kernels};
 use crate::level::Level;
-use crate::node::{Extreme, Op};
+use crate::node::Op;
 use crate::plan::{DatumId, Place, Plan, Planner, Program, Single, Step, Viewed, Work, is_fresh};
 use crate::shape::Layout;
 use direct::Direct;
@@ -679,7 +680,7 @@ impl Run<'_> {
                     self.matmul(single, self.team_for(step.cost));
                     return Ok(());
                 }
-                self.single(single)
+                self.single(single, self.team_for(step.cost))
             }
         };
         done.map_err(|outside| core.fail(ErrorKind::Index, format_args!("{outside}")))
@@ -755,13 +756,10 @@ impl Run<'_> {
         failed.map_or(Ok(()), Err)
     }
 
-    fn single(&self, single: &Single) -> Result<(), Outside> {
+    fn single(&self, single: &Single, team: Team) -> Result<(), Outside> {
         match single.op {
-            Op::ArgReduce(which) => self.arg_reduce(single, which),
-            Op::Softmax => self.rows(single, self.kernels(single.dtype).softmax_row, true),
-            Op::LogSoftmax => self.rows(single, self.kernels(single.dtype).log_softmax_row, true),
-            Op::Reduce(reduction) => {
-                self.rows(single, self.kernels(single.dtype).row(reduction), false)
+            Op::ArgReduce(_) | Op::Softmax | Op::LogSoftmax | Op::Reduce(_) => {
+                self.along_axis(single, team)
             }
             Op::Embed => self.embed(single),
             Op::Concat => self.concat(single),
@@ -806,74 +804,6 @@ impl Run<'_> {
         // which nobody writes while the step runs.
         unsafe { std::slice::from_raw_parts(self.start(view).0.cast(), len) }
     }
-
-    /// A kernel on each row that does not fit in the cache: to a row, or to one element.
-    fn rows(&self, single: &Single, kernel: crate::kernel::Kernel, to_row: bool) {
-        let view = &single.operands.of(&self.plan.views)[0];
-        let (from, layout) = self.start(view);
-        let count = single.dims.iter().product::<usize>();
-        let size = single.dtype.size();
-        let (rows, n) = if to_row {
-            let n = layout.dims().last().copied().unwrap_or(1);
-            (count.checked_div(n).unwrap_or(0), n)
-        } else {
-            (count, layout.len().checked_div(count).unwrap_or(0))
-        };
-        let out = self.base(single.out);
-        for row in 0..rows {
-            let at = row * n * size;
-            // SAFETY: row by row over a dense operand; the result is the step's own.
-            unsafe {
-                let out = if to_row { out.add(at) } else { out.add(row * size) };
-                call1(kernel, n, out, from.add(at));
-            }
-        }
-    }
-
-    /// The index of the first extreme, counted along the reduced axes; a NaN is the most extreme.
-    fn arg_reduce(&self, single: &Single, which: Extreme) {
-        let view = &single.operands.of(&self.plan.views)[0];
-        let kept = single.list.of(&self.plan.words);
-        let dims = view.layout.dims();
-        let mut kept_dims = crate::shape::Dims::SCALAR;
-        kept.iter().for_each(|&len| kept_dims.push(len as usize));
-        let Some(groups) = crate::plan::Groups::of(dims, &kept_dims) else {
-            unreachable!("one axis or all")
-        };
-        let (outer, reduced, inner) = (groups.outer, groups.reduced, groups.inner);
-        // SAFETY: the step's own result, of as many elements of i64.
-        let out = unsafe { uninit::<i64>(self.base(single.out), outer * inner) };
-        let dtype = self.plan.data[view.datum as usize].dtype;
-        let kernel = self.kernels(dtype).arg(which);
-        with_float!(dtype, T => {
-            let values = self.dense::<T>(view);
-            if inner == 1 {
-                for (row, out) in values.chunks_exact(reduced).zip(out) {
-                    // SAFETY: a row of `reduced` elements, and one i64 of result.
-                    unsafe { call1(kernel, reduced, out.as_mut_ptr().cast(), row.as_ptr().cast()) };
-                }
-                return;
-            }
-            for o in 0..outer {
-                for i in 0..inner {
-                    let at = |r: usize| values[(o * reduced + r) * inner + i];
-                    let best = (1..reduced).fold(0, |best, r| {
-                        if beats(which, at(r), at(best)) { r } else { best }
-                    });
-                    out[o * inner + i].write(best as i64);
-                }
-            }
-        });
-    }
-}
-
-fn beats<T: Float>(which: Extreme, challenger: T, best: T) -> bool {
-    let is_nan = |x: T| x.to_f64().is_nan();
-    let beyond = match which {
-        Extreme::Max => challenger > best,
-        Extreme::Min => challenger < best,
-    };
-    !is_nan(best) && (beyond || is_nan(challenger))
 }
 
 /// Memory to be written.

@@ -13,7 +13,8 @@ use crate::buffer::{ALIGN, Part, Pool};
 use crate::dtype::{Element, with_dtype, with_float};
 use crate::gemm::Held;
 use crate::kernel::{
-    COLUMNS, Float, FloatKernels, STRIDE, call1, chain, combine_sums, finish, float_kernels, rescue,
+    COLUMNS, Draws, Float, FloatKernels, STRIDE, call_columns, call_rows, call1, chain,
+    combine_sums, finish, float_kernels, rescue, spread,
 };
 use crate::node::{Op, Reduction};
 use crate::plan::{
@@ -341,36 +342,23 @@ impl Run<'_> {
             match instr.code {
                 Code::Map | Code::SinCos | Code::Chain => unreachable!("run by `instr`"),
                 Code::Flush => unreachable!("a link of a chain"),
-                Code::Rows => {
-                    for r in 0..tile.rows {
-                        let at = r * row * size;
-                        call1(instr.kernel, row, out.add(at), op.add(at));
+                Code::Rows | Code::Softmaxes => {
+                    // The second result, if there is one.
+                    let second = workspace.slots[instr.ops[1] as usize].cast_const();
+                    let inner = instr.arg as usize;
+                    if inner == 1 {
+                        let row = (&raw const row).cast();
+                        (instr.kernel)(tile.rows, out, op, second, op, row);
+                    } else {
+                        for r in 0..tile.rows {
+                            let at = r * row * size;
+                            let x = [op.add(at), second.add(at)];
+                            call_columns(instr.kernel, inner, row / inner, inner, out.add(at), x);
+                        }
                     }
                 }
-                Code::Softmaxes => {
-                    let shares = workspace.slots[instr.ops[1] as usize];
-                    for r in 0..tile.rows {
-                        let at = r * row * size;
-                        let (x, shares) = (op.add(at), shares.add(at).cast_const());
-                        (instr.kernel)(row, out.add(at), x, shares, x, x);
-                    }
-                }
-                Code::Fold => {
-                    for r in 0..tile.rows {
-                        call1(instr.kernel, row, out.add(r * size), op.add(r * row * size));
-                    }
-                }
-                Code::Arg => {
-                    for r in 0..tile.rows {
-                        let out = out.add(r * size_of::<i64>());
-                        call1(instr.kernel, row, out, op.add(r * row * size));
-                    }
-                }
-                Code::Spread => match size {
-                    1 => spread::<u8>(out, op, tile.rows, row),
-                    4 => spread::<u32>(out, op, tile.rows, row),
-                    _ => spread::<u64>(out, op, tile.rows, row),
-                },
+                Code::Fold | Code::Arg => call_rows(instr.kernel, tile.rows, row, out, op),
+                Code::Spread => call_rows(spread(size, self.level), tile.rows, row, out, op),
                 Code::Copy => std::ptr::copy_nonoverlapping(op, out, n * size),
                 Code::Gather => {
                     let gather = &self.plan.gathers[instr.arg as usize];
@@ -450,24 +438,16 @@ impl Run<'_> {
     /// `out` is valid for writing `n` elements of T.
     unsafe fn mask<T: Element>(&self, mask: u32, start: usize, n: usize, out: *mut u8) {
         let p = self.plan.masks[mask as usize].p;
+        // SAFETY: the caller's promise.
+        let out = unsafe { uninit::<T>(out, n) };
+        if !self.training {
+            out.fill(MaybeUninit::new(T::from_f64(1.0)));
+            return;
+        }
         // The node's own stream, with another key in each replay since the seed was set.
         let key = self.seed ^ self.replay.rotate_left(32);
         let stream = Stream::new(key, self.random[mask as usize]);
-        // SAFETY: the caller's promise.
-        let out = unsafe { uninit::<T>(out, n) };
-        let kept = T::from_f64(1.0 / (1.0 - p));
-        let mut draws = [1.0; 2];
-        for (k, out) in out.iter_mut().enumerate() {
-            let at = start + k;
-            if self.training && (k == 0 || at.is_multiple_of(2)) {
-                draws = stream.uniform(at as u64 / 2);
-            }
-            out.write(match (self.training, draws[at % 2] < p) {
-                (false, _) => T::from_f64(1.0),
-                (true, true) => T::from_f64(0.0),
-                (true, false) => kept,
-            });
-        }
+        Draws { stream, start: start as u64, p }.mask(out, self.level);
     }
 
     // ---- sinks ----
@@ -491,13 +471,16 @@ impl Run<'_> {
                 let (row, place) = (at / groups.reduced, at % groups.reduced);
                 let (block, inside) = (place / SUM_BLOCK, place % SUM_BLOCK);
                 let block_len = SUM_BLOCK.min(groups.reduced - block * SUM_BLOCK);
-                let count = (block_len - inside).min(n - done);
+                let mut count = (block_len - inside).min(n - done);
                 // SAFETY: the caller's promise; the block's result is inside the partial results.
                 unsafe {
                     let from = from.add(done * size);
                     let out = partial.add((row * blocks + block) * size);
                     if count == block_len {
-                        call1(kernels.block(reduction), count, out, from);
+                        // Groups of one block follow one another.
+                        let rows = if blocks == 1 { (n - done) / block_len } else { 1 };
+                        call_rows(kernels.block(reduction), rows, block_len, out, from);
+                        count *= rows;
                     } else {
                         if inside == 0 {
                             call1(kernels.open(reduction), STRIDE, lanes, lanes);
@@ -517,14 +500,20 @@ impl Run<'_> {
             let at = start + done;
             let (line, column) = (at / groups.inner, at % groups.inner);
             let (outer, place) = (line / groups.reduced, line % groups.reduced);
-            let count = (groups.inner - column).min(n - done);
+            let mut count = (groups.inner - column).min(n - done);
+            let is_first = place.is_multiple_of(JOIN_BLOCK);
+            let lines = JOIN_BLOCK.min(groups.reduced - place);
+            let is_whole = is_first && column == 0 && lines * groups.inner <= n - done;
             // SAFETY: as above.
             unsafe {
                 let from = from.add(done * size);
                 let line = (outer * blocks + place / JOIN_BLOCK) * groups.inner + column;
                 let out = partial.add(line * size);
-                let is_first = place.is_multiple_of(JOIN_BLOCK);
-                if is_first && reduction != Reduction::Norm {
+                if is_whole {
+                    let kernel = kernels.join_columns(reduction);
+                    call_columns(kernel, groups.inner, lines, groups.inner, out, [from, from]);
+                    count = lines * groups.inner;
+                } else if is_first && reduction != Reduction::Norm {
                     std::ptr::copy_nonoverlapping(from, out, count * size);
                 } else {
                     if is_first {
@@ -671,20 +660,6 @@ unsafe fn lanes_in(
         }
         if n > head {
             call1(kernels.fold_into(reduction), n - head, lanes, from.add(head * size));
-        }
-    }
-}
-
-/// Repeats each of `rows` elements `row` times.
-///
-/// # Safety
-/// `from` is valid for reading `rows` elements of T, `out` for writing `rows * row`.
-unsafe fn spread<T: Copy>(out: *mut u8, from: *const u8, rows: usize, row: usize) {
-    for r in 0..rows {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let value = from.cast::<T>().add(r).read();
-            uninit::<T>(out.add(r * row * size_of::<T>()), row).fill(MaybeUninit::new(value));
         }
     }
 }

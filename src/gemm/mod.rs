@@ -22,6 +22,7 @@ mod pack;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod tiny;
 mod vector;
 
 use std::ops::Range;
@@ -30,6 +31,7 @@ use crate::kernel::{Float, Total};
 use crate::lane::{W32, W64};
 use crate::level::Level;
 use tile::Job;
+pub(crate) use tiny::Entries;
 use vector::Vector;
 #[cfg(target_arch = "x86_64")]
 use vector::{Y32, Y64, Z32, Z64};
@@ -191,6 +193,9 @@ pub(crate) struct Product<T> {
 
 /// A float type with products at every level.
 pub(crate) trait Factor: Float {
+    /// self + a b: rounded once if `FUSED`, which only code with FMA may ask for.
+    fn plus_product<const FUSED: bool>(self, a: Self, b: Self) -> Self;
+
     /// # Safety
     /// As for [`Product::run`].
     unsafe fn run(
@@ -230,6 +235,11 @@ impl<T: Factor> Product<T> {
 macro_rules! factor {
     ($t:ty, $v4:ty: $p4:literal, $v3:ty: $p3:literal, $baseline:ty: $p1:literal) => {
         impl Factor for $t {
+            #[inline(always)]
+            fn plus_product<const FUSED: bool>(self, a: Self, b: Self) -> Self {
+                if FUSED { a.mul_add(b, self) } else { self + a * b }
+            }
+
             unsafe fn run(
                 level: Level,
                 product: &Product<Self>,

@@ -183,3 +183,66 @@ fn large_products_are_right_and_the_same() {
         check::<f64>(Sizes { m, k, n }, &some[..3], draw);
     }
 }
+
+/// Entry by entry, or by the way that a product alone is computed: the same bits.
+fn tiny_batches<T: Factor>() {
+    let mut draw = Draw(77);
+    let count = 7;
+    let numbers: Vec<T> = (0..count * 32)
+        .map(|i| {
+            T::from_f64(match i % 41 {
+                3 => -0.0,
+                17 => 0.0,
+                31 => f64::INFINITY,
+                40 => 1e-30,
+                _ => draw.next(),
+            })
+        })
+        .collect();
+    let sizes = (1..=4).flat_map(|m| (1..=4).flat_map(move |k| (1..=4).map(move |n| (m, k, n))));
+    for ((m, k, n), level) in sizes.flat_map(|sizes| levels().map(move |level| (sizes, level))) {
+        let sizes = Sizes { m, k, n };
+        assert!(sizes.is_tiny());
+        for turned in 0..4 {
+            let matrix = |from: usize, rows: usize, columns: usize, turned: bool| Matrix {
+                start: numbers[from..].as_ptr(),
+                row_stride: if turned { 1 } else { columns as isize },
+                column_stride: if turned { rows as isize } else { 1 },
+            };
+            let a = matrix(1, m, k, turned % 2 == 1);
+            let b = matrix(4, k, n, turned / 2 == 1);
+            // The right factor may be the same for all.
+            let (a_step, b_step) =
+                ((m * k) as isize, if turned == 0 { 0 } else { (k * n) as isize });
+            let (mut out, mut want) = (vec![T::default(); count * m * n], Vec::new());
+            let entries = Entries { count, a, b, c: out.as_mut_ptr(), a_step, b_step };
+            // SAFETY: all entries are among the numbers, and there is room for the results.
+            unsafe { entries.run(level, sizes) };
+            for i in 0..count as isize {
+                let mut c = vec![T::default(); m * n];
+                let at = |x: Matrix<T>, step: isize| Matrix {
+                    start: x.start.wrapping_offset(i * step),
+                    ..x
+                };
+                let product =
+                    Product { sizes, a: at(a, a_step), b: at(b, b_step), c: c.as_mut_ptr() };
+                let mut work = vec![0u8; sizes.workspace::<T>()];
+                let work = work.as_mut_ptr();
+                // SAFETY: as above, with a workspace of its own.
+                unsafe { product.run(level, &sizes.whole(), work, Held::Nothing, &mut |_| {}) };
+                want.extend(c);
+            }
+            let bits = |x: &[T]| -> Vec<u64> {
+                let bits = |x: f64| if x.is_nan() { u64::MAX } else { x.to_bits() };
+                x.iter().map(|x| bits(x.to_f64())).collect()
+            };
+            assert_eq!(bits(&out), bits(&want), "{sizes:?}, {turned}, {}", level.name());
+        }
+    }
+}
+
+#[test]
+fn tiny_products_of_a_batch_are_what_each_is_alone() {
+    tiny_batches::<f32>();
+    tiny_batches::<f64>();
+}

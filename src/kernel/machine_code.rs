@@ -201,10 +201,14 @@ fn check_floats<T: Float>(check: &mut impl FnMut(String, Level, Kernel, Demand))
             check(format!("sum of a row {}", T::DTYPE), level, kernels.block[0], ROW);
         }
         let others = [
-            ("log-sum-exp of a row", kernels.logsumexp_row, FUNCTION),
-            ("softmax", kernels.softmax_row, FUNCTION),
-            ("log-softmax", kernels.log_softmax_row, FUNCTION),
-            ("both softmaxes", kernels.softmaxes_row, FUNCTION),
+            ("log-sum-exp of rows", kernels.logsumexp.rows, FUNCTION),
+            ("softmax of rows", kernels.softmax.rows, FUNCTION),
+            ("log-softmax of rows", kernels.log_softmax.rows, FUNCTION),
+            ("both softmaxes of rows", kernels.softmaxes.rows, FUNCTION),
+            ("log-sum-exp of columns", kernels.logsumexp.columns, FUNCTION),
+            ("softmax of columns", kernels.softmax.columns, FUNCTION),
+            ("log-softmax of columns", kernels.log_softmax.columns, FUNCTION),
+            ("both softmaxes of columns", kernels.softmaxes.columns, FUNCTION),
             ("sincos", kernels.sincos, ANGLE),
             ("accumulate", kernels.accumulate, MAP),
             ("accumulate largest", kernels.join[2], MAP),

@@ -4,7 +4,7 @@ use super::*;
 use crate::op::Rule;
 use crate::random::Stream;
 
-fn levels() -> impl Iterator<Item = Level> {
+pub(super) fn levels() -> impl Iterator<Item = Level> {
     Level::ALL.into_iter().filter(|&level| level <= Level::detect())
 }
 
@@ -175,7 +175,7 @@ fn f64_kernels_are_right_at_special_values() {
 }
 
 /// Bits, with all NaNs alike: which NaN an instruction returns is its own business.
-fn bits<T: Float>(values: &[T]) -> Vec<u64> {
+pub(super) fn bits<T: Float>(values: &[T]) -> Vec<u64> {
     let bits = |x: f64| if x.is_nan() { u64::MAX } else { x.to_bits() };
     values.iter().map(|x| bits(x.to_f64())).collect()
 }
@@ -265,9 +265,9 @@ fn rows_are_reduced_alike_at_every_level() {
     let sums: Vec<Vec<f32>> = levels()
         .map(|level| {
             let mut out = [0f32];
-            let sum = float_kernels(DType::F32, level).row(Reduction::Sum);
+            let sum = float_kernels(DType::F32, level).rows(Reduction::Sum);
             // SAFETY: a row of 5000 elements and one element of result.
-            unsafe { call1(sum, row.len(), out.as_mut_ptr().cast(), row.as_ptr().cast()) };
+            unsafe { call_rows(sum, 1, row.len(), out.as_mut_ptr().cast(), row.as_ptr().cast()) };
             out.to_vec()
         })
         .collect();
@@ -298,9 +298,10 @@ fn places_of_extremes<T: Float>() {
                             if better(which, number(i), number(best)) { i } else { best }
                         },
                     );
-                let (kernel, mut found) = (float_kernels(T::DTYPE, level).arg(which), [-1i64]);
+                let kernel = float_kernels(T::DTYPE, level).arg(which).rows;
+                let mut found = [-1i64];
                 // SAFETY: a row of n elements and one i64 of result.
-                unsafe { call1(kernel, n, found.as_mut_ptr().cast(), row.as_ptr().cast()) };
+                unsafe { call_rows(kernel, 1, n, found.as_mut_ptr().cast(), row.as_ptr().cast()) };
                 assert_eq!(found, [want as i64], "{which:?} {} {n} {special:?}", level.name());
             }
         }
@@ -332,17 +333,6 @@ fn joined_rules<T: Float>() {
             let eval = |elem: Elem, operands: &[&[T]]| run(kernels.eval[elem as usize], operands);
             assert_eq!(bits(&sine), bits(&eval(Elem::Sin, &[&x])), "{name}");
             assert_eq!(bits(&cosine), bits(&eval(Elem::Cos, &[&x])), "{name}");
-        }
-        for n in [1, 2, 63, 256, 257, 1500] {
-            let x: Vec<T> = (0..n).map(|i| T::from_f64((i * 37 % 101) as f64 * 0.2)).collect();
-            let mut shares = vec![T::default(); n];
-            let mut log = vec![T::default(); n];
-            let (row, place) = (x.as_ptr().cast(), shares.as_mut_ptr().cast::<u8>());
-            // SAFETY: all three hold n elements, and the shares are the kernel's alone.
-            unsafe { (kernels.softmaxes_row)(n, log.as_mut_ptr().cast(), row, place, row, row) };
-            let name = format!("{n} x {} {}", T::DTYPE, level.name());
-            assert_eq!(bits(&log), bits(&run(kernels.log_softmax_row, &[&x])), "{name}");
-            assert_eq!(bits(&shares), bits(&run(kernels.softmax_row, &[&x])), "{name}");
         }
     }
 }
@@ -633,12 +623,11 @@ fn kernel_speeds() {
             println!();
         }
         let more = [("sincos", kernels.sincos)];
-        let rows = [("softmax", kernels.softmax_row), ("sum", kernels.block[0])];
         let compare = elementwise(Op::Compare(Comparison::Lt), T::DTYPE, DType::U8, level);
         let cast = elementwise(Op::Cast, T::DTYPE, DType::U8, level);
         let choose = elementwise(Op::Where, DType::U8, T::DTYPE, level);
         let plain = [("less", compare), ("to u8", cast), ("where", choose)];
-        for (rule, kernel) in more.into_iter().chain(rows).chain(plain) {
+        for (rule, kernel) in more.into_iter().chain(plain) {
             println!("{dtype} {name} {rule:<10} {:.3}", best(kernel, &mut columns(Elem::Mul, n)));
         }
     }

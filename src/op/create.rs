@@ -4,9 +4,14 @@ use crate::dtype::{DType, Element, with_dtype, with_float};
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::Core;
 use crate::id::NodeId;
+use crate::kernel::Draws;
+use crate::level::Level;
 use crate::node::Op;
 use crate::random::Stream;
 use crate::shape::MAX_RANK;
+
+/// Random numbers that are drawn at a time.
+const DRAWN: usize = 256;
 
 impl Core {
     /// A leaf with a copy of `data`, row-major.
@@ -218,13 +223,13 @@ impl Core {
         Ok(id)
     }
 
-    /// A leaf with random numbers of a stream of its own; `draw` gives the `i`-th pair.
+    /// A leaf with random numbers of a stream of its own; `draw` makes a pair of equally likely ones.
     fn random(
         &mut self,
         what: &str,
         dtype: DType,
         dims: &[usize],
-        draw: impl Fn(Stream, u64) -> [f64; 2],
+        draw: impl Fn([f64; 2]) -> [f64; 2],
     ) -> Maybe<NodeId> {
         if !dtype.is_float() {
             return Err(self.fail(
@@ -236,10 +241,13 @@ impl Core {
         let stream = Stream::new(self.seed, self.streams);
         self.streams += 1;
         with_float!(dtype, T => {
-            let mut pair = [0.0; 2];
+            let (mut pair, mut block, level) = ([0.0; 2], [0.0; DRAWN], Level::current());
             self.fill_leaf(id, |i| {
+                if i % DRAWN == 0 {
+                    Draws { stream, start: i as u64, p: 0.0 }.uniform(&mut block, level);
+                }
                 if i % 2 == 0 {
-                    pair = draw(stream, i as u64 / 2);
+                    pair = draw([block[i % DRAWN], block[i % DRAWN + 1]]);
                 }
                 T::from_f64(pair[i % 2])
             });
@@ -269,8 +277,8 @@ impl Core {
         let (wide, narrow) = (DType::F64, dtype == DType::F32);
         let last = if narrow { before::<f32>(low, high) } else { before::<f64>(low, high) };
         let span = high - low;
-        self.random("uniform", dtype, dims, |stream, i| {
-            stream.uniform(i).map(|u| {
+        self.random("uniform", dtype, dims, |pair| {
+            pair.map(|u| {
                 // A span may be beyond the largest number.
                 let near = span.abs() <= wide.largest();
                 let x = if near { low + span * u } else { low * (1.0 - u) + high * u };
@@ -298,8 +306,8 @@ impl Core {
                 ),
             ));
         }
-        self.random("normal", dtype, dims, |stream, i| {
-            stream.normal(i).map(|z| (mean + deviation * z).clamp(-largest, largest))
+        self.random("normal", dtype, dims, |pair| {
+            Stream::normal(pair).map(|z| (mean + deviation * z).clamp(-largest, largest))
         })
     }
 

@@ -22,14 +22,9 @@ impl Core {
             let y = self.softmax_like(op, row, 0)?;
             return self.reshape_to(what, y, &[]);
         }
-        if axis + 1 != rank {
-            let (axis, last) = (axis as isize, -1);
-            let moved = self.transpose(x, axis, last)?;
-            let y = self.softmax_like(op, moved, last)?;
-            return self.transpose(y, axis, last);
-        }
         let mut node = NewNode::new(op, dtype);
         node.inputs[0] = x;
+        node.list = self.intern(&[axis])?;
         (node.shape, node.len) = (self.node(x).shape, self.node(x).len);
         self.push(node)
     }
@@ -50,7 +45,8 @@ impl Core {
             return Ok(());
         }
         let weighted = self.map2(Elem::Mul, g, id)?;
-        let total = self.sum(weighted, &[-1], true)?;
+        let axis = self.list(self.node(id).list)[0] as isize;
+        let total = self.sum(weighted, &[axis], true)?;
         let rest = self.map2(Elem::Sub, g, total)?;
         let cotangent = self.map2(Elem::Mul, id, rest)?;
         sink.send(self, x, cotangent)
@@ -61,8 +57,9 @@ impl Core {
         if !sink.wants(self, x) {
             return Ok(());
         }
-        let total = self.row_totals(g)?;
-        let share = self.softmax(x, -1)?;
+        let axis = self.list(self.node(id).list)[0] as isize;
+        let total = self.totals(g, axis)?;
+        let share = self.softmax(x, axis)?;
         // A row that was left out may have no softmax.
         let times = if self.node(g).op == Op::Unpick { Elem::Weigh } else { Elem::Mul };
         let taken = self.map2(times, share, total)?;
@@ -70,11 +67,11 @@ impl Core {
         sink.send(self, x, cotangent)
     }
 
-    /// The sums of the rows, as a column.
-    fn row_totals(&mut self, x: NodeId) -> Maybe<NodeId> {
+    /// The sums along an axis, which keeps length 1.
+    fn totals(&mut self, x: NodeId, axis: isize) -> Maybe<NodeId> {
         let node = *self.node(x);
-        if node.op != Op::Unpick {
-            return self.sum(x, &[-1], true);
+        if node.op != Op::Unpick || axis != 1 {
+            return self.sum(x, &[axis], true);
         }
         // One element a row is not 0, or none.
         let [g, classes, ..] = node.inputs;

@@ -209,22 +209,21 @@ impl Core {
     }
 
     fn prod_tree(&mut self, what: &str, x: NodeId, axes: &Axes, dims: &Dims) -> Maybe<NodeId> {
-        let (mut y, _) = self.reduced_last(what, x, axes)?;
-        let last = self.shape(y).len() - 1;
-        let count = self.shape(y)[last];
+        let (mut y, at, _) = self.reduced_as_one(what, x, axes)?;
+        let count = self.shape(y)[at];
         if count == 0 {
             // Sums of nothing are 0, and products of nothing are 1.
-            let zero = self.sum(y, &[last as isize], true)?;
+            let zero = self.sum(y, &[at as isize], true)?;
             y = self.map2(Elem::Add, zero, Operand::Constant(1.0))?;
         }
         let mut extra: Option<NodeId> = None;
         let mut left = count;
         while left > 1 {
             let half = left / 2;
-            let low = self.slice_by(y, last, 0, half, 1)?;
-            let high = self.slice_by(y, last, half, half, 1)?;
+            let low = self.slice_by(y, at, 0, half, 1)?;
+            let high = self.slice_by(y, at, half, half, 1)?;
             if left % 2 == 1 {
-                let odd = self.slice_by(y, last, left - 1, 1, 1)?;
+                let odd = self.slice_by(y, at, left - 1, 1, 1)?;
                 extra = Some(match extra {
                     Some(extra) => self.map2(Elem::Mul, extra, odd)?,
                     None => odd,
@@ -239,18 +238,36 @@ impl Core {
         self.reshape_to(what, y, dims)
     }
 
-    /// A tensor with its reduced axes last, and as one; and in which order its axes are then.
-    fn reduced_last(&mut self, what: &str, x: NodeId, axes: &Axes) -> Maybe<(NodeId, Dims)> {
+    /// A tensor with its reduced axes as one, where they are if they are neighbours, else at the end;
+    /// which axis that is; and in which order the axes are then.
+    fn reduced_as_one(
+        &mut self,
+        what: &str,
+        x: NodeId,
+        axes: &Axes,
+    ) -> Maybe<(NodeId, usize, Dims)> {
         let dims = self.shape(x);
+        let reduced = &axes.reduced[..dims.len()];
+        let at = reduced.iter().position(|&is| is).unwrap_or(dims.len());
+        let len = reduced[at..].iter().take_while(|&&is| is).count();
+        let are_neighbours = !reduced[at + len..].contains(&true);
         let mut order = Dims::SCALAR;
-        for reduced in [false, true] {
-            let chosen = (0..dims.len()).filter(|&axis| axes.reduced[axis] == reduced);
-            chosen.for_each(|axis| order.push(axis));
+        if are_neighbours {
+            (0..dims.len()).for_each(|axis| order.push(axis));
+        } else {
+            for last in [false, true] {
+                let chosen = (0..dims.len()).filter(|&axis| reduced[axis] == last);
+                chosen.for_each(|axis| order.push(axis));
+            }
         }
-        let mut flat = axes.dropped(&dims);
+        let kept = axes.dropped(&dims);
+        let at = if are_neighbours { at } else { kept.len() };
+        let mut flat = Dims::SCALAR;
+        kept[..at].iter().for_each(|&len| flat.push(len));
         flat.push(axes.count(&dims));
-        let moved = self.permute_by(what, x, &order)?;
-        Ok((self.reshape_to(what, moved, &flat)?, order))
+        kept[at..].iter().for_each(|&len| flat.push(len));
+        let moved = if are_neighbours { x } else { self.permute_by(what, x, &order)? };
+        Ok((self.reshape_to(what, moved, &flat)?, at, order))
     }
 
     /// Each element's cotangent is that of the product times the product of all others. (The
@@ -270,19 +287,18 @@ impl Core {
             let cotangent = self.spread(what, g, node.list, x)?;
             return sink.send(self, x, cotangent);
         }
-        let (rows, order) = self.reduced_last(what, x, &axes)?;
-        let last = self.shape(rows).len() - 1;
+        let (rows, at, order) = self.reduced_as_one(what, x, &axes)?;
         // Products of pairs, of pairs of pairs, and so on; one that has no other goes along.
         let mut levels = [rows; usize::BITS as usize];
         let (mut depth, mut left) = (0, count);
         while left > 1 {
             let y = levels[depth];
-            let low = self.slice_by(y, last, 0, left / 2, 1)?;
-            let high = self.slice_by(y, last, left / 2, left / 2, 1)?;
+            let low = self.slice_by(y, at, 0, left / 2, 1)?;
+            let high = self.slice_by(y, at, left / 2, left / 2, 1)?;
             let mut next = self.map2(Elem::Mul, low, high)?;
             if left % 2 == 1 {
-                let odd = self.slice_by(y, last, left - 1, 1, 1)?;
-                next = self.concat(&[next, odd], last as isize)?;
+                let odd = self.slice_by(y, at, left - 1, 1, 1)?;
+                next = self.concat(&[next, odd], at as isize)?;
             }
             depth += 1;
             (levels[depth], left) = (next, left.div_ceil(2));
@@ -290,18 +306,18 @@ impl Core {
         // Back: the products of all others than a pair's, times the other of the pair.
         let mut others = self.fill_like(levels[depth], 1.0)?;
         for &y in levels[..depth].iter().rev() {
-            let len = self.shape(y)[last];
+            let len = self.shape(y)[at];
             let half = len / 2;
-            let low = self.slice_by(y, last, 0, half, 1)?;
-            let high = self.slice_by(y, last, half, half, 1)?;
-            let outer = self.slice_by(others, last, 0, half, 1)?;
+            let low = self.slice_by(y, at, 0, half, 1)?;
+            let high = self.slice_by(y, at, half, half, 1)?;
+            let outer = self.slice_by(others, at, 0, half, 1)?;
             let to_low = self.map2(Elem::Mul, outer, high)?;
             let to_high = self.map2(Elem::Mul, outer, low)?;
             others = if len % 2 == 1 {
-                let odd = self.slice_by(others, last, half, 1, 1)?;
-                self.concat(&[to_low, to_high, odd], last as isize)?
+                let odd = self.slice_by(others, at, half, 1, 1)?;
+                self.concat(&[to_low, to_high, odd], at as isize)?
             } else {
-                self.concat(&[to_low, to_high], last as isize)?
+                self.concat(&[to_low, to_high], at as isize)?
             };
         }
         let (mut moved, mut back) = (dims, order);

@@ -44,6 +44,9 @@ const ALONE_TILE: usize = 4096;
 /// when there are more: looking for the first that fits stays short, however many data there are.
 const HOLES_MAX: usize = 256;
 
+/// Elements that are reduced together, up to which a tile has all of them.
+const UNIT_TILE: usize = 4 * TILE;
+
 /// Something that instructions of the step read or write.
 #[derive(Clone, Copy)]
 pub(super) struct Value {
@@ -700,14 +703,23 @@ impl Emitter {
             }
             What::Rows | What::Fold | What::MovedFold => {
                 let kernels = float_kernels(input_dtype, level);
-                let (code, kernel, out_grain) = match node.op {
-                    Op::ArgReduce(which) => (Code::Arg, kernels.arg(which), Grain::Row),
-                    Op::Softmax => (Code::Rows, kernels.softmax_row, Grain::Element),
-                    Op::LogSoftmax => (Code::Rows, kernels.log_softmax_row, Grain::Element),
-                    Op::Reduce(reduction) if draft.row == 1 => {
-                        (Code::Fold, kernels.row(reduction), Grain::Element)
+                let inner = match node.op {
+                    Op::Softmax | Op::LogSoftmax => {
+                        Groups::along(&core.dims(node.shape), core.list(node.list)[0] as usize)
+                            .inner
                     }
-                    Op::Reduce(reduction) => (Code::Fold, kernels.row(reduction), Grain::Row),
+                    _ => 1,
+                };
+                let (code, kernel, out_grain) = match node.op {
+                    Op::ArgReduce(which) => (Code::Arg, kernels.arg(which).rows, Grain::Row),
+                    Op::Softmax => (Code::Rows, kernels.softmax.before(inner), Grain::Element),
+                    Op::LogSoftmax => {
+                        (Code::Rows, kernels.log_softmax.before(inner), Grain::Element)
+                    }
+                    Op::Reduce(reduction) if draft.row == 1 => {
+                        (Code::Fold, kernels.rows(reduction), Grain::Element)
+                    }
+                    Op::Reduce(reduction) => (Code::Fold, kernels.rows(reduction), Grain::Row),
                     op => unreachable!("{op:?} is not made of rows"),
                 };
                 self.cost += match node.op {
@@ -720,7 +732,8 @@ impl Emitter {
                 let (out, stream) = self.target(context, member, out_grain, plan)?;
                 let ops = [op, NONE, NONE, NONE];
                 let instr = instr(code, node.op, input_dtype, out);
-                self.push(Instr { kernel, ops, grain: out_grain, ..instr })?;
+                let arg = inner as u32;
+                self.push(Instr { kernel, ops, arg, grain: out_grain, ..instr })?;
                 self.flush(node.dtype, out, stream)
             }
             What::Pick => {
@@ -925,7 +938,9 @@ impl Emitter {
             }
             let this = self.instrs[number];
             let first = std::mem::replace(&mut alone[this.ops[0] as usize], number as u32) as usize;
-            let Some(&one) = self.instrs.get(first).filter(|one| one.name != this.name) else {
+            let Some(&one) =
+                self.instrs.get(first).filter(|one| one.name != this.name && one.arg == this.arg)
+            else {
                 continue;
             };
             alone[this.ops[0] as usize] = NONE;
@@ -938,8 +953,9 @@ impl Emitter {
             other.out = NONE;
             let dtype = one.dtype;
             self.instrs[first] = Instr {
-                kernel: float_kernels(dtype, level).softmaxes_row,
+                kernel: float_kernels(dtype, level).softmaxes.before(one.arg as usize),
                 ops: [one.ops[0], shares, NONE, NONE],
+                arg: one.arg,
                 ..instr(Code::Softmaxes, Op::LogSoftmax, dtype, log)
             };
             needless = true;
@@ -966,6 +982,7 @@ impl Emitter {
             0 => TILE.min(draft.len).max(1),
             row => (TILE / row).min(draft.len / row).max(1) * row,
         };
+        let tile = whole_units(tile, draft);
         // About 50 microseconds of work, but not so little data that streams begin all the time.
         let chunk = (50_000_000 / u64::from(self.cost.max(1))).clamp(1 << 12, 1 << 16) as usize;
         let chunk = match plan.singles.get(product as usize) {
@@ -1204,6 +1221,13 @@ impl Emitter {
         self.reads = by_start;
         Ok(())
     }
+}
+
+/// As many elements as a tile has, or some more, so that no short sum is cut in two.
+fn whole_units(tile: usize, draft: &Draft) -> usize {
+    let unit = draft.unit;
+    let is_cut = !tile.is_multiple_of(unit) && !unit.is_multiple_of(tile);
+    if is_cut && unit <= UNIT_TILE { (tile / unit).max(1) * unit } else { tile }
 }
 
 fn room(datum: &Datum) -> usize {

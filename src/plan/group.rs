@@ -921,7 +921,9 @@ impl Planner {
                 }
             }
             Op::Softmax | Op::LogSoftmax => {
-                let row = core.shape(id).last().copied().unwrap_or(1);
+                let axis = core.list(node.list)[0] as usize;
+                let Groups { reduced, inner, .. } = Groups::along(&core.shape(id), axis);
+                let row = reduced * inner;
                 if (1..=ROW_MAX).contains(&row) {
                     self.set_view(core, 0, node.inputs[0], node.shape);
                     self.join(
@@ -1070,7 +1072,7 @@ impl Planner {
         let (dims, kept) = (core.shape(x), core.dims(node.list));
         let len = core.node(x).len;
         let whole_rows = reduction == Reduction::LogSumExp;
-        let groups = Groups::of(&dims, &kept).filter(|groups| groups.inner == 1 || !whole_rows);
+        let groups = Groups::of(&dims, &kept);
         self.set_view(core, 0, x, core.node(x).shape);
         let adds = matches!(reduction, Reduction::Sum | Reduction::Mean | Reduction::Norm);
         if adds && matches!(self.views[0], View::Constant(zero) if zero.to_bits() == 0) {

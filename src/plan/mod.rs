@@ -237,7 +237,8 @@ pub(crate) enum Code {
     Chain,
     /// The kernel makes two results: `out`, and the second slot of `ops`, which is no operand.
     SinCos,
-    /// The kernel on each row: a row of the result.
+    /// The kernel on each row, or on the columns of each, which lie `arg` elements side by side: a row
+    /// of the result.
     Rows,
     /// As `Rows`, with two results: `out`, and the second slot of `ops`.
     Softmaxes,
@@ -377,6 +378,12 @@ impl Groups {
             }
         }
         Some(groups)
+    }
+
+    /// The groups along one axis.
+    pub(crate) fn along(dims: &[usize], axis: usize) -> Self {
+        let (outer, inner) = (dims[..axis].iter().product(), dims[axis + 1..].iter().product());
+        Self { outer, reduced: dims[axis], inner }
     }
 
     /// Partial results a group: each is of a fixed stretch of elements, so that neither tiles nor

@@ -1,0 +1,619 @@
+//! Reductions of rows, many in one call.
+//!
+//! `kernel(rows, out, x, x, x, &row)`: the fourth operand is the length of a row, as a usize. Rows lie
+//! one behind the other. A row is reduced in `STRIDE` accumulators, which are then joined in pairs: the
+//! same at every level, so that a sum is the same bit for bit wherever it is made. A row of fewer
+//! elements leaves some of them empty, so it is read in a window of 2, 4, 8 or 16 elements, those that
+//! belong to the next row left out, and needs no loop of its own.
+
+use super::{Bits, Body, Float, Kernel, Operands, Plain, operand, power_of_two, result};
+use crate::lane::Lanes;
+use crate::node::Reduction;
+
+/// Calls a kernel of rows.
+///
+/// # Safety
+/// As for [`Kernel`]: `x` is valid for reading `rows * row` elements, `out` for writing what the kernel
+/// makes of them.
+#[inline(always)]
+pub(crate) unsafe fn call_rows(
+    kernel: Kernel,
+    rows: usize,
+    row: usize,
+    out: *mut u8,
+    x: *const u8,
+) {
+    // SAFETY: the caller's promise; the other operands are not looked at.
+    unsafe { kernel(rows, out, x, x, x, (&raw const row).cast()) }
+}
+
+/// The length of the rows that a kernel is called for.
+///
+/// # Safety
+/// The kernel was called as the module says.
+#[inline(always)]
+pub(super) unsafe fn row_of(operands: &Operands) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { operands[3].cast::<usize>().read() }
+}
+
+/// Elements that are reduced side by side.
+pub(crate) const STRIDE: usize = 16;
+
+/// Elements of a row that are summed in its own precision before the sum goes on in f64.
+pub(crate) const SUM_BLOCK: usize = 1024;
+
+/// How elements are reduced: `join` is associative up to rounding, and `first` neutral.
+pub(super) trait Fold<T> {
+    fn first() -> T;
+    /// What there is after one element alone.
+    fn begin(x: T) -> T;
+    /// Takes an element in.
+    fn take(held: T, x: T) -> T;
+    fn join(a: T, b: T) -> T;
+}
+
+/// The sum of elements, or (`SQUARE`) of their squares.
+pub(super) struct Sum<const SQUARE: bool>;
+
+impl<T: Float, const SQUARE: bool> Fold<T> for Sum<SQUARE> {
+    #[inline(always)]
+    fn first() -> T {
+        T::default()
+    }
+    #[inline(always)]
+    fn begin(x: T) -> T {
+        term::<T, SQUARE>(x)
+    }
+    #[inline(always)]
+    fn take(held: T, x: T) -> T {
+        held.plus(term::<T, SQUARE>(x))
+    }
+    #[inline(always)]
+    fn join(a: T, b: T) -> T {
+        a.plus(b)
+    }
+}
+
+/// The largest (`MAX`) or smallest element; NaN if there is one.
+pub(super) struct Best<const MAX: bool>;
+
+impl<T: Float, const MAX: bool> Fold<T> for Best<MAX> {
+    #[inline(always)]
+    fn first() -> T {
+        T::from_f64(if MAX { f64::NEG_INFINITY } else { f64::INFINITY })
+    }
+    #[inline(always)]
+    fn begin(x: T) -> T {
+        x
+    }
+    #[inline(always)]
+    fn take(held: T, x: T) -> T {
+        better::<T, MAX>(held, x)
+    }
+    #[inline(always)]
+    fn join(a: T, b: T) -> T {
+        better::<T, MAX>(a, b)
+    }
+}
+
+/// What a sum takes of an element: the element itself, or its square.
+#[inline(always)]
+pub(super) fn term<T: Float, const SQUARE: bool>(x: T) -> T {
+    if SQUARE { x.times(x) } else { x }
+}
+
+/// The better one of two numbers, or the first.
+#[inline(always)]
+pub(super) fn beyond<T: Float, const MAX: bool>(a: T, b: T) -> T {
+    if if MAX { b > a } else { b < a } { b } else { a }
+}
+
+/// The better one of two; NaN wins. (As bits: where the result is stored over `a`, LLVM would make of a
+/// choice between the two a store under a mask, which takes many times as long on some CPUs.)
+#[inline(always)]
+pub(super) fn better<T: Float, const MAX: bool>(a: T, b: T) -> T {
+    #[allow(clippy::eq_op)] // a number that is not itself is NaN
+    let nan = if b != b { T::Bits::ALL } else { T::Bits::of(0) };
+    T::from_bits(beyond::<T, MAX>(a, b).bits() | nan)
+}
+
+// ---- one stretch, into accumulators ----
+
+/// Joins a stretch of a row into `STRIDE` accumulators.
+#[inline(always)]
+fn fold_into<T: Copy, F: Fold<T>>(held: &mut [T; STRIDE], row: &[T]) {
+    let (whole, rest) = row.as_chunks::<STRIDE>();
+    for chunk in whole {
+        for k in 0..STRIDE {
+            held[k] = F::take(held[k], chunk[k]);
+        }
+    }
+    for (k, &x) in rest.iter().enumerate() {
+        held[k] = F::take(held[k], x);
+    }
+}
+
+/// Joins the accumulators.
+#[inline(always)]
+fn close<T: Copy, F: Fold<T>, const P: usize>(mut held: [T; P]) -> T {
+    let mut width = P;
+    while width > 1 {
+        width /= 2;
+        for k in 0..width {
+            held[k] = F::join(held[k], held[k + width]);
+        }
+    }
+    held[0]
+}
+
+/// Reduces one row, or a block of one.
+#[inline(always)]
+pub(super) fn fold_row<T: Copy, F: Fold<T>>(row: &[T]) -> T {
+    let mut held = [F::first(); STRIDE];
+    fold_into::<T, F>(&mut held, row);
+    close::<T, F, STRIDE>(held)
+}
+
+/// Which elements of a window belong to a row, by bits, and what stands for the others.
+struct Own<T: Float, const P: usize> {
+    keep: [T::Bits; P],
+    rest: [T::Bits; P],
+}
+
+impl<T: Float, const P: usize> Own<T, P> {
+    /// The first `n` ones.
+    #[inline(always)]
+    fn first<F: Fold<T>>(n: usize) -> Self {
+        let keep = std::array::from_fn(|k| if k < n { T::Bits::ALL } else { T::Bits::of(0) });
+        Self { keep, rest: keep.map(|keep| F::first().bits() & !keep) }
+    }
+
+    #[inline(always)]
+    fn of(&self, window: &[T; P], k: usize) -> T {
+        T::from_bits(window[k].bits() & self.keep[k] | self.rest[k])
+    }
+}
+
+/// A window in accumulators, of which some may stay empty.
+#[inline(always)]
+fn fold_window<T: Float, F: Fold<T>, const P: usize>(window: &[T; P], own: &Own<T, P>) -> T {
+    let mut held = [F::first(); P];
+    for k in 0..P {
+        held[k] = F::take(F::first(), own.of(window, k));
+    }
+    close::<T, F, P>(held)
+}
+
+/// The first `P` elements of what is left, of which `n` are there at least.
+#[inline(always)]
+fn window<T: Copy, const P: usize>(rest: &[T], n: usize) -> [T; P] {
+    match rest.first_chunk::<P>() {
+        Some(window) => *window,
+        None => {
+            let mut window = [rest[0]; P];
+            window[..n].copy_from_slice(&rest[..n]);
+            window
+        }
+    }
+}
+
+// ---- many rows ----
+
+#[inline(always)]
+fn fold_short<T: Float, F: Fold<T>, const P: usize>(out: &mut [T], x: &[T], row: usize) {
+    assert!(row <= P && x.len() == out.len() * row);
+    if row == P {
+        for (out, window) in out.iter_mut().zip(x.as_chunks::<P>().0) {
+            let held = window.map(|x| F::take(F::first(), x));
+            *out = close::<T, F, P>(held);
+        }
+        return;
+    }
+    let own = Own::first::<F>(row);
+    for (r, out) in out.iter_mut().enumerate() {
+        *out = fold_window::<T, F, P>(&window(&x[r * row..], row), &own);
+    }
+}
+
+/// Reduces rows of at most `SUM_BLOCK` elements.
+#[inline(always)]
+pub(super) fn fold_rows<T: Float, F: Fold<T>>(out: &mut [T], x: &[T], row: usize) {
+    match row {
+        0 => out.fill(F::first()),
+        1..=2 => fold_short::<T, F, 2>(out, x, row),
+        3..=4 => fold_short::<T, F, 4>(out, x, row),
+        5..=8 => fold_short::<T, F, 8>(out, x, row),
+        9..=STRIDE => fold_short::<T, F, STRIDE>(out, x, row),
+        _ => {
+            let (whole, tail) = (row - row % STRIDE, row % STRIDE);
+            let own = Own::first::<F>(tail);
+            for (r, out) in out.iter_mut().enumerate() {
+                let from = &x[r * row..];
+                let mut held = [F::first(); STRIDE];
+                fold_into::<T, F>(&mut held, &from[..whole]);
+                if tail > 0 {
+                    let window: [T; STRIDE] = window(&from[whole..], tail);
+                    for k in 0..STRIDE {
+                        held[k] = F::take(held[k], own.of(&window, k));
+                    }
+                }
+                *out = close::<T, F, STRIDE>(held);
+            }
+        }
+    }
+}
+
+/// The sum of a row's terms. Blocks are summed in the element's precision and added up in f64 with
+/// the lost low part carried along, so the error does not grow with the length of the row.
+#[inline(always)]
+fn row_total<T: Float, const SQUARE: bool>(row: &[T], scale: T) -> f64 {
+    let mut total = Total::default();
+    for block in row.chunks(SUM_BLOCK) {
+        let mut lanes = [T::default(); STRIDE];
+        let (whole, rest) = block.as_chunks::<STRIDE>();
+        for chunk in whole {
+            for k in 0..STRIDE {
+                lanes[k] = lanes[k].plus(term::<T, SQUARE>(chunk[k].times(scale)));
+            }
+        }
+        for (k, &x) in rest.iter().enumerate() {
+            lanes[k] = lanes[k].plus(term::<T, SQUARE>(x.times(scale)));
+        }
+        total.add(close::<T, Sum<false>, STRIDE>(lanes).to_f64());
+    }
+    total.value()
+}
+
+/// The sums of the terms of rows.
+#[inline(always)]
+fn sum_rows<T: Float, const SQUARE: bool>(out: &mut [T], x: &[T], row: usize) {
+    if row <= SUM_BLOCK {
+        return fold_rows::<T, Sum<SQUARE>>(out, x, row);
+    }
+    for (out, row) in out.iter_mut().zip(x.chunks_exact(row)) {
+        *out = T::from_f64(row_total::<T, SQUARE>(row, T::from_f64(1.0)));
+    }
+}
+
+/// The sum of the terms of each row.
+pub(super) struct SumRows<const SQUARE: bool>;
+
+impl<T: Float, const SQUARE: bool> Body<T> for SumRows<SQUARE> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise, as the module states it.
+        let (row, out, x) = unsafe { rows_and_one::<T, T>(n, out, operands) };
+        sum_rows::<T, SQUARE>(out, x, row);
+    }
+}
+
+/// The length of rows, one result for each, and all their elements.
+///
+/// # Safety
+/// As for [`Kernel`], with operands as the module says.
+#[inline(always)]
+pub(super) unsafe fn rows_and_one<'a, T, U>(
+    n: usize,
+    out: *mut u8,
+    operands: &Operands,
+) -> (usize, &'a mut [U], &'a [T]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let row = row_of(operands);
+        (row, result(out, n), operand(operands, 0, n * row))
+    }
+}
+
+/// The mean of each row, or (`SQUARE`) its Euclidean norm.
+pub(super) struct ScaledRows<const SQUARE: bool>;
+
+impl<T: Float, const SQUARE: bool> Body<T> for ScaledRows<SQUARE> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise, as the module states it.
+        let (row, out, x) = unsafe { rows_and_one::<T, T>(n, out, operands) };
+        let reduction = if SQUARE { Reduction::Norm } else { Reduction::Mean };
+        let mut wants_rescue = false;
+        if row <= SUM_BLOCK {
+            // One block: its sum is what there is to it.
+            sum_rows::<T, SQUARE>(out, x, row);
+            for y in &mut *out {
+                *y = finish(reduction, y.to_f64(), row, 1.0);
+                wants_rescue |= rescue(reduction, *y).is_some();
+            }
+        } else {
+            for (y, x) in out.iter_mut().zip(x.chunks_exact(row)) {
+                let total = row_total::<T, SQUARE>(x, T::from_f64(1.0));
+                *y = finish(reduction, total, row, 1.0);
+                wants_rescue |= rescue(reduction, *y).is_some();
+            }
+        }
+        if wants_rescue {
+            for (y, x) in out.iter_mut().zip(x.chunks_exact(row)) {
+                if let Some(scale) = rescue(reduction, *y) {
+                    let total = row_total::<T, SQUARE>(x, T::from_f64(scale));
+                    *y = finish(reduction, total, row, scale);
+                }
+            }
+        }
+    }
+}
+
+/// By what the elements have to be multiplied to get a result that is right, after one that left the
+/// range of its type on the way: `None` if it did not.
+#[inline(always)]
+pub(crate) fn rescue<T: Float>(reduction: Reduction, result: T) -> Option<f64> {
+    let result = result.to_f64();
+    match reduction {
+        // More than the number of elements, which is all by which a sum exceeds the largest of them.
+        Reduction::Mean if !result.is_finite() => Some(power_of_two(-64)),
+        Reduction::Norm if result == f64::INFINITY => Some(T::DOWN),
+        Reduction::Norm if result < T::TINY => Some(T::UP),
+        _ => None,
+    }
+}
+
+/// What a reduction makes of the sum of `count` terms, whose elements were multiplied by `scale`.
+#[inline(always)]
+pub(crate) fn finish<T: Float>(reduction: Reduction, total: f64, count: usize, scale: f64) -> T {
+    match reduction {
+        Reduction::Mean if scale == 1.0 => T::from_f64(total / count as f64),
+        // A mean is not beyond the largest number, but may be by rounding.
+        Reduction::Mean if total.is_finite() => {
+            let largest = T::DTYPE.largest();
+            T::from_f64((total / count as f64 / scale).clamp(-largest, largest))
+        }
+        Reduction::Norm => T::from_f64(total.sqrt() / scale),
+        _ => T::from_f64(total),
+    }
+}
+
+/// The best element of one row.
+#[inline(always)]
+pub(super) fn extreme_of<T: Float, const MAX: bool>(row: &[T]) -> T {
+    // NaNs are looked for apart: the comparison alone is one instruction for a whole vector.
+    #[allow(clippy::eq_op)] // a number that is not itself is NaN
+    let has_nan = row.iter().fold(false, |any, &x| any | (x != x));
+    if has_nan {
+        return T::from_f64(f64::NAN);
+    }
+    // By blocks, as sums are, so that a row which comes in pieces has the same zero among equals.
+    let mut best = Beyond::<MAX>::first();
+    for (k, block) in row.chunks(SUM_BLOCK).enumerate() {
+        let one = fold_row::<T, Beyond<MAX>>(block);
+        best = if k == 0 { one } else { Beyond::<MAX>::join(best, one) };
+    }
+    best
+}
+
+/// As [`Best`], of numbers: NaNs may be passed over.
+pub(super) struct Beyond<const MAX: bool>;
+
+impl<T: Float, const MAX: bool> Fold<T> for Beyond<MAX> {
+    #[inline(always)]
+    fn first() -> T {
+        Best::<MAX>::first()
+    }
+    #[inline(always)]
+    fn begin(x: T) -> T {
+        x
+    }
+    #[inline(always)]
+    fn take(a: T, b: T) -> T {
+        beyond::<T, MAX>(a, b)
+    }
+    #[inline(always)]
+    fn join(a: T, b: T) -> T {
+        beyond::<T, MAX>(a, b)
+    }
+}
+
+/// The best element of each row.
+pub(super) struct ExtremeRows<const MAX: bool>;
+
+impl<T: Float, const MAX: bool> Body<T> for ExtremeRows<MAX> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise, as the module states it.
+        let (row, out, x) = unsafe { rows_and_one::<T, T>(n, out, operands) };
+        if row <= 4 * STRIDE {
+            return fold_rows::<T, Best<MAX>>(out, x, row);
+        }
+        for (out, row) in out.iter_mut().zip(x.chunks_exact(row)) {
+            *out = extreme_of::<T, MAX>(row);
+        }
+    }
+}
+
+/// Where the first of a row's extremes is, as i64; the first NaN if there is one.
+pub(super) struct ArgRows<const MAX: bool>;
+
+impl<T: Float, const MAX: bool> Body<T> for ArgRows<MAX> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise, as the module states it, with one i64 a row.
+        let (row, out, x) = unsafe { rows_and_one::<T, i64>(n, out, operands) };
+        match row {
+            1..=STRIDE => arg_short::<T, MAX>(out, x, row),
+            _ => {
+                for (out, row) in out.iter_mut().zip(x.chunks_exact(row)) {
+                    let best = extreme_of::<T, MAX>(row);
+                    #[allow(clippy::eq_op)] // a number that is not itself is NaN
+                    let first = match best == best {
+                        true => first_place(row, |x| x == best),
+                        false => first_place(row, |x| x != x),
+                    };
+                    *out = first as i64;
+                }
+            }
+        }
+    }
+}
+
+/// Short rows: not worth the beginning and the end of a loop over vectors.
+#[inline(always)]
+fn arg_short<T: Float, const MAX: bool>(out: &mut [i64], x: &[T], row: usize) {
+    for (out, row) in out.iter_mut().zip(x.chunks_exact(row)) {
+        let (mut best, mut first) = (row[0], 0);
+        for (i, &x) in row.iter().enumerate().skip(1) {
+            let beyond = if MAX { x > best } else { x < best };
+            #[allow(clippy::eq_op)] // a number that is not itself is NaN
+            let is_better = (best == best) & (beyond | (x != x));
+            first = if is_better { i } else { first };
+            best = if is_better { x } else { best };
+        }
+        *out = first as i64;
+    }
+}
+
+/// The place of the first element that is sought, in a row that has one.
+#[inline(always)]
+fn first_place<T: Copy>(row: &[T], is_sought: impl Fn(T) -> bool) -> usize {
+    // Blocks without a branch, smaller ones, and then the place in the last one.
+    const BLOCK: usize = 4 * STRIDE;
+    let blocks = row.as_chunks::<BLOCK>().0;
+    let holds = |block: &[T; BLOCK]| block.iter().fold(false, |any, &x| any | is_sought(x));
+    let mut start = blocks.iter().position(holds).unwrap_or(blocks.len()) * BLOCK;
+    for window in row[start..].as_chunks::<STRIDE>().0 {
+        if window.iter().fold(false, |any, &x| any | is_sought(x)) {
+            break;
+        }
+        start += STRIDE;
+    }
+    start + row[start..].iter().position(|&x| is_sought(x)).unwrap_or(0)
+}
+
+// ---- rows that come in pieces: the accumulators lie in memory ----
+
+/// What the accumulators begin with, what goes into them, and what comes out: `STRIDE` elements as the
+/// result; a stretch of a row, its first element for the first accumulator; accumulators as the operand,
+/// and one element of result.
+pub(super) struct Open<F>(std::marker::PhantomData<F>);
+pub(super) struct Into<F>(std::marker::PhantomData<F>);
+pub(super) struct Close<F>(std::marker::PhantomData<F>);
+
+impl<T: Float, F: Fold<T>> Body<T> for Open<F> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(_: usize, out: *mut u8, _: &Operands) {
+        // SAFETY: the caller's promise: the result is STRIDE elements.
+        unsafe { result(out, STRIDE) }.fill(F::first());
+    }
+}
+
+impl<T: Float, F: Fold<T>> Body<T> for Into<F> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise, with one operand and accumulators as the result.
+        let (held, row): (&mut [T; STRIDE], &[T]) =
+            unsafe { (&mut *out.cast(), operand(operands, 0, n)) };
+        fold_into::<T, F>(held, row);
+    }
+}
+
+impl<T: Float, F: Fold<T>> Body<T> for Close<F> {
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(_: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise: accumulators as the operand, one element of result.
+        let held: [T; STRIDE] = unsafe { operands[0].cast::<[T; STRIDE]>().read() };
+        // SAFETY: as above.
+        unsafe { out.cast::<T>().write(close::<T, F, STRIDE>(held)) };
+    }
+}
+
+// ---- sums of sums ----
+
+/// A sum with the low part that additions lost carried along (A. Neumaier, 1974).
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Total {
+    pub(super) sum: f64,
+    pub(super) lost: f64,
+}
+
+impl Total {
+    #[inline(always)]
+    pub(crate) fn add(&mut self, x: f64) {
+        let sum = self.sum + x;
+        let lost =
+            if self.sum.abs() >= x.abs() { (self.sum - sum) + x } else { (x - sum) + self.sum };
+        // An infinite sum has lost nothing (the difference would be NaN).
+        self.lost += if sum.is_finite() { lost } else { 0.0 };
+        self.sum = sum;
+    }
+
+    /// Adds the sum of a block: as it is, if there are digits enough for many.
+    #[inline(always)]
+    pub(crate) fn add_block<T: Float>(&mut self, x: T) {
+        if T::IS_NARROW {
+            self.sum += x.to_f64();
+        } else {
+            self.add(x.to_f64());
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn value(&self) -> f64 {
+        self.sum + self.lost
+    }
+}
+
+/// The sum of the sums of a row's blocks, as [`SumRows`] makes it.
+pub(crate) fn combine_sums<T: Float>(sums: &[T]) -> f64 {
+    let mut total = Total::default();
+    sums.iter().for_each(|&sum| total.add(sum.to_f64()));
+    total.value()
+}
+
+// ---- one number a row, repeated along it ----
+
+/// Repeats each of `n` elements along a row. Operands: the elements; the length of a row.
+pub(super) struct SpreadRows;
+
+impl<T: Copy> Plain<T> for SpreadRows {
+    #[inline(always)]
+    unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise, as the struct states it.
+        let (out, x): (&mut [T], &[T]) = unsafe {
+            let row = row_of(operands);
+            (result(out, n * row), operand(operands, 0, n))
+        };
+        spread_rows(out, x);
+    }
+}
+
+#[inline(always)]
+pub(super) fn spread_rows<T: Copy>(out: &mut [T], x: &[T]) {
+    let row = out.len().checked_div(x.len()).unwrap_or(0);
+    match row {
+        0 => {}
+        1 => out.copy_from_slice(x),
+        2 => spread_short::<T, 2>(out, x, row),
+        3..=4 => spread_short::<T, 4>(out, x, row),
+        5..=8 => spread_short::<T, 8>(out, x, row),
+        9..=STRIDE => spread_short::<T, STRIDE>(out, x, row),
+        _ => {
+            for (out, &x) in out.chunks_exact_mut(row).zip(x) {
+                for window in out.as_chunks_mut::<STRIDE>().0 {
+                    *window = [x; STRIDE];
+                }
+                if let Some(last) = out.last_chunk_mut::<STRIDE>() {
+                    *last = [x; STRIDE];
+                }
+            }
+        }
+    }
+}
+
+/// Writes a window of `P` elements at each row; what is too much is written over by the next one.
+#[inline(always)]
+fn spread_short<T: Copy, const P: usize>(out: &mut [T], x: &[T], row: usize) {
+    let whole = if out.len() < P { 0 } else { ((out.len() - P) / row + 1).min(x.len()) };
+    for r in 0..whole {
+        // SAFETY: r * row + P is no more than the length.
+        unsafe { out.as_mut_ptr().add(r * row).cast::<[T; P]>().write([x[r]; P]) };
+    }
+    for r in whole..x.len() {
+        out[r * row..][..row].fill(x[r]);
+    }
+}
