@@ -1,9 +1,9 @@
 //! Reads and gradients in the middle of a recording that grows: `first` in a graph of its own, to
 //! which every structure is new, `anew` after a mark in one that has met it before.
 //!
-//! - W13: y <- y + 0.01 sin(y w) on two elements, and an element of y is read after each step;
-//!   `read all` reads y itself; `branch` goes on by what it reads; `read+backward` has the gradient
-//!   by w of the last y's sum besides.
+//! - W13: y <- y + 0.01 sin(y w) on two elements, and after each step the square of y's norm is
+//!   read, or an element of y, or y itself (`read all`); `branch` goes on by the norm; `read+backward`
+//!   has the gradient by w of the last y's sum besides.
 //! - W14: descent, y <- y - 0.01 grad(e(y), y), with a parameter behind e; `grad+backward` has the
 //!   gradient of the last y's sum by the parameter, through all steps.
 //! - W15: values of three operations on one leaf, all recorded, then each read once, or each
@@ -23,11 +23,12 @@ const RATE: f64 = 0.01;
 
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = vec![];
-    for kind in [Kind::Read, Kind::ReadAll, Kind::Branch, Kind::Backward] {
+    for kind in [Kind::Read, Kind::Element, Kind::All, Kind::Branch, Kind::Backward] {
         for (large, steps) in sizes(&[250], &[1_000, 4_000]) {
             let name = match kind {
                 Kind::Read => "read",
-                Kind::ReadAll => "read all",
+                Kind::Element => "read element",
+                Kind::All => "read all",
                 Kind::Branch => "branch",
                 Kind::Backward => "read+backward",
             };
@@ -87,7 +88,8 @@ fn start_and_weights(graph: &Graph) -> Vec<Var<'_>> {
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Read,
-    ReadAll,
+    Element,
+    All,
     Branch,
     Backward,
 }
@@ -95,17 +97,18 @@ enum Kind {
 fn read(serve: &mut Serve<'_>, first: bool, kind: Kind, steps: usize) {
     first_or_anew(first, serve, start_and_weights, |_, leaves, outcome| {
         let [mut y, w] = [leaves[0], leaves[1]];
-        let mut seen = START;
+        let mut seen = f64::NAN;
         for _ in 0..steps {
             y = match kind {
-                Kind::Branch if seen[0] > 1.0 => y * 0.5,
-                Kind::Branch if seen[0] < 0.6 => y * 1.01,
+                Kind::Branch if seen > 2.0 => y * 0.5,
+                Kind::Branch if seen < 0.5 => y * 1.01,
                 _ => y + (y * w).sin() * RATE,
             };
-            match kind {
-                Kind::ReadAll => ok(y.read_into(&mut seen)),
-                _ => seen[0] = ok(y.slice(0, 0, 1, 1).item()),
-            }
+            seen = match kind {
+                Kind::Element => ok(y.slice(0, 0, 1, 1).item()),
+                Kind::All => ok(y.to_vec::<f64>())[0],
+                _ => ok(y.square().sum().item()),
+            };
             black_box(seen);
         }
         if kind == Kind::Backward {
@@ -123,20 +126,20 @@ fn read(serve: &mut Serve<'_>, first: bool, kind: Kind, steps: usize) {
 
 fn plain_read(outcome: Option<&mut Outcome>, kind: Kind, steps: usize) {
     let mut y = START;
+    let mut seen = f64::NAN;
     let mut trail = Vec::with_capacity(if kind == Kind::Backward { steps } else { 0 });
     for _ in 0..steps {
         if kind == Kind::Backward {
             trail.push(y);
         }
-        let seen = y[0];
         for (y, w) in y.iter_mut().zip(WEIGHTS) {
             *y = match kind {
-                Kind::Branch if seen > 1.0 => *y * 0.5,
-                Kind::Branch if seen < 0.6 => *y * 1.01,
+                Kind::Branch if seen > 2.0 => *y * 0.5,
+                Kind::Branch if seen < 0.5 => *y * 1.01,
                 _ => *y + (*y * w).sin() * RATE,
             };
         }
-        y = black_box(y);
+        seen = black_box(y[0] * y[0] + y[1] * y[1]);
     }
     let mut by = [0.0; 2];
     let mut cotangent = [1.0; 2];
