@@ -3,12 +3,14 @@
 //!
 //! `workloads` times them with criterion, `cliffs` in seconds, and `peers` beside other libraries.
 //! In all three, the results and gradients of the two are compared before anything is timed: the
-//! loops compute in f64, by derivatives on paper. What each program is stands at its function.
+//! loops compute in f64, by derivatives on paper. What each program is stands at the head of its
+//! module.
 
 // Each of the three uses another part.
 #![allow(dead_code)]
 
 mod axes;
+pub(crate) mod composed;
 pub(crate) mod data;
 mod deep;
 mod graphs;
