@@ -62,16 +62,16 @@ pub(crate) struct Row {
     /// How far results may differ, relative to the element, or to the root mean square of its
     /// tensor where the element is smaller.
     pub(crate) tolerance: f64,
-    program: Box<dyn Fn(&mut Serve<'_>)>,
-    by_hand: Box<dyn Fn() -> Box<Pass<'static>>>,
+    program: Box<dyn Fn(&mut Serve<'_>) + Send + Sync>,
+    by_hand: Box<dyn Fn() -> Box<Pass<'static>> + Send + Sync>,
 }
 
 impl Row {
     fn new(
         name: String,
         (count, unit): (usize, &'static str),
-        program: impl Fn(&mut Serve<'_>) + 'static,
-        by_hand: impl Fn() -> Box<Pass<'static>> + 'static,
+        program: impl Fn(&mut Serve<'_>) + Send + Sync + 'static,
+        by_hand: impl Fn() -> Box<Pass<'static>> + Send + Sync + 'static,
     ) -> Self {
         let (program, by_hand) = (Box::new(program), Box::new(by_hand));
         Self { name, count, unit, tolerance: 1e-9, program, by_hand }

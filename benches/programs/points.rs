@@ -1,7 +1,7 @@
 //! W23: programs on 30,000 points.
 //!
 //! - `norm`: the lengths of vectors [n, 2].
-//! - `rotate`: a matrix for each point, (m[n, 3, 3] * p[n, 1, 3]).sum(2) + t[3]; `rotate, matmul` by
+//! - `rotate`: a matrix for each point, (m[n, 3, 3] * p[n, 1, 3]).sum(2) + t[3]; `rotate by matmul` by
 //!   a batch of products.
 //! - `cross`: w x p for vectors [n, 3], by columns and a concat.
 //! - `residuals`: points moved, projected and subtracted from where they were seen [n, 2];
@@ -23,7 +23,7 @@ pub(super) fn rows() -> Vec<Row> {
     vec![
         row("norm", norm, plain_norm),
         row("rotate", |serve| rotate(serve, false), plain_rotate),
-        row("rotate, matmul", |serve| rotate(serve, true), plain_rotate),
+        row("rotate by matmul", |serve| rotate(serve, true), plain_rotate),
         row("cross", cross, plain_cross),
         row("residuals", |serve| residuals(serve, false), || plain_residuals(false)),
         row("residuals+gradient", |serve| residuals(serve, true), || plain_residuals(true)),

@@ -34,7 +34,7 @@ pub(super) fn rows() -> Vec<Row> {
             };
             for (first, when) in FIRST_OR_ANEW {
                 rows.push(Row::new(
-                    format!("W13/{name}, {when}/{large}{steps}"),
+                    format!("W13/{name} {when}/{large}{steps}"),
                     (steps, "step"),
                     move |serve| read(serve, first, kind, steps),
                     move || Box::new(move |outcome| plain_read(outcome, kind, steps)),
@@ -47,7 +47,7 @@ pub(super) fn rows() -> Vec<Row> {
             let name = if backward { "grad+backward" } else { "grad" };
             for (first, when) in FIRST_OR_ANEW {
                 rows.push(Row::new(
-                    format!("W14/{name}, {when}/{large}{steps}"),
+                    format!("W14/{name} {when}/{large}{steps}"),
                     (steps, "step"),
                     move |serve| descend(serve, first, backward, steps),
                     move || Box::new(move |outcome| plain_descend(outcome, backward, steps)),
@@ -60,7 +60,7 @@ pub(super) fn rows() -> Vec<Row> {
             let name = if backward { "backward each" } else { "read each" };
             for (first, when) in FIRST_OR_ANEW {
                 rows.push(Row::new(
-                    format!("W15/{name}, {when}/{large}{count}"),
+                    format!("W15/{name} {when}/{large}{count}"),
                     (count, "value"),
                     move |serve| each(serve, first, backward, count),
                     move || Box::new(move |outcome| plain_each(outcome, backward, count)),

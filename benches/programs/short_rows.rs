@@ -14,7 +14,7 @@ pub(super) fn rows() -> Vec<Row> {
     let mut rows = vec![];
     for derivatives in [false, true] {
         for [n, k, d] in [[4_000, 10, 2], [1_000, 10, 8], [10_000, 100, 16]] {
-            let name = if derivatives { "clusters, derivatives" } else { "clusters" };
+            let name = if derivatives { "clusters+derivatives" } else { "clusters" };
             rows.push(Row::new(
                 format!("W22/{name}/{n}x{k}x{d}"),
                 (n * k * d, "element"),

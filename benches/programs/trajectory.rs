@@ -20,7 +20,7 @@ pub(super) fn rows() -> Vec<Row> {
     for (large, steps) in sizes(&[25], &[100, 1_000]) {
         for (first, when) in FIRST_OR_ANEW {
             rows.push(Row::new(
-                format!("W28/trajectory, {when}/{large}{steps}"),
+                format!("W28/trajectory {when}/{large}{steps}"),
                 (steps, "step"),
                 move |serve| trajectory(serve, first, steps),
                 move || Box::new(move |outcome| plain_trajectory(outcome, steps)),

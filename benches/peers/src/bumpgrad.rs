@@ -46,6 +46,9 @@ fn run(session: &mut Session, case: Case, replay: bool) {
         Case::W8(len) => rosenbrock(job, len),
         Case::W9 => broadcast(job),
         Case::W11 => attention(job),
+        Case::Program(place) => {
+            PROGRAMS[place].program(&mut |pass| job.session.serve_program(pass));
+        }
     }
 }
 

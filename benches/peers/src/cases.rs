@@ -1,12 +1,14 @@
 //! The cases: names, data, how far results may differ, and what a time is divided by for the
-//! table. `benches/README.md` says what W1 to W11 are.
+//! table. `benches/README.md` says what W1 to W31 are.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 pub use crate::programs::composed::{
     BATCH, BLOCK, EPSILON, HEADS, LENGTH, SIDE, WIDTH, block, mask, outer, tokens, valley,
 };
-use crate::programs::data::{labels, numbers};
+use crate::programs::Row;
+pub use crate::programs::data::{labels, numbers};
 
 /// Something to compute.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,7 +30,12 @@ pub enum Case {
     W8(usize),
     W9,
     W11,
+    /// One of W13 to W31, by its place among [`PROGRAMS`].
+    Program(usize),
 }
+
+/// What `workloads` times, too: in bumpgrad, and as a loop by hand.
+pub static PROGRAMS: LazyLock<Vec<Row>> = LazyLock::new(crate::programs::rows);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Hardware {
@@ -125,6 +132,7 @@ impl fmt::Display for Case {
             Self::W8(len) => write!(f, "W8/{len}"),
             Self::W9 => write!(f, "W9"),
             Self::W11 => write!(f, "W11"),
+            Self::Program(place) => f.write_str(&PROGRAMS[place].name),
         }
     }
 }
@@ -143,7 +151,13 @@ impl Case {
         all.extend([64, 1024].map(Self::W7));
         all.extend([1_000, 100_000].map(Self::W8));
         all.extend([Self::W9, Self::W11]);
+        all.extend((0..PROGRAMS.len()).map(Self::Program));
         all
+    }
+
+    /// Whether it may take many seconds, so that it runs only when it is asked for.
+    pub fn is_large(self) -> bool {
+        matches!(self, Self::Program(place) if PROGRAMS[place].is_large())
     }
 
     pub fn parse(name: &str) -> Option<Self> {
@@ -157,6 +171,7 @@ impl Case {
             Self::W1 | Self::W2 | Self::W7(_) | Self::W11 => 2e-3,
             Self::W6(_) | Self::W9 => 5e-4,
             Self::W8(_) => 1e-10,
+            Self::Program(place) => PROGRAMS[place].tolerance,
             _ => 2e-4,
         }
     }
@@ -172,8 +187,8 @@ impl Case {
 
     /// The unit that the table shows, how many seconds it is, and how many of the things it is
     /// spread over.
-    pub fn unit(self) -> (&'static str, f64, usize) {
-        match self {
+    pub fn unit(self) -> (String, f64, usize) {
+        let (unit, scale, per) = match self {
             Self::Hardware(_) => ("ms", 1e-3, 1),
             Self::W1 | Self::W2 => ("ns/op", 1e-9, STEPS),
             Self::W3(len) if len < 1_000_000 => ("us", 1e-6, 1),
@@ -181,7 +196,12 @@ impl Case {
             Self::W4 { len, .. } => ("ns/element", 1e-9, len),
             Self::W6(_) | Self::W7(_) => ("us", 1e-6, 1),
             Self::W8(len) => ("ns/variable", 1e-9, len),
-        }
+            Self::Program(place) => {
+                let Row { unit, count, .. } = PROGRAMS[place];
+                return (format!("ns/{unit}"), 1e-9, count);
+            }
+        };
+        (unit.to_string(), scale, per)
     }
 
     /// Multiply-adds count as two; backward as two products more.
