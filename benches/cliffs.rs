@@ -4,7 +4,7 @@
 //! ```sh
 //! cargo bench --bench cliffs                     # all rows but the large ones
 //! cargo bench --bench cliffs -- W13 W20/slice    # rows whose names have one of these in them
-//! cargo bench --bench cliffs -- W13/read/large
+//! cargo bench --bench cliffs -- "W13/read first/large"
 //! cargo bench --bench cliffs -- --against target/release/deps/cliffs-0123 W13
 //! ```
 //!
