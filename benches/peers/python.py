@@ -4,7 +4,8 @@
     python.py torch | torch.compile | jax
 
 It reads commands, a line each, and answers each with a line of JSON: `src/serve.rs` has the list,
-`src/cases.rs` the cases, whose data are made here once more. Needs NumPy besides the library.
+`src/cases.rs` the cases, whose data are made here once more; W13 to W31 are in `programs.py`. Needs
+NumPy besides the library.
 """
 
 import gc
@@ -19,6 +20,8 @@ if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
 
 import numpy as np  # noqa: E402
+
+import programs  # noqa: E402
 
 STEPS, TERM, FACTOR, START = 1000, 0.001, 1.005, 0.5
 ROUNDS = 5
@@ -269,6 +272,8 @@ class Torch:
 
             return chain_work
 
+        if programs.has(name):
+            return programs.torch_work(self, name, numbers, labels, part)
         case = make(self, name)
         if case is None:
             return None
@@ -360,6 +365,8 @@ class Jax:
 
             return chain_work
 
+        if programs.has(name):
+            return programs.jax_work(self, name, numbers, labels, part)
         case = make(self, name)
         if case is None:
             return None

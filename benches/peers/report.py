@@ -10,6 +10,7 @@ first of them. Needs nothing but Python.
 import json
 import math
 import os
+import re
 import statistics
 import sys
 from html import escape
@@ -29,6 +30,25 @@ GROUPS = {
     "W8": "W8: Rosenbrock in f64",
     "W9": "W9: broadcasts to 1024²",
     "W11": "W11: transformer's block",
+    "W13": "W13: reads inside a loop",
+    "W14": "W14: grad inside a loop",
+    "W15": "W15: many values, each once",
+    "W16": "W16: one of many leaves written",
+    "W17": "W17: long new tape",
+    "W18": "W18: pendulum, 500 steps",
+    "W19": "W19: control flow",
+    "W20": "W20: loop over elements",
+    "W21": "W21: recurrent net",
+    "W22": "W22: short last axes",
+    "W23": "W23: points",
+    "W24": "W24: reductions by axis",
+    "W25": "W25: softmax by axis",
+    "W26": "W26: shift by concat",
+    "W27": "W27: dropout, amax, gather",
+    "W28": "W28: trajectory",
+    "W29": "W29: many graphs",
+    "W30": "W30: bundle adjustment",
+    "W31": "W31: determinant by minors",
 }
 
 
@@ -312,10 +332,11 @@ def section(figures, directory):
         if library["version"]:
             lines.append(f"| {library['library']} | {library['version']} | {library['flags']} |")
     lines.append("")
-    big = [row for row in rows if not row.name.startswith("W4")]
+    tapes = [row for row in rows if re.match(r"W(1[3-9]|[23]\d)/", row.name)]
+    big = [row for row in rows if not row.name.startswith("W4") and row not in tapes]
     small = [row for row in rows if row.name.startswith("W4")]
     for kind, draw in (("ratio", ratio_chart), ("limit", limit_chart)):
-        for part, some in (("programs", big), ("elementwise", small)):
+        for part, some in (("programs", big), ("elementwise", small), ("loops", tapes)):
             name = f"{kind}-{part}-{threads}.svg"
             if draw(os.path.join(directory, name), some, threads):
                 lines += [f"![{'How bumpgrad compares with the fastest other' if kind == 'ratio' else 'How much of the limit'}, "
@@ -328,7 +349,7 @@ def section(figures, directory):
 HEADER = """\
 # bumpgrad beside other libraries
 
-The same work in each, on one machine and in turn. What W1 to W11 are, what is fair about it and
+The same work in each, on one machine and in turn. What W1 to W31 are, what is fair about it and
 what is not, and what not to conclude stand in [benches/README.md](../../benches/README.md#other-libraries).
 This page and its charts are written by `benches/peers/report.py` from the figures beside it; do not
 edit it. To run all of it again, on a machine that does nothing else:

@@ -10,9 +10,12 @@
 use bumpgrad::{Graph, Var};
 use criterion::Criterion;
 
-use crate::{
-    Group, Ready, check_all, check_one, compare, forward_and_backward, gradient, numbers, ok,
+use crate::programs::composed::{
+    BLOCK, EPSILON, HEADS, LENGTH, OUTER_SHAPES, SIDE, TOKENS, WIDTH, mask, outer, outer_sum,
+    rosenbrock, tokens, transformer,
 };
+use crate::programs::{composed, data::numbers};
+use crate::{Group, Ready, check_all, check_one, compare, forward_and_backward, gradient, ok};
 
 pub(crate) fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("W8");
@@ -56,13 +59,9 @@ fn once<'g>(graph: &Graph, ready: Ready<'g>, check: impl FnOnce(Var<'g>)) -> Rea
 // ---- W8 ----
 
 fn valley(graph: &Graph, len: usize) -> Ready<'_> {
-    let data: Vec<f64> = numbers(22, len, -1.5, 1.5).into_iter().map(f64::from).collect();
+    let data = composed::valley(len);
     let x = graph.param(&data, &[len]);
-    let end = len as isize;
-    let ready = Ready::new(None, move || {
-        let (low, high) = (x.slice(0, 0, end - 1, 1), x.slice(0, 1, end, 1));
-        ((high - low.square()).square() * 100.0 + (1.0 - low).square()).sum()
-    });
+    let ready = Ready::new(None, move || rosenbrock(x, len));
     once(graph, ready, |y| {
         let step = |i: usize| data[i + 1] - data[i] * data[i];
         let term = |i: usize| 100.0 * step(i).powi(2) + (1.0 - data[i]).powi(2);
@@ -84,14 +83,10 @@ fn valley(graph: &Graph, len: usize) -> Ready<'_> {
 
 // ---- W9 ----
 
-const SIDE: usize = 1024;
-
 fn broadcast(graph: &Graph) -> Ready<'_> {
-    let data = [23, 24, 25].map(|seed| numbers(seed, SIDE, -1.0, 1.0));
-    let a = graph.param(&data[0], &[SIDE, 1]);
-    let b = graph.param(&data[1], &[1, SIDE]);
-    let c = graph.param(&data[2], &[SIDE]);
-    let ready = Ready::new(None, move || (a * b + c).relu().sum());
+    let data = outer();
+    let [a, b, c] = [0, 1, 2].map(|i| graph.param(&data[i], OUTER_SHAPES[i]));
+    let ready = Ready::new(None, move || outer_sum([a, b, c]));
     once(graph, ready, |y| {
         let mut sum = 0.0;
         let mut by = [const { [0.0; SIDE] }; 3];
@@ -116,68 +111,19 @@ fn broadcast(graph: &Graph) -> Ready<'_> {
 
 // ---- W11 ----
 
-const BATCH: usize = 8;
-const LENGTH: usize = 128;
-const TOKENS: usize = BATCH * LENGTH;
-const WIDTH: usize = 128;
-const HEADS: usize = 4;
-const EPSILON: f64 = 1e-5;
-
-/// Name, shape, lowest and highest number.
-const PARAMETERS: [(&str, &[usize], f32, f32); 12] = [
-    ("norm 1 weight", &[WIDTH], 0.5, 1.5),
-    ("norm 1 bias", &[WIDTH], -0.5, 0.5),
-    ("qkv weight", &[WIDTH, 3 * WIDTH], -0.1, 0.1),
-    ("qkv bias", &[3 * WIDTH], -0.1, 0.1),
-    ("out weight", &[WIDTH, WIDTH], -0.1, 0.1),
-    ("out bias", &[WIDTH], -0.1, 0.1),
-    ("norm 2 weight", &[WIDTH], 0.5, 1.5),
-    ("norm 2 bias", &[WIDTH], -0.5, 0.5),
-    ("up weight", &[WIDTH, 4 * WIDTH], -0.1, 0.1),
-    ("up bias", &[4 * WIDTH], -0.1, 0.1),
-    ("down weight", &[4 * WIDTH, WIDTH], -0.1, 0.1),
-    ("down bias", &[WIDTH], -0.1, 0.1),
-];
-
-fn layer_norm<'g>(x: Var<'g>, weight: Var<'g>, bias: Var<'g>) -> Var<'g> {
-    let centred = x - x.mean_axes(&[-1], true);
-    let variance = centred.square().mean_axes(&[-1], true);
-    centred * (variance + EPSILON).rsqrt() * weight + bias
-}
-
 fn block(graph: &Graph) -> Ready<'_> {
-    let tokens = numbers(26, TOKENS * WIDTH, -1.0, 1.0);
-    let data: Vec<Vec<f32>> = PARAMETERS
-        .iter()
-        .zip(27..)
-        .map(|(&(_, shape, low, high), seed)| numbers(seed, shape.iter().product(), low, high))
-        .collect();
+    let (tokens, data) = (tokens(), composed::block());
     let x = graph.tensor(&tokens, &[TOKENS, WIDTH]);
-    // Added to the scores: no token looks ahead.
-    let ahead = |i: usize| if i % LENGTH > i / LENGTH { -1e9f32 } else { 0.0 };
-    let mask: Vec<f32> = (0..LENGTH * LENGTH).map(ahead).collect();
-    let mask = graph.tensor(&mask, &[LENGTH, LENGTH]);
-    let p: [Var<'_>; 12] = std::array::from_fn(|i| graph.param(&data[i], PARAMETERS[i].1));
-    let ready = Ready::new(None, move || {
-        let [batch, length, width, heads] = [BATCH, LENGTH, WIDTH, HEADS].map(|n| n as isize);
-        let qkv = layer_norm(x, p[0], p[1]).matmul(p[2]) + p[3];
-        let qkv = qkv.reshape(&[batch, length, 3, heads, width / heads]);
-        let part = |i| qkv.slice(2, i, i + 1, 1).squeeze(Some(2)).permute(&[0, 2, 1, 3]);
-        let (q, k, v) = (part(0), part(1), part(2));
-        let scale = (HEADS as f64 / WIDTH as f64).sqrt();
-        let scores = q.matmul(k.transpose(2, 3)) * scale + mask;
-        let mixed = scores.softmax(3).matmul(v).permute(&[0, 2, 1, 3]);
-        let x = x + mixed.reshape(&[batch * length, width]).matmul(p[4]) + p[5];
-        let up = (layer_norm(x, p[6], p[7]).matmul(p[8]) + p[9]).gelu();
-        (x + up.matmul(p[10]) + p[11]).square().mean()
-    });
+    let mask = graph.tensor(&mask(), &[LENGTH, LENGTH]);
+    let p: [Var<'_>; 12] = std::array::from_fn(|i| graph.param(&data[i], BLOCK[i].1));
+    let ready = Ready::new(None, move || transformer(x, &p, mask));
     once(graph, ready, |y| {
         let wide = |xs: &[f32]| xs.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
         let tokens = wide(&tokens);
         let mut params: Vec<Vec<f64>> = data.iter().map(|data| wide(data)).collect();
         check_one("W11: value", ok(y.item()), 1e-5, plain_block(&tokens, &params));
         // Along a random direction, a gradient is a difference quotient of f64 arithmetic.
-        for (i, &(name, ..)) in PARAMETERS.iter().enumerate() {
+        for (i, &(name, ..)) in BLOCK.iter().enumerate() {
             let direction = numbers(100 + i as u64, data[i].len(), -1.0, 1.0);
             const STEP: f64 = 1e-5;
             let mut at = |step: f64| {

@@ -1,5 +1,5 @@
-//! The workloads W1 to W9, W11 and `threads`: what each is stands at the head of its module, how to
-//! run and how not to read them in `benches/README.md`.
+//! The workloads W1 to W9, W11, W13 to W31 and `threads`: what each is stands at the head of its
+//! module, how to run and how not to read them in `benches/README.md`.
 //!
 //! Each workload first checks its results and gradients against plain f64 arithmetic, and panics
 //! when they are wrong: the time of a wrong result is worth nothing. Only what the command line's
@@ -8,6 +8,9 @@
 mod chains;
 mod composed;
 mod products;
+#[path = "../programs/mod.rs"]
+mod programs;
+mod races;
 mod rows;
 mod threads;
 mod training;
@@ -20,6 +23,8 @@ use std::time::Duration;
 use bumpgrad::{Graph, Var};
 use criterion::measurement::WallTime;
 use criterion::{Bencher, BenchmarkGroup, Criterion, SamplingMode, Throughput};
+
+use programs::data::{labels, numbers};
 
 type Group<'a> = BenchmarkGroup<'a, WallTime>;
 
@@ -39,6 +44,7 @@ fn main() {
     products::bench(&mut criterion);
     training::bench(&mut criterion);
     composed::bench(&mut criterion);
+    races::bench(&mut criterion);
     threads::bench(&mut criterion);
     criterion.final_summary();
 }
@@ -145,28 +151,6 @@ fn ok<T>(result: bumpgrad::Result<T>) -> T {
         Ok(value) => value,
         Err(error) => panic!("{error}"),
     }
-}
-
-// ---- data ----
-
-/// The same numbers in each run, equally likely from `low` to `high`.
-fn numbers(seed: u64, count: usize, low: f32, high: f32) -> Vec<f32> {
-    let mut state = seed;
-    let number = move || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let unit = ((z ^ (z >> 31)) >> 40) as f32 / (1u64 << 24) as f32;
-        low + (high - low) * unit
-    };
-    std::iter::repeat_with(number).take(count).collect()
-}
-
-/// Class numbers below `classes`.
-fn labels(seed: u64, count: usize, classes: usize) -> Vec<i64> {
-    let pick = |x: f32| (x as i64).min(classes as i64 - 1);
-    numbers(seed, count, 0.0, classes as f32).into_iter().map(pick).collect()
 }
 
 // ---- checks ----

@@ -6,6 +6,7 @@ use std::hint::black_box;
 use bumpgrad::{DType, Graph, Sgd, Var};
 
 use crate::cases::*;
+use crate::programs::composed::{self, OUTER_SHAPES, layer_norm, outer_sum, transformer};
 use crate::serve::{Outcome, Session};
 
 pub fn anew(session: &mut Session, case: Case) {
@@ -45,6 +46,9 @@ fn run(session: &mut Session, case: Case, replay: bool) {
         Case::W8(len) => rosenbrock(job, len),
         Case::W9 => broadcast(job),
         Case::W11 => attention(job),
+        Case::Program(place) => {
+            PROGRAMS[place].program(&mut |pass| job.session.serve_program(pass));
+        }
     }
 }
 
@@ -185,12 +189,6 @@ fn elementwise(job: Job<'_, '_>, op: Unary, pull: bool, len: usize) {
     });
 }
 
-fn layer_norm<'g>(x: Var<'g>, weight: Var<'g>, bias: Var<'g>) -> Var<'g> {
-    let centred = x - x.mean_axes(&[-1], true);
-    let variance = centred.square().mean_axes(&[-1], true);
-    centred * (variance + EPSILON).rsqrt() * weight + bias
-}
-
 fn rows(job: Job<'_, '_>, which: Rows) {
     let graph = job.graph;
     let data = matrix();
@@ -271,20 +269,15 @@ fn rosenbrock(job: Job<'_, '_>, len: usize) {
     let data = valley(len);
     let x = job.graph.param(&data, &[len]);
     let mut write = || ok(x.write(&data));
-    let end = len as isize;
-    job.run(Plan::new(&[("x", x)], &mut write), || {
-        let (low, high) = (x.slice(0, 0, end - 1, 1), x.slice(0, 1, end, 1));
-        ((high - low.square()).square() * 100.0 + (1.0 - low).square()).sum()
-    });
+    job.run(Plan::new(&[("x", x)], &mut write), || composed::rosenbrock(x, len));
 }
 
 fn broadcast(job: Job<'_, '_>) {
     let data = outer();
-    let shapes: [&[usize]; 3] = [&[SIDE, 1], &[1, SIDE], &[SIDE]];
-    let [a, b, c] = [0, 1, 2].map(|i| job.graph.param(&data[i], shapes[i]));
+    let [a, b, c] = [0, 1, 2].map(|i| job.graph.param(&data[i], OUTER_SHAPES[i]));
     let mut write = || ok(a.write(&data[0]));
     let leaves = [("a", a), ("b", b), ("c", c)];
-    job.run(Plan::new(&leaves, &mut write), || (a * b + c).relu().sum());
+    job.run(Plan::new(&leaves, &mut write), || outer_sum([a, b, c]));
 }
 
 fn attention(job: Job<'_, '_>) {
@@ -299,17 +292,5 @@ fn attention(job: Job<'_, '_>) {
         .collect();
     let p: Vec<_> = leaves.iter().map(|&(_, leaf)| leaf).collect();
     let mut write = || ok(x.write(&data));
-    job.run(Plan::new(&leaves, &mut write), || {
-        let [batch, length, width, heads] = [BATCH, LENGTH, WIDTH, HEADS].map(|n| n as isize);
-        let qkv = layer_norm(x, p[0], p[1]).matmul(p[2]) + p[3];
-        let qkv = qkv.reshape(&[batch, length, 3, heads, width / heads]);
-        let part = |i| qkv.slice(2, i, i + 1, 1).squeeze(Some(2)).permute(&[0, 2, 1, 3]);
-        let (q, k, v) = (part(0), part(1), part(2));
-        let scale = (HEADS as f64 / WIDTH as f64).sqrt();
-        let scores = q.matmul(k.transpose(2, 3)) * scale + ahead;
-        let mixed = scores.softmax(3).matmul(v).permute(&[0, 2, 1, 3]);
-        let x = x + mixed.reshape(&[batch * length, width]).matmul(p[4]) + p[5];
-        let up = (layer_norm(x, p[6], p[7]).matmul(p[8]) + p[9]).gelu();
-        (x + up.matmul(p[10]) + p[11]).square().mean()
-    });
+    job.run(Plan::new(&leaves, &mut write), || transformer(x, &p, ahead));
 }

@@ -24,6 +24,7 @@ pub fn run(session: &mut Session, case: Case) {
         Case::W8(len) => rosenbrock(session, len),
         Case::W9 => broadcast(session),
         Case::W11 => attention(session),
+        Case::Program(_) => Ok(()),
     };
     done.unwrap_or_else(|error| panic!("candle: {case}: {error}"));
 }

@@ -1,7 +1,14 @@
 //! The cases: names, data, how far results may differ, and what a time is divided by for the
-//! table. `benches/README.md` says what W1 to W11 are.
+//! table. `benches/README.md` says what W1 to W31 are.
 
 use std::fmt;
+use std::sync::LazyLock;
+
+pub use crate::programs::composed::{
+    BATCH, BLOCK, EPSILON, HEADS, LENGTH, SIDE, WIDTH, block, mask, outer, tokens, valley,
+};
+use crate::programs::Row;
+pub use crate::programs::data::{labels, numbers};
 
 /// Something to compute.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,7 +30,12 @@ pub enum Case {
     W8(usize),
     W9,
     W11,
+    /// One of W13 to W31, by its place among [`PROGRAMS`].
+    Program(usize),
 }
+
+/// What `workloads` times, too: in bumpgrad, and as a loop by hand.
+pub static PROGRAMS: LazyLock<Vec<Row>> = LazyLock::new(crate::programs::rows);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Hardware {
@@ -120,6 +132,7 @@ impl fmt::Display for Case {
             Self::W8(len) => write!(f, "W8/{len}"),
             Self::W9 => write!(f, "W9"),
             Self::W11 => write!(f, "W11"),
+            Self::Program(place) => f.write_str(&PROGRAMS[place].name),
         }
     }
 }
@@ -138,7 +151,13 @@ impl Case {
         all.extend([64, 1024].map(Self::W7));
         all.extend([1_000, 100_000].map(Self::W8));
         all.extend([Self::W9, Self::W11]);
+        all.extend((0..PROGRAMS.len()).map(Self::Program));
         all
+    }
+
+    /// Whether it may take many seconds, so that it runs only when it is asked for.
+    pub fn is_large(self) -> bool {
+        matches!(self, Self::Program(place) if PROGRAMS[place].is_large())
     }
 
     pub fn parse(name: &str) -> Option<Self> {
@@ -152,6 +171,7 @@ impl Case {
             Self::W1 | Self::W2 | Self::W7(_) | Self::W11 => 2e-3,
             Self::W6(_) | Self::W9 => 5e-4,
             Self::W8(_) => 1e-10,
+            Self::Program(place) => PROGRAMS[place].tolerance,
             _ => 2e-4,
         }
     }
@@ -167,8 +187,8 @@ impl Case {
 
     /// The unit that the table shows, how many seconds it is, and how many of the things it is
     /// spread over.
-    pub fn unit(self) -> (&'static str, f64, usize) {
-        match self {
+    pub fn unit(self) -> (String, f64, usize) {
+        let (unit, scale, per) = match self {
             Self::Hardware(_) => ("ms", 1e-3, 1),
             Self::W1 | Self::W2 => ("ns/op", 1e-9, STEPS),
             Self::W3(len) if len < 1_000_000 => ("us", 1e-6, 1),
@@ -176,7 +196,12 @@ impl Case {
             Self::W4 { len, .. } => ("ns/element", 1e-9, len),
             Self::W6(_) | Self::W7(_) => ("us", 1e-6, 1),
             Self::W8(len) => ("ns/variable", 1e-9, len),
-        }
+            Self::Program(place) => {
+                let Row { unit, count, .. } = PROGRAMS[place];
+                return (format!("ns/{unit}"), 1e-9, count);
+            }
+        };
+        (unit.to_string(), scale, per)
     }
 
     /// Multiply-adds count as two; backward as two products more.
@@ -238,54 +263,11 @@ pub const ROUNDS: usize = 5;
 /// W5's matrix.
 pub const HEIGHT: usize = 4096;
 pub const COLUMNS: usize = 1024;
-pub const EPSILON: f64 = 1e-5;
 /// W7's layers.
 pub const SIZES: [usize; 4] = [784, 256, 128, 10];
 pub const LAYERS: usize = SIZES.len() - 1;
 pub const RATE: f64 = 1e-4;
-/// W9's matrix is a square.
-pub const SIDE: usize = 1024;
-/// W11.
-pub const BATCH: usize = 8;
-pub const LENGTH: usize = 128;
-pub const WIDTH: usize = 128;
-pub const HEADS: usize = 4;
-/// W11's parameters: name, shape, lowest and highest number.
-pub const BLOCK: [(&str, &[usize], f32, f32); 12] = [
-    ("norm 1 weight", &[WIDTH], 0.5, 1.5),
-    ("norm 1 bias", &[WIDTH], -0.5, 0.5),
-    ("qkv weight", &[WIDTH, 3 * WIDTH], -0.1, 0.1),
-    ("qkv bias", &[3 * WIDTH], -0.1, 0.1),
-    ("out weight", &[WIDTH, WIDTH], -0.1, 0.1),
-    ("out bias", &[WIDTH], -0.1, 0.1),
-    ("norm 2 weight", &[WIDTH], 0.5, 1.5),
-    ("norm 2 bias", &[WIDTH], -0.5, 0.5),
-    ("up weight", &[WIDTH, 4 * WIDTH], -0.1, 0.1),
-    ("up bias", &[4 * WIDTH], -0.1, 0.1),
-    ("down weight", &[4 * WIDTH, WIDTH], -0.1, 0.1),
-    ("down bias", &[WIDTH], -0.1, 0.1),
-];
-
 // ---- data ----
-
-/// The same numbers in each library and run, equally likely from `low` to `high`.
-pub fn numbers(seed: u64, count: usize, low: f32, high: f32) -> Vec<f32> {
-    let mut state = seed;
-    let number = move || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let unit = ((z ^ (z >> 31)) >> 40) as f32 / (1u64 << 24) as f32;
-        low + (high - low) * unit
-    };
-    std::iter::repeat_with(number).take(count).collect()
-}
-
-fn labels(seed: u64, count: usize, classes: usize) -> Vec<i64> {
-    let pick = |x: f32| (x as i64).min(classes as i64 - 1);
-    numbers(seed, count, 0.0, classes as f32).into_iter().map(pick).collect()
-}
 
 /// W3's x, y and z.
 pub fn squares(len: usize) -> [Vec<f32>; 3] {
@@ -345,32 +327,4 @@ pub fn digits(batch: usize) -> Digits {
         images: numbers(20, batch * SIZES[0], 0.0, 1.0),
         classes: labels(21, batch, SIZES[LAYERS]),
     }
-}
-
-/// W8's point.
-pub fn valley(len: usize) -> Vec<f64> {
-    numbers(22, len, -1.5, 1.5).into_iter().map(f64::from).collect()
-}
-
-/// W9's a, b and c.
-pub fn outer() -> [Vec<f32>; 3] {
-    [23, 24, 25].map(|seed| numbers(seed, SIDE, -1.0, 1.0))
-}
-
-/// W11's input.
-pub fn tokens() -> Vec<f32> {
-    numbers(26, BATCH * LENGTH * WIDTH, -1.0, 1.0)
-}
-
-pub fn block() -> Vec<Vec<f32>> {
-    let part = |(i, &(_, shape, low, high)): (usize, &(&str, &[usize], f32, f32))| {
-        numbers(27 + i as u64, shape.iter().product(), low, high)
-    };
-    BLOCK.iter().enumerate().map(part).collect()
-}
-
-/// What is added to the scores of attention: no token looks ahead.
-pub fn mask() -> Vec<f32> {
-    let ahead = |i: usize| i % LENGTH > i / LENGTH;
-    (0..LENGTH * LENGTH).map(|i| if ahead(i) { -1e9 } else { 0.0 }).collect()
 }

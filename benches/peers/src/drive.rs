@@ -153,9 +153,12 @@ pub fn run(arguments: Vec<String>) -> Result<()> {
     let mut cases = Vec::new();
     for case in Case::all() {
         let name = case.to_string();
-        let wanted = options.only.is_empty()
-            || options.only.iter().any(|start| name.starts_with(start.as_str()))
-            || matches!(case, Case::Hardware(_));
+        let named = options.only.iter().any(|start| name.starts_with(start.as_str()));
+        let wanted = match case {
+            Case::Hardware(_) => true,
+            _ if case.is_large() => named && options.only.iter().any(|only| only.contains("large")),
+            _ => named || options.only.is_empty(),
+        };
         if wanted && let Some(figures) = measure(&mut peers, case, &options)? {
             cases.push(figures);
         }

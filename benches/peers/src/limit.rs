@@ -3,7 +3,8 @@
 //!
 //! - W1 to W3chain, W8, W9 and some of W4 compute the case itself, and are checked like a library;
 //! - the other cases of W4 and W5 move the bytes that they cannot do without, and compute nothing;
-//! - W6, W7 and W11 are as many multiply-adds in registers as the products need.
+//! - W6, W7 and W11 are as many multiply-adds in registers as the products need;
+//! - W13 to W31 are the plain loops of `benches/programs/`, of one thread and for every CPU.
 //!
 //! A limit is a limit of this machine at this time, not a bound in mathematics: a cleverer loop
 //! may beat it.
@@ -14,6 +15,9 @@ use crate::cases::*;
 use crate::serve::{Outcome, Session};
 
 pub fn run(session: &mut Session, case: Case) {
+    if let Case::Program(place) = case {
+        return session.serve_program(&mut *PROGRAMS[place].by_hand());
+    }
     if !vectors() {
         return;
     }

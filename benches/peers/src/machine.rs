@@ -84,7 +84,8 @@ pub fn load() -> String {
 pub fn build() -> Value {
     let commit = ask("git", &["rev-parse", "--short=10", "HEAD"]);
     // What a run writes is not what it measures.
-    let changes = ["status", "--porcelain", "--untracked-files=no", "--", ":/", ":/!docs/benchmarks"];
+    let changes =
+        ["status", "--porcelain", "--untracked-files=no", "--", ":/", ":/!docs/benchmarks"];
     let dirty = if ask("git", &changes).is_empty() { "" } else { "-dirty" };
     json!({
         "rustc": ask("rustc", &["--version"]),

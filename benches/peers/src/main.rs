@@ -14,6 +14,8 @@ mod dfdx;
 mod drive;
 mod limit;
 mod machine;
+#[path = "../../programs/mod.rs"]
+mod programs;
 mod serve;
 
 use serde_json::json;

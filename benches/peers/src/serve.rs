@@ -12,6 +12,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::cases::Case;
+use crate::programs::{self, Pass};
 
 /// What a library has computed, for the comparison with the others.
 #[derive(Default)]
@@ -59,6 +60,20 @@ impl Session {
                 _ => panic!("not a command here: {line}"),
             }
         }
+    }
+}
+
+impl Session {
+    /// As [`Session::serve`], for what `benches/programs/` has.
+    pub fn serve_program(&mut self, pass: &mut Pass<'_>) {
+        self.serve(&mut |outcome| match outcome {
+            None => pass(None),
+            Some(outcome) => {
+                let mut found = programs::Outcome::default();
+                pass(Some(&mut found));
+                found.parts.iter().for_each(|(name, data)| outcome.put(name, data));
+            }
+        });
     }
 }
 
