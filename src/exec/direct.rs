@@ -19,7 +19,7 @@ use crate::id::NodeId;
 use crate::kernel::{call_rows, elementwise, float_kernels};
 use crate::node::{INLINE_OPERANDS, Node, Op, Reduction};
 use crate::op::matmul::last_two;
-use crate::plan::{Groups, Plan, ROW_MAX, elementwise_operand, operand_dtype};
+use crate::plan::{Groups, Plan, ROW_MAX, can_be_alone, elementwise_operand, operand_dtype};
 use crate::shape::Layout;
 
 /// How many keys are remembered of what was computed here. No more than about a third of so many
@@ -175,7 +175,12 @@ impl Engine {
     /// By a plan of this node alone.
     fn compute_by_plan(&mut self, core: &mut Core, id: NodeId) -> Result<(), Stop> {
         let mut plan = std::mem::take(&mut self.direct.plan);
-        let done = self.planner.plan(core, &[id], &[], usize::MAX, &mut plan).map_err(Stop::from);
+        let done = if can_be_alone(core, core.node(id)) {
+            plan.of_single(core, id)
+        } else {
+            self.planner.plan(core, &[id], &[], usize::MAX, &mut plan)
+        };
+        let done = done.map_err(Stop::from);
         let done = done.and_then(|()| Ok(self.prepare(core, &plan, 1)?));
         let done =
             done.and_then(|()| self.run_steps(core, &plan, Team::ALONE).map_err(|_| Stop::Failed));

@@ -10,10 +10,11 @@ use super::group::{
     AGAIN, Draft, Home, Member, NONE, Planner, Seen, What, elementwise_operand, is_spread, lcm,
     operand_dtype,
 };
+use super::single::work_words;
 use super::{
     Code, Datum, DatumId, Fill, FillFrom, Gather, Grain, Groups, Instr, Join, Looks, Mask,
     NO_PRODUCT, Pad, Piece, PieceFrom, Place, Plan, Program, Single, Sink, Slot, Span, Step, TILE,
-    Viewed, Work, index_add_words, often_words,
+    Viewed, Work,
 };
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::ALIGN;
@@ -353,17 +354,7 @@ impl Emitter {
         }
         let dims = core.dims(node.shape);
         let mut work = NONE;
-        let len = match node.op {
-            Op::IndexAdd | Op::ScatterAdd => {
-                let axis = core.list(node.list).first().map_or(0, |&axis| axis as usize);
-                index_add_words(node.op, &dims, &core.shape(node.inputs[1]), axis)
-            }
-            Op::Assemble => {
-                let (most, elements) = core.meetings(draft.single);
-                often_words(most, node.len, elements, 1)
-            }
-            _ => 0,
-        };
+        let len = work_words(core, draft.single, &node);
         if len > 0 {
             let place = Place::Scratch(0);
             work = self.add(NodeId::NONE, Datum { place, dtype: DType::I64, len }, plan)?;

@@ -1599,7 +1599,7 @@ impl Planner {
 /// ever walks over a shape with an axis of length 0, beside which others may be of any length.
 ///
 /// Indices are checked even where nothing lies at them.
-fn value_of_nothing(core: &Core, node: &Node) -> Option<f64> {
+pub(super) fn value_of_nothing(core: &Core, node: &Node) -> Option<f64> {
     let source = match node.op {
         Op::Reduce(_) | Op::MatMul | Op::Embed => node.inputs[0],
         Op::IndexSelect | Op::IndexAdd | Op::Gather | Op::ScatterAdd | Op::Pick | Op::Unpick => {

@@ -16,12 +16,14 @@ mod chain;
 mod complexity;
 mod emit;
 mod group;
+mod single;
 #[cfg(test)]
 mod tests;
 mod text;
 mod walk;
 
 pub(crate) use group::{Planner, elementwise_operand, operand_dtype};
+pub(crate) use single::can_be_alone;
 pub(crate) use walk::is_fresh;
 
 use crate::arena::TryPush;

@@ -1,0 +1,99 @@
+//! Plans of one node: a step of its own, on operands that are there as dense data.
+
+use super::group::{NONE, value_of_nothing};
+use super::{
+    Datum, Groups, Place, Plan, Single, Span, Step, Viewed, Work, index_add_words, often_words,
+};
+use crate::arena::{OutOfMemory, TryPush};
+use crate::dtype::DType;
+use crate::graph::Core;
+use crate::id::NodeId;
+use crate::node::{Node, Op, Reduction};
+use crate::shape::Layout;
+
+/// Words of memory that a step of its own needs.
+pub(super) fn work_words(core: &Core, id: NodeId, node: &Node) -> usize {
+    match node.op {
+        Op::IndexAdd | Op::ScatterAdd => {
+            let axis = core.list(node.list).first().map_or(0, |&axis| axis as usize);
+            index_add_words(node.op, &core.dims(node.shape), &core.shape(node.inputs[1]), axis)
+        }
+        Op::Assemble => {
+            let (most, elements) = core.meetings(id);
+            often_words(most, node.len, elements, 1)
+        }
+        _ => 0,
+    }
+}
+
+/// Whether a node can be a step of its own where its operands are dense.
+pub(crate) fn can_be_alone(core: &Core, node: &Node) -> bool {
+    let can = match node.op {
+        Op::MatMul
+        | Op::IndexSelect
+        | Op::IndexAdd
+        | Op::Gather
+        | Op::ScatterAdd
+        | Op::Pick
+        | Op::Unpick
+        | Op::Concat
+        | Op::Embed
+        | Op::Assemble
+        | Op::Softmax
+        | Op::LogSoftmax
+        | Op::ArgReduce(_) => true,
+        Op::Reduce(Reduction::LogSumExp) => {
+            Groups::of(&core.shape(node.inputs[0]), &core.dims(node.list)).is_some()
+        }
+        _ => false,
+    };
+    can && value_of_nothing(core, node).is_none()
+}
+
+impl Plan {
+    /// Makes this the plan of one node.
+    pub(crate) fn of_single(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
+        self.clear();
+        let node = *core.node(id);
+        let datum = |id: NodeId| {
+            let node = core.node(id);
+            Datum { place: Place::Node(id), dtype: node.dtype, len: node.len }
+        };
+        for operand in core.operands(id) {
+            let number = self.data.try_push(datum(operand))?;
+            let layout = Layout::dense(&core.shape(operand));
+            self.views.try_push(Viewed { datum: number, layout })?;
+            self.links.try_push(number)?;
+        }
+        let reads = self.links.len() as u32;
+        let out = self.data.try_push(datum(id))?;
+        self.links.try_push(out)?;
+        if !node.list.is_none() {
+            for &word in core.list(node.list) {
+                self.words.try_push(word)?;
+            }
+        }
+        let len = work_words(core, id, &node);
+        let mut work = NONE;
+        if len > 0 {
+            let datum = Datum { place: Place::Scratch(0), dtype: DType::I64, len };
+            work = self.data.try_push(datum)?;
+            self.scratch = datum.bytes();
+        }
+        let single = Single {
+            op: node.op,
+            dtype: node.dtype,
+            dims: core.dims(node.shape),
+            out,
+            operands: Span::since(0, self.views.len()),
+            list: Span::since(0, self.words.len()),
+            work,
+        };
+        let cost = self.single_cost(&single);
+        self.singles.try_push(single)?;
+        let links = Span::since(0, self.links.len());
+        let work = Work::Single(0);
+        self.steps.try_push(Step { work, links, reads, nodes: 1, cost, random: false })?;
+        Ok(())
+    }
+}
