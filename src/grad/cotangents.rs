@@ -179,15 +179,12 @@ impl Cotangents {
         let node = *core.node(of);
         let is_view = self.is_view(of);
         let (base, layout) = self.readers_base(core, visit, of);
-        if is_view {
-            if node.len == 0 {
-                return Ok(()); // nothing is added anywhere
-            }
-            if node.len == core.node(base).len
-                && let Some(whole) = core.embed_by(cotangent, &layout, base)?
-            {
-                return self.add(core, visit, base, whole);
-            }
+        let covers = node.len == 0 || node.len == core.node(base).len;
+        if is_view
+            && covers
+            && let Some(whole) = core.embed_by(cotangent, &layout, base)?
+        {
+            return self.add(core, visit, base, whole);
         }
         let place = match self.spot(base) {
             Some(place) => place,

@@ -182,6 +182,13 @@ impl Core {
         like: NodeId,
     ) -> Maybe<Option<NodeId>> {
         let dims = self.shape(like);
+        if layout.len() == 0 && !dims.is_empty() {
+            // Nothing, wherever it is; but there is a path to it.
+            let mut lens = dims;
+            lens[0] = 0;
+            let nothing = self.reshape_to("reshape", block, &lens)?;
+            return self.embed(nothing, 0, 0, 1, &dims).map(Some);
+        }
         let Some((axes, order)) = layout.as_slices(&dims) else { return Ok(None) };
         let mut x = block;
         if !order.is_sorted() {
