@@ -129,7 +129,11 @@ fn a_long_chain_of_small_tensors_is_one_step() -> Result<()> {
         let x = g.param(&vec![0.5f32; len], &[len]);
         let (a, b) = (g.tensor(&vec![0.1f32; len], &[len]), g.tensor(&vec![0.9f32; len], &[len]));
         let y = (0..300).fold(x, |y, _| ((y + a) * b).sin());
-        y.sum().backward()?;
+        let loss = y.sum();
+        loss.backward()?;
+        let plan = g.plan_to_text();
+        assert!(plan.contains(" nodes, one by one: small and new"), "{plan}");
+        loss.backward()?;
         let plan = g.plan_to_text();
         assert!(plan.starts_with("1 step,"), "{plan}");
     }
@@ -140,10 +144,10 @@ fn a_long_chain_of_small_tensors_is_one_step() -> Result<()> {
 fn the_plan_that_is_shown_is_the_one_that_was_run_last() -> Result<()> {
     let g = Graph::new();
     assert_eq!(g.plan_to_text(), "");
-    let x = g.tensor(&[0.5f64], &[1]);
+    let x = g.tensor(&[0.5f64; 2000], &[2000]);
     let (y, z) = (x.exp(), x.sin());
     for _ in 0..2 {
-        x.write(&[0.25f64])?;
+        x.write(&[0.25f64; 2000])?;
         y.eval()?;
         assert!(g.plan_to_text().contains("exp"));
         z.eval()?;

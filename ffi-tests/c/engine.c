@@ -174,14 +174,22 @@ static void plans(void) {
     char text[4000], again[4000];
     bg_graph *g = bg_graph_new();
     CHECK(bg_format_plan(g, text, sizeof text, BG_TEXT) == 0 && strcmp(text, "") == 0);
-    bg_node x = bg_param_f64(g, (double[]){1, 2, 3}, 3);
+    /* What is small and new is computed without a plan. */
+    bg_node few = bg_param_f64(g, (double[]){1, 2, 3}, 3);
+    CHECK(bg_data(g, bg_exp(g, bg_neg(g, few))) != NULL);
+    CHECK(bg_format_plan(g, text, sizeof text, BG_TEXT) > 0);
+    CHECK(strncmp(text, "2 nodes, one by one", 19) == 0);
+    CHECK(bg_format_plan(g, text, sizeof text, BG_DOT) > 0 && strncmp(text, "digraph", 7) == 0);
+    bg_reset(g);
+    static double data[3000];
+    bg_node x = bg_param_f64(g, data, 3000);
     bg_node y = bg_exp(g, bg_neg(g, x));
     CHECK(bg_data(g, y) != NULL);
     size_t length = bg_format_plan(g, text, sizeof text, BG_TEXT);
     CHECK(length > 0 && length < sizeof text && strlen(text) == length);
-    /* One step of three elements, from x to y, which does both. */
+    /* One step of 3,000 elements, from x to y, which does both. */
     CHECK(strncmp(text, "1 step, ", 8) == 0);
-    CHECK(strstr(text, "\n0: 3 elements, reads n0, writes n2\n") != NULL);
+    CHECK(strstr(text, "\n0: 3000 elements, reads n0, writes n2\n") != NULL);
     CHECK(strstr(text, "= neg n0\n") != NULL && strstr(text, " n2 = exp ") != NULL);
     CHECK(bg_format_plan(g, again, 5, BG_TEXT) == length && strncmp(text, again, 4) == 0);
     CHECK(strlen(again) == 4 && bg_format_plan(g, NULL, 0, BG_TEXT) == length);
@@ -198,7 +206,7 @@ static void plans(void) {
     bg_set_fusion(g, false);
     CHECK(bg_data(g, bg_exp(g, bg_neg(g, x))) != NULL);
     bg_format_plan(g, text, sizeof text, BG_TEXT);
-    CHECK(strstr(text, "\n1: 3 elements") != NULL);
+    CHECK(strstr(text, "\n1: 3000 elements") != NULL);
 
     CHECK(bg_print_plan(g, 2) == BG_ERR_ARGUMENT);
     FAILS(g, BG_ERR_ARGUMENT, "print_plan: 2 is no format: use BG_TEXT or BG_DOT");

@@ -183,12 +183,16 @@ fn cuts(b: &mut Bench<'_>) -> Vec<Handle> {
     vec![first, second]
 }
 
+/// Node by node, by plans, and by plans of one node a step.
+const WAYS: [fn(&mut Session); 3] =
+    [|_| {}, |s| s.engine().always_plan(), |s| s.engine().set_fusion(false)];
+
 fn over_every_view(f: impl Fn(&mut Bench<'_>, Handle)) -> usize {
     let mut count = 0;
-    for fused in [true, false] {
+    for way in WAYS {
         for dims in SHAPES {
             let s = &mut Session::new();
-            s.engine().set_fusion(fused);
+            way(s);
             let x = leaf(s, dims);
             let mut b = Bench { s, leaves: vec![x], count: 0 };
             let mut all = views(&mut b, x);
@@ -368,7 +372,7 @@ fn moving_and_indexing_nothing() {
 
 #[test]
 fn products_and_losses_of_nothing() {
-    for fused in [true, false] {
+    for way in WAYS {
         let sizes: &[[&[usize]; 2]] = &[
             [&[2, 0], &[0, 3]],
             [&[0, 2], &[2, 3]],
@@ -387,7 +391,7 @@ fn products_and_losses_of_nothing() {
         ];
         for [left, right] in sizes {
             let s = &mut Session::new();
-            s.engine().set_fusion(fused);
+            way(s);
             let (a, w) = (leaf(s, left), leaf(s, right));
             let mut b = Bench { s, leaves: vec![a, w], count: 0 };
             let y = b.s.record2("matmul", a, w, |core, a, w| core.matmul(a, w));
@@ -401,7 +405,7 @@ fn products_and_losses_of_nothing() {
         }
         for dims in [[0usize, 5], [0, 0], [0, HUGE], [3, 0], [0, 1]] {
             let s = &mut Session::new();
-            s.engine().set_fusion(fused);
+            way(s);
             let x = leaf(s, &dims);
             let classes = s.record(|core| core.full("classes", DType::I64, &dims[..1], -100.0));
             let mut b = Bench { s, leaves: vec![x], count: 0 };

@@ -248,6 +248,7 @@ fn products_in_chunks_are_the_same() {
     for (batch, m, k, n) in sizes {
         let bits = |chunks: bool, fusion: bool, threads: usize| {
             let g = &crate::Graph::new();
+            g.call(|session| session.engine().always_plan());
             g.set_fusion(fusion);
             g.set_num_threads(threads);
             if chunks {

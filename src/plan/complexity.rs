@@ -136,9 +136,16 @@ const PROGRAMS: [Program; 15] = [
     ("late operands", late),
 ];
 
+/// A graph in which even what is small and new gets a plan.
+fn graph() -> Graph {
+    let g = Graph::new();
+    g.call(|session| session.engine().always_plan());
+    g
+}
+
 /// Nodes planned, what the planner looked at, and bytes of the plan and of the planner's lists.
 fn planned(program: Program, n: usize, backward: bool) -> [f64; 3] {
-    let g = Graph::new();
+    let g = graph();
     g.set_num_threads(1);
     let y = program.1(&g, n);
     let looks = || g.call(|session| session.engine().planner().looks());
@@ -184,7 +191,7 @@ fn planning_takes_as_much_as_there_are_nodes() {
 #[test]
 fn a_small_plan_in_a_long_graph_looks_at_little() {
     let plan = |others: usize| {
-        let g = Graph::new();
+        let g = graph();
         chain(&g, others, 1).eval().unwrap();
         let y = chain(&g, 30, 1);
         let looks = || g.call(|session| session.engine().planner().looks());
@@ -200,7 +207,7 @@ fn a_small_plan_in_a_long_graph_looks_at_little() {
 fn steps_that_are_cut_compute_the_same() {
     for program in PROGRAMS {
         let [whole, cut] = [u32::MAX, 7].map(|most| {
-            let g = Graph::new();
+            let g = graph();
             g.call(|session| session.engine().planner().set_members_max(most));
             let x = param(&g, &[3]);
             let y = program.1(&g, 60) + (x.exp() * x).sum();

@@ -2,6 +2,13 @@
 
 use crate::{Graph, Var};
 
+/// A graph in which even what is small and new gets a plan.
+fn graph() -> Graph {
+    let g = Graph::new();
+    g.call(|session| session.engine().always_plan());
+    g
+}
+
 fn leaf<'g>(g: &'g Graph, shape: &[usize]) -> Var<'g> {
     g.param(&vec![0.5f32; shape.iter().product()], shape)
 }
@@ -22,7 +29,7 @@ const N: usize = 1_000_000;
 
 #[test]
 fn w3() {
-    let g = &Graph::new();
+    let g = &graph();
     let [x, y, z] = [(); 3].map(|()| leaf(g, &[N]));
     let loss = (x.sin() * y + (z * 0.1).exp()).square().mean();
     expect(
@@ -44,7 +51,7 @@ fn w3() {
 
 #[test]
 fn w3_chain() {
-    let g = &Graph::new();
+    let g = &graph();
     let x = leaf(g, &[N]);
     let loss = (0..4).fold(x, |y, _| (y * 0.9 + 0.1).sin()).mean();
     expect(
@@ -68,7 +75,7 @@ fn w3_chain() {
 
 #[test]
 fn softmax() {
-    let g = &Graph::new();
+    let g = &graph();
     let x = leaf(g, &[512, 64]);
     let head = g.tensor(&vec![0.5f32; 512 * 64], &[512, 64]);
     let y = x.softmax(-1);
@@ -88,7 +95,7 @@ fn softmax() {
 
 #[test]
 fn cross_entropy() {
-    let g = &Graph::new();
+    let g = &graph();
     let x = leaf(g, &[512, 10]);
     let loss = x.cross_entropy(g.tensor(&[3i64; 512], &[512]));
     expect(
@@ -119,7 +126,7 @@ fn cross_entropy() {
 
 #[test]
 fn layer_norm() {
-    let g = &Graph::new();
+    let g = &graph();
     let x = leaf(g, &[512, 64]);
     let (w, b) = (leaf(g, &[64]), leaf(g, &[64]));
     let distance = x - x.mean_axes(&[-1], true);
@@ -158,7 +165,7 @@ fn layer_norm() {
 
 #[test]
 fn broadcast() {
-    let g = &Graph::new();
+    let g = &graph();
     let (a, b, c) = (leaf(g, &[1024, 1]), leaf(g, &[1, 1024]), leaf(g, &[1024]));
     expect(
         backward((a * b + c).relu().sum()),
@@ -179,7 +186,7 @@ fn broadcast() {
 
 #[test]
 fn layer() {
-    let g = &Graph::new();
+    let g = &graph();
     let x = g.tensor(&vec![0.5f32; 64 * 128], &[64, 128]);
     let (w, b) = (leaf(g, &[128, 32]), leaf(g, &[32]));
     expect(
@@ -201,7 +208,7 @@ fn layer() {
 /// Large products are computed chunk by chunk in the step that reads them.
 #[test]
 fn large_layers() {
-    let g = &Graph::new();
+    let g = &graph();
     let x = g.tensor(&vec![0.5f32; 1 << 19], &[1 << 14, 32]);
     let (w1, b1) = (leaf(g, &[32, 64]), leaf(g, &[64]));
     let (w2, b2) = (leaf(g, &[64, 64]), leaf(g, &[64]));
@@ -248,7 +255,7 @@ fn large_layers() {
 
 #[test]
 fn mlp() {
-    let g = &Graph::new();
+    let g = &graph();
     let x = g.tensor(&vec![0.5f32; 64 * 128], &[64, 128]);
     let (w1, b1) = (leaf(g, &[128, 32]), leaf(g, &[32]));
     let (w2, b2) = (leaf(g, &[32, 10]), leaf(g, &[10]));
@@ -296,7 +303,7 @@ fn mlp() {
 
 #[test]
 fn dropout() {
-    let g = &Graph::new();
+    let g = &graph();
     let x = leaf(g, &[4096]);
     expect(
         backward(x.tanh().dropout(0.5).sum()),
@@ -314,7 +321,7 @@ fn dropout() {
 
 #[test]
 fn mixed_axes() {
-    let g = &Graph::new();
+    let g = &graph();
     let x = leaf(g, &[8, 16, 32]);
     expect(
         backward(x.sin().sum_axes(&[0, 2], false).square().sum()),
@@ -339,7 +346,7 @@ fn mixed_axes() {
 
 #[test]
 fn middle_axis() {
-    let g = &Graph::new();
+    let g = &graph();
     let x = leaf(g, &[8, 16, 32]);
     expect(
         backward(x.sin().sum_axes(&[1], false).square().sum()),
@@ -362,7 +369,7 @@ fn middle_axis() {
 
 #[test]
 fn reshape_of_a_transpose() {
-    let g = &Graph::new();
+    let g = &graph();
     let x = leaf(g, &[64, 32]);
     expect(
         backward(x.transpose(0, 1).reshape(&[-1]).sin().sum()),
@@ -383,7 +390,7 @@ fn reshape_of_a_transpose() {
 
 #[test]
 fn norm() {
-    let g = &Graph::new();
+    let g = &graph();
     let x = leaf(g, &[100_000]);
     let c = g.tensor(&vec![0.5f32; 100_000], &[100_000]);
     expect(
@@ -408,7 +415,7 @@ fn norm() {
 
 #[test]
 fn bias_of_columns() {
-    let g = &Graph::new();
+    let g = &graph();
     let (x, b) = (leaf(g, &[512, 64]), leaf(g, &[64]));
     expect(
         backward((x + b).tanh().square().mean()),
@@ -428,7 +435,7 @@ fn bias_of_columns() {
 
 #[test]
 fn max_rows() {
-    let g = &Graph::new();
+    let g = &graph();
     let x = leaf(g, &[512, 64]);
     expect(
         backward(x.tanh().max_axes(&[-1], false).sum()),
@@ -464,7 +471,7 @@ fn max_rows() {
 
 #[test]
 fn logsumexp() {
-    let g = &Graph::new();
+    let g = &graph();
     let x = leaf(g, &[512, 64]);
     expect(
         backward(x.logsumexp_axes(&[-1], false).sum()),
@@ -478,7 +485,7 @@ fn logsumexp() {
              n2 <- sum r3
         ",
     );
-    let g = &Graph::new();
+    let g = &graph();
     let x = leaf(g, &[512, 64]);
     expect(
         backward(x.logsumexp_axes(&[0], false).sum()),
@@ -499,7 +506,7 @@ fn logsumexp() {
 
 #[test]
 fn attention() {
-    let g = &Graph::new();
+    let g = &graph();
     let [q, k, v] = [(); 3].map(|()| leaf(g, &[4, 32, 16]));
     let weights = (q.matmul(k.transpose(-1, -2)) * 0.25).softmax(-1);
     expect(
@@ -531,7 +538,7 @@ fn attention() {
 
 #[test]
 fn neighbours() {
-    let g = &Graph::new();
+    let g = &graph();
     let x = g.param(&[0.5f64; 1000], &[1000]);
     let (a, b) = (x.slice(0, 0, -1, 1), x.slice(0, 1, 1000, 1));
     expect(
