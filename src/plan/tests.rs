@@ -490,12 +490,11 @@ fn logsumexp() {
     expect(
         backward(x.logsumexp_axes(&[0], false).sum()),
         "
-        2 steps, 0 bytes of scratch memory
-        0: 32768 elements in rows of 512, reads n0, writes n1 n2
-           r1 = n0 as [64, 512]*[1, 64]+0
-             n1 = logsumexp r1
-             n2 <- sum n1
-        1: 32768 elements, reads n0 n1, writes dn0
+        3 steps, 0 bytes of scratch memory
+        0: n1 = logsumexp n0
+        1: 64 elements in rows of 64, reads n1, writes n2
+             n2 = sum n1
+        2: 32768 elements, reads n0 n1, writes dn0
            r2 = n1 as [512, 64]*[0, 1]+0
            r4 = sub n0 r2
            r5 = exp r4
