@@ -9,7 +9,7 @@
 use std::marker::PhantomData;
 
 pub(crate) use chain::{Act, Form, Link, Reach, chain, forms};
-use columns::{ArgColumns, JoinColumns, LogSumExpColumns, SoftmaxColumns, take_in};
+use columns::{ArgColumns, JoinColumns, LogSumExpColumns, SoftmaxColumns};
 pub(crate) use columns::{Bits, call_columns};
 pub(crate) use draws::Draws;
 use rows::{
@@ -778,7 +778,9 @@ impl<T: Float, F: Fold<T>> Body<T> for Accumulate<F> {
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with one operand.
         let (out, x): (&mut [T], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
-        take_in::<T, F>(out, x);
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = F::take(*out, x);
+        }
     }
 }
 

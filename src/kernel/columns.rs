@@ -190,7 +190,7 @@ unsafe fn line_of<'a, T>(out: *mut T, stride: usize, line: usize, count: usize) 
 
 /// Takes elements into as many accumulators.
 #[inline(always)]
-pub(super) fn take_in<T: Copy, F: Fold<T>>(held: &mut [T], x: &[T]) {
+fn take_in<T: Copy, F: Fold<T>>(held: &mut [T], x: &[T]) {
     let (chunks, rest) = held.as_chunks_mut::<STRIDE>();
     let (from, last) = x.as_chunks::<STRIDE>();
     for (held, x) in chunks.iter_mut().zip(from) {
