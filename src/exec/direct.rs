@@ -22,8 +22,8 @@ use crate::op::matmul::last_two;
 use crate::plan::{Groups, Plan, ROW_MAX, can_be_alone, elementwise_operand, operand_dtype};
 use crate::shape::Layout;
 
-/// How many keys are remembered of what was computed here. No more than about a third of so many
-/// different ones in turn are found again, which is as many as there are plans kept.
+/// How many hashes are remembered of what was computed here. When many different things come in turn,
+/// no more than about a third of so many are found again, which is as many as there are plans kept.
 const MET: usize = 64;
 
 /// So few nodes are never worth a plan, if they are small.
@@ -38,7 +38,7 @@ const TILE: usize = 256;
 
 /// The memory for this, kept from call to call.
 pub(super) struct Direct {
-    /// By a part of the hash.
+    /// Hashes of what was computed here lately, each in the place that a part of it says.
     met: [u64; MET],
     /// What is to be computed.
     order: Vec<NodeId>,
@@ -126,20 +126,20 @@ impl Engine {
         if self.direct.is_off {
             return Ok(false);
         }
-        let hash = key.hash ^ u64::from(key.is_backward);
-        let met = &mut self.direct.met[hash as usize % MET];
-        let is_known = std::mem::replace(met, hash) == hash;
+        // The same structure is another thing to compute where other values are still right.
+        let mut what = key.hash ^ u64::from(key.is_backward);
         let order = &mut self.direct.order;
         order.clear();
         let mut elements = 0usize;
         for id in self.planner.needed() {
             elements = elements.saturating_add(elements_of(core, id));
+            what = (what.rotate_left(5) ^ u64::from(id.0)).wrapping_mul(0x517c_c1b7_2722_0a95);
             order.try_push(id)?;
         }
-        // A plan of as much as this may be there, but for other leaves that were written.
+        let met = &mut self.direct.met[(what >> 32) as usize % MET];
+        let is_known = std::mem::replace(met, what) == what;
         let nodes = order.len();
-        let is_tried = || self.kept.iter().any(|kept| kept.key == Some(key) && kept.nodes >= nodes);
-        Ok(elements <= SMALL * nodes && (!is_known || nodes <= FEW || is_tried()))
+        Ok(elements <= SMALL * nodes && (!is_known || nodes <= FEW))
     }
 
     fn compute(&mut self, core: &mut Core, id: NodeId) -> Result<(), Stop> {

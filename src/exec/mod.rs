@@ -58,8 +58,6 @@ struct Kept {
     plan: Plan,
     /// Nodes other than leaves whose values the plan takes as they are.
     sources: Vec<NodeId>,
-    /// How many nodes it computes.
-    nodes: usize,
     /// When it was last used.
     used: u64,
     /// Of the plan.
@@ -432,7 +430,6 @@ impl Engine {
         }
         let kept = &mut self.kept[place];
         kept.bytes = plan.bytes();
-        kept.nodes = plan.steps().iter().map(|step| step.nodes as usize).sum();
         kept.plan = plan;
         kept.sources.clear();
         planned?;

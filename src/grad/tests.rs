@@ -322,6 +322,7 @@ fn reading_one_tensor_part_by_part_is_linear() {
         let (mut recorded, mut first, mut second) = (Vec::new(), Vec::new(), Vec::new());
         for steps in [64, 128, 256, 512] {
             let g = &Graph::new();
+            g.call(|session| session.engine().always_plan());
             let x = g.param(&vec![0.5; 2 * steps], &[steps, 2]);
             let y = (0..steps).fold(g.tensor(&[0.1], &[1]), |y, t| (y * read(x, t)).sin());
             let loss = y.sum();
@@ -346,6 +347,7 @@ fn a_recurrent_net_that_slices_its_weights_is_linear() {
     let (mut recorded, mut elements) = (Vec::new(), Vec::new());
     for steps in [16, 32, 64, 128] {
         let g = &Graph::new();
+        g.call(|session| session.engine().always_plan());
         let inputs = g.param(&vec![0.1; steps * 3], &[steps, 3]);
         let weights = g.param(&[0.2; 2 * 4 * 3], &[4, 2, 3]);
         let mut state = [g.tensor(&[0.1; 3], &[3]); 2];
