@@ -817,7 +817,8 @@ void bg_set_flush_subnormals(bg_graph *g, bool on);
 bool bg_flush_subnormals(const bg_graph *g);
 
 // Writes how the last evaluation was computed: BG_TEXT or BG_DOT. A step is one pass over memory;
-// n12 is a node, dn12 the gradient of one, t3 a temporary. Nothing, if nothing was computed yet.
+// n12 is a node, dn12 the gradient of one, t3 a temporary. What is small and was met for the first
+// time has no steps: it was computed node by node. Nothing, if nothing was computed yet.
 // Buffer and result as for bg_format.
 size_t bg_format_plan(bg_graph *g, char *buffer, size_t capacity, int32_t format_code);
 

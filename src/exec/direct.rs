@@ -104,8 +104,10 @@ impl Engine {
             match self.compute(core, id) {
                 Ok(()) => core.state_mut(id).ready = true,
                 Err(Stop::Failed) => return Err(Fail),
-                // A plan takes less memory.
-                Err(Stop::OutOfMemory) => return Ok(false),
+                Err(Stop::OutOfMemory) => {
+                    self.let_go(core);
+                    return Ok(false);
+                }
             }
         }
         let nodes = self.direct.order.len();
@@ -118,6 +120,13 @@ impl Engine {
         }
         self.last = Last::Direct(nodes);
         Ok(true)
+    }
+
+    /// Gives back what was computed: a plan takes less memory, and none knows of nodes that a backward
+    /// recorded and that have values.
+    #[cold]
+    fn let_go(&self, core: &mut Core) {
+        self.direct.order.iter().for_each(|&id| core.let_go(id));
     }
 
     /// Whether what is needed is new and small.
@@ -323,6 +332,7 @@ impl Engine {
         let taken = self.take_results(core, targets);
         if taken.is_err() {
             self.drop_results(core);
+            self.let_go(core);
         }
         Ok(taken.is_ok())
     }
