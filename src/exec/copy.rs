@@ -242,52 +242,34 @@ impl Block {
     unsafe fn copy<T: Copy>(&self, from: *const T, to: *mut T) {
         let [_, lines, run] = self.counts;
         let [_, apart, stride] = self.strides;
-        // SAFETY, for all of them: the caller's promise; the lines have `run` elements.
-        match (stride, run) {
-            (0, 2..4) => {
-                self.each_line(from, to, |from, to| unsafe { fill::<T, 2>(from, to, run) })
+        // SAFETY: the caller's promise; each line has `run` elements.
+        unsafe {
+            match (stride, run) {
+                (0, 2..4) => self.each_line(from, to, |from, to| fill::<T, 2>(from, to, run)),
+                (0, 4..8) => self.each_line(from, to, |from, to| fill::<T, 4>(from, to, run)),
+                (0, 8..16) => self.each_line(from, to, |from, to| fill::<T, 8>(from, to, run)),
+                (0, _) => self.each_line(from, to, |from, to| {
+                    // Read once: the compiler cannot know that writing does not change it.
+                    let value = MaybeUninit::new(from.read());
+                    uninit::<T>(to.cast(), run).fill(value);
+                }),
+                (1, 2..4) => self.each_line(from, to, |from, to| copy::<T, 2>(from, to, run)),
+                (1, 4..8) => self.each_line(from, to, |from, to| copy::<T, 4>(from, to, run)),
+                (1, 8..16) => self.each_line(from, to, |from, to| copy::<T, 8>(from, to, run)),
+                (1, 16..32) => self.each_line(from, to, |from, to| copy::<T, 16>(from, to, run)),
+                (1, _) => self.each_line(from, to, |from, to| {
+                    std::ptr::copy_nonoverlapping(from, to, run);
+                }),
+                (2, _) => self.each_line(from, to, |from, to| strided::<T, 2>(from, to, run)),
+                (3, _) => self.each_line(from, to, |from, to| strided::<T, 3>(from, to, run)),
+                (4, _) => self.each_line(from, to, |from, to| strided::<T, 4>(from, to, run)),
+                _ if apart == 1 && lines > 1 => self.turn(from, to),
+                _ => self.each_line(from, to, |from, to| {
+                    for i in 0..run {
+                        to.add(i).write(from.offset(i as isize * stride).read());
+                    }
+                }),
             }
-            (0, 4..8) => {
-                self.each_line(from, to, |from, to| unsafe { fill::<T, 4>(from, to, run) })
-            }
-            (0, 8..16) => {
-                self.each_line(from, to, |from, to| unsafe { fill::<T, 8>(from, to, run) })
-            }
-            (0, _) => self.each_line(from, to, |from, to| unsafe {
-                // Read once: the compiler cannot know that writing does not change it.
-                let value = MaybeUninit::new(from.read());
-                uninit::<T>(to.cast(), run).fill(value);
-            }),
-            (1, 2..4) => {
-                self.each_line(from, to, |from, to| unsafe { copy::<T, 2>(from, to, run) })
-            }
-            (1, 4..8) => {
-                self.each_line(from, to, |from, to| unsafe { copy::<T, 4>(from, to, run) })
-            }
-            (1, 8..16) => {
-                self.each_line(from, to, |from, to| unsafe { copy::<T, 8>(from, to, run) })
-            }
-            (1, 16..32) => {
-                self.each_line(from, to, |from, to| unsafe { copy::<T, 16>(from, to, run) })
-            }
-            (1, _) => self.each_line(from, to, |from, to| unsafe {
-                std::ptr::copy_nonoverlapping(from, to, run);
-            }),
-            (2, _) => {
-                self.each_line(from, to, |from, to| unsafe { strided::<T, 2>(from, to, run) })
-            }
-            (3, _) => {
-                self.each_line(from, to, |from, to| unsafe { strided::<T, 3>(from, to, run) })
-            }
-            (4, _) => {
-                self.each_line(from, to, |from, to| unsafe { strided::<T, 4>(from, to, run) })
-            }
-            _ if apart == 1 && lines > 1 => unsafe { self.turn(from, to) },
-            _ => self.each_line(from, to, |from, to| unsafe {
-                for i in 0..run {
-                    to.add(i).write(from.offset(i as isize * stride).read());
-                }
-            }),
         }
     }
 

@@ -359,6 +359,7 @@ impl Engine {
 }
 
 /// How an operand of an elementwise node is brought to the kernel.
+#[allow(clippy::large_enum_variant, reason = "there are four at a time")]
 enum Operand {
     Absent,
     /// The same tile each time.

@@ -75,21 +75,29 @@ fn within(op: Op, index: &[i64], len: usize) -> Result<(), Outside> {
 /// The indices are inside of the axis; `from` is valid for reading as many slices, `out` for writing one
 /// for each index.
 unsafe fn select<T: Copy>(inner: usize, index: &[i64], from: *const T, out: *mut T) {
-    // SAFETY, for all of them: the caller's promise; a slice has `inner` elements.
-    match inner {
-        1 => each_slice(1, index, from, out, |from, out| unsafe { out.write(from.read()) }),
-        2..4 => each_slice(inner, index, from, out, |from, out| unsafe {
-            copy_line::<T, 2>(from, out, inner);
-        }),
-        4..8 => each_slice(inner, index, from, out, |from, out| unsafe {
-            copy_line::<T, 4>(from, out, inner);
-        }),
-        8..16 => each_slice(inner, index, from, out, |from, out| unsafe {
-            copy_line::<T, 8>(from, out, inner);
-        }),
-        _ => each_slice(inner, index, from, out, |from, out| unsafe {
-            std::ptr::copy_nonoverlapping(from, out, inner);
-        }),
+    // SAFETY: the caller's promise; a slice has `inner` elements.
+    unsafe {
+        match inner {
+            1 => each_slice(1, index, from, out, |from, out| out.write(from.read())),
+            2..4 => {
+                each_slice(inner, index, from, out, |from, out| {
+                    copy_line::<T, 2>(from, out, inner)
+                });
+            }
+            4..8 => {
+                each_slice(inner, index, from, out, |from, out| {
+                    copy_line::<T, 4>(from, out, inner)
+                });
+            }
+            8..16 => {
+                each_slice(inner, index, from, out, |from, out| {
+                    copy_line::<T, 8>(from, out, inner)
+                });
+            }
+            _ => each_slice(inner, index, from, out, |from, out| {
+                std::ptr::copy_nonoverlapping(from, out, inner);
+            }),
+        }
     }
 }
 

@@ -260,9 +260,9 @@ impl Engine {
             core.truncate(first);
             return recorded.map(|_| ());
         }
-        let made = self.room(core).and_then(|(place, mut plan)| {
+        let made = self.room(core).map(|(place, mut plan)| {
             let planned = self.plan(core, roots, targets, first, &mut plan);
-            Ok((place, plan, planned))
+            (place, plan, planned)
         });
         core.truncate(first);
         let (place, plan, planned) = made?;

@@ -63,9 +63,11 @@ unsafe fn all<T: Factor, const FUSED: bool>(entries: &Entries<T>, Sizes { m, k, 
     macro_rules! by_size {
         ($($k:literal: $($n:literal)*;)*) => {
             // SAFETY: the caller's promise.
-            match (k, n) {
-                $($(($k, $n) => unsafe { each::<T, FUSED, $k, $n>(entries, m) },)*)*
-                _ => unreachable!("no tiny sizes"),
+            unsafe {
+                match (k, n) {
+                    $($(($k, $n) => each::<T, FUSED, $k, $n>(entries, m),)*)*
+                    _ => unreachable!("no tiny sizes"),
+                }
             }
         };
     }

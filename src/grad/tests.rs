@@ -301,7 +301,8 @@ fn many_parts_meet_at_one_place_without_losing_digits() {
 /// Row 4 of "no cliffs", and what is like it: each step of a loop reads its own part of a parameter.
 #[test]
 fn reading_one_tensor_part_by_part_is_linear() {
-    let ways: [(&str, fn(Var<'_>, usize) -> Var<'_>); 6] = [
+    type Way = (&'static str, fn(Var<'_>, usize) -> Var<'_>);
+    let ways: [Way; 6] = [
         ("slices", |x, t| x.slice(0, t as isize, t as isize + 1, 1).sum_axes(&[1], false)),
         ("index_select", |x, t| {
             x.index_select(0, x.graph().tensor(&[t as i64], &[1])).sum_axes(&[1], false)

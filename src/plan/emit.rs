@@ -908,10 +908,10 @@ impl Emitter {
         let mut needless = false;
         for number in (0..self.instrs.len()).rev() {
             let instr = &self.instrs[number];
-            let is_pure = match instr.code {
-                Code::Map | Code::Spread | Code::Gather | Code::Pad | Code::Join => true,
-                _ => false,
-            };
+            let is_pure = matches!(
+                instr.code,
+                Code::Map | Code::Spread | Code::Gather | Code::Pad | Code::Join
+            );
             let in_memory = matches!(self.values[instr.out as usize].kind, Kind::Stream { .. });
             if is_pure && !in_memory && self.uses[instr.out as usize] == 0 {
                 instr.operands().for_each(|op| self.uses[op as usize] -= 1);
