@@ -129,26 +129,32 @@ impl Engine {
         self.direct.order.iter().for_each(|&id| core.let_go(id));
     }
 
-    /// Whether what is needed is new and small.
-    fn is_direct(&mut self, core: &Core, key: Key) -> Result<bool, OutOfMemory> {
+    /// Whether what is needed is small and new, or very little.
+    fn is_direct(&mut self, core: &mut Core, key: Key) -> Result<bool, OutOfMemory> {
         #[cfg(test)]
         if self.direct.is_off {
             return Ok(false);
         }
-        // The same structure is another thing to compute where other values are still right.
-        let mut what = key.hash ^ u64::from(key.is_backward);
+        let hash = key.hash ^ u64::from(key.is_backward);
+        let met = &mut self.direct.met[(hash >> 32) as usize % MET];
+        let is_known = std::mem::replace(met, hash) == hash;
         let order = &mut self.direct.order;
         order.clear();
         let mut elements = 0usize;
         for id in self.planner.needed() {
             elements = elements.saturating_add(elements_of(core, id));
-            what = (what.rotate_left(5) ^ u64::from(id.0)).wrapping_mul(0x517c_c1b7_2722_0a95);
             order.try_push(id)?;
         }
-        let met = &mut self.direct.met[(what >> 32) as usize % MET];
-        let is_known = std::mem::replace(met, what) == what;
-        let nodes = order.len();
-        Ok(elements <= SMALL * nodes && (!is_known || nodes <= FEW))
+        if elements > SMALL * order.len() {
+            return Ok(false);
+        }
+        if is_known && self.planner.visited() > FEW {
+            // Finding out what is still right takes longer than computing it in a plan, which is then
+            // right whatever is written.
+            self.planner.take_nothing_for_granted(core);
+            return Ok(false);
+        }
+        Ok(true)
     }
 
     fn compute(&mut self, core: &mut Core, id: NodeId) -> Result<(), Stop> {
@@ -373,14 +379,16 @@ enum Operand {
 /// Elements that pass through the cache for a node.
 fn elements_of(core: &Core, id: NodeId) -> usize {
     let node = core.node(id);
-    match node.op {
+    let read = match node.op {
         Op::MatMul => {
             let (_, k) = last_two(&core.shape(node.inputs[0]));
             node.len.saturating_mul(k) / 16
         }
         Op::Reduce(_) | Op::ArgReduce(_) | Op::Pick => core.node(node.inputs[0]).len,
-        _ => node.len,
-    }
+        _ => 0,
+    };
+    // (What is made of nothing may be long.)
+    read.max(node.len)
 }
 
 /// The length of the rows along which a node reduces, if they are rows.

@@ -433,6 +433,20 @@ impl Planner {
         self.walk.needed()
     }
 
+    /// How many nodes the last refreshing looked at.
+    pub(crate) fn visited(&self) -> usize {
+        self.walk.visited().len()
+    }
+
+    /// Has all of these nodes computed anew.
+    pub(crate) fn take_nothing_for_granted(&self, core: &mut Core) {
+        for &id in self.walk.visited() {
+            if core.node(id).op != Op::Leaf {
+                core.state_mut(id).ready = false;
+            }
+        }
+    }
+
     /// Brings the versions of everything below these nodes up to date.
     pub(crate) fn refresh(&mut self, core: &mut Core, roots: &[NodeId]) -> Maybe<()> {
         self.walk.find(core, roots).map_err(|_| core.out_of_memory("plan"))

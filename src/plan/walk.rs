@@ -25,6 +25,11 @@ impl Walk {
         self.visit.bytes()
     }
 
+    /// What was looked at for the roots, in order of ids.
+    pub(super) fn visited(&self) -> &[NodeId] {
+        self.visit.found()
+    }
+
     /// The nodes to be computed for the roots, in order of ids.
     pub(super) fn needed(&self) -> impl Iterator<Item = NodeId> {
         self.visit.found().iter().copied().filter(|&id| self.is_needed(id))
