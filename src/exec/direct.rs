@@ -148,6 +148,11 @@ impl Engine {
         if elements > SMALL * order.len() {
             return Ok(false);
         }
+        // Lists of the walk and the recorded gradients count, too.
+        self.count(core);
+        if core.pool.stats().total() > core.pool.limit() {
+            return Err(OutOfMemory);
+        }
         if is_known && self.planner.visited() > FEW {
             // Finding out what is still right takes longer than computing it in a plan, which is then
             // right whatever is written.
