@@ -9,10 +9,8 @@
 
 use std::hint::black_box;
 
-use bumpgrad::{Graph, Var};
-
 use super::data::{labels, numbers, wide_numbers};
-use super::{Outcome, Pass, Row, Serve, anew, graph, ok};
+use super::{Outcome, Pass, Row, Serve, anew, graph, ok, value};
 
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = vec![];
@@ -64,17 +62,6 @@ pub(super) fn rows() -> Vec<Row> {
         }
     }
     rows
-}
-
-/// Records a tensor anew each time and computes it.
-fn value<'g>(graph: &'g Graph, serve: &mut Serve<'_>, record: impl Fn() -> Var<'g>) {
-    anew(graph, serve, |outcome| {
-        let y = record();
-        ok(y.eval());
-        if let Some(outcome) = outcome {
-            outcome.put_value("y", y);
-        }
-    });
 }
 
 // ---- W24 ----

@@ -162,6 +162,17 @@ fn anew(graph: &Graph, serve: &mut Serve<'_>, mut pass: impl FnMut(Option<&mut O
     });
 }
 
+/// Records a tensor anew each time and computes it.
+fn value<'g>(graph: &'g Graph, serve: &mut Serve<'_>, record: impl Fn() -> Var<'g>) {
+    anew(graph, serve, |outcome| {
+        let y = record();
+        ok(y.eval());
+        if let Some(outcome) = outcome {
+            outcome.put_value("y", y);
+        }
+    });
+}
+
 /// As [`anew`], or with a graph of its own for each pass, to which every structure is new.
 fn first_or_anew(
     first: bool,

@@ -9,10 +9,10 @@
 
 use std::hint::black_box;
 
-use bumpgrad::{Graph, Var};
+use bumpgrad::Var;
 
 use super::data::wide_numbers;
-use super::{Outcome, Pass, Row, Serve, anew, graph, ok};
+use super::{Outcome, Pass, Row, Serve, anew, graph, ok, value};
 
 const N: usize = 30_000;
 
@@ -32,17 +32,6 @@ pub(super) fn rows() -> Vec<Row> {
 
 fn vectors(seed: u64, width: usize) -> Vec<f64> {
     wide_numbers(seed, N * width, -1.0, 1.0)
-}
-
-/// Records a tensor anew each time and computes it.
-fn value<'g>(graph: &'g Graph, serve: &mut Serve<'_>, record: impl Fn() -> Var<'g>) {
-    anew(graph, serve, |outcome| {
-        let y = record();
-        ok(y.eval());
-        if let Some(outcome) = outcome {
-            outcome.put_value("y", y);
-        }
-    });
 }
 
 /// Fills `width` numbers for each point.
