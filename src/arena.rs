@@ -3,8 +3,8 @@
 //! A bump allocator alone cannot give back a part of what it handed out, and its allocations
 //! cannot be found by number. Pages solve both: a [`Stack`] takes fixed-size pages from the bump,
 //! finds element `i` by a shift and a mask, and is cut back in O(1) while keeping its pages for the
-//! next recording. Only the first page grows, and moves while it does. [`Lists`] interns short integer lists in the same
-//! manner, so equal shapes have equal ids.
+//! next recording. Only the first page grows, and moves while it does. [`Lists`] interns short
+//! integer lists in the same manner, so equal shapes have equal ids.
 //!
 //! Tensor data is elsewhere (`buffer.rs`): a bump allocator doubles its chunks, and one large
 //! tensor would make the next small record reserve twice as much.
@@ -174,8 +174,8 @@ impl<T: Copy> Stack<T> {
         unsafe { self.pages.get_unchecked(index >> PAGE_BITS).add(index & (PAGE - 1)) }
     }
 
-    /// Where an element lies: for as long as the bump lives, if it is never moved. Nobody may borrow it while it is written
-    /// there.
+    /// Where an element lies: for as long as the bump lives, if it is never moved. Nobody may borrow
+    /// it while it is written there.
     #[inline(always)]
     pub(crate) fn place(&self, index: usize) -> NonNull<T> {
         self.at(index)

@@ -272,14 +272,8 @@ impl Engine {
             };
         }
         let size = node.dtype.size();
-        let is_fixed = |operand: &Operand| !matches!(operand, Operand::Spread(..));
-        let tile = if operands.iter().all(is_fixed)
-            && !operands.iter().any(|operand| matches!(operand, Operand::Fixed(_)))
-        {
-            node.len
-        } else {
-            TILE
-        };
+        let is_dense = |operand: &Operand| matches!(operand, Operand::Absent | Operand::Dense(..));
+        let tile = if operands.iter().all(is_dense) { node.len } else { TILE };
         let mut first = 0;
         while first < node.len {
             let n = tile.min(node.len - first);

@@ -63,9 +63,7 @@ impl Core {
         axis: usize,
         like: NodeId,
     ) -> Maybe<NodeId> {
-        let mut node = self.push_index(Op::ScatterAdd, x, index, axis)?;
-        (node.shape, node.len) = (self.node(like).shape, self.node(like).len);
-        self.push(node)
+        self.add_at(Op::ScatterAdd, x, index, axis, like)
     }
 
     /// Zeros in the shape of `like` with the slices of `x` added at the positions in `index`.
@@ -76,7 +74,19 @@ impl Core {
         axis: usize,
         like: NodeId,
     ) -> Maybe<NodeId> {
-        let mut node = self.push_index(Op::IndexAdd, x, index, axis)?;
+        self.add_at(Op::IndexAdd, x, index, axis, like)
+    }
+
+    /// Zeros in the shape of `like` to which `op` adds `x` at the positions in `index`.
+    fn add_at(
+        &mut self,
+        op: Op,
+        x: NodeId,
+        index: NodeId,
+        axis: usize,
+        like: NodeId,
+    ) -> Maybe<NodeId> {
+        let mut node = self.push_index(op, x, index, axis)?;
         (node.shape, node.len) = (self.node(like).shape, self.node(like).len);
         self.push(node)
     }

@@ -1,6 +1,7 @@
 //! How much planning takes: of what it looks at, and of memory. Both are to grow as the number of nodes
 //! does, whatever the program; so they are counted for programs of one kind and several lengths.
 
+use super::tests::graph;
 use crate::{Graph, Var};
 
 /// Sums up in pairs, then in pairs of pairs.
@@ -135,13 +136,6 @@ const PROGRAMS: [Program; 15] = [
     ("a fan", fan),
     ("late operands", late),
 ];
-
-/// A graph in which even what is small and new gets a plan.
-fn graph() -> Graph {
-    let g = Graph::new();
-    g.call(|session| session.engine().always_plan());
-    g
-}
 
 /// Nodes planned, what the planner looked at, and bytes of the plan and of the planner's lists.
 fn planned(program: Program, n: usize, backward: bool) -> [f64; 3] {

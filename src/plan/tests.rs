@@ -3,7 +3,7 @@
 use crate::{Graph, Var};
 
 /// A graph in which even what is small and new gets a plan.
-fn graph() -> Graph {
+pub(super) fn graph() -> Graph {
     let g = Graph::new();
     g.call(|session| session.engine().always_plan());
     g
