@@ -144,4 +144,24 @@ macro_rules! with_float {
     };
 }
 
-pub(crate) use {with_dtype, with_float};
+/// The same with a type of so many bytes: for what only moves elements.
+macro_rules! with_bits {
+    ($size:expr, $t:ident => $body:expr) => {
+        match $size {
+            1 => {
+                type $t = u8;
+                $body
+            }
+            4 => {
+                type $t = u32;
+                $body
+            }
+            _ => {
+                type $t = u64;
+                $body
+            }
+        }
+    };
+}
+
+pub(crate) use {with_bits, with_dtype, with_float};

@@ -7,16 +7,17 @@
 //! with the result; broadcasting, strides and tiles are the executor's.
 
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 
 pub(crate) use chain::{Act, Form, Link, Reach, chain, forms};
-use columns::{ArgColumns, JoinColumns, LogSumExpColumns, SoftmaxColumns};
+use columns::{ArgColumns, JoinColumns};
 pub(crate) use columns::{Bits, call_columns};
 pub(crate) use draws::Draws;
 use rows::{
     ArgRows, Best, Close, ExtremeRows, Fold, Into, Open, ScaledRows, SpreadRows, Sum, SumRows,
 };
 pub(crate) use rows::{STRIDE, SUM_BLOCK, Total, call_rows, combine_sums, finish, rescue};
-use softmax::{LogSoftmaxRows, LogSumExpRows, SoftmaxRows, SoftmaxesRows};
+use softmax::{ExpColumns, ExpOfDifference, ExpRows, MinusBoth, Multiply};
 
 use crate::dtype::{DType, Element};
 use crate::lane::{Fused, Lanes, W32, W64};
@@ -200,6 +201,58 @@ const fn at<B: Body<T>, T: Float>(level: Level) -> Kernel {
         Level::V4 => v4::<B, T>,
         #[cfg(not(target_arch = "x86_64"))]
         _ => baseline::<B, T>,
+    }
+}
+
+// ---- kernels made of kernels ----
+
+/// A kernel that calls others for all that is long. It is compiled once, and not for a level.
+trait Made<T> {
+    /// # Safety
+    /// As for [`Kernel`], at the level of `kernels`, which are those of `T`.
+    unsafe fn run(kernels: &FloatKernels, n: usize, out: *mut u8, operands: &Operands);
+}
+
+/// # Safety
+/// As for [`Kernel`].
+unsafe fn made_at<M: Made<T>, T: Float, const LEVEL: usize>(
+    n: usize,
+    out: *mut u8,
+    a: *const u8,
+    b: *const u8,
+    c: *const u8,
+    d: *const u8,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { M::run(float_kernels(T::DTYPE, Level::ALL[LEVEL]), n, out, &[a, b, c, d]) }
+}
+
+const fn made<M: Made<T>, T: Float>(level: Level) -> Kernel {
+    match level {
+        Level::Baseline => made_at::<M, T, 0>,
+        Level::V3 => made_at::<M, T, 1>,
+        Level::V4 => made_at::<M, T, 2>,
+    }
+}
+
+/// Memory on the stack for `WORDS` numbers, of which as much is prepared as is used.
+struct Scratch<const WORDS: usize>([MaybeUninit<u64>; WORDS]);
+
+impl<const WORDS: usize> Scratch<WORDS> {
+    const fn new() -> Self {
+        Self([MaybeUninit::uninit(); WORDS])
+    }
+
+    /// The first `len` elements of it, all of them `first`.
+    fn take<T: Float>(&mut self, len: usize, first: T) -> &mut [T] {
+        assert!(len * size_of::<T>() <= size_of::<Self>());
+        let elements: *mut T = self.0.as_mut_ptr().cast();
+        // SAFETY: there is room for so many, which are aligned, since a float is no larger than a
+        // word; they are written before they are a list of numbers.
+        unsafe {
+            std::slice::from_raw_parts_mut(elements.cast(), len).fill(MaybeUninit::new(first));
+            std::slice::from_raw_parts_mut(elements, len)
+        }
     }
 }
 
@@ -864,8 +917,9 @@ impl Slabs {
     }
 }
 
-const fn slabs<R: Body<T>, C: Body<T>, T: Float>(level: Level) -> Slabs {
-    Slabs { rows: at::<R, T>(level), columns: at::<C, T>(level) }
+const fn exponentials<const WANTED: usize, T: Float>(level: Level) -> Slabs {
+    let rows = made::<ExpRows<WANTED>, T>(level);
+    Slabs { rows, columns: made::<ExpColumns<WANTED>, T>(level) }
 }
 
 /// The kernels for one float type at one level.
@@ -884,6 +938,11 @@ pub(crate) struct FloatKernels {
     mean_rows: Kernel,
     norm_rows: Kernel,
     arg: [Slabs; 2],
+    /// What the exponentials' kernels are made of, beside those above.
+    spread: Kernel,
+    exp_of_difference: Kernel,
+    multiply: Kernel,
+    minus_both: Kernel,
     logsumexp: Slabs,
     pub(crate) softmax: Slabs,
     pub(crate) log_softmax: Slabs,
@@ -939,16 +998,26 @@ const fn table<T: Float>(level: Level) -> FloatKernels {
             at::<JoinColumns<Best<false>>, T>(level),
         ],
         combine_columns: at::<CombineColumns, T>(level),
-        mean_rows: at::<ScaledRows<false>, T>(level),
-        norm_rows: at::<ScaledRows<true>, T>(level),
+        mean_rows: made::<ScaledRows<false>, T>(level),
+        norm_rows: made::<ScaledRows<true>, T>(level),
         arg: [
-            slabs::<ArgRows<true>, ArgColumns<true>, T>(level),
-            slabs::<ArgRows<false>, ArgColumns<false>, T>(level),
+            Slabs {
+                rows: at::<ArgRows<true>, T>(level),
+                columns: at::<ArgColumns<true>, T>(level),
+            },
+            Slabs {
+                rows: at::<ArgRows<false>, T>(level),
+                columns: at::<ArgColumns<false>, T>(level),
+            },
         ],
-        logsumexp: slabs::<LogSumExpRows, LogSumExpColumns, T>(level),
-        softmax: slabs::<SoftmaxRows, SoftmaxColumns<true, false>, T>(level),
-        log_softmax: slabs::<LogSoftmaxRows, SoftmaxColumns<false, true>, T>(level),
-        softmaxes: slabs::<SoftmaxesRows, SoftmaxColumns<true, true>, T>(level),
+        spread: plain::<SpreadRows, T::Bits>()[level as usize],
+        exp_of_difference: at::<ExpOfDifference, T>(level),
+        multiply: at::<Multiply, T>(level),
+        minus_both: at::<MinusBoth, T>(level),
+        logsumexp: exponentials::<0, T>(level),
+        softmax: exponentials::<1, T>(level),
+        log_softmax: exponentials::<2, T>(level),
+        softmaxes: exponentials::<3, T>(level),
         sincos: at::<SinCos, T>(level),
         accumulate: at::<Accumulate<Sum<false>>, T>(level),
         sgd: at::<SgdStep, T>(level),

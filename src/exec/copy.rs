@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 
 use super::{Run, uninit};
+use crate::dtype::with_bits;
 use crate::plan::Single;
 use crate::shape::{Layout, MAX_RANK, Padded, Stretch};
 
@@ -94,11 +95,7 @@ impl Cursor {
     pub(super) unsafe fn gather(&mut self, size: usize, from: *const u8, to: *mut u8, n: usize) {
         // SAFETY: the caller's promise.
         unsafe {
-            match size {
-                1 => self.gather_as::<u8>(from.cast(), to.cast(), n),
-                4 => self.gather_as::<u32>(from.cast(), to.cast(), n),
-                _ => self.gather_as::<u64>(from.cast(), to.cast(), n),
-            }
+            with_bits!(size, T => self.gather_as::<T>(from.cast(), to.cast(), n));
         }
     }
 
@@ -457,11 +454,7 @@ impl PaddedCursor {
     unsafe fn gather(&mut self, size: usize, from: *const u8, to: *mut u8, n: usize) {
         // SAFETY: the caller's promise.
         unsafe {
-            match size {
-                1 => self.gather_as::<u8>(from.cast(), to.cast(), n),
-                4 => self.gather_as::<u32>(from.cast(), to.cast(), n),
-                _ => self.gather_as::<u64>(from.cast(), to.cast(), n),
-            }
+            with_bits!(size, T => self.gather_as::<T>(from.cast(), to.cast(), n));
         }
     }
 
@@ -526,11 +519,7 @@ unsafe fn copy_between(
         // SAFETY: the caller's promise, and the chunk holds CHUNK elements of up to 8 bytes.
         unsafe {
             read.gather(size, from, chunk.as_mut_ptr().cast(), count);
-            match size {
-                1 => write.scatter(chunk.as_ptr().cast::<u8>(), to, count),
-                4 => write.scatter(chunk.as_ptr().cast::<u32>(), to.cast(), count),
-                _ => write.scatter(chunk.as_ptr(), to.cast(), count),
-            }
+            with_bits!(size, T => write.scatter::<T>(chunk.as_ptr().cast(), to.cast(), count));
         }
         done += count;
     }

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use super::copy::copy as copy_line;
 use super::{Run, uninit, zero};
-use crate::dtype::{Element, with_dtype};
+use crate::dtype::{Element, with_bits, with_float};
 use crate::kernel::Total;
 use crate::node::Op;
 use crate::op::loss::IGNORED_CLASS;
@@ -188,24 +188,25 @@ fn around(dims: &[usize], axis: usize) -> (usize, usize, usize) {
 
 impl Run<'_> {
     pub(super) fn index(&self, single: &Single) -> Result<(), Outside> {
-        with_dtype!(single.dtype, T => self.index_as::<T>(single))
+        match single.op {
+            Op::IndexAdd | Op::ScatterAdd => {
+                with_float!(single.dtype, T => self.add_at_indices::<T>(single))
+            }
+            _ => with_bits!(single.dtype.size(), T => self.move_at_indices::<T>(single)),
+        }
     }
 
-    fn index_as<T: Element>(&self, single: &Single) -> Result<(), Outside> {
+    fn move_at_indices<T: Copy + Default>(&self, single: &Single) -> Result<(), Outside> {
         let views = single.operands.of(&self.plan.views);
-        let op = single.op;
+        let (op, axis) = (single.op, self.index_axis(single));
         let checked = |position, index, len| checked(op, position, index, len);
         let (inside, outside) = (views[0].layout.dims(), &*single.dims);
-        let (len, count) = (outside.iter().product::<usize>(), views[1].layout.len());
-        let (from, index) = (self.dense::<T>(&views[0]), self.dense::<i64>(&views[1]));
-        debug_assert_eq!(count, index.len());
-        let axis = single.list.of(&self.plan.words).first().map_or(0, |&axis| axis as usize);
-        let out = self.base(single.out);
-        if matches!(op, Op::IndexAdd | Op::ScatterAdd | Op::Unpick) {
-            zero(single.dtype, len, out);
-        }
-        // SAFETY: the step's own result, of `len` elements of T.
-        let out = unsafe { uninit::<T>(out, len) };
+        let len = outside.iter().product::<usize>();
+        // SAFETY: any bits are a number without sign.
+        let from = unsafe { self.dense_bits::<T>(&views[0]) };
+        let index = self.dense::<i64>(&views[1]);
+        // SAFETY: the step's own result, of `len` elements of this size.
+        let out = unsafe { uninit::<T>(self.base(single.out), len) };
         match op {
             Op::IndexSelect => {
                 let (outer, len, inner) = around(inside, axis);
@@ -216,30 +217,6 @@ impl Run<'_> {
                     let (from, out) = (&from[o * len * inner..], &mut out[o * slab..]);
                     // SAFETY: so many slices, which were just looked at; the indices are inside.
                     unsafe { select(inner, index, from.as_ptr(), out.as_mut_ptr().cast()) };
-                }
-            }
-            Op::IndexAdd => {
-                let (outer, len, inner) = around(outside, axis);
-                let mut often = self.often(single, len, inner);
-                for (k, &i) in index.iter().enumerate() {
-                    often.count(checked(k, i, len)?);
-                }
-                often.begin();
-                for o in 0..outer {
-                    for (k, &i) in index.iter().enumerate() {
-                        let place = checked(k, i, len)?;
-                        let start = (o * index.len() + k) * inner;
-                        let part = &from[start..start + inner];
-                        if let Some(totals) = often.totals(place) {
-                            totals.iter_mut().zip(part).for_each(|(t, x)| t.add(x.to_f64()));
-                            continue;
-                        }
-                        let to = (o * len + place) * inner;
-                        out[to..to + inner].iter_mut().zip(part).for_each(|(out, &x)| add(out, x));
-                    }
-                    often.end(|place, total| {
-                        out[o * len * inner + place].write(T::from_f64(total));
-                    });
                 }
             }
             Op::Gather if is_slabs(outside, inside, axis) => {
@@ -263,20 +240,6 @@ impl Run<'_> {
                     out[k].write(from[at]);
                 })?;
             }
-            Op::ScatterAdd => {
-                let mut often = self.often(single, len, 1);
-                if often.is_possible() {
-                    each_position(op, inside, outside, axis, index, |_, at| often.count(at))?;
-                    often.begin();
-                }
-                each_position(op, inside, outside, axis, index, |k, at| match often.totals(at) {
-                    Some(totals) => totals[0].add(from[k].to_f64()),
-                    None => add(&mut out[at], from[k]),
-                })?;
-                often.end(|place, total| {
-                    out[place].write(T::from_f64(total));
-                });
-            }
             Op::Pick => {
                 let classes = inside[1];
                 for (row, (&class, out)) in index.iter().zip(out).enumerate() {
@@ -288,6 +251,7 @@ impl Run<'_> {
             }
             _ => {
                 let classes = outside[1];
+                out.fill(MaybeUninit::new(T::default()));
                 for (row, &class) in index.iter().enumerate() {
                     if class != IGNORED_CLASS {
                         out[row * classes + checked(row, class, classes)?].write(from[row]);
@@ -296,6 +260,56 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    fn add_at_indices<T: Element>(&self, single: &Single) -> Result<(), Outside> {
+        let views = single.operands.of(&self.plan.views);
+        let (op, axis) = (single.op, self.index_axis(single));
+        let (inside, outside) = (views[0].layout.dims(), &*single.dims);
+        let len = outside.iter().product::<usize>();
+        let (from, index) = (self.dense::<T>(&views[0]), self.dense::<i64>(&views[1]));
+        let out = self.base(single.out);
+        zero(single.dtype, len, out);
+        // SAFETY: the step's own result, of `len` elements of T, all of them 0.
+        let out: &mut [T] = unsafe { std::slice::from_raw_parts_mut(out.cast(), len) };
+        if op == Op::IndexAdd {
+            let (outer, len, inner) = around(outside, axis);
+            let mut often = self.often(single, len, inner);
+            for (k, &i) in index.iter().enumerate() {
+                often.count(checked(op, k, i, len)?);
+            }
+            often.begin();
+            for o in 0..outer {
+                for (k, &i) in index.iter().enumerate() {
+                    let place = checked(op, k, i, len)?;
+                    let start = (o * index.len() + k) * inner;
+                    let part = &from[start..start + inner];
+                    if let Some(totals) = often.totals(place) {
+                        totals.iter_mut().zip(part).for_each(|(t, x)| t.add(x.to_f64()));
+                        continue;
+                    }
+                    let to = (o * len + place) * inner;
+                    out[to..to + inner].iter_mut().zip(part).for_each(|(out, &x)| add(out, x));
+                }
+                often.end(|place, total| out[o * len * inner + place] = T::from_f64(total));
+            }
+            return Ok(());
+        }
+        let mut often = self.often(single, len, 1);
+        if often.is_possible() {
+            each_position(op, inside, outside, axis, index, |_, at| often.count(at))?;
+            often.begin();
+        }
+        each_position(op, inside, outside, axis, index, |k, at| match often.totals(at) {
+            Some(totals) => totals[0].add(from[k].to_f64()),
+            None => add(&mut out[at], from[k]),
+        })?;
+        often.end(|place, total| out[place] = T::from_f64(total));
+        Ok(())
+    }
+
+    fn index_axis(&self, single: &Single) -> usize {
+        single.list.of(&self.plan.words).first().map_or(0, |&axis| axis as usize)
     }
 }
 
@@ -395,11 +409,8 @@ impl Run<'_> {
     }
 }
 
-/// Adds to an element that was set to zero before.
-fn add<T: Element>(out: &mut MaybeUninit<T>, x: T) {
-    // SAFETY: `zero` wrote the whole buffer before anything is added to it.
-    let sum = unsafe { out.assume_init_read() };
-    out.write(T::from_f64(sum.to_f64() + x.to_f64()));
+fn add<T: Element>(out: &mut T, x: T) {
+    *out = T::from_f64(out.to_f64() + x.to_f64());
 }
 
 /// For each position `k` of an index of shape `small`: where it points to in a tensor of shape

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use super::copy::Cursor;
 use super::{Run, uninit};
-use crate::dtype::{DType, Element, with_dtype};
+use crate::dtype::{DType, Element, with_bits, with_dtype};
 use crate::plan::{Join, Piece, PieceFrom, Span};
 
 /// Where the walk over a join stands.
@@ -115,8 +115,13 @@ impl Run<'_> {
                     match piece.from {
                         PieceFrom::Gather(gather) => {
                             let cursor = &mut cursors[(gather - gathers.first) as usize].1;
-                            let from = self.first_of(gather).cast::<T>();
-                            cursor.gather_lines(from, to, (len, join.line), lines);
+                            let from = self.first_of(gather);
+                            with_bits!(size_of::<T>(), B => cursor.gather_lines::<B>(
+                                from.cast(),
+                                to.cast(),
+                                (len, join.line),
+                                lines,
+                            ));
                         }
                         PieceFrom::Constant(value) => {
                             let value = MaybeUninit::new(T::from_f64(value));

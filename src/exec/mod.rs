@@ -793,12 +793,22 @@ impl Run<'_> {
 
     /// The elements of an operand that the planner made dense.
     fn dense<T: Element>(&self, view: &Viewed) -> &[T] {
+        assert!(self.plan.data[view.datum as usize].dtype == T::DTYPE);
+        // SAFETY: a datum with elements of T.
+        unsafe { self.dense_bits(view) }
+    }
+
+    /// The same as any type.
+    ///
+    /// # Safety
+    /// The elements may be read as a `T`.
+    unsafe fn dense_bits<T>(&self, view: &Viewed) -> &[T] {
         let datum = &self.plan.data[view.datum as usize];
         let len = view.layout.len();
-        assert!(datum.dtype == T::DTYPE && view.layout.offset + len <= datum.len);
+        assert!(datum.dtype.size() == size_of::<T>() && view.layout.offset + len <= datum.len);
         assert!(view.layout.is_dense());
-        // SAFETY: in bounds of a datum with elements of T (both checked), which is complete, and
-        // which nobody writes while the step runs.
+        // SAFETY: in bounds of a datum with elements of this size (both checked), which is complete,
+        // and which nobody writes while the step runs; the rest is the caller's promise.
         unsafe { std::slice::from_raw_parts(self.start(view).0.cast(), len) }
     }
 }

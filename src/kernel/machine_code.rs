@@ -201,14 +201,9 @@ fn check_floats<T: Float>(check: &mut impl FnMut(String, Level, Kernel, Demand))
             check(format!("sum of a row {}", T::DTYPE), level, kernels.block[0], ROW);
         }
         let others = [
-            ("log-sum-exp of rows", kernels.logsumexp.rows, FUNCTION),
-            ("softmax of rows", kernels.softmax.rows, FUNCTION),
-            ("log-softmax of rows", kernels.log_softmax.rows, FUNCTION),
-            ("both softmaxes of rows", kernels.softmaxes.rows, FUNCTION),
-            ("log-sum-exp of columns", kernels.logsumexp.columns, FUNCTION),
-            ("softmax of columns", kernels.softmax.columns, FUNCTION),
-            ("log-softmax of columns", kernels.log_softmax.columns, FUNCTION),
-            ("both softmaxes of columns", kernels.softmaxes.columns, FUNCTION),
+            ("exp of a difference", kernels.exp_of_difference, FUNCTION),
+            ("multiply", kernels.multiply, MAP),
+            ("two differences", kernels.minus_both, Demand { computes: 2, ..MAP }),
             ("sincos", kernels.sincos, ANGLE),
             ("accumulate", kernels.accumulate, MAP),
             ("accumulate largest", kernels.join[2], MAP),

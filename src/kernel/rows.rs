@@ -6,7 +6,10 @@
 //! elements leaves some of them empty, so it is read in a window of 2, 4, 8 or 16 elements, those that
 //! belong to the next row left out, and needs no loop of its own.
 
-use super::{Bits, Body, Float, Kernel, Operands, Plain, operand, power_of_two, result};
+use super::{
+    Bits, Body, Float, FloatKernels, Kernel, Made, Operands, Plain, Scratch, operand, power_of_two,
+    result,
+};
 use crate::lane::Lanes;
 use crate::node::Reduction;
 
@@ -247,20 +250,10 @@ pub(super) fn fold_rows<T: Float, F: Fold<T>>(out: &mut [T], x: &[T], row: usize
 /// The sum of a row's terms. Blocks are summed in the element's precision and added up in f64 with
 /// the lost low part carried along, so the error does not grow with the length of the row.
 #[inline(always)]
-fn row_total<T: Float, const SQUARE: bool>(row: &[T], scale: T) -> f64 {
+fn row_total<T: Float, const SQUARE: bool>(row: &[T]) -> f64 {
     let mut total = Total::default();
     for block in row.chunks(SUM_BLOCK) {
-        let mut lanes = [T::default(); STRIDE];
-        let (whole, rest) = block.as_chunks::<STRIDE>();
-        for chunk in whole {
-            for k in 0..STRIDE {
-                lanes[k] = lanes[k].plus(term::<T, SQUARE>(chunk[k].times(scale)));
-            }
-        }
-        for (k, &x) in rest.iter().enumerate() {
-            lanes[k] = lanes[k].plus(term::<T, SQUARE>(x.times(scale)));
-        }
-        total.add(close::<T, Sum<false>, STRIDE>(lanes).to_f64());
+        total.add(fold_row::<T, Sum<SQUARE>>(block).to_f64());
     }
     total.value()
 }
@@ -272,7 +265,7 @@ fn sum_rows<T: Float, const SQUARE: bool>(out: &mut [T], x: &[T], row: usize) {
         return fold_rows::<T, Sum<SQUARE>>(out, x, row);
     }
     for (out, row) in out.iter_mut().zip(x.chunks_exact(row)) {
-        *out = T::from_f64(row_total::<T, SQUARE>(row, T::from_f64(1.0)));
+        *out = T::from_f64(row_total::<T, SQUARE>(row));
     }
 }
 
@@ -308,34 +301,52 @@ pub(super) unsafe fn rows_and_one<'a, T, U>(
 /// The mean of each row, or (`SQUARE`) its Euclidean norm.
 pub(super) struct ScaledRows<const SQUARE: bool>;
 
-impl<T: Float, const SQUARE: bool> Body<T> for ScaledRows<SQUARE> {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+impl<T: Float, const SQUARE: bool> Made<T> for ScaledRows<SQUARE> {
+    unsafe fn run(kernels: &FloatKernels, n: usize, out: *mut u8, operands: &Operands) {
+        let reduction = if SQUARE { Reduction::Norm } else { Reduction::Mean };
         // SAFETY: the caller's promise, as the module states it.
         let (row, out, x) = unsafe { rows_and_one::<T, T>(n, out, operands) };
-        let reduction = if SQUARE { Reduction::Norm } else { Reduction::Mean };
-        let mut wants_rescue = false;
-        if row <= SUM_BLOCK {
-            // One block: its sum is what there is to it.
-            sum_rows::<T, SQUARE>(out, x, row);
-            for y in &mut *out {
-                *y = finish(reduction, y.to_f64(), row, 1.0);
-                wants_rescue |= rescue(reduction, *y).is_some();
+        scaled_rows(kernels.block(reduction), reduction, row, out, x);
+    }
+}
+
+fn scaled_rows<T: Float>(sums: Kernel, reduction: Reduction, row: usize, out: &mut [T], x: &[T]) {
+    let sum = |out: &mut [T], x: &[T], row: usize| {
+        assert!(out.len() * row == x.len());
+        // SAFETY: whole rows, and as many results.
+        unsafe { call_rows(sums, out.len(), row, out.as_mut_ptr().cast(), x.as_ptr().cast()) };
+    };
+    let mut scaled = Scratch::<SUM_BLOCK>::new();
+    let mut total_of = |x: &[T], scale: f64| {
+        let mut total = Total::default();
+        for block in x.chunks(SUM_BLOCK) {
+            let mut one = [T::default()];
+            if scale == 1.0 {
+                sum(&mut one, block, block.len());
+            } else {
+                let scaled = scaled.take(block.len(), T::from_f64(scale));
+                scaled.iter_mut().zip(block).for_each(|(y, &x)| *y = x.times(*y));
+                sum(&mut one, scaled, block.len());
             }
-        } else {
-            for (y, x) in out.iter_mut().zip(x.chunks_exact(row)) {
-                let total = row_total::<T, SQUARE>(x, T::from_f64(1.0));
-                *y = finish(reduction, total, row, 1.0);
-                wants_rescue |= rescue(reduction, *y).is_some();
-            }
+            total.add(one[0].to_f64());
         }
-        if wants_rescue {
-            for (y, x) in out.iter_mut().zip(x.chunks_exact(row)) {
-                if let Some(scale) = rescue(reduction, *y) {
-                    let total = row_total::<T, SQUARE>(x, T::from_f64(scale));
-                    *y = finish(reduction, total, row, scale);
-                }
-            }
+        total.value()
+    };
+    let rows = |k: usize| &x[k * row..][..row];
+    if row <= SUM_BLOCK {
+        // One block: its sum is what there is to it.
+        sum(out, x, row);
+        for y in &mut *out {
+            *y = finish(reduction, y.to_f64(), row, 1.0);
+        }
+    } else {
+        for (k, y) in out.iter_mut().enumerate() {
+            *y = finish(reduction, total_of(rows(k), 1.0), row, 1.0);
+        }
+    }
+    for (k, y) in out.iter_mut().enumerate() {
+        if let Some(scale) = rescue(reduction, *y) {
+            *y = finish(reduction, total_of(rows(k), scale), row, scale);
         }
     }
 }

@@ -1,38 +1,56 @@
-//! What is made of the exponentials of rows: log-sum-exp and softmax. Called as the kernels of
-//! [rows](super::rows). Rows of which several fit in a block are taken together, each step of the
-//! arithmetic for all of them: so none of it knows how short they are.
+//! What is made of the exponentials of rows or of columns: log-sum-exp and softmax.
+//!
+//! These kernels are made of others ([`Made`]), which they call for some hundred elements at a time:
+//! short rows, or lines of columns, are taken together, each step of the arithmetic for all of them.
+//! So none of it knows how short they are, and the exponential function is in one loop only.
 
-use super::rows::{
-    Beyond, Sum, Total, extreme_of, fold_row, fold_rows, row_of, rows_and_one, spread_rows,
+use super::columns::{Columns, MEMORY, WIDTH};
+use super::rows::{STRIDE, SUM_BLOCK, Total, row_of};
+use super::{
+    Body, Float, FloatKernels, Kernel, Lanewise, Made, Operands, Scratch, call_rows, call1, each,
+    operand, part, result,
 };
-use super::{Body, Float, Lanewise, Operands, each, operand, result};
 use crate::lane::Lanes;
+use crate::node::{Extreme, Reduction, Ties};
 use crate::real::Real;
 
-/// Elements of a row that are taken through the exponential function at a time, on the stack.
-pub(super) const EXP_BLOCK: usize = 256;
+/// Elements of rows that are taken through the exponential function at a time.
+const BLOCK: usize = 256;
 
-/// Whether rows are taken several at a time.
-fn is_short(row: usize) -> bool {
-    row <= EXP_BLOCK / 2
+/// What is wanted.
+#[derive(Clone, Copy, PartialEq)]
+enum Wanted {
+    /// One number of each row: log sum e^x.
+    LogSumExp,
+    Softmax,
+    LogSoftmax,
+    /// The logarithm as the result, and the softmax at the second operand, which must be valid for
+    /// writing.
+    Both,
 }
 
-/// Elements of whole rows that fit in a block.
-fn batch(row: usize) -> usize {
-    EXP_BLOCK / row * row
-}
+impl Wanted {
+    const ALL: [Self; 4] = [Self::LogSumExp, Self::Softmax, Self::LogSoftmax, Self::Both];
 
-/// e^(x - shift)
-struct ShiftedExp(f64);
+    fn has_shares(self) -> bool {
+        matches!(self, Self::Softmax | Self::Both)
+    }
 
-impl Lanewise<1> for ShiftedExp {
-    #[inline(always)]
-    fn apply<L: Lanes>(&self, [x]: [L; 1]) -> L {
-        (x - L::lit(self.0)).exp()
+    fn has_logs(self) -> bool {
+        matches!(self, Self::LogSoftmax | Self::Both)
+    }
+
+    /// What is taken off of the exponents where this is the largest one. For a softmax the plain
+    /// maximum: a row of -inf, or with +inf, is NaN, as in PyTorch. For the logarithm of the sum an
+    /// infinite one cannot be taken off; without it the sum is 0 or infinite, as it is.
+    fn shift<T: Float>(self, largest: T) -> T {
+        if self != Self::LogSumExp || largest.to_f64().is_finite() { largest } else { T::default() }
     }
 }
 
-/// e^(x - shift), with shifts of their own.
+// ---- the loops that all of it is made of ----
+
+/// out = e^(x - shift)
 pub(super) struct ExpOfDifference;
 
 impl Lanewise<2> for ExpOfDifference {
@@ -42,253 +60,338 @@ impl Lanewise<2> for ExpOfDifference {
     }
 }
 
-/// Writes e^(x - shift) of a row; their sum.
-#[inline(always)]
-fn shifted_exps<L: Lanes<Elem = T>, T: Float>(out: &mut [T], row: &[T], shift: T) -> f64 {
-    let mut total = Total::default();
-    for (out, row) in out.chunks_mut(EXP_BLOCK).zip(row.chunks(EXP_BLOCK)) {
-        each::<L, 1>(out, [row], &ShiftedExp(shift.to_f64()));
-        total.add(fold_row::<T, Sum<false>>(out).to_f64());
-    }
-    total.value()
-}
-
-/// [`shifted_exps`] for those who only want the sum.
-#[inline(always)]
-fn shifted_sum<L: Lanes<Elem = T>, T: Float>(row: &[T], shift: T) -> f64 {
-    let mut total = Total::default();
-    let mut scratch = [T::default(); EXP_BLOCK];
-    for block in row.chunks(EXP_BLOCK) {
-        let scratch = &mut scratch[..block.len()];
-        each::<L, 1>(scratch, [block], &ShiftedExp(shift.to_f64()));
-        total.add(fold_row::<T, Sum<false>>(scratch).to_f64());
-    }
-    total.value()
-}
-
-/// Short rows in the making: a number for each of them, and the same repeated along the rows.
-struct Batch<T> {
-    one: [T; EXP_BLOCK],
-    wide: [T; EXP_BLOCK],
-}
-
-impl<T: Float> Batch<T> {
-    #[inline(always)]
-    fn new() -> Self {
-        Self { one: [T::default(); EXP_BLOCK], wide: [T::default(); EXP_BLOCK] }
-    }
-
-    /// Changes the numbers, and repeats them.
-    #[inline(always)]
-    fn spread(&mut self, rows: usize, len: usize, change: impl Fn(T) -> T) {
-        for one in &mut self.one[..rows] {
-            *one = change(*one);
-        }
-        spread_rows(&mut self.wide[..len], &self.one[..rows]);
-    }
-
-    /// Writes e^(x - largest of the row), with the largest elements changed; leaves the sums of the
-    /// rows as the numbers.
-    #[inline(always)]
-    fn exps<L: Lanes<Elem = T>>(
-        &mut self,
-        out: &mut [T],
-        x: &[T],
-        row: usize,
-        change: impl Fn(T) -> T,
-    ) {
-        let rows = x.len() / row;
-        // Of NaNs nothing need be known: their exponentials are NaN, too.
-        fold_rows::<T, Beyond<true>>(&mut self.one[..rows], x, row);
-        self.spread(rows, x.len(), change);
-        each::<L, 2>(out, [x, &self.wide[..x.len()]], &ExpOfDifference);
-        fold_rows::<T, Sum<false>>(&mut self.one[..rows], out, row);
-    }
-}
-
-/// By what a row's exponentials are multiplied: the inverse of their sum, rounded once, as the sum
-/// itself would be.
-#[inline(always)]
-pub(super) fn share<T: Float>(total: f64) -> T {
-    T::from_f64(1.0 / total)
-}
-
-/// What can be taken off of a row whose largest element this is. An infinite maximum cannot; without it
-/// the sum is 0 or infinite, as it is.
-#[inline(always)]
-pub(super) fn finite<T: Float>(largest: T) -> T {
-    if largest.to_f64().is_finite() { largest } else { T::default() }
-}
-
-#[inline(always)]
-pub(super) fn multiply<T: Float>(out: &mut [T], by: &[T]) {
-    for (y, &by) in out.iter_mut().zip(by) {
-        *y = y.times(by);
-    }
-}
-
-/// log sum e^x of each row.
-pub(super) struct LogSumExpRows;
-
-impl<T: Float> Body<T> for LogSumExpRows {
+impl<T: Float> Body<T> for ExpOfDifference {
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, as the module states it.
-        let (row, out, x) = unsafe { rows_and_one::<T, T>(n, out, operands) };
-        if !is_short(row) {
-            for (out, row) in out.iter_mut().zip(x.chunks_exact(row)) {
-                let shift = finite(extreme_of::<T, true>(row));
-                let sum = shifted_sum::<L, T>(row, shift);
-                *out = T::from_f64(shift.to_f64() + Real::ln(sum));
-            }
-            return;
-        }
-        let (mut held, mut scratch) = (Batch::new(), [T::default(); EXP_BLOCK]);
-        let rows = EXP_BLOCK / row;
-        for (out, x) in out.chunks_mut(rows).zip(x.chunks(batch(row))) {
-            held.exps::<L>(&mut scratch[..x.len()], x, row, finite);
-            for (r, out) in out.iter_mut().enumerate() {
-                let shift = held.wide[r * row].to_f64();
-                *out = T::from_f64(shift + Real::ln(held.one[r].to_f64()));
-            }
-        }
+        // SAFETY: the caller's promise, with two operands.
+        let (out, from): (&mut [T], [&[T]; 2]) =
+            unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
+        each::<L, 2>(out, from, &Self);
     }
 }
 
-/// Rows, as many results, and their length.
-///
-/// # Safety
-/// As for [`Kernel`](super::Kernel), with operands as the module says.
-#[inline(always)]
-unsafe fn rows_and_rows<'a, T>(
-    n: usize,
-    out: *mut u8,
-    operands: &Operands,
-) -> (usize, &'a mut [T], &'a [T]) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let row = row_of(operands);
-        (row, result(out, n * row), operand(operands, 0, n * row))
-    }
-}
+/// out = out by
+pub(super) struct Multiply;
 
-/// The softmax of each row.
-pub(super) struct SoftmaxRows;
-
-impl<T: Float> Body<T> for SoftmaxRows {
+impl<T: Float> Body<T> for Multiply {
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, as the module states it.
-        let (row, out, x) = unsafe { rows_and_rows::<T>(n, out, operands) };
-        softmax::<L, T>(out, x, row, |_, _, _| {});
+        // SAFETY: the caller's promise, with one operand.
+        let (out, by): (&mut [T], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
+        for (out, &by) in out.iter_mut().zip(by) {
+            *out = out.times(by);
+        }
     }
 }
 
-/// The softmax of rows; and for each stretch of them `then`, with where it begins, and with the largest
-/// elements and the sums of the rows, all of them or that of the only one.
-#[inline(always)]
-fn softmax<L: Lanes<Elem = T>, T: Float>(
-    out: &mut [T],
-    x: &[T],
-    row: usize,
-    mut then: impl FnMut(usize, &[T], &[f64]),
-) {
-    if row == 0 {
-        return;
-    }
-    if !is_short(row) {
-        let rows = out.chunks_exact_mut(row).zip(x.chunks_exact(row));
-        for (r, (out, x)) in rows.enumerate() {
-            // The plain maximum: a row of -inf, or with +inf, is NaN, as in PyTorch.
-            let largest = extreme_of::<T, true>(x);
-            let total = shifted_exps::<L, T>(out, x, largest);
-            let by: T = share(total);
-            out.iter_mut().for_each(|y| *y = y.times(by));
-            then(r * row, &[largest], &[total]);
-        }
-        return;
-    }
-    let mut held = Batch::new();
-    let (mut largest, mut totals) = ([T::default(); EXP_BLOCK], [0.0; EXP_BLOCK]);
-    for (k, (out, x)) in out.chunks_mut(batch(row)).zip(x.chunks(batch(row))).enumerate() {
-        let rows = x.len() / row;
-        held.exps::<L>(out, x, row, |largest| largest);
-        for r in 0..rows {
-            (largest[r], totals[r]) = (held.wide[r * row], held.one[r].to_f64());
-        }
-        held.spread(rows, x.len(), |total| share(total.to_f64()));
-        multiply(out, &held.wide);
-        then(k * batch(row), &largest[..rows], &totals[..rows]);
-    }
-}
+/// out = (x - a) - b, in this order: the first difference is exact where it matters.
+pub(super) struct MinusBoth;
 
-/// (x - a) - b, in this order: the first difference is exact where it matters.
-struct ShiftedTwice(f64, f64);
-
-impl Lanewise<1> for ShiftedTwice {
+impl<T: Float> Body<T> for MinusBoth {
     #[inline(always)]
-    fn apply<L: Lanes>(&self, [x]: [L; 1]) -> L {
-        (x - L::lit(self.0)) - L::lit(self.1)
+    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise, with three operands.
+        let (out, [x, a, b]): (&mut [T], [&[T]; 3]) =
+            unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
+        minus_both(out, x, a, b);
     }
 }
 
-/// The same with numbers of their own.
+/// A function of its own: that `out` is a parameter tells LLVM that it overlaps nothing.
 #[inline(always)]
-pub(super) fn minus_both<T: Float>(out: &mut [T], x: &[T], a: &[T], b: &[T]) {
+fn minus_both<T: Float>(out: &mut [T], x: &[T], a: &[T], b: &[T]) {
     let n = out.len();
-    assert!(x.len() == n && a.len() >= n && b.len() >= n);
+    assert!(x.len() == n && a.len() == n && b.len() == n);
     for k in 0..n {
         out[k] = x[k].minus(a[k]).minus(b[k]);
     }
 }
 
-/// The logarithm of the softmax of each row.
-pub(super) struct LogSoftmaxRows;
+/// The kernels of a level, called for lists.
+#[derive(Clone, Copy)]
+struct Loops<'a>(&'a FloatKernels);
 
-impl<T: Float> Body<T> for LogSoftmaxRows {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, as the module states it.
-        let (row, out, x) = unsafe { rows_and_rows::<T>(n, out, operands) };
-        if row == 0 {
-            return;
+const LARGEST: Reduction = Reduction::Extreme(Extreme::Max, Ties::Even);
+
+impl Loops<'_> {
+    /// Reduces rows to one element each.
+    fn rows<T: Float>(self, reduction: Reduction, out: &mut [T], x: &[T], row: usize) {
+        assert!(out.len() * row == x.len());
+        let kernel = self.0.block[part(reduction)];
+        // SAFETY: whole rows, and as many results.
+        unsafe { call_rows(kernel, out.len(), row, out.as_mut_ptr().cast(), x.as_ptr().cast()) };
+    }
+
+    /// Repeats elements along rows.
+    fn spread<T: Float>(self, out: &mut [T], x: &[T], row: usize) {
+        assert!(out.len() == x.len() * row);
+        let kernel = self.0.spread;
+        // SAFETY: as above.
+        unsafe { call_rows(kernel, x.len(), row, out.as_mut_ptr().cast(), x.as_ptr().cast()) };
+    }
+
+    /// Takes elements into as many accumulators.
+    fn take_in<T: Float>(self, reduction: Reduction, held: &mut [T], x: &[T]) {
+        self.change(self.0.join[part(reduction)], held, x);
+    }
+
+    fn multiply<T: Float>(self, out: &mut [T], by: &[T]) {
+        self.change(self.0.multiply, out, by);
+    }
+
+    fn change<T: Float>(self, kernel: Kernel, out: &mut [T], x: &[T]) {
+        assert!(out.len() == x.len());
+        // SAFETY: as many elements of each.
+        unsafe { call1(kernel, out.len(), out.as_mut_ptr().cast(), x.as_ptr().cast()) };
+    }
+
+    fn exp_of_difference<T: Float>(self, out: &mut [T], x: &[T], shift: &[T]) {
+        self.minus(self.0.exp_of_difference, out, [x, shift, shift]);
+    }
+
+    fn minus_both<T: Float>(self, out: &mut [T], x: &[T], a: &[T], b: &[T]) {
+        self.minus(self.0.minus_both, out, [x, a, b]);
+    }
+
+    fn minus<T: Float>(self, kernel: Kernel, out: &mut [T], from: [&[T]; 3]) {
+        assert!(from.iter().all(|from| from.len() == out.len()));
+        let [x, a, b] = from.map(|from| from.as_ptr().cast());
+        // SAFETY: as above.
+        unsafe { kernel(out.len(), out.as_mut_ptr().cast(), x, a, b, b) };
+    }
+}
+
+/// By what exponentials are multiplied: the inverse of their sum, rounded once, as the sum itself
+/// would be.
+fn share<T: Float>(total: f64) -> T {
+    T::from_f64(1.0 / total)
+}
+
+fn log<T: Float>(total: f64) -> T {
+    T::from_f64(Real::ln(total))
+}
+
+// ---- rows ----
+
+/// The kernel for what is wanted of rows; see [rows](super::rows).
+pub(super) struct ExpRows<const WANTED: usize>;
+
+impl<T: Float, const WANTED: usize> Made<T> for ExpRows<WANTED> {
+    unsafe fn run(kernels: &FloatKernels, n: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise, as the module of rows states it.
+        unsafe { exp_rows::<T>(Loops(kernels), Wanted::ALL[WANTED], n, out, operands) }
+    }
+}
+
+/// # Safety
+/// As for [`Kernel`], for rows.
+unsafe fn exp_rows<T: Float>(
+    loops: Loops<'_>,
+    wanted: Wanted,
+    n: usize,
+    out: *mut u8,
+    operands: &Operands,
+) {
+    // SAFETY: the caller's promise.
+    let (row, x): (usize, &[T]) = unsafe {
+        let row = row_of(operands);
+        (row, operand(operands, 0, n * row))
+    };
+    if row == 0 {
+        return;
+    }
+    // As many rows as fit in a block, or one that is as long as it is.
+    let at_once = (BLOCK / row).max(1);
+    let most = at_once.min(n);
+    let mut memory = [const { Scratch::<BLOCK>::new() }; 5];
+    let [one, shifts, wide, scratch, totals] = &mut memory;
+    let one = one.take(most, T::default());
+    let [shifts, wide, scratch] =
+        [shifts, wide, scratch].map(|memory| memory.take((most * row).min(BLOCK), T::default()));
+    let totals = totals.take(most, 0.0);
+    for first in (0..n).step_by(at_once) {
+        let count = at_once.min(n - first);
+        let (from, len) = (first * row, count * row);
+        let x = &x[from..from + len];
+        let in_block = len.min(BLOCK);
+        let (one, totals) = (&mut one[..count], &mut totals[..count]);
+        loops.rows(LARGEST, one, x, row);
+        one.iter_mut().for_each(|one| *one = wanted.shift(*one));
+        loops.spread(&mut shifts[..in_block], one, in_block / count);
+        // SAFETY: the caller's promise: rows of results, or the second operand, which is then the
+        // kernel's alone, so that writing through it is allowed.
+        let (place, logs): (*mut T, *mut T) =
+            (if wanted == Wanted::Both { operands[1].cast_mut() } else { out }.cast(), out.cast());
+        let mut total = Total::default();
+        for (k, x) in x.chunks(BLOCK).enumerate() {
+            let exps = match wanted.has_shares() {
+                true => unsafe { list(place, from + k * BLOCK, x.len()) },
+                false => &mut scratch[..x.len()],
+            };
+            loops.exp_of_difference(exps, x, &shifts[..x.len()]);
+            loops.rows(Reduction::Sum, one, exps, x.len() / count);
+            total.add(one[0].to_f64());
         }
-        if !is_short(row) {
-            for (out, row) in out.chunks_exact_mut(row).zip(x.chunks_exact(row)) {
-                let largest = extreme_of::<T, true>(row);
-                let log = Real::ln(shifted_sum::<L, T>(row, largest));
-                each::<L, 1>(out, [row], &ShiftedTwice(largest.to_f64(), log));
+        match count {
+            1 => totals[0] = total.value(),
+            _ => totals.iter_mut().zip(&*one).for_each(|(total, one)| *total = one.to_f64()),
+        }
+        if wanted == Wanted::LogSumExp {
+            // SAFETY: as above, with one element a row.
+            let out = unsafe { list::<T>(out.cast(), first, count) };
+            for (r, (out, total)) in out.iter_mut().zip(&*totals).enumerate() {
+                *out = T::from_f64(shifts[r * (in_block / count)].to_f64() + Real::ln(*total));
             }
-            return;
         }
-        let (mut held, mut largest) = (Batch::new(), [T::default(); EXP_BLOCK]);
-        for (out, x) in out.chunks_mut(batch(row)).zip(x.chunks(batch(row))) {
-            held.exps::<L>(out, x, row, |largest| largest);
-            largest.copy_from_slice(&held.wide);
-            held.spread(x.len() / row, x.len(), |total| T::from_f64(Real::ln(total.to_f64())));
-            minus_both(out, x, &largest, &held.wide);
+        if wanted.has_shares() {
+            one.iter_mut().zip(&*totals).for_each(|(one, total)| *one = share(*total));
+            loops.spread(&mut wide[..in_block], one, in_block / count);
+            // SAFETY: as above.
+            for exps in unsafe { list(place, from, len) }.chunks_mut(BLOCK) {
+                loops.multiply(exps, &wide[..exps.len()]);
+            }
+        }
+        if wanted.has_logs() {
+            one.iter_mut().zip(&*totals).for_each(|(one, total)| *one = log(*total));
+            loops.spread(&mut wide[..in_block], one, in_block / count);
+            // SAFETY: as above.
+            let logs = unsafe { list(logs, from, len) };
+            for (logs, x) in logs.chunks_mut(BLOCK).zip(x.chunks(BLOCK)) {
+                loops.minus_both(logs, x, &shifts[..x.len()], &wide[..x.len()]);
+            }
         }
     }
 }
 
-/// The logarithm of the softmax of each row and the softmax itself. The second operand is the place
-/// where the softmax is written.
-pub(super) struct SoftmaxesRows;
+/// Elements that are written.
+///
+/// # Safety
+/// They are valid for writing, hold something, and are nobody else's for `'a`.
+unsafe fn list<'a, T>(out: *mut T, first: usize, count: usize) -> &'a mut [T] {
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts_mut(out.add(first), count) }
+}
 
-impl<T: Float> Body<T> for SoftmaxesRows {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise: operands as the struct says, the second being its alone,
-        // so that writing through it is allowed.
-        let (row, log, x) = unsafe { rows_and_rows::<T>(n, out, operands) };
-        // SAFETY: as above.
-        let shares: &mut [T] = unsafe { result(operands[1].cast_mut(), n * row) };
-        softmax::<L, T>(shares, x, row, |at, largest, totals| {
-            for (r, (largest, total)) in largest.iter().zip(totals).enumerate() {
-                let (from, to) = (at + r * row, at + (r + 1) * row);
-                let shifts = ShiftedTwice(largest.to_f64(), Real::ln(*total));
-                each::<L, 1>(&mut log[from..to], [&x[from..to]], &shifts);
+// ---- columns ----
+
+/// The kernel for what is wanted of columns; see [columns](super::columns).
+pub(super) struct ExpColumns<const WANTED: usize>;
+
+impl<T: Float, const WANTED: usize> Made<T> for ExpColumns<WANTED> {
+    unsafe fn run(kernels: &FloatKernels, n: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise, as the module of columns states it.
+        unsafe { exp_columns::<T>(Loops(kernels), Wanted::ALL[WANTED], n, out, operands) }
+    }
+}
+
+/// # Safety
+/// As for [`Kernel`], for columns.
+unsafe fn exp_columns<T: Float>(
+    loops: Loops<'_>,
+    wanted: Wanted,
+    n: usize,
+    out: *mut u8,
+    operands: &Operands,
+) {
+    let most = Columns::<T>::share(n);
+    let place = if wanted == Wanted::Both { operands[1].cast_mut() } else { out }.cast::<T>();
+    let mut memory = [const { Scratch::<MEMORY>::new() }; 5];
+    for first in (0..n).step_by(most) {
+        // SAFETY: the caller's promise.
+        let columns = unsafe { Columns::<T>::at(first, n, most, operands) };
+        let width = columns.width;
+        let len = columns.group() * width;
+        let lists = memory.each_mut().map(|memory| memory.take(len, T::default()));
+        let [shifts, shares, logs, held, scratch] = lists;
+        largest(loops, &columns, shifts, held);
+        shifts[..width].iter_mut().for_each(|shift| *shift = wanted.shift(*shift));
+        repeat(shifts, width);
+
+        let mut totals = [Total::default(); WIDTH];
+        let (place, out) = (place.wrapping_add(first), out.cast::<T>());
+        for from in (0..columns.lines).step_by(BLOCK) {
+            held.fill(T::default());
+            let to = columns.lines.min(from + BLOCK);
+            columns.stretches(from, to, |line, at, len| {
+                let exps = match wanted.has_shares() {
+                    // SAFETY: the caller's promise: lines of results, or the second operand, which
+                    // is then the kernel's alone, so that writing through it is allowed.
+                    true => unsafe { list(place, line * columns.stride, len) },
+                    false => &mut scratch[..len],
+                };
+                loops.exp_of_difference(exps, columns.line(line, len), &shifts[at..][..len]);
+                loops.take_in(Reduction::Sum, &mut held[at..][..len], exps);
+            });
+            close(loops, Reduction::Sum, held, width);
+            for (total, &sum) in totals.iter_mut().zip(&held[..width]) {
+                total.add(sum.to_f64());
             }
+        }
+        let totals = totals[..width].iter().map(Total::value);
+        if wanted == Wanted::LogSumExp {
+            // SAFETY: as above, with one element a column.
+            let out = unsafe { list(out, first, width) };
+            for ((out, shift), total) in out.iter_mut().zip(&*shifts).zip(totals.clone()) {
+                *out = T::from_f64(shift.to_f64() + Real::ln(total));
+            }
+        }
+        if wanted.has_shares() {
+            shares
+                .iter_mut()
+                .zip(totals.clone())
+                .for_each(|(share_, total)| *share_ = share(total));
+            repeat(shares, width);
+            columns.stretches(0, columns.lines, |line, at, len| {
+                // SAFETY: as above.
+                let exps = unsafe { list(place, line * columns.stride, len) };
+                loops.multiply(exps, &shares[at..][..len]);
+            });
+        }
+        if wanted.has_logs() {
+            logs.iter_mut().zip(totals).for_each(|(log_, total)| *log_ = log(total));
+            repeat(logs, width);
+            columns.stretches(0, columns.lines, |line, at, len| {
+                // SAFETY: as above.
+                let out = unsafe { list(out, first + line * columns.stride, len) };
+                let x = columns.line(line, len);
+                loops.minus_both(out, x, &shifts[at..][..len], &logs[at..][..len]);
+            });
+        }
+    }
+}
+
+/// The largest element of each column, first in `largest`; `held` is memory of the same length.
+fn largest<T: Float>(loops: Loops<'_>, columns: &Columns<T>, largest: &mut [T], held: &mut [T]) {
+    let width = columns.width;
+    // By blocks, as rows are, so that a column has the same zero among equals.
+    for from in (0..columns.lines).step_by(SUM_BLOCK) {
+        held.fill(T::from_f64(f64::NEG_INFINITY));
+        columns.stretches(from, columns.lines.min(from + SUM_BLOCK), |line, at, len| {
+            loops.take_in(LARGEST, &mut held[at..][..len], columns.line(line, len));
         });
+        close(loops, LARGEST, held, width);
+        match from {
+            0 => largest[..width].copy_from_slice(&held[..width]),
+            _ => loops.take_in(LARGEST, &mut largest[..width], &held[..width]),
+        }
+    }
+}
+
+/// Joins the accumulators of each column: those that are not there are empty.
+fn close<T: Float>(loops: Loops<'_>, reduction: Reduction, held: &mut [T], width: usize) {
+    let mut lines = STRIDE;
+    while lines > 1 {
+        lines /= 2;
+        if let Some((low, high)) = held.split_at_mut_checked(lines * width) {
+            let count = low.len().min(high.len());
+            loops.take_in(reduction, &mut low[..count], &high[..count]);
+        }
+    }
+}
+
+/// Repeats the first line, so that there is a group of them.
+fn repeat<T: Copy>(lines: &mut [T], width: usize) {
+    for at in (width..lines.len()).step_by(width) {
+        lines.copy_within(..width, at);
     }
 }
