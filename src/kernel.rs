@@ -13,9 +13,7 @@ pub(crate) use chain::{Act, Form, Link, Reach, chain, forms};
 use columns::{ArgColumns, JoinColumns};
 pub(crate) use columns::{Bits, call_columns};
 pub(crate) use draws::Draws;
-use rows::{
-    ArgRows, Best, Close, ExtremeRows, Fold, Into, Open, ScaledRows, SpreadRows, Sum, SumRows,
-};
+use rows::{Arg, ArgRows, Best, BlockRows, Close, Fold, Into, Open, SpreadRows, Sum, WholeRows};
 pub(crate) use rows::{STRIDE, SUM_BLOCK, Total, call_rows, combine_sums, finish, rescue};
 use softmax::{ExpColumns, ExpOfDifference, ExpRows, MinusBoth, Multiply};
 
@@ -293,39 +291,48 @@ fn each<L: Lanes, const N: usize>(
 ) {
     let n = out.len();
     assert!(from.iter().all(|from| from.len() == n));
-    if L::LANES == 1 && n == 1 {
-        // A single number needs nothing of what sets up a loop of vectors.
-        // SAFETY: all slices hold one element.
-        unsafe {
-            let x = std::array::from_fn(|k| L::load(from[k], 0));
-            f.apply(x).store(out, 0);
-        }
-        return;
+    if L::LANES == 1 || n == 0 {
+        return each_whole::<L, N>(out, from, f);
     }
+    // The tail goes through the same loop, on copies filled up to whole lanes, so that there is one
+    // copy of a function's code.
     let whole = n - n % L::LANES;
+    let (body, tail) = out.split_at_mut(whole);
+    let mut last = from.map(|from| [from[n - 1]; MAX_LANES]);
+    let mut y = last[0];
+    let (mut out, mut now) = (body, from.map(|from| &from[..whole]));
+    let mut has_tail = !tail.is_empty();
+    loop {
+        each_whole::<L, N>(out, now, f);
+        if !has_tail {
+            break;
+        }
+        for k in 0..N {
+            last[k][..n - whole].copy_from_slice(&from[k][whole..]);
+        }
+        (out, now) = (&mut y[..L::LANES], std::array::from_fn(|k| &last[k][..L::LANES]));
+        has_tail = false;
+    }
+    tail.copy_from_slice(&y[..n - whole]);
+}
+
+/// The same for whole lanes.
+#[inline(always)]
+fn each_whole<L: Lanes, const N: usize>(
+    out: &mut [L::Elem],
+    from: [&[L::Elem]; N],
+    f: &impl Lanewise<N>,
+) {
+    let n = out.len();
+    assert!(from.iter().all(|from| from.len() == n) && n.is_multiple_of(L::LANES));
     let mut i = 0;
-    while i < whole {
+    while i < n {
         // SAFETY: LANES elements from i on are inside all slices, which are `n` long.
         unsafe {
             let x = std::array::from_fn(|k| L::load(from[k], i));
             f.apply(x).store(out, i);
         }
         i += L::LANES;
-    }
-    if whole < n {
-        // The tail runs the same code as the body, on copies filled up to whole lanes.
-        // (The result must not be read: it may never have been written.)
-        let mut last = from.map(|from| [from[whole]; MAX_LANES]);
-        for k in 0..N {
-            last[k][..n - whole].copy_from_slice(&from[k][whole..]);
-        }
-        let mut y = [from[0][whole]; MAX_LANES];
-        // SAFETY: the copies hold MAX_LANES elements, at least LANES.
-        unsafe {
-            let x = std::array::from_fn(|k| L::load(&last[k], 0));
-            f.apply(x).store(&mut y, 0);
-        }
-        out[whole..].copy_from_slice(&y[..n - whole]);
     }
 }
 
@@ -439,21 +446,29 @@ impl<O: Elementwise<2>, T: Float, const I: usize> Body<T> for Pull2<O, I> {
     }
 }
 
+/// The level that a rule is compiled for, where this one is wanted. (Both have the same bits.)
+const fn of_rule<O: Elementwise<N>, const N: usize>(level: Level) -> Level {
+    match level {
+        Level::V4 if O::IS_RARE => Level::V3,
+        level => level,
+    }
+}
+
 macro_rules! elementwise_tables {
     (1: $($unary:ident),*; 2: $($binary:ident),*;) => {
         const fn evals<T: Float>(level: Level) -> [Kernel; Elem::ALL.len()] {
             [
-                $(at::<Eval<unary::$unary, 1>, T>(level),)*
-                $(at::<Eval<binary::$binary, 2>, T>(level),)*
+                $(at::<Eval<unary::$unary, 1>, T>(of_rule::<unary::$unary, 1>(level)),)*
+                $(at::<Eval<binary::$binary, 2>, T>(of_rule::<binary::$binary, 2>(level)),)*
             ]
         }
 
         const fn pulls<T: Float>(level: Level) -> [[Kernel; 2]; Elem::ALL.len()] {
             [
-                $([at::<Pull1<unary::$unary>, T>(level); 2],)*
+                $([at::<Pull1<unary::$unary>, T>(of_rule::<unary::$unary, 1>(level)); 2],)*
                 $([
-                    at::<Pull2<binary::$binary, 0>, T>(level),
-                    at::<Pull2<binary::$binary, 1>, T>(level),
+                    at::<Pull2<binary::$binary, 0>, T>(of_rule::<binary::$binary, 2>(level)),
+                    at::<Pull2<binary::$binary, 1>, T>(of_rule::<binary::$binary, 2>(level)),
                 ],)*
             ]
         }
@@ -926,7 +941,7 @@ const fn exponentials<const WANTED: usize, T: Float>(level: Level) -> Slabs {
 pub(crate) struct FloatKernels {
     eval: [Kernel; Elem::ALL.len()],
     pull: [[Kernel; 2]; Elem::ALL.len()],
-    /// By reduction: sum, sum of squares, maximum, minimum. Rows at once, or blocks of them; begins,
+    /// By reduction: sum, sum of squares, maximum, minimum. Blocks of rows at once; begins,
     /// feeds and reads accumulators; joins a line into another one; joins lines.
     block: [Kernel; 4],
     open: [Kernel; 4],
@@ -935,9 +950,11 @@ pub(crate) struct FloatKernels {
     join: [Kernel; 4],
     join_columns: [Kernel; 4],
     combine_columns: Kernel,
-    mean_rows: Kernel,
-    norm_rows: Kernel,
+    /// In the order of [`WHOLE`](rows::WHOLE).
+    rows: [Kernel; 5],
     arg: [Slabs; 2],
+    arg_rows: Kernel,
+    arg_columns: Kernel,
     /// What the exponentials' kernels are made of, beside those above.
     spread: Kernel,
     exp_of_difference: Kernel,
@@ -962,10 +979,10 @@ const fn table<T: Float>(level: Level) -> FloatKernels {
         eval: evals::<T>(level),
         pull: pulls::<T>(level),
         block: [
-            at::<SumRows<false>, T>(level),
-            at::<SumRows<true>, T>(level),
-            at::<ExtremeRows<true>, T>(level),
-            at::<ExtremeRows<false>, T>(level),
+            at::<BlockRows<Sum<false>>, T>(level),
+            at::<BlockRows<Sum<true>>, T>(level),
+            at::<BlockRows<Best<true>>, T>(level),
+            at::<BlockRows<Best<false>>, T>(level),
         ],
         open: [
             at::<Open<Sum<false>>, T>(level),
@@ -998,18 +1015,25 @@ const fn table<T: Float>(level: Level) -> FloatKernels {
             at::<JoinColumns<Best<false>>, T>(level),
         ],
         combine_columns: at::<CombineColumns, T>(level),
-        mean_rows: made::<ScaledRows<false>, T>(level),
-        norm_rows: made::<ScaledRows<true>, T>(level),
+        rows: [
+            made::<WholeRows<0>, T>(level),
+            made::<WholeRows<1>, T>(level),
+            made::<WholeRows<2>, T>(level),
+            made::<WholeRows<3>, T>(level),
+            made::<WholeRows<4>, T>(level),
+        ],
         arg: [
             Slabs {
-                rows: at::<ArgRows<true>, T>(level),
-                columns: at::<ArgColumns<true>, T>(level),
+                rows: made::<Arg<true, false>, T>(level),
+                columns: made::<Arg<true, true>, T>(level),
             },
             Slabs {
-                rows: at::<ArgRows<false>, T>(level),
-                columns: at::<ArgColumns<false>, T>(level),
+                rows: made::<Arg<false, false>, T>(level),
+                columns: made::<Arg<false, true>, T>(level),
             },
         ],
+        arg_rows: at::<ArgRows, T>(level),
+        arg_columns: at::<ArgColumns, T>(level),
         spread: plain::<SpreadRows, T::Bits>()[level as usize],
         exp_of_difference: at::<ExpOfDifference, T>(level),
         multiply: at::<Multiply, T>(level),
@@ -1043,14 +1067,16 @@ impl FloatKernels {
     /// Reduces rows to one element each.
     pub(crate) fn rows(&self, reduction: Reduction) -> Kernel {
         match reduction {
-            Reduction::Mean => self.mean_rows,
-            Reduction::Norm => self.norm_rows,
+            Reduction::Sum => self.rows[0],
+            Reduction::Mean => self.rows[1],
+            Reduction::Norm => self.rows[2],
+            Reduction::Extreme(Extreme::Max, _) => self.rows[3],
+            Reduction::Extreme(Extreme::Min, _) => self.rows[4],
             Reduction::LogSumExp => self.logsumexp.rows,
-            reduction => self.block(reduction),
         }
     }
 
-    /// Reduces rows, or blocks of them, to one partial result each.
+    /// Reduces blocks of at most `SUM_BLOCK` elements to one partial result each.
     pub(crate) fn block(&self, reduction: Reduction) -> Kernel {
         self.block[part(reduction)]
     }

@@ -62,8 +62,7 @@ impl Axes {
     }
 
     /// Tells each line, from these places on.
-    #[inline]
-    fn lines(&self, to: usize, from: usize, mut tell: impl FnMut(Line)) {
+    fn lines(&self, to: usize, from: usize, tell: &mut dyn FnMut(Line)) {
         let Some((&[count, to_step, from_step], outer)) = self.of[..self.rank].split_last() else {
             return tell(Line { to, from, count: 1, to_step: 1, from_step: 1 });
         };
@@ -86,7 +85,7 @@ impl Axes {
 
 impl Part<'_> {
     /// Tells each line of the part, in an order that follows from its shape alone.
-    fn lines(&self, run: &Run<'_>, mut tell: impl FnMut(Line)) -> Result<(), Outside> {
+    fn lines(&self, run: &Run<'_>, tell: &mut dyn FnMut(Line)) -> Result<(), Outside> {
         let (place, from) = (&self.place, &self.from.layout);
         let (to, strides) = (place.offset, from.strides());
         if place.kind == Kind::Block && from.len() == 1 {
@@ -111,7 +110,7 @@ impl Part<'_> {
                 let others = Axes::new(others.map(|(_, axis)| axis));
                 for (k, &i) in index.iter().enumerate() {
                     let at = checked(Op::IndexAdd, k, i, len)?;
-                    others.lines(to + at * to_step, from.offset + k * from_step, &mut tell);
+                    others.lines(to + at * to_step, from.offset + k * from_step, tell);
                 }
             }
             Kind::Gather(axis) => {
@@ -123,7 +122,7 @@ impl Part<'_> {
                     all.rank += 1;
                 }
                 let (mut k, mut outside) = (0, None);
-                all.lines(to, from.offset, |line| {
+                all.lines(to, from.offset, &mut |line| {
                     for i in 0..line.count {
                         match checked(Op::ScatterAdd, k, index[k], len) {
                             Ok(at) => tell(Line {
@@ -179,7 +178,7 @@ impl Run<'_> {
         let mut often = self.often(single, len, 1);
         if often.is_possible() {
             for part in parts() {
-                part.lines(self, |Line { to, to_step, count, .. }| {
+                part.lines(self, &mut |Line { to, to_step, count, .. }| {
                     (0..count).for_each(|i| often.count(to + i * to_step));
                 })?;
             }
@@ -200,7 +199,7 @@ impl Run<'_> {
         let out = unsafe { uninit::<T>(base, len) };
         if let Some(first) = &begin {
             let from = self.all::<T>(first.from);
-            first.lines(self, |Line { to, from: at, count, to_step, from_step }| {
+            first.lines(self, &mut |Line { to, from: at, count, to_step, from_step }| {
                 for i in 0..count {
                     out[to + i * to_step].write(from[at + i * from_step]);
                 }
@@ -212,7 +211,7 @@ impl Run<'_> {
         for part in parts().skip(usize::from(begin.is_some())) {
             let from = self.all::<T>(part.from);
             if often.is_possible() {
-                part.lines(self, |Line { to, from: at, count, to_step, from_step }| {
+                part.lines(self, &mut |Line { to, from: at, count, to_step, from_step }| {
                     for i in 0..count {
                         let (place, x) = (to + i * to_step, from[at + i * from_step]);
                         match often.totals(place) {
@@ -222,7 +221,7 @@ impl Run<'_> {
                     }
                 })?;
             } else {
-                part.lines(self, |line| add(out, from, line))?;
+                part.lines(self, &mut |line| add(out, from, line))?;
             }
         }
         often.end(|place, total| out[place] = T::from_f64(total));

@@ -371,15 +371,14 @@ unsafe fn multiply<V: Vector, const P: usize, const WAY: usize>(
     // SAFETY: the caller's promise; a row times B is the turned B times a column.
     unsafe {
         match WAY {
-            LINE if n == 1 => {
-                let x = (b.start, b.row_stride);
-                line::multiply::<V, P>(a, x, k, part.rows.clone(), c, work);
-            }
             LINE => {
-                let x = (a.start, a.column_stride);
                 let turned =
                     Matrix { row_stride: b.column_stride, column_stride: b.row_stride, ..b };
-                line::multiply::<V, P>(turned, x, k, part.columns.clone(), c, work);
+                let (matrix, x, rows) = match n {
+                    1 => (a, (b.start, b.row_stride), &part.rows),
+                    _ => (turned, (a.start, a.column_stride), &part.columns),
+                };
+                line::multiply::<V, P>(matrix, x, k, rows.clone(), c, work);
             }
             DIRECT => {
                 let step = 2 * V::LANES as isize;

@@ -7,9 +7,9 @@
 //! So a column has the same result bit for bit as if it were a row. (Only [`JoinColumns`] adds line by
 //! line.)
 
-use std::ops::{BitAnd, BitOr, Not};
+use std::ops::{BitAnd, BitOr, BitXor, Not};
 
-use super::rows::{Fold, STRIDE, better, beyond};
+use super::rows::{Fold, STRIDE, Sign, better, beyond};
 use super::{Body, Float, Kernel, Operands, result};
 use crate::lane::Lanes;
 
@@ -104,7 +104,12 @@ impl<T: Float> Columns<T> {
 
 /// Bits as wide as an element.
 pub(crate) trait Bits:
-    Copy + PartialEq + BitAnd<Output = Self> + BitOr<Output = Self> + Not<Output = Self>
+    Copy
+    + PartialEq
+    + BitAnd<Output = Self>
+    + BitOr<Output = Self>
+    + BitXor<Output = Self>
+    + Not<Output = Self>
 {
     /// All of them are set.
     const ALL: Self;
@@ -130,14 +135,18 @@ impl Bits for u64 {
 /// Lines whose numbers every type holds exactly.
 const COUNTED: usize = 1 << 20;
 
-/// In which line the first of a column's extremes is, as i64; the first NaN if there is one.
-pub(super) struct ArgColumns<const MAX: bool>;
+/// In which line the first of a column's largest elements is, as i64; the first NaN if there is one.
+/// A third number behind the two lengths is as for [`ArgRows`](super::rows::ArgRows).
+pub(super) struct ArgColumns;
 
-impl<T: Float, const MAX: bool> Body<T> for ArgColumns<MAX> {
+impl<T: Float> Body<T> for ArgColumns {
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, as the module states it, with one i64 a column.
         let out: &mut [i64] = unsafe { result(out, n) };
+        // SAFETY: as the struct says.
+        let [.., sign] = unsafe { operands[3].cast::<[usize; 3]>().read() };
+        let sign = Sign::<T>::new(sign);
         out.fill(0);
         let share = share_of(n, ARG_WIDTH);
         for first in (0..n).step_by(share) {
@@ -145,15 +154,18 @@ impl<T: Float, const MAX: bool> Body<T> for ArgColumns<MAX> {
             let columns = unsafe { Columns::<T>::at(first, n, share, operands) };
             let width = columns.width;
             let (mut best, mut places) = ([T::default(); ARG_WIDTH], [T::default(); ARG_WIDTH]);
-            best[..width].copy_from_slice(columns.line(0, width));
+            for (best, &x) in best.iter_mut().zip(columns.line(0, width)) {
+                *best = sign.of(x);
+            }
             for from in (0..columns.lines).step_by(COUNTED) {
                 places[..width].fill(T::from_f64(-1.0));
                 for line in from..columns.lines.min(from + COUNTED) {
-                    better_places::<T, MAX>(
+                    better_places(
                         &mut best[..width],
                         &mut places[..width],
                         columns.line(line, width),
                         T::from_f64((line - from) as f64),
+                        sign,
                     );
                 }
                 for (out, place) in out[first..].iter_mut().zip(&places[..width]) {
@@ -168,34 +180,28 @@ impl<T: Float, const MAX: bool> Body<T> for ArgColumns<MAX> {
 /// Takes a line in: where it is better, it is the best one, and its place the place, which is larger than
 /// those before.
 #[inline(always)]
-fn better_places<T: Float, const MAX: bool>(
-    best: &mut [T],
-    places: &mut [T],
-    line: &[T],
-    place: T,
-) {
+fn better_places<T: Float>(best: &mut [T], places: &mut [T], line: &[T], place: T, sign: Sign<T>) {
     let (chunks, rest) = best.as_chunks_mut::<STRIDE>();
     let (place_chunks, place_rest) = places.as_chunks_mut::<STRIDE>();
     let (from, last) = line.as_chunks::<STRIDE>();
     for ((best, places), line) in chunks.iter_mut().zip(place_chunks).zip(from) {
         let (mut held, mut at) = (*best, *places);
         for k in 0..STRIDE {
-            (held[k], at[k]) = better_place::<T, MAX>(held[k], at[k], line[k], place);
+            (held[k], at[k]) = better_place(held[k], at[k], sign.of(line[k]), place);
         }
         (*best, *places) = (held, at);
     }
     for ((best, at), &x) in rest.iter_mut().zip(place_rest).zip(last) {
-        (*best, *at) = better_place::<T, MAX>(*best, *at, x, place);
+        (*best, *at) = better_place(*best, *at, sign.of(x), place);
     }
 }
 
 #[inline(always)]
-fn better_place<T: Float, const MAX: bool>(best: T, at: T, x: T, place: T) -> (T, T) {
-    let is_beyond = if MAX { x > best } else { x < best };
+fn better_place<T: Float>(best: T, at: T, x: T, place: T) -> (T, T) {
     #[allow(clippy::eq_op)] // a number that is not itself is NaN
-    let is_better = (best == best) & (is_beyond | (x != x));
+    let is_better = (best == best) & ((x > best) | (x != x));
     let new = if is_better { place } else { T::from_f64(-1.0) };
-    (better::<T, MAX>(best, x), beyond::<T, true>(at, new))
+    (better::<T, true>(best, x), beyond::<T, true>(at, new))
 }
 
 /// Joins the lines of each column in their order.

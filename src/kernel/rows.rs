@@ -11,7 +11,7 @@ use super::{
     result,
 };
 use crate::lane::Lanes;
-use crate::node::Reduction;
+use crate::node::{Extreme, Reduction, Ties};
 
 /// Calls a kernel of rows.
 ///
@@ -150,14 +150,6 @@ fn close<T: Copy, F: Fold<T>, const P: usize>(mut held: [T; P]) -> T {
     held[0]
 }
 
-/// Reduces one row, or a block of one.
-#[inline(always)]
-pub(super) fn fold_row<T: Copy, F: Fold<T>>(row: &[T]) -> T {
-    let mut held = [F::first(); STRIDE];
-    fold_into::<T, F>(&mut held, row);
-    close::<T, F, STRIDE>(held)
-}
-
 /// Which elements of a window belong to a row, by bits, and what stands for the others.
 struct Own<T: Float, const P: usize> {
     keep: [T::Bits; P],
@@ -247,37 +239,15 @@ pub(super) fn fold_rows<T: Float, F: Fold<T>>(out: &mut [T], x: &[T], row: usize
     }
 }
 
-/// The sum of a row's terms. Blocks are summed in the element's precision and added up in f64 with
-/// the lost low part carried along, so the error does not grow with the length of the row.
-#[inline(always)]
-fn row_total<T: Float, const SQUARE: bool>(row: &[T]) -> f64 {
-    let mut total = Total::default();
-    for block in row.chunks(SUM_BLOCK) {
-        total.add(fold_row::<T, Sum<SQUARE>>(block).to_f64());
-    }
-    total.value()
-}
+/// Reduces rows of at most `SUM_BLOCK` elements, or blocks of longer ones.
+pub(super) struct BlockRows<F>(std::marker::PhantomData<F>);
 
-/// The sums of the terms of rows.
-#[inline(always)]
-fn sum_rows<T: Float, const SQUARE: bool>(out: &mut [T], x: &[T], row: usize) {
-    if row <= SUM_BLOCK {
-        return fold_rows::<T, Sum<SQUARE>>(out, x, row);
-    }
-    for (out, row) in out.iter_mut().zip(x.chunks_exact(row)) {
-        *out = T::from_f64(row_total::<T, SQUARE>(row));
-    }
-}
-
-/// The sum of the terms of each row.
-pub(super) struct SumRows<const SQUARE: bool>;
-
-impl<T: Float, const SQUARE: bool> Body<T> for SumRows<SQUARE> {
+impl<T: Float, F: Fold<T>> Body<T> for BlockRows<F> {
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, as the module states it.
         let (row, out, x) = unsafe { rows_and_one::<T, T>(n, out, operands) };
-        sum_rows::<T, SQUARE>(out, x, row);
+        fold_rows::<T, F>(out, x, row);
     }
 }
 
@@ -298,58 +268,83 @@ pub(super) unsafe fn rows_and_one<'a, T, U>(
     }
 }
 
-/// The mean of each row, or (`SQUARE`) its Euclidean norm.
-pub(super) struct ScaledRows<const SQUARE: bool>;
+/// Reduces rows of any length, by blocks. Their sums go on in f64 with the lost low part carried
+/// along, so the error does not grow with the length of a row.
+pub(super) struct WholeRows<const REDUCTION: usize>;
 
-impl<T: Float, const SQUARE: bool> Made<T> for ScaledRows<SQUARE> {
+impl<T: Float, const REDUCTION: usize> Made<T> for WholeRows<REDUCTION> {
     unsafe fn run(kernels: &FloatKernels, n: usize, out: *mut u8, operands: &Operands) {
-        let reduction = if SQUARE { Reduction::Norm } else { Reduction::Mean };
+        let reduction = WHOLE[REDUCTION];
         // SAFETY: the caller's promise, as the module states it.
         let (row, out, x) = unsafe { rows_and_one::<T, T>(n, out, operands) };
-        scaled_rows(kernels.block(reduction), reduction, row, out, x);
+        reduce_rows(kernels.block(reduction), reduction, row, out, x);
     }
 }
 
-fn scaled_rows<T: Float>(sums: Kernel, reduction: Reduction, row: usize, out: &mut [T], x: &[T]) {
-    let sum = |out: &mut [T], x: &[T], row: usize| {
+fn reduce_rows<T: Float>(block: Kernel, reduction: Reduction, row: usize, out: &mut [T], x: &[T]) {
+    let blocks = |out: &mut [T], x: &[T], row: usize| {
         assert!(out.len() * row == x.len());
         // SAFETY: whole rows, and as many results.
-        unsafe { call_rows(sums, out.len(), row, out.as_mut_ptr().cast(), x.as_ptr().cast()) };
+        unsafe { call_rows(block, out.len(), row, out.as_mut_ptr().cast(), x.as_ptr().cast()) };
     };
-    let mut scaled = Scratch::<SUM_BLOCK>::new();
-    let mut total_of = |x: &[T], scale: f64| {
-        let mut total = Total::default();
-        for block in x.chunks(SUM_BLOCK) {
-            let mut one = [T::default()];
-            if scale == 1.0 {
-                sum(&mut one, block, block.len());
-            } else {
-                let scaled = scaled.take(block.len(), T::from_f64(scale));
-                scaled.iter_mut().zip(block).for_each(|(y, &x)| *y = x.times(*y));
-                sum(&mut one, scaled, block.len());
-            }
-            total.add(one[0].to_f64());
-        }
-        total.value()
-    };
-    let rows = |k: usize| &x[k * row..][..row];
+    let is_extreme = matches!(reduction, Reduction::Extreme(..));
     if row <= SUM_BLOCK {
-        // One block: its sum is what there is to it.
-        sum(out, x, row);
+        // One block: it is what there is to a row.
+        blocks(out, x, row);
+        if !matches!(reduction, Reduction::Mean | Reduction::Norm) {
+            return;
+        }
         for y in &mut *out {
             *y = finish(reduction, y.to_f64(), row, 1.0);
         }
-    } else {
-        for (k, y) in out.iter_mut().enumerate() {
-            *y = finish(reduction, total_of(rows(k), 1.0), row, 1.0);
-        }
     }
+    let mut scaled = Scratch::<SUM_BLOCK>::new();
     for (k, y) in out.iter_mut().enumerate() {
+        let x = &x[k * row..][..row];
+        let mut total_of = |scale: f64| {
+            let mut total = Total::default();
+            for block in x.chunks(SUM_BLOCK) {
+                let mut one = [T::default()];
+                if scale == 1.0 {
+                    blocks(&mut one, block, block.len());
+                } else {
+                    let scaled = scaled.take(block.len(), T::from_f64(scale));
+                    scaled.iter_mut().zip(block).for_each(|(y, &x)| *y = x.times(*y));
+                    blocks(&mut one, scaled, block.len());
+                }
+                total.add(one[0].to_f64());
+            }
+            total.value()
+        };
+        if is_extreme {
+            for (b, part) in x.chunks(SUM_BLOCK).enumerate() {
+                let mut one = [T::default()];
+                blocks(&mut one, part, part.len());
+                *y = match reduction {
+                    _ if b == 0 => one[0],
+                    Reduction::Extreme(Extreme::Min, _) => better::<T, false>(*y, one[0]),
+                    _ => better::<T, true>(*y, one[0]),
+                };
+            }
+            continue;
+        }
+        if row > SUM_BLOCK {
+            *y = finish(reduction, total_of(1.0), row, 1.0);
+        }
         if let Some(scale) = rescue(reduction, *y) {
-            *y = finish(reduction, total_of(rows(k), scale), row, scale);
+            *y = finish(reduction, total_of(scale), row, scale);
         }
     }
 }
+
+/// What [`WholeRows`] makes.
+pub(super) const WHOLE: [Reduction; 5] = [
+    Reduction::Sum,
+    Reduction::Mean,
+    Reduction::Norm,
+    Reduction::Extreme(Extreme::Max, Ties::Even),
+    Reduction::Extreme(Extreme::Min, Ties::Even),
+];
 
 /// By what the elements have to be multiplied to get a result that is right, after one that left the
 /// range of its type on the way: `None` if it did not.
@@ -380,24 +375,6 @@ pub(crate) fn finish<T: Float>(reduction: Reduction, total: f64, count: usize, s
     }
 }
 
-/// The best element of one row.
-#[inline(always)]
-pub(super) fn extreme_of<T: Float, const MAX: bool>(row: &[T]) -> T {
-    // NaNs are looked for apart: the comparison alone is one instruction for a whole vector.
-    #[allow(clippy::eq_op)] // a number that is not itself is NaN
-    let has_nan = row.iter().fold(false, |any, &x| any | (x != x));
-    if has_nan {
-        return T::from_f64(f64::NAN);
-    }
-    // By blocks, as sums are, so that a row which comes in pieces has the same zero among equals.
-    let mut best = Beyond::<MAX>::first();
-    for (k, block) in row.chunks(SUM_BLOCK).enumerate() {
-        let one = fold_row::<T, Beyond<MAX>>(block);
-        best = if k == 0 { one } else { Beyond::<MAX>::join(best, one) };
-    }
-    best
-}
-
 /// As [`Best`], of numbers: NaNs may be passed over.
 pub(super) struct Beyond<const MAX: bool>;
 
@@ -420,39 +397,28 @@ impl<T: Float, const MAX: bool> Fold<T> for Beyond<MAX> {
     }
 }
 
-/// The best element of each row.
-pub(super) struct ExtremeRows<const MAX: bool>;
+/// Where the first of a row's largest elements is, as i64; the first NaN if there is one. A second
+/// number behind the length of a row tells with what sign elements are taken: with the other one, the
+/// smallest are sought.
+pub(super) struct ArgRows;
 
-impl<T: Float, const MAX: bool> Body<T> for ExtremeRows<MAX> {
+impl<T: Float> Body<T> for ArgRows {
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, as the module states it.
-        let (row, out, x) = unsafe { rows_and_one::<T, T>(n, out, operands) };
-        if row <= 4 * STRIDE {
-            return fold_rows::<T, Best<MAX>>(out, x, row);
-        }
-        for (out, row) in out.iter_mut().zip(x.chunks_exact(row)) {
-            *out = extreme_of::<T, MAX>(row);
-        }
-    }
-}
-
-/// Where the first of a row's extremes is, as i64; the first NaN if there is one.
-pub(super) struct ArgRows<const MAX: bool>;
-
-impl<T: Float, const MAX: bool> Body<T> for ArgRows<MAX> {
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, as the module states it, with one i64 a row.
-        let (row, out, x) = unsafe { rows_and_one::<T, i64>(n, out, operands) };
+        // SAFETY: the caller's promise, as the module states it, with one i64 a row, and as the
+        // struct does.
+        let ((row, out, x), sign) = unsafe {
+            let [_, sign] = operands[3].cast::<[usize; 2]>().read();
+            (rows_and_one::<T, i64>(n, out, operands), Sign::<T>::new(sign))
+        };
         match row {
-            1..=STRIDE => arg_short::<T, MAX>(out, x, row),
+            1..=STRIDE => arg_short(out, x, row, sign),
             _ => {
                 for (out, row) in out.iter_mut().zip(x.chunks_exact(row)) {
-                    let best = extreme_of::<T, MAX>(row);
+                    let best = largest_of(row, sign);
                     #[allow(clippy::eq_op)] // a number that is not itself is NaN
                     let first = match best == best {
-                        true => first_place(row, |x| x == best),
+                        true => first_place(row, |x| sign.of(x) == best),
                         false => first_place(row, |x| x != x),
                     };
                     *out = first as i64;
@@ -462,20 +428,82 @@ impl<T: Float, const MAX: bool> Body<T> for ArgRows<MAX> {
     }
 }
 
+/// With which sign elements are taken.
+#[derive(Clone, Copy)]
+pub(super) struct Sign<T: Float>(T::Bits);
+
+impl<T: Float> Sign<T> {
+    pub(super) const PLUS: usize = 0;
+    pub(super) const MINUS: usize = 1;
+
+    #[inline(always)]
+    pub(super) fn new(sign: usize) -> Self {
+        Self(if sign == Self::MINUS { T::from_f64(-0.0).bits() } else { T::Bits::of(0) })
+    }
+
+    #[inline(always)]
+    pub(super) fn of(self, x: T) -> T {
+        T::from_bits(x.bits() ^ self.0)
+    }
+}
+
+/// Finds the extremes of rows (or columns), by the kernel for both.
+pub(super) struct Arg<const MAX: bool, const COLUMNS: bool>;
+
+impl<T: Float, const MAX: bool, const COLUMNS: bool> Made<T> for Arg<MAX, COLUMNS> {
+    unsafe fn run(kernels: &FloatKernels, n: usize, out: *mut u8, operands: &Operands) {
+        let sign = if MAX { Sign::<T>::PLUS } else { Sign::<T>::MINUS };
+        let [x, ..] = *operands;
+        // SAFETY: the caller's promise, as the modules of rows and of columns state it; the kernels
+        // want the sign beside the lengths.
+        unsafe {
+            if COLUMNS {
+                let [lines, stride] = operands[3].cast::<[usize; 2]>().read();
+                let lengths = [lines, stride, sign];
+                (kernels.arg_columns)(n, out, x, x, x, lengths.as_ptr().cast());
+            } else {
+                let lengths = [row_of(operands), sign];
+                (kernels.arg_rows)(n, out, x, x, x, lengths.as_ptr().cast());
+            }
+        }
+    }
+}
+
 /// Short rows: not worth the beginning and the end of a loop over vectors.
 #[inline(always)]
-fn arg_short<T: Float, const MAX: bool>(out: &mut [i64], x: &[T], row: usize) {
+fn arg_short<T: Float>(out: &mut [i64], x: &[T], row: usize, sign: Sign<T>) {
     for (out, row) in out.iter_mut().zip(x.chunks_exact(row)) {
-        let (mut best, mut first) = (row[0], 0);
+        let (mut best, mut first) = (sign.of(row[0]), 0);
         for (i, &x) in row.iter().enumerate().skip(1) {
-            let beyond = if MAX { x > best } else { x < best };
+            let x = sign.of(x);
             #[allow(clippy::eq_op)] // a number that is not itself is NaN
-            let is_better = (best == best) & (beyond | (x != x));
+            let is_better = (best == best) & ((x > best) | (x != x));
             first = if is_better { i } else { first };
             best = if is_better { x } else { best };
         }
         *out = first as i64;
     }
+}
+
+/// The largest element of a row, taken with a sign; NaN if there is one.
+#[inline(always)]
+fn largest_of<T: Float>(row: &[T], sign: Sign<T>) -> T {
+    #[allow(clippy::eq_op)] // a number that is not itself is NaN
+    let has_nan = row.iter().fold(false, |any, &x| any | (x != x));
+    if has_nan {
+        return T::from_f64(f64::NAN);
+    }
+    let mut held = [T::from_f64(f64::NEG_INFINITY); STRIDE];
+    let (whole, rest) = row.as_chunks::<STRIDE>();
+    for chunk in whole {
+        for k in 0..STRIDE {
+            held[k] = beyond::<T, true>(held[k], sign.of(chunk[k]));
+        }
+    }
+    for (held, &x) in held.iter_mut().zip(rest) {
+        *held = beyond::<T, true>(*held, sign.of(x));
+    }
+    close::<T, Beyond<true>, STRIDE>(held)
 }
 
 /// The place of the first element that is sought, in a row that has one.

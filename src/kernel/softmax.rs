@@ -117,7 +117,7 @@ impl Loops<'_> {
     /// Reduces rows to one element each.
     fn rows<T: Float>(self, reduction: Reduction, out: &mut [T], x: &[T], row: usize) {
         assert!(out.len() * row == x.len());
-        let kernel = self.0.block[part(reduction)];
+        let kernel = self.0.rows(reduction);
         // SAFETY: whole rows, and as many results.
         unsafe { call_rows(kernel, out.len(), row, out.as_mut_ptr().cast(), x.as_ptr().cast()) };
     }

@@ -108,6 +108,9 @@ pub(crate) trait Elementwise<const N: usize> {
     /// are too large for the branch-free argument reduction.
     const TRIG: bool = false;
 
+    /// Whether it is long and runs so seldom that one level less is compiled: v4 runs what v3 does.
+    const IS_RARE: bool = false;
+
     fn eval<R: Real>(x: [R; N]) -> R;
 
     /// The cotangents of the operands, from the operands, the value `y` and its cotangent `g`.
