@@ -13,7 +13,11 @@ pub(crate) use chain::{Act, Form, Link, Reach, chain, forms};
 use columns::{ArgColumns, JoinColumns};
 pub(crate) use columns::{Bits, call_columns};
 pub(crate) use draws::Draws;
-use rows::{Arg, ArgRows, Best, BlockRows, Close, Fold, Into, Open, SpreadRows, Sum, WholeRows};
+pub(crate) use register::Register;
+use rows::{
+    Arg, Best, BlockExtremes, BlockRows, Close, FindRows, Fold, Into, Open, SpreadRows, Sum,
+    WholeRows,
+};
 pub(crate) use rows::{STRIDE, SUM_BLOCK, Total, call_rows, combine_sums, finish, rescue};
 use softmax::{ExpColumns, ExpOfDifference, ExpRows, MinusBoth, Multiply};
 
@@ -61,8 +65,13 @@ pub(crate) trait Body<T> {
 
 /// A float type with lanes at every level.
 pub(crate) trait Float: Element + PartialOrd {
-    type Wide: Lanes<Elem = Self>;
+    type Wide: Lanes<Elem = Self> + Register<Elem = Self>;
     type Scalar: Lanes<Elem = Self>;
+    /// Registers of the levels above the baseline.
+    #[cfg(target_arch = "x86_64")]
+    type V3: Register<Elem = Self>;
+    #[cfg(target_arch = "x86_64")]
+    type V4: Register<Elem = Self>;
     /// Bits as wide as it.
     type Bits: Bits;
 
@@ -93,10 +102,14 @@ const fn power_of_two(exponent: i64) -> f64 {
 }
 
 macro_rules! float {
-    ($t:ty, $wide:ty, $bits:ty, $tiny:literal, $up:literal, $down:literal) => {
+    ($t:ty, $wide:ty, $v3:ident, $v4:ident, $bits:ty, $tiny:literal, $up:literal, $down:literal) => {
         impl Float for $t {
             type Wide = $wide;
             type Scalar = Fused<$t>;
+            #[cfg(target_arch = "x86_64")]
+            type V3 = register::$v3;
+            #[cfg(target_arch = "x86_64")]
+            type V4 = register::$v4;
             type Bits = $bits;
 
             const SMALL: Self = <$t>::MIN_POSITIVE;
@@ -140,8 +153,8 @@ macro_rules! float {
         }
     };
 }
-float!(f32, W32, u32, -50, 100, -80);
-float!(f64, W64, u64, -480, 600, -600);
+float!(f32, W32, Y32, Z32, u32, -50, 100, -80);
+float!(f64, W64, Y64, Z64, u64, -480, 600, -600);
 
 /// # Safety
 /// As for [`Kernel`].
@@ -202,6 +215,73 @@ const fn at<B: Body<T>, T: Float>(level: Level) -> Kernel {
     }
 }
 
+// ---- explicit registers ----
+
+/// A loop body on explicit registers: for what LLVM makes no whole vectors of by itself.
+trait Explicit<T> {
+    /// # Safety
+    /// As for [`Kernel`].
+    unsafe fn run<R: Register<Elem = T>>(n: usize, out: *mut u8, operands: &Operands);
+}
+
+/// # Safety
+/// As for [`Kernel`].
+unsafe fn explicit_baseline<B: Explicit<T>, T: Float>(
+    n: usize,
+    out: *mut u8,
+    a: *const u8,
+    b: *const u8,
+    c: *const u8,
+    d: *const u8,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { B::run::<T::Wide>(n, out, &[a, b, c, d]) }
+}
+
+/// # Safety
+/// As for [`Kernel`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn explicit_v3<B: Explicit<T>, T: Float>(
+    n: usize,
+    out: *mut u8,
+    a: *const u8,
+    b: *const u8,
+    c: *const u8,
+    d: *const u8,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { B::run::<T::V3>(n, out, &[a, b, c, d]) }
+}
+
+/// # Safety
+/// As for [`Kernel`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
+unsafe fn explicit_v4<B: Explicit<T>, T: Float>(
+    n: usize,
+    out: *mut u8,
+    a: *const u8,
+    b: *const u8,
+    c: *const u8,
+    d: *const u8,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { B::run::<T::V4>(n, out, &[a, b, c, d]) }
+}
+
+const fn explicit<B: Explicit<T>, T: Float>(level: Level) -> Kernel {
+    match level {
+        Level::Baseline => explicit_baseline::<B, T>,
+        #[cfg(target_arch = "x86_64")]
+        Level::V3 => explicit_v3::<B, T>,
+        #[cfg(target_arch = "x86_64")]
+        Level::V4 => explicit_v4::<B, T>,
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => explicit_baseline::<B, T>,
+    }
+}
+
 // ---- kernels made of kernels ----
 
 /// A kernel that calls others for all that is long. It is compiled once, and not for a level.
@@ -233,7 +313,7 @@ const fn made<M: Made<T>, T: Float>(level: Level) -> Kernel {
     }
 }
 
-/// Memory on the stack for `WORDS` numbers, of which as much is prepared as is used.
+/// Memory on the stack for `WORDS` numbers, which nothing prepares: kernels are called often.
 struct Scratch<const WORDS: usize>([MaybeUninit<u64>; WORDS]);
 
 impl<const WORDS: usize> Scratch<WORDS> {
@@ -241,16 +321,15 @@ impl<const WORDS: usize> Scratch<WORDS> {
         Self([MaybeUninit::uninit(); WORDS])
     }
 
-    /// The first `len` elements of it, all of them `first`.
-    fn take<T: Float>(&mut self, len: usize, first: T) -> &mut [T] {
+    /// The first `len` elements of it.
+    ///
+    /// # Safety
+    /// They are written before they are read.
+    unsafe fn list<T: Float>(&mut self, len: usize) -> &mut [T] {
         assert!(len * size_of::<T>() <= size_of::<Self>());
-        let elements: *mut T = self.0.as_mut_ptr().cast();
         // SAFETY: there is room for so many, which are aligned, since a float is no larger than a
-        // word; they are written before they are a list of numbers.
-        unsafe {
-            std::slice::from_raw_parts_mut(elements.cast(), len).fill(MaybeUninit::new(first));
-            std::slice::from_raw_parts_mut(elements, len)
-        }
+        // word; the rest is the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), len) }
     }
 }
 
@@ -291,6 +370,15 @@ fn each<L: Lanes, const N: usize>(
 ) {
     let n = out.len();
     assert!(from.iter().all(|from| from.len() == n));
+    if L::LANES == 1 && n == 1 {
+        // A single number needs nothing of what sets up a loop of vectors.
+        // SAFETY: all slices hold one element.
+        unsafe {
+            let x = std::array::from_fn(|k| L::load(from[k], 0));
+            f.apply(x).store(out, 0);
+        }
+        return;
+    }
     if L::LANES == 1 || n == 0 {
         return each_whole::<L, N>(out, from, f);
     }
@@ -953,13 +1041,14 @@ pub(crate) struct FloatKernels {
     /// In the order of [`WHOLE`](rows::WHOLE).
     rows: [Kernel; 5],
     arg: [Slabs; 2],
-    arg_rows: Kernel,
+    find_rows: Kernel,
     arg_columns: Kernel,
-    /// What the exponentials' kernels are made of, beside those above.
+    /// What the exponentials' kernels are made of, beside those above: with other operands of as many
+    /// elements, and of one.
     spread: Kernel,
-    exp_of_difference: Kernel,
-    multiply: Kernel,
-    minus_both: Kernel,
+    exp_of_difference: [Kernel; 2],
+    multiply: [Kernel; 2],
+    minus_both: [Kernel; 2],
     logsumexp: Slabs,
     pub(crate) softmax: Slabs,
     pub(crate) log_softmax: Slabs,
@@ -981,8 +1070,8 @@ const fn table<T: Float>(level: Level) -> FloatKernels {
         block: [
             at::<BlockRows<Sum<false>>, T>(level),
             at::<BlockRows<Sum<true>>, T>(level),
-            at::<BlockRows<Best<true>>, T>(level),
-            at::<BlockRows<Best<false>>, T>(level),
+            explicit::<BlockExtremes<true>, T>(level),
+            explicit::<BlockExtremes<false>, T>(level),
         ],
         open: [
             at::<Open<Sum<false>>, T>(level),
@@ -1032,12 +1121,15 @@ const fn table<T: Float>(level: Level) -> FloatKernels {
                 columns: made::<Arg<false, true>, T>(level),
             },
         ],
-        arg_rows: at::<ArgRows, T>(level),
+        find_rows: at::<FindRows, T>(level),
         arg_columns: at::<ArgColumns, T>(level),
         spread: plain::<SpreadRows, T::Bits>()[level as usize],
-        exp_of_difference: at::<ExpOfDifference, T>(level),
-        multiply: at::<Multiply, T>(level),
-        minus_both: at::<MinusBoth, T>(level),
+        exp_of_difference: [
+            at::<ExpOfDifference<false>, T>(level),
+            at::<ExpOfDifference<true>, T>(level),
+        ],
+        multiply: [at::<Multiply<false>, T>(level), at::<Multiply<true>, T>(level)],
+        minus_both: [at::<MinusBoth<false>, T>(level), at::<MinusBoth<true>, T>(level)],
         logsumexp: exponentials::<0, T>(level),
         softmax: exponentials::<1, T>(level),
         log_softmax: exponentials::<2, T>(level),

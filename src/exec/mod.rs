@@ -58,11 +58,23 @@ struct Kept {
     plan: Plan,
     /// Nodes other than leaves whose values the plan takes as they are.
     sources: Vec<NodeId>,
+    /// How often they were found not to be right, one time after the other.
+    misses: u32,
     /// When it was last used.
     used: u64,
     /// Of the plan.
     bytes: usize,
 }
+
+impl Kept {
+    /// Whether what the plan takes for granted is known to be right.
+    fn is_fresh(&self, core: &Core) -> bool {
+        self.sources.iter().all(|&id| is_fresh(core, id))
+    }
+}
+
+/// After so many misses a plan's sources are not looked at any closer, if there is a plan without.
+const MISSES: u32 = 4;
 
 /// How something was computed.
 #[derive(Clone, Copy)]
@@ -390,15 +402,25 @@ impl Engine {
             if self.kept[place].key != Some(key) {
                 continue;
             }
-            let kept = &self.kept[place];
-            if !kept.sources.iter().all(|&id| is_fresh(core, id)) {
-                self.planner.refresh(core, &kept.sources)?;
+            if !self.kept[place].is_fresh(core) {
+                if self.kept[place].misses >= MISSES && self.has_whole(key) {
+                    continue;
+                }
+                self.planner.refresh(core, &self.kept[place].sources)?;
             }
-            if kept.sources.iter().all(|&id| is_fresh(core, id)) {
+            let kept = &mut self.kept[place];
+            if kept.is_fresh(core) {
+                kept.misses = 0;
                 return Ok(Some(place));
             }
+            kept.misses = kept.misses.saturating_add(1);
         }
         Ok(None)
+    }
+
+    /// Whether there is a plan for this key that takes nothing for granted.
+    fn has_whole(&self, key: Key) -> bool {
+        self.kept.iter().any(|kept| kept.key == Some(key) && kept.sources.is_empty())
     }
 
     /// A place for another plan, and the memory of the plan that was there.
@@ -432,6 +454,7 @@ impl Engine {
         kept.bytes = plan.bytes();
         kept.plan = plan;
         kept.sources.clear();
+        kept.misses = 0;
         planned?;
         // What is right already is no step's business, but only as long as it is right.
         for &root in roots.iter().filter(|&&root| core.state(root).ready) {

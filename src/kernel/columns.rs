@@ -136,7 +136,7 @@ impl Bits for u64 {
 const COUNTED: usize = 1 << 20;
 
 /// In which line the first of a column's largest elements is, as i64; the first NaN if there is one.
-/// A third number behind the two lengths is as for [`ArgRows`](super::rows::ArgRows).
+/// A third number behind the two lengths tells with what sign elements are taken: with the other one, the smallest are sought.
 pub(super) struct ArgColumns;
 
 impl<T: Float> Body<T> for ArgColumns {

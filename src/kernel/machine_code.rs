@@ -201,9 +201,12 @@ fn check_floats<T: Float>(check: &mut impl FnMut(String, Level, Kernel, Demand))
             check(format!("sum of a row {}", T::DTYPE), level, kernels.block[0], ROW);
         }
         let others = [
-            ("exp of a difference", kernels.exp_of_difference, FUNCTION),
-            ("multiply", kernels.multiply, MAP),
-            ("two differences", kernels.minus_both, Demand { computes: 2, ..MAP }),
+            ("exp of differences", kernels.exp_of_difference[0], FUNCTION),
+            ("exp of a difference", kernels.exp_of_difference[1], FUNCTION),
+            ("multiply", kernels.multiply[0], MAP),
+            ("multiply by one", kernels.multiply[1], MAP),
+            ("two differences", kernels.minus_both[0], Demand { computes: 2, ..MAP }),
+            ("two differences from one", kernels.minus_both[1], Demand { computes: 2, ..MAP }),
             ("sincos", kernels.sincos, ANGLE),
             ("accumulate", kernels.accumulate, MAP),
             ("accumulate largest", kernels.join[2], MAP),

@@ -11,7 +11,7 @@ use crate::real::Real;
 /// # Safety
 /// Of all functions, those of [`Real`] as well: the CPU can run the vector's level. Pointers are
 /// valid for `LANES` elements, or for `count` of them.
-pub(super) trait Register: Real {
+pub(crate) trait Register: Real {
     type Elem: Copy;
     const LANES: usize;
 
@@ -110,7 +110,7 @@ macro_rules! x86 {
         $(#[$doc])*
         #[derive(Clone, Copy)]
         #[repr(transparent)]
-        pub(in crate::kernel) struct $name($register);
+        pub(crate) struct $name($register);
 
         // SAFETY, of every function here: the CPU can run the level, as the users of a `Register`
         // promise, and pointers are as they say.
@@ -230,7 +230,7 @@ macro_rules! x86 {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86_64::{Y32, Y64, Z32, Z64};
+pub(crate) use x86_64::{Y32, Y64, Z32, Z64};
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64 {

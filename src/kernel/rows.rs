@@ -6,9 +6,10 @@
 //! elements leaves some of them empty, so it is read in a window of 2, 4, 8 or 16 elements, those that
 //! belong to the next row left out, and needs no loop of its own.
 
+use super::register::Register;
 use super::{
-    Bits, Body, Float, FloatKernels, Kernel, Made, Operands, Plain, Scratch, operand, power_of_two,
-    result,
+    Bits, Body, Explicit, Float, FloatKernels, Kernel, Made, Operands, Plain, Scratch, operand,
+    power_of_two, result,
 };
 use crate::lane::Lanes;
 use crate::node::{Extreme, Reduction, Ties};
@@ -116,9 +117,7 @@ pub(super) fn beyond<T: Float, const MAX: bool>(a: T, b: T) -> T {
 /// choice between the two a store under a mask, which takes many times as long on some CPUs.)
 #[inline(always)]
 pub(super) fn better<T: Float, const MAX: bool>(a: T, b: T) -> T {
-    #[allow(clippy::eq_op)] // a number that is not itself is NaN
-    let nan = if b != b { T::Bits::ALL } else { T::Bits::of(0) };
-    T::from_bits(beyond::<T, MAX>(a, b).bits() | nan)
+    T::from_bits(beyond::<T, MAX>(a, b).bits() | nan(b))
 }
 
 // ---- one stretch, into accumulators ----
@@ -211,15 +210,23 @@ fn fold_short<T: Float, F: Fold<T>, const P: usize>(out: &mut [T], x: &[T], row:
     }
 }
 
-/// Reduces rows of at most `SUM_BLOCK` elements.
+/// Reduces rows of at most `STRIDE` elements.
 #[inline(always)]
-pub(super) fn fold_rows<T: Float, F: Fold<T>>(out: &mut [T], x: &[T], row: usize) {
+fn fold_shorts<T: Float, F: Fold<T>>(out: &mut [T], x: &[T], row: usize) {
     match row {
         0 => out.fill(F::first()),
         1..=2 => fold_short::<T, F, 2>(out, x, row),
         3..=4 => fold_short::<T, F, 4>(out, x, row),
         5..=8 => fold_short::<T, F, 8>(out, x, row),
-        9..=STRIDE => fold_short::<T, F, STRIDE>(out, x, row),
+        _ => fold_short::<T, F, STRIDE>(out, x, row),
+    }
+}
+
+/// Reduces rows of at most `SUM_BLOCK` elements.
+#[inline(always)]
+fn fold_rows<T: Float, F: Fold<T>>(out: &mut [T], x: &[T], row: usize) {
+    match row {
+        0..=STRIDE => fold_shorts::<T, F>(out, x, row),
         _ => {
             let (whole, tail) = (row - row % STRIDE, row % STRIDE);
             let own = Own::first::<F>(tail);
@@ -249,6 +256,62 @@ impl<T: Float, F: Fold<T>> Body<T> for BlockRows<F> {
         let (row, out, x) = unsafe { rows_and_one::<T, T>(n, out, operands) };
         fold_rows::<T, F>(out, x, row);
     }
+}
+
+/// The best element of such rows.
+pub(super) struct BlockExtremes<const MAX: bool>;
+
+impl<T: Float, const MAX: bool> Explicit<T> for BlockExtremes<MAX> {
+    #[inline(always)]
+    unsafe fn run<R: Register<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+        // SAFETY: the caller's promise, as the module states it.
+        let (row, out, x) = unsafe { rows_and_one::<T, T>(n, out, operands) };
+        if row <= STRIDE {
+            return fold_shorts::<T, Best<MAX>>(out, x, row);
+        }
+        for (out, row) in out.iter_mut().zip(x.chunks_exact(row)) {
+            // SAFETY: the caller's promise: the level's registers.
+            *out = unsafe { extreme_of::<R, T, MAX>(row) };
+        }
+    }
+}
+
+/// The best element of a row; NaN if there is one.
+///
+/// # Safety
+/// The CPU can run the register's level, and the caller has its instructions.
+#[inline(always)]
+unsafe fn extreme_of<R: Register<Elem = T>, T: Float, const MAX: bool>(row: &[T]) -> T {
+    const MOST: usize = 4;
+    let registers = STRIDE / R::LANES;
+    assert!(registers <= MOST);
+    let first: T = Beyond::<MAX>::first();
+    let first = R::lit(first.to_f64());
+    // NaNs are kept apart: so the comparison is one instruction.
+    let (mut held, mut nans) = ([first; MOST], [R::lit(0.0); MOST]);
+    let (whole, rest) = row.as_chunks::<STRIDE>();
+    for chunk in whole {
+        for p in 0..registers {
+            // SAFETY: the chunk has as many elements as the registers.
+            let x = unsafe { R::load(chunk.as_ptr().add(p * R::LANES)) };
+            let is_beyond = if MAX { held[p].lt(x) } else { x.lt(held[p]) };
+            held[p] = R::select(is_beyond, x, held[p]);
+            nans[p] = R::select(x.eq(x), nans[p], x);
+        }
+    }
+    let mut all = [[T::default(); STRIDE]; 2];
+    for (all, registers_) in all.iter_mut().zip([held, nans]) {
+        for p in 0..registers {
+            // SAFETY: as above.
+            unsafe { registers_[p].store(all.as_mut_ptr().add(p * R::LANES)) };
+        }
+    }
+    let [mut held, nans] = all;
+    for (held, &x) in held.iter_mut().zip(rest) {
+        *held = better::<T, MAX>(*held, x);
+    }
+    let best = close::<T, Best<MAX>, STRIDE>(held);
+    T::from_bits(nans.into_iter().fold(best.bits(), |bits, x| bits | nan(x)))
 }
 
 /// The length of rows, one result for each, and all their elements.
@@ -308,8 +371,10 @@ fn reduce_rows<T: Float>(block: Kernel, reduction: Reduction, row: usize, out: &
                 if scale == 1.0 {
                     blocks(&mut one, block, block.len());
                 } else {
-                    let scaled = scaled.take(block.len(), T::from_f64(scale));
-                    scaled.iter_mut().zip(block).for_each(|(y, &x)| *y = x.times(*y));
+                    // SAFETY: written at once.
+                    let scaled = unsafe { scaled.list::<T>(block.len()) };
+                    let scale = T::from_f64(scale);
+                    scaled.iter_mut().zip(block).for_each(|(y, &x)| *y = x.times(scale));
                     blocks(&mut one, scaled, block.len());
                 }
                 total.add(one[0].to_f64());
@@ -397,33 +462,23 @@ impl<T: Float, const MAX: bool> Fold<T> for Beyond<MAX> {
     }
 }
 
-/// Where the first of a row's largest elements is, as i64; the first NaN if there is one. A second
-/// number behind the length of a row tells with what sign elements are taken: with the other one, the
-/// smallest are sought.
-pub(super) struct ArgRows;
+/// Where the first element of a row is that is the same as one of its own, as i64: the second operand
+/// tells it for each row. NaN is the same as NaN.
+pub(super) struct FindRows;
 
-impl<T: Float> Body<T> for ArgRows {
+impl<T: Float> Body<T> for FindRows {
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, as the module states it, with one i64 a row, and as the
-        // struct does.
-        let ((row, out, x), sign) = unsafe {
-            let [_, sign] = operands[3].cast::<[usize; 2]>().read();
-            (rows_and_one::<T, i64>(n, out, operands), Sign::<T>::new(sign))
-        };
-        match row {
-            1..=STRIDE => arg_short(out, x, row, sign),
-            _ => {
-                for (out, row) in out.iter_mut().zip(x.chunks_exact(row)) {
-                    let best = largest_of(row, sign);
-                    #[allow(clippy::eq_op)] // a number that is not itself is NaN
-                    let first = match best == best {
-                        true => first_place(row, |x| sign.of(x) == best),
-                        false => first_place(row, |x| x != x),
-                    };
-                    *out = first as i64;
-                }
-            }
+        // SAFETY: the caller's promise, as the module and the struct state it, with one i64 a row.
+        let ((row, out, x), sought): (_, &[T]) =
+            unsafe { (rows_and_one::<T, i64>(n, out, operands), operand(operands, 1, n)) };
+        for ((out, row), &sought) in out.iter_mut().zip(x.chunks_exact(row)).zip(sought) {
+            #[allow(clippy::eq_op)] // a number that is not itself is NaN
+            let first = match sought == sought {
+                true => first_place(row, |x| x == sought),
+                false => first_place(row, |x| x != x),
+            };
+            *out = first as i64;
         }
     }
 }
@@ -447,63 +502,48 @@ impl<T: Float> Sign<T> {
     }
 }
 
-/// Finds the extremes of rows (or columns), by the kernel for both.
+/// Where the first extreme of a row (or a column) is, as i64; the first NaN if there is one.
 pub(super) struct Arg<const MAX: bool, const COLUMNS: bool>;
 
 impl<T: Float, const MAX: bool, const COLUMNS: bool> Made<T> for Arg<MAX, COLUMNS> {
     unsafe fn run(kernels: &FloatKernels, n: usize, out: *mut u8, operands: &Operands) {
-        let sign = if MAX { Sign::<T>::PLUS } else { Sign::<T>::MINUS };
         let [x, ..] = *operands;
-        // SAFETY: the caller's promise, as the modules of rows and of columns state it; the kernels
-        // want the sign beside the lengths.
-        unsafe {
-            if COLUMNS {
+        if COLUMNS {
+            let sign = if MAX { Sign::<T>::PLUS } else { Sign::<T>::MINUS };
+            // SAFETY: the caller's promise, as the module of columns states it; the kernel wants the
+            // sign beside the lengths.
+            unsafe {
                 let [lines, stride] = operands[3].cast::<[usize; 2]>().read();
                 let lengths = [lines, stride, sign];
                 (kernels.arg_columns)(n, out, x, x, x, lengths.as_ptr().cast());
-            } else {
-                let lengths = [row_of(operands), sign];
-                (kernels.arg_rows)(n, out, x, x, x, lengths.as_ptr().cast());
+            }
+            return;
+        }
+        const AT_ONCE: usize = 256;
+        let mut best = Scratch::<AT_ONCE>::new();
+        // SAFETY: written by the first kernel.
+        let best = unsafe { best.list::<T>(AT_ONCE) }.as_mut_ptr().cast::<u8>();
+        let which = if MAX { Extreme::Max } else { Extreme::Min };
+        let extremes = kernels.rows(Reduction::Extreme(which, Ties::Even));
+        for first in (0..n).step_by(AT_ONCE) {
+            let count = AT_ONCE.min(n - first);
+            // SAFETY: the caller's promise, as the module states it, for some of the rows.
+            unsafe {
+                let row = row_of(operands);
+                let x = x.add(first * row * size_of::<T>());
+                let out = out.add(first * size_of::<i64>());
+                call_rows(extremes, count, row, best, x);
+                (kernels.find_rows)(count, out, x, best, x, (&raw const row).cast());
             }
         }
     }
 }
 
-/// Short rows: not worth the beginning and the end of a loop over vectors.
+/// All bits if it is NaN, else none.
 #[inline(always)]
-fn arg_short<T: Float>(out: &mut [i64], x: &[T], row: usize, sign: Sign<T>) {
-    for (out, row) in out.iter_mut().zip(x.chunks_exact(row)) {
-        let (mut best, mut first) = (sign.of(row[0]), 0);
-        for (i, &x) in row.iter().enumerate().skip(1) {
-            let x = sign.of(x);
-            #[allow(clippy::eq_op)] // a number that is not itself is NaN
-            let is_better = (best == best) & ((x > best) | (x != x));
-            first = if is_better { i } else { first };
-            best = if is_better { x } else { best };
-        }
-        *out = first as i64;
-    }
-}
-
-/// The largest element of a row, taken with a sign; NaN if there is one.
-#[inline(always)]
-fn largest_of<T: Float>(row: &[T], sign: Sign<T>) -> T {
+fn nan<T: Float>(x: T) -> T::Bits {
     #[allow(clippy::eq_op)] // a number that is not itself is NaN
-    let has_nan = row.iter().fold(false, |any, &x| any | (x != x));
-    if has_nan {
-        return T::from_f64(f64::NAN);
-    }
-    let mut held = [T::from_f64(f64::NEG_INFINITY); STRIDE];
-    let (whole, rest) = row.as_chunks::<STRIDE>();
-    for chunk in whole {
-        for k in 0..STRIDE {
-            held[k] = beyond::<T, true>(held[k], sign.of(chunk[k]));
-        }
-    }
-    for (held, &x) in held.iter_mut().zip(rest) {
-        *held = beyond::<T, true>(*held, sign.of(x));
-    }
-    close::<T, Beyond<true>, STRIDE>(held)
+    if x != x { T::Bits::ALL } else { T::Bits::of(0) }
 }
 
 /// The place of the first element that is sought, in a row that has one.

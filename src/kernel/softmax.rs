@@ -14,8 +14,11 @@ use crate::lane::Lanes;
 use crate::node::{Extreme, Reduction, Ties};
 use crate::real::Real;
 
-/// Elements of rows that are taken through the exponential function at a time.
+/// Exponentials of a row that are summed in its own precision before the sum goes on in f64.
 const BLOCK: usize = 256;
+
+/// Elements of rows that are taken through a loop at a time.
+const PART: usize = 2 * BLOCK;
 
 /// What is wanted.
 #[derive(Clone, Copy, PartialEq)]
@@ -50,60 +53,90 @@ impl Wanted {
 
 // ---- the loops that all of it is made of ----
 
-/// out = e^(x - shift)
-pub(super) struct ExpOfDifference;
+/// out = e^(x - shift). If `ONE`, there is one shift for all elements; so it is below.
+pub(super) struct ExpOfDifference<const ONE: bool>;
 
-impl Lanewise<2> for ExpOfDifference {
+/// With a shift for each element, and with one.
+struct ExpOfDifferences;
+struct ExpOfShifted(f64);
+
+impl Lanewise<2> for ExpOfDifferences {
     #[inline(always)]
     fn apply<L: Lanes>(&self, [x, shift]: [L; 2]) -> L {
         (x - shift).exp()
     }
 }
 
-impl<T: Float> Body<T> for ExpOfDifference {
+impl Lanewise<1> for ExpOfShifted {
+    #[inline(always)]
+    fn apply<L: Lanes>(&self, [x]: [L; 1]) -> L {
+        (x - L::lit(self.0)).exp()
+    }
+}
+
+impl<T: Float, const ONE: bool> Body<T> for ExpOfDifference<ONE> {
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with two operands.
-        let (out, from): (&mut [T], [&[T]; 2]) =
-            unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
-        each::<L, 2>(out, from, &Self);
+        unsafe {
+            let (out, x): (&mut [T], &[T]) = (result(out, n), operand(operands, 0, n));
+            if ONE {
+                let shift = operand::<T>(operands, 1, 1)[0];
+                each::<L, 1>(out, [x], &ExpOfShifted(shift.to_f64()));
+            } else {
+                each::<L, 2>(out, [x, operand(operands, 1, n)], &ExpOfDifferences);
+            }
+        }
     }
 }
 
 /// out = out by
-pub(super) struct Multiply;
+pub(super) struct Multiply<const ONE: bool>;
 
-impl<T: Float> Body<T> for Multiply {
+impl<T: Float, const ONE: bool> Body<T> for Multiply<ONE> {
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with one operand.
-        let (out, by): (&mut [T], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
-        for (out, &by) in out.iter_mut().zip(by) {
-            *out = out.times(by);
+        let (out, by): (&mut [T], &[T]) =
+            unsafe { (result(out, n), operand(operands, 0, if ONE { 1 } else { n })) };
+        if ONE {
+            let by = by[0];
+            out.iter_mut().for_each(|out| *out = out.times(by));
+        } else {
+            out.iter_mut().zip(by).for_each(|(out, &by)| *out = out.times(by));
         }
     }
 }
 
 /// out = (x - a) - b, in this order: the first difference is exact where it matters.
-pub(super) struct MinusBoth;
+pub(super) struct MinusBoth<const ONE: bool>;
 
-impl<T: Float> Body<T> for MinusBoth {
+impl<T: Float, const ONE: bool> Body<T> for MinusBoth<ONE> {
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with three operands.
-        let (out, [x, a, b]): (&mut [T], [&[T]; 3]) =
-            unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
-        minus_both(out, x, a, b);
+        let (out, x, [a, b]): (&mut [T], &[T], [&[T]; 2]) = unsafe {
+            let others = [1, 2].map(|k| operand(operands, k, if ONE { 1 } else { n }));
+            (result(out, n), operand(operands, 0, n), others)
+        };
+        if ONE { minus_one::<T>(out, x, a[0], b[0]) } else { minus_both(out, x, a, b) }
     }
 }
 
-/// A function of its own: that `out` is a parameter tells LLVM that it overlaps nothing.
+/// Functions of their own: that `out` is a parameter tells LLVM that it overlaps nothing.
 #[inline(always)]
 fn minus_both<T: Float>(out: &mut [T], x: &[T], a: &[T], b: &[T]) {
     let n = out.len();
     assert!(x.len() == n && a.len() == n && b.len() == n);
     for k in 0..n {
         out[k] = x[k].minus(a[k]).minus(b[k]);
+    }
+}
+
+#[inline(always)]
+fn minus_one<T: Float>(out: &mut [T], x: &[T], a: T, b: T) {
+    for (out, x) in out.iter_mut().zip(x) {
+        *out = x.minus(a).minus(b);
     }
 }
 
@@ -117,47 +150,61 @@ impl Loops<'_> {
     /// Reduces rows to one element each.
     fn rows<T: Float>(self, reduction: Reduction, out: &mut [T], x: &[T], row: usize) {
         assert!(out.len() * row == x.len());
-        let kernel = self.0.rows(reduction);
+        let is_block = row <= SUM_BLOCK;
+        let kernel = if is_block { self.0.block(reduction) } else { self.0.rows(reduction) };
         // SAFETY: whole rows, and as many results.
         unsafe { call_rows(kernel, out.len(), row, out.as_mut_ptr().cast(), x.as_ptr().cast()) };
     }
 
-    /// Repeats elements along rows.
-    fn spread<T: Float>(self, out: &mut [T], x: &[T], row: usize) {
-        assert!(out.len() == x.len() * row);
+    /// Repeats elements along rows. One alone serves for all elements as it is.
+    fn spread<'a, T: Float>(self, out: &'a mut [T], x: &'a [T], row: usize) -> &'a [T] {
+        if x.len() == 1 {
+            return x;
+        }
+        let out = &mut out[..x.len() * row];
         let kernel = self.0.spread;
-        // SAFETY: as above.
+        // SAFETY: whole rows, and an element for each.
         unsafe { call_rows(kernel, x.len(), row, out.as_mut_ptr().cast(), x.as_ptr().cast()) };
+        out
     }
 
     /// Takes elements into as many accumulators.
     fn take_in<T: Float>(self, reduction: Reduction, held: &mut [T], x: &[T]) {
-        self.change(self.0.join[part(reduction)], held, x);
-    }
-
-    fn multiply<T: Float>(self, out: &mut [T], by: &[T]) {
-        self.change(self.0.multiply, out, by);
-    }
-
-    fn change<T: Float>(self, kernel: Kernel, out: &mut [T], x: &[T]) {
-        assert!(out.len() == x.len());
+        assert!(held.len() == x.len());
+        let kernel = self.0.join[part(reduction)];
         // SAFETY: as many elements of each.
-        unsafe { call1(kernel, out.len(), out.as_mut_ptr().cast(), x.as_ptr().cast()) };
+        unsafe { call1(kernel, x.len(), held.as_mut_ptr().cast(), x.as_ptr().cast()) };
     }
 
     fn exp_of_difference<T: Float>(self, out: &mut [T], x: &[T], shift: &[T]) {
-        self.minus(self.0.exp_of_difference, out, [x, shift, shift]);
+        self.call(&self.0.exp_of_difference, out, x, [shift, shift]);
+    }
+
+    fn multiply<T: Float>(self, out: &mut [T], by: &[T]) {
+        let kernel = self.0.multiply[self.is_one(out, by)];
+        // SAFETY: as many elements of each, or one.
+        unsafe { call1(kernel, out.len(), out.as_mut_ptr().cast(), by.as_ptr().cast()) };
     }
 
     fn minus_both<T: Float>(self, out: &mut [T], x: &[T], a: &[T], b: &[T]) {
-        self.minus(self.0.minus_both, out, [x, a, b]);
+        self.call(&self.0.minus_both, out, x, [a, b]);
     }
 
-    fn minus<T: Float>(self, kernel: Kernel, out: &mut [T], from: [&[T]; 3]) {
-        assert!(from.iter().all(|from| from.len() == out.len()));
-        let [x, a, b] = from.map(|from| from.as_ptr().cast());
+    /// Calls the kernel for others of as many elements, or of one.
+    fn call<T: Float>(self, kernels: &[Kernel; 2], out: &mut [T], x: &[T], others: [&[T]; 2]) {
+        let [a, b] = others;
+        let which = self.is_one(out, a);
+        assert!(x.len() == out.len() && a.len() == b.len());
+        let [a, b, x] = [a, b, x].map(|from| from.as_ptr().cast());
         // SAFETY: as above.
-        unsafe { kernel(out.len(), out.as_mut_ptr().cast(), x, a, b, b) };
+        unsafe { kernels[which](out.len(), out.as_mut_ptr().cast(), x, a, b, b) };
+    }
+
+    /// Whether a list is one number for all elements of another: which of two kernels to call.
+    fn is_one<T: Float>(self, of: &[T], list: &[T]) -> usize {
+        let is_one = list.len() == 1;
+        assert!(is_one || list.len() == of.len());
+        usize::from(is_one)
     }
 }
 
@@ -200,65 +247,69 @@ unsafe fn exp_rows<T: Float>(
     if row == 0 {
         return;
     }
-    // As many rows as fit in a block, or one that is as long as it is.
-    let at_once = (BLOCK / row).max(1);
-    let most = at_once.min(n);
-    let mut memory = [const { Scratch::<BLOCK>::new() }; 5];
-    let [one, shifts, wide, scratch, totals] = &mut memory;
-    let one = one.take(most, T::default());
-    let [shifts, wide, scratch] =
-        [shifts, wide, scratch].map(|memory| memory.take((most * row).min(BLOCK), T::default()));
-    let totals = totals.take(most, 0.0);
+    // As many rows as fit in a part, or one that is as long as it is.
+    let at_once = if row <= BLOCK { PART / row } else { 1 };
+    let mut memory = [const { Scratch::<PART>::new() }; 6];
+    let [largest, one, shifts, wide, scratch, totals] = &mut memory;
+    // SAFETY: kernels write what is read: a number for each row, or for each element of a part.
+    let ([largest, one, shifts, wide, scratch], totals) = unsafe {
+        let lists = [largest, one, shifts, wide, scratch].map(|memory| memory.list::<T>(PART));
+        (lists, totals.list::<f64>(PART))
+    };
     for first in (0..n).step_by(at_once) {
         let count = at_once.min(n - first);
         let (from, len) = (first * row, count * row);
         let x = &x[from..from + len];
-        let in_block = len.min(BLOCK);
-        let (one, totals) = (&mut one[..count], &mut totals[..count]);
-        loops.rows(LARGEST, one, x, row);
-        one.iter_mut().for_each(|one| *one = wanted.shift(*one));
-        loops.spread(&mut shifts[..in_block], one, in_block / count);
+        let (largest, totals) = (&mut largest[..count], &mut totals[..count]);
+        loops.rows(LARGEST, largest, x, row);
+        largest.iter_mut().for_each(|one| *one = wanted.shift(*one));
+        let shifts = loops.spread(shifts, largest, row);
         // SAFETY: the caller's promise: rows of results, or the second operand, which is then the
         // kernel's alone, so that writing through it is allowed.
         let (place, logs): (*mut T, *mut T) =
             (if wanted == Wanted::Both { operands[1].cast_mut() } else { out }.cast(), out.cast());
         let mut total = Total::default();
-        for (k, x) in x.chunks(BLOCK).enumerate() {
+        for (k, x) in x.chunks(PART).enumerate() {
             let exps = match wanted.has_shares() {
-                true => unsafe { list(place, from + k * BLOCK, x.len()) },
+                true => unsafe { list(place, from + k * PART, x.len()) },
                 false => &mut scratch[..x.len()],
             };
-            loops.exp_of_difference(exps, x, &shifts[..x.len()]);
-            loops.rows(Reduction::Sum, one, exps, x.len() / count);
-            total.add(one[0].to_f64());
+            loops.exp_of_difference(exps, x, shifts);
+            if row <= BLOCK {
+                loops.rows(Reduction::Sum, &mut one[..count], exps, row);
+                totals.iter_mut().zip(&*one).for_each(|(total, one)| *total = one.to_f64());
+                continue;
+            }
+            let (whole, rest) = exps.split_at(exps.len() - exps.len() % BLOCK);
+            let blocks = whole.len() / BLOCK;
+            loops.rows(Reduction::Sum, &mut one[..blocks], whole, BLOCK);
+            one[..blocks].iter().for_each(|sum| total.add(sum.to_f64()));
+            if !rest.is_empty() {
+                loops.rows(Reduction::Sum, &mut one[..1], rest, rest.len());
+                total.add(one[0].to_f64());
+            }
+            totals[0] = total.value();
         }
-        match count {
-            1 => totals[0] = total.value(),
-            _ => totals.iter_mut().zip(&*one).for_each(|(total, one)| *total = one.to_f64()),
-        }
+        let one = &mut one[..count];
         if wanted == Wanted::LogSumExp {
             // SAFETY: as above, with one element a row.
             let out = unsafe { list::<T>(out.cast(), first, count) };
-            for (r, (out, total)) in out.iter_mut().zip(&*totals).enumerate() {
-                *out = T::from_f64(shifts[r * (in_block / count)].to_f64() + Real::ln(*total));
+            for ((out, largest), total) in out.iter_mut().zip(largest).zip(&*totals) {
+                *out = T::from_f64(largest.to_f64() + Real::ln(*total));
             }
+            continue;
         }
         if wanted.has_shares() {
             one.iter_mut().zip(&*totals).for_each(|(one, total)| *one = share(*total));
-            loops.spread(&mut wide[..in_block], one, in_block / count);
             // SAFETY: as above.
-            for exps in unsafe { list(place, from, len) }.chunks_mut(BLOCK) {
-                loops.multiply(exps, &wide[..exps.len()]);
-            }
+            let exps = unsafe { list(place, from, len) };
+            loops.multiply(exps, loops.spread(wide, one, row));
         }
         if wanted.has_logs() {
             one.iter_mut().zip(&*totals).for_each(|(one, total)| *one = log(*total));
-            loops.spread(&mut wide[..in_block], one, in_block / count);
             // SAFETY: as above.
             let logs = unsafe { list(logs, from, len) };
-            for (logs, x) in logs.chunks_mut(BLOCK).zip(x.chunks(BLOCK)) {
-                loops.minus_both(logs, x, &shifts[..x.len()], &wide[..x.len()]);
-            }
+            loops.minus_both(logs, x, shifts, loops.spread(wide, one, row));
         }
     }
 }
@@ -301,7 +352,9 @@ unsafe fn exp_columns<T: Float>(
         let columns = unsafe { Columns::<T>::at(first, n, most, operands) };
         let width = columns.width;
         let len = columns.group() * width;
-        let lists = memory.each_mut().map(|memory| memory.take(len, T::default()));
+        // SAFETY: those for shifts and accumulators are filled below, before all else; the others are
+        // written for each column where they are wanted.
+        let lists = memory.each_mut().map(|memory| unsafe { memory.list::<T>(len) });
         let [shifts, shares, logs, held, scratch] = lists;
         largest(loops, &columns, shifts, held);
         shifts[..width].iter_mut().for_each(|shift| *shift = wanted.shift(*shift));
