@@ -198,7 +198,9 @@ impl Engine {
         let done = if can_be_alone(core, core.node(id)) {
             plan.of_single(core, id)
         } else {
-            self.planner.plan(core, &[id], &[], usize::MAX, &mut plan)
+            self.planner
+                .look(core, &[id], &[])
+                .and_then(|()| self.planner.plan(core, &[id], &[], usize::MAX, &mut plan))
         };
         let done = done.map_err(Stop::from);
         let done = done.and_then(|()| Ok(self.prepare(core, &plan, 1)?));
@@ -319,18 +321,7 @@ impl Engine {
         targets: &[(NodeId, NodeId)],
         roots: &[NodeId],
     ) -> Maybe<bool> {
-        let mut all = std::mem::take(&mut self.direct.order);
-        all.clear();
-        let listed = roots
-            .iter()
-            .chain(targets.iter().map(|(_, from)| from))
-            .try_for_each(|&root| all.try_push(root).map(|_| ()));
-        let refreshed = match listed {
-            Ok(()) => self.planner.refresh(core, &all),
-            Err(OutOfMemory) => Err(core.out_of_memory("backward")),
-        };
-        self.direct.order = all;
-        refreshed?;
+        self.planner.look(core, roots, targets).map_err(|_| core.out_of_memory("backward"))?;
         if !self.compute_directly(core, key)? {
             return Ok(false);
         }

@@ -233,7 +233,7 @@ impl Engine {
             return self.run(core, place);
         }
         let began = self.now();
-        self.planner.refresh(core, &[root])?;
+        self.planner.look(core, &[root], &[]).map_err(|_| core.out_of_memory("plan"))?;
         if self.compute_directly(core, key)? {
             return Ok(());
         }
@@ -300,7 +300,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Plans: where memory is short, with that of all other plans.
+    /// Plans what was looked at last: where memory is short, with that of all other plans.
     fn plan(
         &mut self,
         core: &mut Core,
@@ -314,6 +314,7 @@ impl Engine {
         let planned = planned.or_else(|OutOfMemory| {
             *plan = Plan::default();
             self.spare(core, None);
+            self.planner.look(core, roots, results)?;
             self.planner.plan(core, roots, results, temporaries, plan)
         });
         planned.map_err(|OutOfMemory| {
@@ -406,7 +407,8 @@ impl Engine {
                 if self.kept[place].misses >= MISSES && self.has_whole(key) {
                     continue;
                 }
-                self.planner.refresh(core, &self.kept[place].sources)?;
+                let looked = self.planner.look(core, &self.kept[place].sources, &[]);
+                looked.map_err(|_| core.out_of_memory("plan"))?;
             }
             let kept = &mut self.kept[place];
             if kept.is_fresh(core) {

@@ -17,7 +17,6 @@ use super::{Grain, Groups, Looks, Plan, ROW_MAX, Span, TILE};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::Part;
 use crate::dtype::{DType, with_dtype, with_float};
-use crate::error::Maybe;
 use crate::gemm::Sizes;
 use crate::graph::Core;
 use crate::id::{ListId, NodeId};
@@ -71,10 +70,9 @@ const RAISE_MAX: usize = 64;
 /// nobody's way.)
 const EDGES_MAX: usize = 16;
 
-/// What planning takes at least, in bytes: to walk, for each node of the graph; for each node of the
-/// graph and for each that is computed; and to write what a step does for one. (Measured: long chains
+/// What planning takes at least, in bytes: for each node of the graph, and for each that is computed;
+/// and to write what a step does for one. (Measured: long chains
 /// of sums and sines take about twice as much, since lists grow by doubling; others more.)
-const WALK_BYTES: usize = 4;
 const NODE_BYTES: usize = 28;
 const NEEDED_BYTES: usize = 45;
 const MEMBER_BYTES: usize = 45;
@@ -428,32 +426,35 @@ impl Planner {
         core.pool.room_for(Part::Plans, bytes.saturating_sub(self.counted))
     }
 
-    /// The nodes that must be computed for those that were refreshed last, in order of ids.
+    /// The nodes that must be computed for those that were looked at last, in order of ids.
     pub(crate) fn needed(&self) -> impl Iterator<Item = NodeId> {
         self.walk.needed()
     }
 
-    /// How many nodes the last refreshing looked at.
+    /// How many nodes were looked at last.
     pub(crate) fn visited(&self) -> usize {
         self.walk.visited().len()
     }
 
-    /// Has all of these nodes computed anew.
-    pub(crate) fn take_nothing_for_granted(&self, core: &mut Core) {
-        for &id in self.walk.visited() {
-            if core.node(id).op != Op::Leaf {
-                core.state_mut(id).ready = false;
-            }
-        }
+    /// Has all that was looked at computed anew.
+    pub(crate) fn take_nothing_for_granted(&mut self, core: &mut Core) {
+        self.walk.need_all(core);
     }
 
-    /// Brings the versions of everything below these nodes up to date.
-    pub(crate) fn refresh(&mut self, core: &mut Core, roots: &[NodeId]) -> Maybe<()> {
-        self.walk.find(core, roots).map_err(|_| core.out_of_memory("plan"))
+    /// Looks at all that the roots and the results depend on and that may not be right: brings its
+    /// versions up to date, and finds what has to be computed.
+    pub(crate) fn look(
+        &mut self,
+        core: &mut Core,
+        roots: &[NodeId],
+        results: &[(NodeId, NodeId)],
+    ) -> Result<(), OutOfMemory> {
+        let results = results.iter().map(|&(_, from)| from);
+        self.walk.find(core, roots.iter().copied().chain(results))
     }
 
-    /// Plans the computation of the roots, and of the results: the values of their second nodes,
-    /// in fresh buffers. Nodes from `temporaries` on are needed only inside of this plan. The pool's
+    /// Plans the computation of the roots, and of the results, which were looked at last: the values of
+    /// their second nodes, in fresh buffers. Nodes from `temporaries` on are needed only inside of this plan. The pool's
     /// books are right, apart from the plan.
     pub(crate) fn plan(
         &mut self,
@@ -491,15 +492,6 @@ impl Planner {
         self.again.clear();
         self.edges.clear();
         self.latest.clear();
-        self.order.clear();
-        for root in roots.iter().copied().chain(results.iter().map(|&(_, from)| from)) {
-            self.order.try_push(root)?;
-        }
-        self.afford(core, plan, core.len() * WALK_BYTES)?;
-        let all = std::mem::take(&mut self.order);
-        let found = self.walk.find(core, &all);
-        self.order = all;
-        found?;
         self.fates.try_extend_to(core.len(), Fate::BLANK)?;
         self.order.clear();
         for id in self.walk.needed() {

@@ -41,15 +41,19 @@ impl Walk {
         self.visit.has(id, NEEDED)
     }
 
-    pub(super) fn find(&mut self, core: &mut Core, roots: &[NodeId]) -> Result<(), OutOfMemory> {
+    pub(super) fn find(
+        &mut self,
+        core: &mut Core,
+        roots: impl Iterator<Item = NodeId> + Clone,
+    ) -> Result<(), OutOfMemory> {
         self.visit.search(
             core.len(),
-            roots.iter().copied(),
+            roots.clone(),
             |id| !is_fresh(core, id),
             |id| core.operands(id),
         )?;
         self.find_stale(core);
-        for &root in roots.iter().filter(|&&root| !core.state(root).ready) {
+        for root in roots.filter(|&root| !core.state(root).ready) {
             self.visit.set(root, NEEDED);
         }
         for k in (0..self.visit.found().len()).rev() {
@@ -61,6 +65,17 @@ impl Walk {
             }
         }
         Ok(())
+    }
+
+    /// Has all that was visited computed, whether it is right or not.
+    pub(super) fn need_all(&mut self, core: &mut Core) {
+        for k in 0..self.visit.found().len() {
+            let id = self.visit.found()[k];
+            if core.node(id).op != Op::Leaf {
+                core.state_mut(id).ready = false;
+                self.visit.set(id, NEEDED);
+            }
+        }
     }
 
     /// Brings the versions of the visited nodes up to date; a value of an older one is not ready.
