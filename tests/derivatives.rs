@@ -200,3 +200,36 @@ fn derivatives_of_all_orders_hold_everywhere() {
     let lines: Vec<_> = wrong.iter().map(|(what, how)| format!("{what}: {how}")).collect();
     assert!(lines.is_empty(), "{} differ:\n{}", lines.len(), lines.join("\n"));
 }
+
+/// Every operation of the roll-call that users have is among the entries, or is checked elsewhere.
+#[test]
+fn every_elementwise_operation_is_checked() {
+    // Made of products and choices alone: `tests/golden.rs` and the unit tests of rules.
+    const OTHERS: [&str; 5] = ["add", "sub", "mul", "maximum", "minimum"];
+    let entries: Value = serde_json::from_str(include_str!("golden/derivatives.json")).unwrap();
+    let checked: Vec<_> =
+        entries.as_array().unwrap().iter().map(|entry| entry["op"].as_str().unwrap()).collect();
+    let words = include_str!("../src/roll_call.rs");
+    let words = words.split_once("$then! {").unwrap().1.split_once('}').unwrap().0;
+    let mut count = 0;
+    for list in words.split(';').filter(|list| list.contains(':')) {
+        let list = list.split_once(':').unwrap().1;
+        // Those behind this word are not for users, but what derivatives are made of.
+        let end = list.find("NotNegative").or(list.find("AtLeast")).unwrap();
+        for word in list[..end].split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            let mut name = String::new();
+            for (i, letter) in word.char_indices() {
+                if letter.is_uppercase() && i > 0 {
+                    name.push('_');
+                }
+                name.push(letter.to_ascii_lowercase());
+            }
+            assert!(
+                checked.contains(&name.as_str()) || OTHERS.contains(&name.as_str()),
+                "no derivatives are checked for {name}: tests/golden/derivatives.py"
+            );
+            count += 1;
+        }
+    }
+    assert!(count > 30, "the roll-call is read wrongly: {count} words");
+}
