@@ -6,14 +6,61 @@
 use crate::arena::{OutOfMemory, TryPush};
 use crate::id::NodeId;
 
-/// A search depth first, and its memory, kept from search to search.
+/// A search, and its memory, kept from search to search. It goes from the greatest id to the least:
+/// what a node depends on was recorded before it.
 #[derive(Default)]
 pub(crate) struct Visit {
     /// By node: `round` when the node was visited in this round, more when its caller says more of it.
     marks: Vec<u32>,
     round: u32,
-    stack: Vec<NodeId>,
+    /// Nodes that were met and not looked at yet.
+    pending: Pending,
     found: Vec<NodeId>,
+}
+
+/// A set of ids: a bit for each, and a bit for each word of these that is not 0. It is empty between
+/// searches.
+#[derive(Default)]
+struct Pending {
+    words: Vec<u64>,
+    used: Vec<u64>,
+    /// Whether a search was broken off, so that it may not be empty.
+    is_open: bool,
+}
+
+/// Bits of a word.
+const BITS: usize = u64::BITS as usize;
+
+impl Pending {
+    /// Empties it, and makes room.
+    fn begin(&mut self, nodes: usize) -> Result<(), OutOfMemory> {
+        if self.is_open {
+            self.words.fill(0);
+            self.used.fill(0);
+        }
+        let words = nodes.div_ceil(BITS);
+        self.words.try_extend_to(words, 0)?;
+        self.used.try_extend_to(words.div_ceil(BITS), 0)?;
+        self.is_open = true;
+        Ok(())
+    }
+
+    /// Adds an id that is wanted.
+    #[inline(always)]
+    fn meet(&mut self, id: NodeId, is_wanted: &impl Fn(NodeId) -> bool) {
+        let (word, bit) = (id.index() / BITS, 1 << (id.index() % BITS));
+        if self.words[word] & bit == 0 && is_wanted(id) {
+            self.words[word] |= bit;
+            self.used[word / BITS] |= 1 << (word % BITS);
+        }
+    }
+
+    /// The last word that is not 0, none of them being in a greater group than the one given.
+    #[inline(always)]
+    fn last_word(&self, group: usize) -> Option<usize> {
+        let group = self.used.get(..=group)?.iter().rposition(|&used| used != 0)?;
+        Some(group * BITS + self.used[group].ilog2() as usize)
+    }
 }
 
 /// What a caller may say of a node is less than this.
@@ -21,7 +68,10 @@ const LEVELS: u32 = 4;
 
 impl Visit {
     pub(crate) fn bytes(&self) -> usize {
-        self.marks.bytes() + self.stack.bytes() + self.found.bytes()
+        self.marks.bytes()
+            + self.pending.words.bytes()
+            + self.pending.used.bytes()
+            + self.found.bytes()
     }
 
     /// What was found, in order of ids.
@@ -64,39 +114,29 @@ impl Visit {
         }
         self.round += LEVELS;
         self.found.clear();
-        self.stack.clear();
+        self.pending.begin(nodes)?;
         let mut greatest = None;
         for root in roots {
-            self.meet(root, &is_wanted)?;
+            self.pending.meet(root, &is_wanted);
             greatest = greatest.max(Some(root.index()));
         }
-        let mut least = usize::MAX;
-        while let Some(id) = self.stack.pop() {
-            self.found.try_push(id)?;
-            least = least.min(id.index());
-            for operand in below(id) {
-                self.meet(operand, &is_wanted)?;
+        let mut group = greatest.map_or(0, |greatest| greatest / (BITS * BITS));
+        while let Some(word) = self.pending.last_word(group) {
+            group = word / BITS;
+            while let Some(bit) = self.pending.words[word].checked_ilog2() {
+                self.pending.words[word] ^= 1 << bit;
+                let id = NodeId((word * BITS) as u32 + bit);
+                self.marks[id.index()] = self.round;
+                self.found.try_push(id)?;
+                for operand in below(id) {
+                    debug_assert!(operand < id, "{operand} was recorded after {id}");
+                    self.pending.meet(operand, &is_wanted);
+                }
             }
+            self.pending.used[group] ^= 1 << (word % BITS);
         }
-        // Mostly what was found is most of a range: then a scan is cheaper than sorting.
-        let Some(greatest) = greatest else { return Ok(()) };
-        if self.found.len() > greatest.saturating_sub(least) / 16 {
-            let (marks, round) = (&self.marks, self.round);
-            let range = (least.min(greatest + 1)..=greatest).filter(|&id| marks[id] == round);
-            self.found.clear();
-            range.for_each(|id| self.found.push_within(NodeId(id as u32)));
-        } else {
-            self.found.sort_unstable();
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn meet(&mut self, id: NodeId, is_wanted: &impl Fn(NodeId) -> bool) -> Result<(), OutOfMemory> {
-        if self.marks[id.index()] != self.round && is_wanted(id) {
-            self.marks[id.index()] = self.round;
-            self.stack.try_push(id)?;
-        }
+        self.found.reverse();
+        self.pending.is_open = false;
         Ok(())
     }
 }

@@ -90,9 +90,15 @@ impl From<OutOfMemory> for Stop {
 }
 
 impl Engine {
-    /// Computes what the planner has found to be needed, if it is better done without a plan; says
-    /// whether it did.
-    pub(super) fn compute_directly(&mut self, core: &mut Core, key: Key) -> Maybe<bool> {
+    /// Computes what the planner has found to be needed for the roots and the results, if it is better
+    /// done without a plan; says whether it did.
+    pub(super) fn compute_directly(
+        &mut self,
+        core: &mut Core,
+        key: Key,
+        roots: &[NodeId],
+        results: &[(NodeId, NodeId)],
+    ) -> Maybe<bool> {
         if !self.fuses() || !self.is_direct(core, key).unwrap_or(false) {
             return Ok(false);
         }
@@ -105,8 +111,7 @@ impl Engine {
                 Ok(()) => core.state_mut(id).ready = true,
                 Err(Stop::Failed) => return Err(Fail),
                 Err(Stop::OutOfMemory) => {
-                    self.let_go(core);
-                    return Ok(false);
+                    return self.let_go(core, roots, results).map(|()| false);
                 }
             }
         }
@@ -123,10 +128,16 @@ impl Engine {
     }
 
     /// Gives back what was computed: a plan takes less memory, and none knows of nodes that a backward
-    /// recorded and that have values.
+    /// recorded and that have values. Then looks anew, for the planner.
     #[cold]
-    fn let_go(&self, core: &mut Core) {
+    fn let_go(
+        &mut self,
+        core: &mut Core,
+        roots: &[NodeId],
+        results: &[(NodeId, NodeId)],
+    ) -> Maybe<()> {
         self.direct.order.iter().for_each(|&id| core.let_go(id));
+        self.planner.look(core, roots, results).map_err(|OutOfMemory| core.out_of_memory("plan"))
     }
 
     /// Whether what is needed is small and new, or very little.
@@ -322,13 +333,13 @@ impl Engine {
         roots: &[NodeId],
     ) -> Maybe<bool> {
         self.planner.look(core, roots, targets).map_err(|_| core.out_of_memory("backward"))?;
-        if !self.compute_directly(core, key)? {
+        if !self.compute_directly(core, key, roots, targets)? {
             return Ok(false);
         }
         let taken = self.take_results(core, targets);
         if taken.is_err() {
             self.drop_results(core);
-            self.let_go(core);
+            self.let_go(core, roots, targets)?;
         }
         Ok(taken.is_ok())
     }

@@ -234,7 +234,7 @@ impl Engine {
         }
         let began = self.now();
         self.planner.look(core, &[root], &[]).map_err(|_| core.out_of_memory("plan"))?;
-        if self.compute_directly(core, key)? {
+        if self.compute_directly(core, key, &[root], &[])? {
             return Ok(());
         }
         let (place, mut plan) = self.room(core)?;

@@ -52,7 +52,13 @@ impl Walk {
             |id| !is_fresh(core, id),
             |id| core.operands(id),
         )?;
-        self.find_stale(core);
+        if !self.find_stale(core) {
+            return Ok(());
+        }
+        // What is only below values that are right is not needed.
+        for k in 0..self.visit.found().len() {
+            self.visit.set(self.visit.found()[k], 0);
+        }
         for root in roots.filter(|&root| !core.state(root).ready) {
             self.visit.set(root, NEEDED);
         }
@@ -78,10 +84,12 @@ impl Walk {
         }
     }
 
-    /// Brings the versions of the visited nodes up to date; a value of an older one is not ready.
-    fn find_stale(&mut self, core: &mut Core) {
-        let clock = core.clock;
-        for &id in self.visit.found() {
+    /// Brings the versions of the visited nodes up to date; a value of an older one is not ready, and
+    /// said to be needed. Whether any is ready.
+    fn find_stale(&mut self, core: &mut Core) -> bool {
+        let (clock, mut any) = (core.clock, false);
+        for k in 0..self.visit.found().len() {
+            let id = self.visit.found()[k];
             let version = match core.node(id).op {
                 // Every write starts a new replay, and every replay has its own random numbers.
                 Op::DropoutMask => clock,
@@ -91,7 +99,13 @@ impl Walk {
             state.ready &= state.changed == version;
             state.read_through &= state.changed == version;
             (state.changed, state.checked) = (version, clock);
+            if state.ready {
+                any = true;
+            } else {
+                self.visit.set(id, NEEDED);
+            }
         }
+        any
     }
 }
 
