@@ -84,14 +84,13 @@ impl<T> TryPush<T> for Vec<T> {
     }
 }
 
-const PAGE_BITS: usize = 9;
-const PAGE: usize = 1 << PAGE_BITS;
+const PAGE_BITS: u32 = 9;
 
 /// Elements that the first page has room for in the beginning: most graphs are small.
 const FIRST: usize = 16;
 
-/// A stack of small Copy records, in pages of a [`Bump`].
-pub(crate) struct Stack<T: Copy> {
+/// A stack of small Copy records, in pages of a [`Bump`], of 2^`BITS` records each.
+pub(crate) struct Stack<T: Copy, const BITS: u32 = PAGE_BITS> {
     pages: Vec<NonNull<T>>,
     len: usize,
     /// Elements that there is room for.
@@ -101,17 +100,21 @@ pub(crate) struct Stack<T: Copy> {
     own: PhantomData<T>,
 }
 
-impl<T: Copy> Stack<T> {
+impl<T: Copy, const BITS: u32> Stack<T, BITS> {
+    /// Records of a page.
+    const PAGE: usize = 1 << BITS;
+
     pub(crate) const fn new() -> Self {
         Self::with_room(FIRST)
     }
 
     /// One whose elements never move: its first page is a whole one from the beginning.
     pub(crate) const fn unmoved() -> Self {
-        Self::with_room(PAGE)
+        Self::with_room(Self::PAGE)
     }
 
-    const fn with_room(first: usize) -> Self {
+    /// One that has room for so many records at first.
+    pub(crate) const fn with_room(first: usize) -> Self {
         Self { pages: Vec::new(), len: 0, room: 0, first, own: PhantomData }
     }
 
@@ -128,7 +131,7 @@ impl<T: Copy> Stack<T> {
         }
         // SAFETY: index < room (checked above), so its page exists and has room for it.
         unsafe {
-            self.pages.get_unchecked(index >> PAGE_BITS).add(index & (PAGE - 1)).write(value)
+            self.pages.get_unchecked(index >> BITS).add(index & (Self::PAGE - 1)).write(value)
         };
         self.len += 1;
         Ok(index)
@@ -137,11 +140,14 @@ impl<T: Copy> Stack<T> {
     #[cold]
     fn grow(&mut self, bump: &Bump) -> Result<(), OutOfMemory> {
         self.pages.try_reserve(1).map_err(|_| OutOfMemory)?;
-        let page_len =
-            if self.room < PAGE { (4 * self.room).clamp(self.first, PAGE) } else { PAGE };
+        let page_len = if self.room < Self::PAGE {
+            (2 * self.room).clamp(self.first, Self::PAGE)
+        } else {
+            Self::PAGE
+        };
         let layout = Layout::array::<T>(page_len).map_err(|_| OutOfMemory)?;
         let page = bump.try_alloc_layout(layout).map_err(|_| OutOfMemory)?.cast();
-        if self.room < PAGE
+        if self.room < Self::PAGE
             && let Some(first) = self.pages.first_mut()
         {
             // SAFETY: the first page holds all `room` elements, and the new one has room for more.
@@ -171,7 +177,7 @@ impl<T: Copy> Stack<T> {
             outside(index, self.len);
         }
         // SAFETY: index < len <= room, so its page was allocated by `grow` with room for it.
-        unsafe { self.pages.get_unchecked(index >> PAGE_BITS).add(index & (PAGE - 1)) }
+        unsafe { self.pages.get_unchecked(index >> BITS).add(index & (Self::PAGE - 1)) }
     }
 
     /// Where an element lies: for as long as the bump lives, if it is never moved. Nobody may borrow
@@ -355,29 +361,31 @@ impl Lists {
 
 /// Bytes of one page of a stack of `T`; a graph cannot start with less.
 #[cfg(test)]
-const fn page_bytes<T>() -> usize {
-    PAGE * size_of::<T>()
+const fn page_bytes<T: Copy>() -> usize {
+    Stack::<T>::PAGE * size_of::<T>()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const PAGE: usize = Stack::<usize>::PAGE;
+
     #[test]
     fn a_stack_grows_without_losing_elements() {
         let bump = Bump::new();
-        let mut stack = Stack::new();
+        let mut stack = Stack::<usize>::new();
         for i in 0..3 * PAGE {
             assert_eq!(stack.push(&bump, i), Ok(i));
             assert!((0..=i).all(|k| *stack.get(k) == k));
-            assert!(stack.room > i && stack.room <= (4 * (i + 1)).clamp(FIRST, i + PAGE));
+            assert!(stack.room > i && stack.room <= (2 * (i + 1)).clamp(FIRST, i + PAGE));
         }
     }
 
     #[test]
     fn a_stack_keeps_addresses_and_pages() {
         let bump = Bump::new();
-        let mut stack = Stack::unmoved();
+        let mut stack = Stack::<usize>::unmoved();
         stack.push(&bump, 0usize).unwrap();
         let first: *const usize = stack.get(0);
         for i in 1..3 * PAGE {

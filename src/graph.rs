@@ -138,6 +138,10 @@ impl Iterator for Operands<'_> {
 /// All numbers below those that are no nodes; whole words of [`Core::holders`].
 const NODES_MAX: usize = NodeId::IMMEDIATE.index() / 64 * 64;
 
+/// Nodes for whose states there is room at a time: the bits of a word of `holders`.
+const STATES: usize = 1 << STATE_BITS;
+const STATE_BITS: u32 = 6;
+
 /// More bytes than a page of records has, with what the bump adds to it.
 const RECORD_PAGE: usize = 1 << 16;
 const _: () = assert!(512 * size_of::<Node>() + 4096 <= RECORD_PAGE);
@@ -179,7 +183,7 @@ pub(crate) struct Core {
     states: Stack<State>,
     /// As many as states: the values of those that are small enough. Written and read through the
     /// buffers that point here, never borrowed.
-    inlined: Stack<u64>,
+    inlined: Stack<u64, STATE_BITS>,
     /// A bit for each state: set where there may be something to forget.
     holders: Vec<u64>,
     lists: Lists,
@@ -220,7 +224,7 @@ impl Core {
             tag,
             first_tag: tag,
             nodes: Stack::new(),
-            states: Stack::new(),
+            states: Stack::with_room(STATES),
             inlined: Stack::unmoved(),
             holders: Vec::new(),
             lists: Lists::new(),
@@ -562,17 +566,17 @@ impl Core {
     /// Makes room for the states of more nodes.
     #[cold]
     fn more_states(&mut self) -> Maybe<()> {
-        let words = self.states.len() / 64 + 1;
-        if words > NODES_MAX / 64 {
+        let words = self.states.len() / STATES + 1;
+        if words > NODES_MAX / STATES {
             return Err(self
                 .fail(ErrorKind::Limit, format_args!("a graph holds at most {NODES_MAX} nodes")));
         }
         let mut grow = || {
             self.holders.try_extend_to(words, 0)?;
-            while self.inlined.len() < 64 * words {
+            while self.inlined.len() < STATES * words {
                 self.inlined.push(&self.pool.bump, 0)?;
             }
-            while self.states.len() < 64 * words {
+            while self.states.len() < STATES * words {
                 self.states.push(&self.pool.bump, State::BLANK)?;
             }
             Ok(())
