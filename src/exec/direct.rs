@@ -156,21 +156,25 @@ impl Engine {
             elements = elements.saturating_add(elements_of(core, id));
             order.try_push(id)?;
         }
-        if elements > SMALL * order.len() {
-            return Ok(false);
+        let is_small = elements <= SMALL * order.len();
+        if is_small {
+            // Lists of the walk and the recorded gradients count, too.
+            self.count(core);
+            if core.pool.stats().total() > core.pool.limit() {
+                return Err(OutOfMemory);
+            }
         }
-        // Lists of the walk and the recorded gradients count, too.
-        self.count(core);
-        if core.pool.stats().total() > core.pool.limit() {
-            return Err(OutOfMemory);
-        }
-        if is_known && self.planner.visited() > FEW {
+        let visited = self.planner.visited();
+        if is_known && visited.len() > FEW {
             // Finding out what is still right takes longer than computing it in a plan, which is then
             // right whatever is written.
-            self.planner.take_nothing_for_granted(core);
+            let all = visited.iter().map(|&id| elements_of(core, id));
+            if is_small || all.fold(0, usize::saturating_add) <= SMALL * visited.len() {
+                self.planner.take_nothing_for_granted(core);
+            }
             return Ok(false);
         }
-        Ok(true)
+        Ok(is_small)
     }
 
     fn compute(&mut self, core: &mut Core, id: NodeId) -> Result<(), Stop> {

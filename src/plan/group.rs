@@ -431,9 +431,9 @@ impl Planner {
         self.walk.needed()
     }
 
-    /// How many nodes were looked at last.
-    pub(crate) fn visited(&self) -> usize {
-        self.walk.visited().len()
+    /// The nodes that were looked at last, in order of ids.
+    pub(crate) fn visited(&self) -> &[NodeId] {
+        self.walk.visited()
     }
 
     /// Has all that was looked at computed anew.
