@@ -20,7 +20,9 @@ Errors. The graph remembers the first error. An operation that fails returns a n
 in gives null out, so that expressions need no checks. A function that returns bg_status first
 reports a remembered error, and then does nothing else; otherwise it reports its own, which is
 remembered too. The error stays until bg_clear_error. Functions that return void act in any case.
-No function aborts, exits or throws; exhausted memory is BG_ERR_MEMORY. BG_ERR_INTERNAL tells of a
+No function aborts, exits or throws; exhausted memory is BG_ERR_MEMORY. (The C library may end the
+process itself when it has no memory for the variables of a new thread: with bg_set_num_threads(g, 1)
+no thread is started.) BG_ERR_INTERNAL tells of a
 defect of this library: the call has done nothing, and the graph can be used; unless parameters or
 gradients were being changed, when every further use of their nodes is refused until bg_reset.
 

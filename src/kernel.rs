@@ -25,7 +25,7 @@ use crate::dtype::{DType, Element};
 use crate::lane::{Fused, Lanes, W32, W64};
 use crate::level::Level;
 use crate::node::{Comparison, Extreme, Op, Reduction};
-use crate::op::{Elementwise, binary, unary};
+use crate::op::{Elementwise, binary, pull_reads_operand, unary};
 use crate::real::Real;
 use crate::roll_call::{Elem, roll_call};
 
@@ -502,7 +502,8 @@ impl<O: Elementwise<1>, T: Float> Body<T> for Pull1<O> {
         // SAFETY: the caller's promise, with 3 operands.
         let (out, from): (&mut [T], [&[T]; 3]) =
             unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
-        if !O::TRIG || all_near::<L, T>(from[0]) {
+        // (What is not read stands for anything: it is no angle.)
+        if !O::TRIG || !pull_reads_operand::<O>() || all_near::<L, T>(from[0]) {
             return each::<L, 3>(out, from, &Self(PhantomData));
         }
         each::<L::Far, 3>(out, from, &Self(PhantomData));
@@ -703,7 +704,8 @@ fn convert<T: As<U> + Copy, U>(out: &mut [U], from: &[T]) {
     }
 }
 
-/// Rust's `as`, for any two element types.
+/// The same number as another type, or the nearest one: Rust's `as`, which from integer to integer would
+/// drop bits.
 pub(crate) trait As<U> {
     fn cast(self) -> U;
 }
@@ -721,8 +723,16 @@ macro_rules! casts {
 casts! {
     f32 => f32 f64;
     f64 => f32 f64;
-    i64 => f32 f64 i64 u8;
+    i64 => f32 f64 i64;
     u8 => f32 f64 i64 u8;
+}
+
+impl As<u8> for i64 {
+    #[inline(always)]
+    fn cast(self) -> u8 {
+        let x = if self > 0 { self } else { 0 };
+        (if x < 255 { x } else { 255 }) as u8
+    }
 }
 
 /// `as` from floats to integers, which saturates, in steps that LLVM turns into vectors.
@@ -962,6 +972,14 @@ impl<T: Float> Body<T> for SgdStep {
             )
         };
         let [rate, momentum, decay, ..] = c.map(T::from_f64);
+        if c[1] == 0.0 {
+            // The velocity is left as it is: it may be infinite, and 0 times that is NaN.
+            for i in 0..n {
+                let slope = g[i].plus(decay.times(p[i]));
+                p[i] = p[i].minus(rate.times(slope));
+            }
+            return;
+        }
         for i in 0..n {
             let slope = g[i].plus(decay.times(p[i]));
             v[i] = momentum.times(v[i]).plus(slope);

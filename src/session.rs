@@ -122,7 +122,13 @@ impl Session {
     /// Runs a recording; the handle of its node, or null.
     pub(crate) fn record(&mut self, record: impl FnOnce(&mut Core) -> Maybe<NodeId>) -> Handle {
         let start = self.core.start();
-        match record(&mut self.core).inspect_err(|_| self.undo(start)) {
+        let recorded = record(&mut self.core).and_then(|id| {
+            // What changes nothing gives its operand: without gradients, where none are recorded.
+            let is_old = id.index() < start.nodes;
+            let detaches = is_old && self.core.no_grad > 0 && self.core.node(id).requires_grad;
+            if detaches { self.core.detach(id) } else { Ok(id) }
+        });
+        match recorded.inspect_err(|_| self.undo(start)) {
             // A new node has the present tag: no need to look it up.
             Ok(id) if id.index() >= start.nodes => Handle::new(id.0, self.core.tag),
             Ok(id) => self.core.handle(id),

@@ -1,6 +1,6 @@
 //! Numbers near the ends of the range, at zero, and in large amounts.
 
-use bumpgrad::{Adam, DType, Element, Graph, Result, Var};
+use bumpgrad::{Adam, DType, Element, Graph, Result, Sgd, Var};
 
 const MAX: f64 = f64::MAX;
 
@@ -407,4 +407,74 @@ fn the_sign_of_zero_stays_where_the_function_is_odd() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Operations that change nothing give their operand; where no gradients are recorded, without one.
+#[test]
+fn without_gradients_an_operation_that_changes_nothing_has_none() {
+    let g = Graph::new();
+    let x = g.param(&[1.0, 2.0], &[2, 1]);
+    let same = |x: Var<'_>| -> Vec<(&'static str, bool)> {
+        [
+            ("reshape", x.reshape(&[2, 1])),
+            ("permute", x.permute(&[0, 1])),
+            ("transpose", x.transpose(1, 1)),
+            ("expand", x.expand(&[2, 1])),
+            ("cast", x.cast(DType::F64)),
+            ("squeeze", x.squeeze(Some(0))),
+            ("slice", x.slice(0, 0, 2, 1)),
+            ("add 0", x + 0.0),
+        ]
+        .map(|(name, y)| (name, y.requires_grad().unwrap()))
+        .to_vec()
+    };
+    assert!(same(x).iter().all(|(_, requires)| *requires), "{:?}", same(x));
+    let off = g.no_grad();
+    assert!(same(x).iter().all(|(_, requires)| !*requires), "{:?}", same(x));
+    drop(off);
+    assert!(same(x).iter().all(|(_, requires)| *requires));
+    let y = {
+        let _off = g.no_grad();
+        x.reshape(&[2, 1])
+    };
+    (y * x).sum().backward().unwrap();
+    assert_eq!(x.grad::<f64>().unwrap(), Some(vec![1.0, 2.0]));
+}
+
+/// Without momentum nothing is kept of earlier gradients, whatever they were.
+#[test]
+fn a_gradient_that_is_no_number_is_forgotten_without_momentum() {
+    let g = Graph::new();
+    let x = g.param(&[2.0], &[1]);
+    let factor = g.tensor(&[f64::NAN], &[1]);
+    let loss = (x * factor).sum();
+    let sgd = Sgd::new(0.01);
+    loss.backward().unwrap();
+    sgd.step(&g).unwrap();
+    g.zero_grad();
+    x.write(&[2.0]).unwrap();
+    factor.write(&[4.0]).unwrap();
+    loss.backward().unwrap();
+    sgd.step(&g).unwrap();
+    assert_eq!(x.to_vec::<f64>().unwrap(), [1.96]);
+}
+
+#[test]
+fn integers_are_cast_to_the_nearest_and_ends_may_be_far_apart() {
+    let g = Graph::new();
+    let x = g.tensor(&[-5i64, 300, 256, -1, 0, 255, i64::MIN, i64::MAX], &[8]);
+    let got = x.cast(DType::U8).to_vec::<u8>().unwrap();
+    assert_eq!(got, [0, 255, 255, 0, 0, 255, 0, 255]);
+    let ends = g.linspace::<f64>(-1.7e308, 1.7e308, 3).to_vec::<f64>().unwrap();
+    assert_eq!(ends, [-1.7e308, 0.0, 1.7e308]);
+}
+
+/// The derivative is a number where the cube that it is made of is none.
+#[test]
+fn the_slope_of_a_reciprocal_root_is_finite_where_it_is() {
+    let g = Graph::new();
+    let x = g.param(&[1.29673634e-26f32], &[1]);
+    x.rsqrt().sum().backward().unwrap();
+    let slope = x.grad::<f32>().unwrap().unwrap()[0];
+    assert!((slope / -3.386e38 - 1.0).abs() < 1e-3, "{slope}");
 }

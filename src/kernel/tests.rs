@@ -1,7 +1,7 @@
 //! Every kernel at every level this machine has.
 
 use super::*;
-use crate::op::Rule;
+use crate::op::{Cotangent, Rule};
 use crate::random::Stream;
 
 pub(super) fn levels() -> impl Iterator<Item = Level> {
@@ -220,6 +220,45 @@ fn tail_and_body_agree_bit_for_bit() {
             assert_eq!(bits(&run(kernel, &one)), bits(&body[i..=i]), "{name} at {i}");
         }
     });
+}
+
+/// What a pull does not read stands for anything: another operand, or what lies there.
+#[test]
+fn what_a_pull_does_not_read_changes_nothing() {
+    fn check<T: Float>() {
+        let other: Vec<T> = (0..70).map(|i| T::from_f64(1e9 * f64::from(i - 35))).collect();
+        for level in levels() {
+            let kernels = float_kernels(T::DTYPE, level);
+            for &elem in Elem::ALL {
+                // Near the poles of the tangent, too, where a rounding more or less shows.
+                let mut columns = columns::<T>(elem, 70);
+                columns[0][3..40].iter_mut().zip(0..).for_each(|(x, i): (&mut T, i32)| {
+                    *x = T::from_f64(1.5707 + 1e-5 * f64::from(i));
+                });
+                if elem == Elem::Tan {
+                    let tan: Vec<T> =
+                        columns[0].iter().map(|x| T::from_f64(x.to_f64().tan())).collect();
+                    columns[1] = tan;
+                }
+                for i in 0..elem.arity() {
+                    let Cotangent::Pull { reads } = Rule::of(elem).cotangent(i) else { continue };
+                    let kernel = kernels.pull[elem as usize][i];
+                    let given: Vec<&[T]> = columns.iter().map(|c| &c[..]).collect();
+                    let want = run(kernel, &given);
+                    let mut changed = given.clone();
+                    for (k, column) in changed.iter_mut().enumerate() {
+                        if (reads >> k) & 1u8 == 0u8 {
+                            *column = &other;
+                        }
+                    }
+                    let name = Rule::of(elem).name;
+                    assert_eq!(bits(&run(kernel, &changed)), bits(&want), "{name} pull {i}");
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
 }
 
 /// Also when angles of all sizes are neighbours, each with the result that it has alone.

@@ -197,6 +197,14 @@ const fn rule<O: Elementwise<N>, const N: usize>() -> Rule {
     }
 }
 
+/// Whether the cotangent of a rule of one operand is made from that operand.
+#[inline(always)]
+pub(crate) fn pull_reads_operand<O: Elementwise<1>>() -> bool {
+    let touch = |reads| Touch { reads, just_g: false };
+    let [cotangent] = O::pull([touch(1)], touch(2), touch(4));
+    cotangent.reads & 1 != 0
+}
+
 #[cfg(test)]
 const fn scalar<O: Elementwise<N>, R: Real, const N: usize>() -> Scalar<R> {
     Scalar {

@@ -159,7 +159,8 @@ impl Elementwise<1> for Rsqrt {
     }
     #[inline(always)]
     fn pull<R: Real>(_: [R; 1], y: R, g: R) -> [R; 1] {
-        [R::lit(-0.5) * g * (y * y * y)]
+        // (In this order: y^3 may be beyond the largest number, where a half of it is not.)
+        [g * (R::lit(-0.5) * y * y * y)]
     }
 }
 
