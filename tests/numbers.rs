@@ -473,7 +473,7 @@ fn integers_are_cast_to_the_nearest_and_ends_may_be_far_apart() {
 #[test]
 fn the_slope_of_a_reciprocal_root_is_finite_where_it_is() {
     let g = Graph::new();
-    let x = g.param(&[1.29673634e-26f32], &[1]);
+    let x = g.param(&[1.296_736_3e-26f32], &[1]);
     x.rsqrt().sum().backward().unwrap();
     let slope = x.grad::<f32>().unwrap().unwrap()[0];
     assert!((slope / -3.386e38 - 1.0).abs() < 1e-3, "{slope}");

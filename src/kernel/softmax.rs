@@ -264,13 +264,14 @@ unsafe fn exp_rows<T: Float>(
         loops.rows(LARGEST, largest, x, row);
         largest.iter_mut().for_each(|one| *one = wanted.shift(*one));
         let shifts = loops.spread(shifts, largest, row);
-        // SAFETY: the caller's promise: rows of results, or the second operand, which is then the
-        // kernel's alone, so that writing through it is allowed.
+        // Rows of results, or the second operand, which is then the kernel's alone, so that writing
+        // through it is allowed.
         let (place, logs): (*mut T, *mut T) =
             (if wanted == Wanted::Both { operands[1].cast_mut() } else { out }.cast(), out.cast());
         let mut total = Total::default();
         for (k, x) in x.chunks(PART).enumerate() {
             let exps = match wanted.has_shares() {
+                // SAFETY: the caller's promise, for some of the rows.
                 true => unsafe { list(place, from + k * PART, x.len()) },
                 false => &mut scratch[..x.len()],
             };
