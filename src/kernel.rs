@@ -10,12 +10,12 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 pub(crate) use chain::{Act, Form, Link, Reach, chain, forms};
-use columns::{ArgColumns, JoinColumns};
+use columns::{ArgColumns, FindColumns, JoinColumns};
 pub(crate) use columns::{Bits, call_columns};
 pub(crate) use draws::Draws;
 pub(crate) use register::Register;
 use rows::{
-    Arg, Best, BlockExtremes, BlockRows, Close, FindRows, Fold, Into, Open, SpreadRows, Sum,
+    ArgRows, Best, BlockExtremes, BlockRows, Close, FindRows, Fold, Into, Open, SpreadRows, Sum,
     WholeRows,
 };
 pub(crate) use rows::{STRIDE, SUM_BLOCK, Total, call_rows, combine_sums, finish, rescue};
@@ -156,64 +156,57 @@ macro_rules! float {
 float!(f32, W32, Y32, Z32, u32, -50, 100, -80);
 float!(f64, W64, Y64, Z64, u64, -480, 600, -600);
 
-/// # Safety
-/// As for [`Kernel`].
-unsafe fn baseline<B: Body<T>, T: Float>(
-    n: usize,
-    out: *mut u8,
-    a: *const u8,
-    b: *const u8,
-    c: *const u8,
-    d: *const u8,
-) {
-    // SAFETY: the caller's promise.
-    unsafe { B::run::<T::Wide>(n, out, &[a, b, c, d]) }
+/// The functions for all levels that run a kind of loop body, and which of them is for a level. They are
+/// given the lanes or registers that the body computes on, if it does.
+macro_rules! by_level {
+    (
+        $at:ident: $body:ident<T $(: $bound:ident)?>,
+        $baseline:ident $([$wide:ty])?, $v3:ident $([$three:ty])?, $v4:ident $([$four:ty])?
+    ) => {
+        by_level!(@function [] $baseline: $body<T $(: $bound)?> $([$wide])?);
+        by_level!(@function [
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+        ] $v3: $body<T $(: $bound)?> $([$three])?);
+        by_level!(@function [
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
+        ] $v4: $body<T $(: $bound)?> $([$four])?);
+
+        const fn $at<B: $body<T>, T $(: $bound)?>(level: Level) -> Kernel {
+            match level {
+                Level::Baseline => $baseline::<B, T>,
+                #[cfg(target_arch = "x86_64")]
+                Level::V3 => $v3::<B, T>,
+                #[cfg(target_arch = "x86_64")]
+                Level::V4 => $v4::<B, T>,
+                #[cfg(not(target_arch = "x86_64"))]
+                _ => $baseline::<B, T>,
+            }
+        }
+    };
+    (
+        @function [$($attribute:tt)*]
+        $name:ident: $body:ident<T $(: $bound:ident)?> $([$lanes:ty])?
+    ) => {
+        /// # Safety
+        /// As for [`Kernel`].
+        $($attribute)*
+        unsafe fn $name<B: $body<T>, T $(: $bound)?>(
+            n: usize,
+            out: *mut u8,
+            a: *const u8,
+            b: *const u8,
+            c: *const u8,
+            d: *const u8,
+        ) {
+            // SAFETY: the caller's promise.
+            unsafe { B::run$(::<$lanes>)?(n, out, &[a, b, c, d]) }
+        }
+    };
 }
 
-/// # Safety
-/// As for [`Kernel`].
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn v3<B: Body<T>, T: Float>(
-    n: usize,
-    out: *mut u8,
-    a: *const u8,
-    b: *const u8,
-    c: *const u8,
-    d: *const u8,
-) {
-    // SAFETY: the caller's promise.
-    unsafe { B::run::<T::Scalar>(n, out, &[a, b, c, d]) }
-}
-
-/// # Safety
-/// As for [`Kernel`].
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
-unsafe fn v4<B: Body<T>, T: Float>(
-    n: usize,
-    out: *mut u8,
-    a: *const u8,
-    b: *const u8,
-    c: *const u8,
-    d: *const u8,
-) {
-    // SAFETY: the caller's promise.
-    unsafe { B::run::<T::Scalar>(n, out, &[a, b, c, d]) }
-}
-
-/// The function for a level.
-const fn at<B: Body<T>, T: Float>(level: Level) -> Kernel {
-    match level {
-        Level::Baseline => baseline::<B, T>,
-        #[cfg(target_arch = "x86_64")]
-        Level::V3 => v3::<B, T>,
-        #[cfg(target_arch = "x86_64")]
-        Level::V4 => v4::<B, T>,
-        #[cfg(not(target_arch = "x86_64"))]
-        _ => baseline::<B, T>,
-    }
-}
+by_level!(at: Body<T: Float>, baseline[T::Wide], v3[T::Scalar], v4[T::Scalar]);
 
 // ---- explicit registers ----
 
@@ -224,63 +217,10 @@ trait Explicit<T> {
     unsafe fn run<R: Register<Elem = T>>(n: usize, out: *mut u8, operands: &Operands);
 }
 
-/// # Safety
-/// As for [`Kernel`].
-unsafe fn explicit_baseline<B: Explicit<T>, T: Float>(
-    n: usize,
-    out: *mut u8,
-    a: *const u8,
-    b: *const u8,
-    c: *const u8,
-    d: *const u8,
-) {
-    // SAFETY: the caller's promise.
-    unsafe { B::run::<T::Wide>(n, out, &[a, b, c, d]) }
-}
-
-/// # Safety
-/// As for [`Kernel`].
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn explicit_v3<B: Explicit<T>, T: Float>(
-    n: usize,
-    out: *mut u8,
-    a: *const u8,
-    b: *const u8,
-    c: *const u8,
-    d: *const u8,
-) {
-    // SAFETY: the caller's promise.
-    unsafe { B::run::<T::V3>(n, out, &[a, b, c, d]) }
-}
-
-/// # Safety
-/// As for [`Kernel`].
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
-unsafe fn explicit_v4<B: Explicit<T>, T: Float>(
-    n: usize,
-    out: *mut u8,
-    a: *const u8,
-    b: *const u8,
-    c: *const u8,
-    d: *const u8,
-) {
-    // SAFETY: the caller's promise.
-    unsafe { B::run::<T::V4>(n, out, &[a, b, c, d]) }
-}
-
-const fn explicit<B: Explicit<T>, T: Float>(level: Level) -> Kernel {
-    match level {
-        Level::Baseline => explicit_baseline::<B, T>,
-        #[cfg(target_arch = "x86_64")]
-        Level::V3 => explicit_v3::<B, T>,
-        #[cfg(target_arch = "x86_64")]
-        Level::V4 => explicit_v4::<B, T>,
-        #[cfg(not(target_arch = "x86_64"))]
-        _ => explicit_baseline::<B, T>,
-    }
-}
+by_level!(
+    explicit: Explicit<T: Float>,
+    explicit_baseline[T::Wide], explicit_v3[T::V3], explicit_v4[T::V4]
+);
 
 // ---- kernels made of kernels ----
 
@@ -773,65 +713,12 @@ trait Plain<T> {
     unsafe fn run(n: usize, out: *mut u8, operands: &Operands);
 }
 
-/// # Safety
-/// As for [`Kernel`].
-unsafe fn plain_baseline<P: Plain<T>, T>(
-    n: usize,
-    out: *mut u8,
-    a: *const u8,
-    b: *const u8,
-    c: *const u8,
-    d: *const u8,
-) {
-    // SAFETY: the caller's promise.
-    unsafe { P::run(n, out, &[a, b, c, d]) }
-}
-
-/// # Safety
-/// As for [`Kernel`].
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn plain_v3<P: Plain<T>, T>(
-    n: usize,
-    out: *mut u8,
-    a: *const u8,
-    b: *const u8,
-    c: *const u8,
-    d: *const u8,
-) {
-    // SAFETY: the caller's promise.
-    unsafe { P::run(n, out, &[a, b, c, d]) }
-}
-
-/// # Safety
-/// As for [`Kernel`].
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
-unsafe fn plain_v4<P: Plain<T>, T>(
-    n: usize,
-    out: *mut u8,
-    a: *const u8,
-    b: *const u8,
-    c: *const u8,
-    d: *const u8,
-) {
-    // SAFETY: the caller's promise.
-    unsafe { P::run(n, out, &[a, b, c, d]) }
-}
+by_level!(plain_at: Plain<T>, plain_baseline, plain_v3, plain_v4);
 
 /// The functions for all levels.
 const fn plain<P: Plain<T>, T>() -> [Kernel; Level::ALL.len()] {
-    [
-        plain_baseline::<P, T>,
-        #[cfg(target_arch = "x86_64")]
-        plain_v3::<P, T>,
-        #[cfg(target_arch = "x86_64")]
-        plain_v4::<P, T>,
-        #[cfg(not(target_arch = "x86_64"))]
-        plain_baseline::<P, T>,
-        #[cfg(not(target_arch = "x86_64"))]
-        plain_baseline::<P, T>,
-    ]
+    let (v3, v4) = (plain_at::<P, T>(Level::V3), plain_at::<P, T>(Level::V4));
+    [plain_at::<P, T>(Level::Baseline), v3, v4]
 }
 
 type Levels = [Kernel; Level::ALL.len()];
@@ -1060,7 +947,7 @@ pub(crate) struct FloatKernels {
     rows: [Kernel; 5],
     arg: [Slabs; 2],
     find_rows: Kernel,
-    arg_columns: Kernel,
+    find_columns: Kernel,
     /// What the exponentials' kernels are made of, beside those above: with other operands of as many
     /// elements, and of one.
     spread: Kernel,
@@ -1131,16 +1018,16 @@ const fn table<T: Float>(level: Level) -> FloatKernels {
         ],
         arg: [
             Slabs {
-                rows: made::<Arg<true, false>, T>(level),
-                columns: made::<Arg<true, true>, T>(level),
+                rows: made::<ArgRows<true>, T>(level),
+                columns: made::<ArgColumns<true>, T>(level),
             },
             Slabs {
-                rows: made::<Arg<false, false>, T>(level),
-                columns: made::<Arg<false, true>, T>(level),
+                rows: made::<ArgRows<false>, T>(level),
+                columns: made::<ArgColumns<false>, T>(level),
             },
         ],
         find_rows: at::<FindRows, T>(level),
-        arg_columns: at::<ArgColumns, T>(level),
+        find_columns: at::<FindColumns, T>(level),
         spread: plain::<SpreadRows, T::Bits>()[level as usize],
         exp_of_difference: [
             at::<ExpOfDifference<false>, T>(level),

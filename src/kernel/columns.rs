@@ -9,8 +9,8 @@
 
 use std::ops::{BitAnd, BitOr, BitXor, Not};
 
-use super::rows::{Fold, STRIDE, Sign, better, beyond};
-use super::{Body, Float, Kernel, Operands, result};
+use super::rows::{Fold, STRIDE, better, beyond};
+use super::{Body, Float, FloatKernels, Kernel, Made, Operands, result};
 use crate::lane::Lanes;
 
 /// Calls a kernel of columns.
@@ -135,11 +135,47 @@ impl Bits for u64 {
 /// Lines whose numbers every type holds exactly.
 const COUNTED: usize = 1 << 20;
 
+/// With which sign elements are taken.
+#[derive(Clone, Copy)]
+struct Sign<T: Float>(T::Bits);
+
+impl<T: Float> Sign<T> {
+    const PLUS: usize = 0;
+    const MINUS: usize = 1;
+
+    #[inline(always)]
+    fn new(sign: usize) -> Self {
+        Self(if sign == Self::MINUS { T::from_f64(-0.0).bits() } else { T::Bits::of(0) })
+    }
+
+    #[inline(always)]
+    fn of(self, x: T) -> T {
+        T::from_bits(x.bits() ^ self.0)
+    }
+}
+
+/// In which line the first extreme of a column is, as i64; the first NaN if there is one.
+pub(super) struct ArgColumns<const MAX: bool>;
+
+impl<T: Float, const MAX: bool> Made<T> for ArgColumns<MAX> {
+    unsafe fn run(kernels: &FloatKernels, n: usize, out: *mut u8, operands: &Operands) {
+        let sign = if MAX { Sign::<T>::PLUS } else { Sign::<T>::MINUS };
+        let [x, ..] = *operands;
+        // SAFETY: the caller's promise, as the module states it; the kernel wants the sign beside the
+        // lengths.
+        unsafe {
+            let [lines, stride] = operands[3].cast::<[usize; 2]>().read();
+            let lengths = [lines, stride, sign];
+            (kernels.find_columns)(n, out, x, x, x, lengths.as_ptr().cast());
+        }
+    }
+}
+
 /// In which line the first of a column's largest elements is, as i64; the first NaN if there is one.
 /// A third number behind the two lengths tells with what sign elements are taken: with the other one, the smallest are sought.
-pub(super) struct ArgColumns;
+pub(super) struct FindColumns;
 
-impl<T: Float> Body<T> for ArgColumns {
+impl<T: Float> Body<T> for FindColumns {
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, as the module states it, with one i64 a column.

@@ -483,42 +483,12 @@ impl<T: Float> Body<T> for FindRows {
     }
 }
 
-/// With which sign elements are taken.
-#[derive(Clone, Copy)]
-pub(super) struct Sign<T: Float>(T::Bits);
+/// Where the first extreme of a row is, as i64; the first NaN if there is one.
+pub(super) struct ArgRows<const MAX: bool>;
 
-impl<T: Float> Sign<T> {
-    pub(super) const PLUS: usize = 0;
-    pub(super) const MINUS: usize = 1;
-
-    #[inline(always)]
-    pub(super) fn new(sign: usize) -> Self {
-        Self(if sign == Self::MINUS { T::from_f64(-0.0).bits() } else { T::Bits::of(0) })
-    }
-
-    #[inline(always)]
-    pub(super) fn of(self, x: T) -> T {
-        T::from_bits(x.bits() ^ self.0)
-    }
-}
-
-/// Where the first extreme of a row (or a column) is, as i64; the first NaN if there is one.
-pub(super) struct Arg<const MAX: bool, const COLUMNS: bool>;
-
-impl<T: Float, const MAX: bool, const COLUMNS: bool> Made<T> for Arg<MAX, COLUMNS> {
+impl<T: Float, const MAX: bool> Made<T> for ArgRows<MAX> {
     unsafe fn run(kernels: &FloatKernels, n: usize, out: *mut u8, operands: &Operands) {
         let [x, ..] = *operands;
-        if COLUMNS {
-            let sign = if MAX { Sign::<T>::PLUS } else { Sign::<T>::MINUS };
-            // SAFETY: the caller's promise, as the module of columns states it; the kernel wants the
-            // sign beside the lengths.
-            unsafe {
-                let [lines, stride] = operands[3].cast::<[usize; 2]>().read();
-                let lengths = [lines, stride, sign];
-                (kernels.arg_columns)(n, out, x, x, x, lengths.as_ptr().cast());
-            }
-            return;
-        }
         const AT_ONCE: usize = 256;
         let mut best = Scratch::<AT_ONCE>::new();
         // SAFETY: written by the first kernel.

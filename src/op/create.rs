@@ -206,9 +206,9 @@ impl Core {
         self.need_number(what, dtype, stop)?;
         let id = self.new_leaf(what, dtype, &[count])?;
         let gaps = (count.max(2) - 1) as f64;
-        // (Their difference may be beyond the largest number.)
-        let step = stop / gaps - start / gaps;
-        let step = if (stop - start).is_finite() { (stop - start) / gaps } else { step };
+        let whole = stop - start;
+        // (The difference may be beyond the largest number.)
+        let step = if whole.is_finite() { whole / gaps } else { stop / gaps - start / gaps };
         with_dtype!(dtype, T => self.fill_leaf(id, |i| {
             let low = i < count.div_ceil(2);
             let x = if low { start + step * i as f64 } else { stop - step * (count - 1 - i) as f64 };

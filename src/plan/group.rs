@@ -454,8 +454,8 @@ impl Planner {
     }
 
     /// Plans the computation of the roots, and of the results, which were looked at last: the values of
-    /// their second nodes, in fresh buffers. Nodes from `temporaries` on are needed only inside of this plan. The pool's
-    /// books are right, apart from the plan.
+    /// their second nodes, in fresh buffers. Nodes from `temporaries` on are needed only inside of this
+    /// plan. The pool's books are right, apart from the plan.
     pub(crate) fn plan(
         &mut self,
         core: &mut Core,
