@@ -15,6 +15,7 @@ use std::ptr::{self, NonNull};
 use bumpalo::Bump;
 
 use crate::arena::{OutOfMemory, TryPush};
+use crate::host::{HUGE, advise_huge};
 
 /// Every buffer starts at a multiple of this: a cache line, and the widest vector register.
 pub(crate) const ALIGN: usize = 64;
@@ -26,9 +27,7 @@ const SLAB_LIMIT: usize = 2048;
 const FIRST_SLAB: usize = 2048;
 const SLAB: usize = 64 * 1024;
 
-/// From this size on a buffer is made of huge pages where the system has them: a walk over 4 KiB
-/// pages misses the table of addresses at every page, and faults at each when they are new.
-const HUGE: usize = 4 << 20;
+/// What buffers of huge pages are aligned for.
 const HUGE_PAGE: usize = 2 << 20;
 
 /// Buffers of huge pages begin a few cache lines apart from one another: otherwise the same element
@@ -305,9 +304,7 @@ impl Pool {
         self.taken.try_reserve(1).map_err(|_| OutOfMemory)?;
         // SAFETY: the layout has a non-zero size (class sizes start at 64).
         let memory = NonNull::new(unsafe { alloc(layout) }).ok_or(OutOfMemory)?;
-        if bytes >= HUGE {
-            advise_huge(memory, size);
-        }
+        advise_huge(memory, size);
         // SAFETY: the colour is inside what was added to the size.
         let start = unsafe { memory.add(colour) };
         self.taken.push_within(Taken { start, memory, layout, bytes });
@@ -315,17 +312,6 @@ impl Pool {
         self.share();
         Ok(start)
     }
-}
-
-/// Asks for huge pages. It is advice: nothing depends on whether it is followed.
-fn advise_huge(memory: NonNull<u8>, size: usize) {
-    #[cfg(target_os = "linux")]
-    // SAFETY: whole pages inside of memory that is ours; the advice changes no content.
-    unsafe {
-        libc::madvise(memory.as_ptr().cast(), size / 4096 * 4096, libc::MADV_HUGEPAGE);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (memory, size);
 }
 
 impl Drop for Pool {

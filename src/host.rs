@@ -4,6 +4,7 @@
 //! Threads are POSIX's, and the standard library's only where there are no others: what it allocates
 //! for a thread would end the process where there is no memory.
 
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 #[cfg(unix)]
@@ -53,6 +54,30 @@ pub(crate) fn cores() -> usize {
         }
         count => count,
     }
+}
+
+/// From this size on memory is made of huge pages where the system has them: a walk over 4 KiB pages
+/// misses the table of addresses at every page, and faults at each when they are new.
+pub(crate) const HUGE: usize = 4 << 20;
+
+/// Asks for huge pages where there is as much memory. It is advice: nothing depends on whether it is
+/// followed.
+pub(crate) fn advise_huge(memory: NonNull<u8>, size: usize) {
+    if size < HUGE {
+        return;
+    }
+    #[cfg(target_os = "linux")]
+    {
+        const PAGE: usize = 4096;
+        let first = memory.as_ptr().align_offset(PAGE);
+        // SAFETY: whole pages inside of memory that is the caller's; the advice changes no content.
+        unsafe {
+            let first_page = memory.as_ptr().add(first).cast();
+            libc::madvise(first_page, (size - first) / PAGE * PAGE, libc::MADV_HUGEPAGE);
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = memory;
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -16,11 +16,30 @@ pub(super) struct Cursor {
     at: isize,
     /// Of copies of which element the register is full since it was last brought, and of how many.
     full: (isize, usize),
+    again: Again,
+}
+
+/// What a register holds of a layout that begins again and again: it is filled once, and each tile is
+/// a window of it.
+#[derive(Clone, Copy, Default)]
+struct Again {
+    /// Elements after which it begins again; 0 if the register has no room for that.
+    period: usize,
+    /// Where in the register the next tile begins, and how many elements are there.
+    next: usize,
+    count: usize,
 }
 
 impl Cursor {
     pub(super) fn new(layout: &Layout) -> Self {
-        Self { layout: layout.merged(), index: [0; MAX_RANK], at: 0, full: (0, 0) }
+        let (layout, index, again) = (layout.merged(), [0; MAX_RANK], Again::default());
+        Self { layout, index, at: 0, full: (0, 0), again }
+    }
+
+    /// Of a layout that begins again after `period` elements, if that is not 0: registers have room for
+    /// as many more than are brought at a time.
+    pub(super) fn periodic(layout: &Layout, period: usize) -> Self {
+        Self { again: Again { period, ..Again::default() }, ..Self::new(layout) }
     }
 
     /// Goes to the element of this number.
@@ -111,6 +130,10 @@ impl Cursor {
         register: *mut u8,
         n: usize,
     ) -> *mut u8 {
+        if self.again.period > 0 {
+            // SAFETY: the caller's promise.
+            return unsafe { self.bring_again(size, from, register, n) };
+        }
         let on_one_line = self.layout.dims().len().checked_sub(1).filter(|&last| {
             let left = self.layout.dims()[last] - self.index[last];
             n <= left
@@ -136,6 +159,38 @@ impl Cursor {
             }
         }
         register
+    }
+
+    /// `bring` for what begins again.
+    ///
+    /// # Safety
+    /// As for `bring`.
+    unsafe fn bring_again(
+        &mut self,
+        size: usize,
+        from: *const u8,
+        register: *mut u8,
+        n: usize,
+    ) -> *mut u8 {
+        let Again { period, next, mut count } = self.again;
+        let end = next + n;
+        // SAFETY: the register has room for `period + n` elements, and `next < period`. What is
+        // gathered lies at or before the last element that is asked for.
+        unsafe {
+            if count < end.min(period) {
+                let more = end.min(period) - count;
+                self.gather(size, from, register.add(count * size), more);
+                count += more;
+            }
+            while count < end {
+                let more = period.min(end - count);
+                let from = register.add((count - period) * size);
+                std::ptr::copy_nonoverlapping(from, register.add(count * size), more * size);
+                count += more;
+            }
+            self.again = Again { period, next: end % period, count };
+            register.add(next * size)
+        }
     }
 
     /// # Safety
@@ -242,18 +297,32 @@ impl Block {
         // SAFETY: the caller's promise; each line has `run` elements.
         unsafe {
             match (stride, run) {
-                (0, 2..4) => self.each_line(from, to, |from, to| fill::<T, 2>(from, to, run)),
-                (0, 4..8) => self.each_line(from, to, |from, to| fill::<T, 4>(from, to, run)),
-                (0, 8..16) => self.each_line(from, to, |from, to| fill::<T, 8>(from, to, run)),
+                (0, 2) => self.each_line(from, to, |from, to| fill::<T, 2>(from, to)),
+                (0, 3) => self.each_line(from, to, |from, to| fill::<T, 3>(from, to)),
+                (0, 4) => self.each_line(from, to, |from, to| fill::<T, 4>(from, to)),
+                (0, 5..8) => self.each_line(from, to, |from, to| {
+                    fill::<T, 4>(from, to);
+                    fill::<T, 4>(from, to.add(run - 4));
+                }),
+                (0, 8..16) => self.each_line(from, to, |from, to| {
+                    fill::<T, 8>(from, to);
+                    fill::<T, 8>(from, to.add(run - 8));
+                }),
                 (0, _) => self.each_line(from, to, |from, to| {
                     // Read once: the compiler cannot know that writing does not change it.
                     let value = MaybeUninit::new(from.read());
                     uninit::<T>(to.cast(), run).fill(value);
                 }),
-                (1, 2..4) => self.each_line(from, to, |from, to| copy::<T, 2>(from, to, run)),
-                (1, 4..8) => self.each_line(from, to, |from, to| copy::<T, 4>(from, to, run)),
-                (1, 8..16) => self.each_line(from, to, |from, to| copy::<T, 8>(from, to, run)),
-                (1, 16..32) => self.each_line(from, to, |from, to| copy::<T, 16>(from, to, run)),
+                (1, 2) => self.each_line(from, to, |from, to| copy::<T, 2>(from, to)),
+                (1, 3) => self.each_line(from, to, |from, to| copy::<T, 3>(from, to)),
+                (1, 4) => self.each_line(from, to, |from, to| copy::<T, 4>(from, to)),
+                (1, 5..8) => self.each_line(from, to, |from, to| copy_two::<T, 4>(from, to, run)),
+                (1, 8) => self.each_line(from, to, |from, to| copy::<T, 8>(from, to)),
+                (1, 9..16) => self.each_line(from, to, |from, to| copy_two::<T, 8>(from, to, run)),
+                (1, 16) => self.each_line(from, to, |from, to| copy::<T, 16>(from, to)),
+                (1, 17..32) => self.each_line(from, to, |from, to| {
+                    copy_two::<T, 16>(from, to, run);
+                }),
                 (1, _) => self.each_line(from, to, |from, to| {
                     std::ptr::copy_nonoverlapping(from, to, run);
                 }),
@@ -303,31 +372,41 @@ impl Block {
     }
 }
 
+/// Copies `N` elements. (Of a number that is known, this is a few moves.)
+///
+/// # Safety
+/// As for [`Block::copy`], of these elements.
+#[inline(always)]
+unsafe fn copy<T: Copy, const N: usize>(from: *const T, to: *mut T) {
+    // SAFETY: the caller's promise.
+    unsafe { std::ptr::copy_nonoverlapping(from, to, N) };
+}
+
 /// Copies `n` elements, from `W` to twice as many: in two pieces, which may overlap.
 ///
 /// # Safety
 /// As for [`Block::copy`], of these elements.
 #[inline(always)]
-pub(super) unsafe fn copy<T: Copy, const W: usize>(from: *const T, to: *mut T, n: usize) {
+pub(super) unsafe fn copy_two<T: Copy, const W: usize>(from: *const T, to: *mut T, n: usize) {
     // SAFETY: the caller's promise.
     unsafe {
-        let (first, last) = (from.cast::<[T; W]>().read(), from.add(n - W).cast::<[T; W]>().read());
-        to.cast::<[T; W]>().write(first);
-        to.add(n - W).cast::<[T; W]>().write(last);
+        copy::<T, W>(from, to);
+        copy::<T, W>(from.add(n - W), to.add(n - W));
     }
 }
 
-/// Repeats an element `n` times, in the same way.
+/// Repeats an element `N` times.
 ///
 /// # Safety
-/// As for [`copy`].
+/// As for [`Block::copy`].
 #[inline(always)]
-unsafe fn fill<T: Copy, const W: usize>(from: *const T, to: *mut T, n: usize) {
+unsafe fn fill<T: Copy, const N: usize>(from: *const T, to: *mut T) {
     // SAFETY: the caller's promise.
     unsafe {
-        let all = [from.read(); W];
-        to.cast::<[T; W]>().write(all);
-        to.add(n - W).cast::<[T; W]>().write(all);
+        let value = from.read();
+        for k in 0..N {
+            to.add(k).write(value);
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Direct {
     met: [u64; MET],
     /// What is to be computed.
     order: Vec<NodeId>,
+    /// Operands of a node that is computed by a plan of its own.
+    operands: Vec<NodeId>,
     /// Room for a tile of each operand.
     tiles: Vec<u64>,
     /// The plan of one node.
@@ -56,6 +58,7 @@ impl Direct {
         Self {
             met: [0; MET],
             order: Vec::new(),
+            operands: Vec::new(),
             tiles: Vec::new(),
             plan: Plan::default(),
             #[cfg(test)]
@@ -65,19 +68,20 @@ impl Direct {
 
     /// Bytes of memory that it holds.
     pub(super) fn bytes(&self) -> usize {
-        self.order.bytes() + self.tiles.bytes() + self.plan.bytes()
+        self.order.bytes() + self.operands.bytes() + self.tiles.bytes() + self.plan.bytes()
     }
 
     /// Gives its memory back.
     pub(super) fn forget(&mut self) {
         self.order = Vec::new();
+        self.operands = Vec::new();
         self.tiles = Vec::new();
         self.plan = Plan::default();
     }
 }
 
 /// Why a node was not computed.
-enum Stop {
+pub(super) enum Stop {
     OutOfMemory,
     /// It was told.
     Failed,
@@ -102,20 +106,45 @@ impl Engine {
         if !self.fuses() || !self.is_direct(core, key).unwrap_or(false) {
             return Ok(false);
         }
+        match self.compute_all(core) {
+            Ok(()) => Ok(true),
+            Err(Stop::Failed) => Err(Fail),
+            Err(Stop::OutOfMemory) => self.let_go(core, roots, results).map(|()| false),
+        }
+    }
+
+    /// Computes what the planner has found to be needed, if that is small; says whether it did. All
+    /// values stay.
+    pub(super) fn all_directly(&mut self, core: &mut Core) -> Maybe<bool> {
+        if !self.list_needed(core).unwrap_or(false) {
+            return Ok(false);
+        }
+        match self.compute_all(core) {
+            Ok(()) => Ok(true),
+            Err(Stop::Failed) => Err(Fail),
+            Err(Stop::OutOfMemory) => {
+                self.direct.order.iter().for_each(|&id| core.let_go(id));
+                Ok(false)
+            }
+        }
+    }
+
+    /// Computes the nodes that were listed.
+    fn compute_all(&mut self, core: &mut Core) -> Result<(), Stop> {
         let began = self.now();
         let _scope = Scope::enter(core.subnormals());
         for place in 0..self.direct.order.len() {
             core.fail_point.pass();
             let id = self.direct.order[place];
-            match self.compute(core, id) {
-                Ok(()) => core.state_mut(id).ready = true,
-                Err(Stop::Failed) => return Err(Fail),
-                Err(Stop::OutOfMemory) => {
-                    return self.let_go(core, roots, results).map(|()| false);
-                }
-            }
+            self.compute(core, id, None)?;
+            core.state_mut(id).ready = true;
         }
-        let nodes = self.direct.order.len();
+        self.note_direct(began, self.direct.order.len());
+        Ok(())
+    }
+
+    /// Notes that so many nodes were computed without a plan.
+    pub(super) fn note_direct(&mut self, began: u64, nodes: usize) {
         #[cfg(test)]
         {
             self.nodes_run += nodes;
@@ -124,7 +153,6 @@ impl Engine {
             profile.ran_directly(began, nodes);
         }
         self.last = Last::Direct(nodes);
-        Ok(true)
     }
 
     /// Gives back what was computed: a plan takes less memory, and none knows of nodes that a backward
@@ -149,14 +177,7 @@ impl Engine {
         let hash = key.hash ^ u64::from(key.is_backward);
         let met = &mut self.direct.met[(hash >> 32) as usize % MET];
         let is_known = std::mem::replace(met, hash) == hash;
-        let order = &mut self.direct.order;
-        order.clear();
-        let mut elements = 0usize;
-        for id in self.planner.needed() {
-            elements = elements.saturating_add(elements_of(core, id));
-            order.try_push(id)?;
-        }
-        let is_small = elements <= SMALL * order.len();
+        let is_small = self.list_needed(core)?;
         if is_small {
             // Lists of the walk and the recorded gradients count, too.
             self.count(core);
@@ -177,7 +198,26 @@ impl Engine {
         Ok(is_small)
     }
 
-    fn compute(&mut self, core: &mut Core, id: NodeId) -> Result<(), Stop> {
+    /// Lists the nodes that are needed; whether they are small.
+    fn list_needed(&mut self, core: &Core) -> Result<bool, OutOfMemory> {
+        let order = &mut self.direct.order;
+        order.clear();
+        let mut elements = 0usize;
+        for id in self.planner.needed() {
+            elements = elements.saturating_add(elements_of(core, id));
+            order.try_push(id)?;
+        }
+        Ok(elements <= SMALL * order.len())
+    }
+
+    /// Computes a node whose operands are right. If its buffer has the value for what they were at the
+    /// clock `since`, only what has changed after that need be done again.
+    pub(super) fn compute(
+        &mut self,
+        core: &mut Core,
+        id: NodeId,
+        since: Option<u64>,
+    ) -> Result<(), Stop> {
         let node = *core.node(id);
         match node.op {
             Op::Map(_) | Op::Pull(..) | Op::Compare(_) | Op::Where | Op::Cast => {
@@ -195,6 +235,10 @@ impl Engine {
                 let out = core.make_room(id)?.as_ptr();
                 view(core, id, &node, out);
             }
+            Op::Concat => {
+                let out = core.make_room(id)?.as_ptr();
+                concat(core, id, since, out);
+            }
             Op::Reduce(reduction) => match rows_of(core, &node) {
                 Some(row) => {
                     let out = core.make_room(id)?.as_ptr();
@@ -209,6 +253,15 @@ impl Engine {
 
     /// By a plan of this node alone.
     fn compute_by_plan(&mut self, core: &mut Core, id: NodeId) -> Result<(), Stop> {
+        // They are right, so that nobody has to look below them.
+        let operands = &mut self.direct.operands;
+        operands.clear();
+        for operand in core.operands(id) {
+            operands.try_push(operand)?;
+        }
+        for &operand in &*operands {
+            core.state_mut(operand).checked = core.clock;
+        }
         let mut plan = std::mem::take(&mut self.direct.plan);
         let done = if can_be_alone(core, core.node(id)) {
             plan.of_single(core, id)
@@ -439,5 +492,36 @@ fn view(core: &Core, id: NodeId, node: &Node, out: *mut u8) {
         }
         // SAFETY: the same elements in the same order.
         None => unsafe { std::ptr::copy_nonoverlapping(from, out, node.len * size) },
+    }
+}
+
+/// Copies the operands of a concatenation to `out`: if there is a value as of `since`, those that were
+/// changed after that.
+fn concat(core: &Core, id: NodeId, since: Option<u64>, out: *mut u8) {
+    let node = core.node(id);
+    if node.len == 0 {
+        return;
+    }
+    let (dims, axis) = (core.dims(node.shape), core.list(node.list)[0] as usize);
+    let lines = dims[..axis].iter().product::<usize>();
+    let line = node.len / lines * node.dtype.size();
+    let mut start = 0;
+    for operand in core.operands(id) {
+        let len = core.node(operand).len / lines * node.dtype.size();
+        if len > 0 && since.is_none_or(|since| core.state(operand).changed > since) {
+            let from = values(core, operand);
+            for k in 0..lines {
+                // SAFETY: the operand has as many lines of `len` bytes, and the result has room for
+                // them from `start` on in each of its own.
+                unsafe {
+                    std::ptr::copy_nonoverlapping(
+                        from.add(k * len),
+                        out.add(k * line + start),
+                        len,
+                    );
+                }
+            }
+        }
+        start += len;
     }
 }

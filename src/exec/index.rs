@@ -3,7 +3,7 @@
 use std::fmt;
 use std::mem::MaybeUninit;
 
-use super::copy::copy as copy_line;
+use super::copy::copy_two;
 use super::{Run, uninit, zero};
 use crate::dtype::{Element, with_bits, with_float};
 use crate::kernel::Total;
@@ -80,19 +80,13 @@ unsafe fn select<T: Copy>(inner: usize, index: &[i64], from: *const T, out: *mut
         match inner {
             1 => each_slice(1, index, from, out, |from, out| out.write(from.read())),
             2..4 => {
-                each_slice(inner, index, from, out, |from, out| {
-                    copy_line::<T, 2>(from, out, inner)
-                });
+                each_slice(inner, index, from, out, |from, out| copy_two::<T, 2>(from, out, inner));
             }
             4..8 => {
-                each_slice(inner, index, from, out, |from, out| {
-                    copy_line::<T, 4>(from, out, inner)
-                });
+                each_slice(inner, index, from, out, |from, out| copy_two::<T, 4>(from, out, inner));
             }
             8..16 => {
-                each_slice(inner, index, from, out, |from, out| {
-                    copy_line::<T, 8>(from, out, inner)
-                });
+                each_slice(inner, index, from, out, |from, out| copy_two::<T, 8>(from, out, inner));
             }
             _ => each_slice(inner, index, from, out, |from, out| {
                 std::ptr::copy_nonoverlapping(from, out, inner);

@@ -8,6 +8,7 @@ mod assemble;
 mod axis;
 mod copy;
 mod direct;
+mod follow;
 mod index;
 mod join;
 mod matmul;
@@ -34,6 +35,7 @@ use crate::node::Op;
 use crate::plan::{DatumId, Place, Plan, Planner, Program, Single, Step, Viewed, Work, is_fresh};
 use crate::shape::Layout;
 use direct::Direct;
+use follow::Follow;
 use index::Outside;
 pub(crate) use profile::Profile;
 pub(crate) use team::shutdown;
@@ -60,6 +62,9 @@ struct Kept {
     sources: Vec<NodeId>,
     /// How often they were found not to be right, one time after the other.
     misses: u32,
+    /// How often it was run one time after the other for the same nodes, as their tag says.
+    runs: u32,
+    tag: u32,
     /// When it was last used.
     used: u64,
     /// Of the plan.
@@ -104,6 +109,7 @@ impl fmt::Display for OneByOne {
 pub(crate) struct Engine {
     planner: Planner,
     direct: Direct,
+    follow: Follow,
     kept: Vec<Kept>,
     last: Last,
     uses: u64,
@@ -133,6 +139,7 @@ impl Engine {
         Self {
             planner: Planner::new(level),
             direct: Direct::new(),
+            follow: Follow::default(),
             kept: Vec::new(),
             last: Last::Nothing,
             uses: 0,
@@ -164,6 +171,7 @@ impl Engine {
     /// Whether to fuse operations, which changes no number.
     pub(crate) fn set_fusion(&mut self, on: bool) {
         self.planner.set_single(!on);
+        self.follow = Follow::default();
         self.kept.clear();
         self.last = Last::Nothing;
     }
@@ -227,9 +235,15 @@ impl Engine {
         if is_fresh(core, root) {
             return Ok(());
         }
+        if self.follow(core, root)? {
+            return Ok(());
+        }
         let hash = core.structure(root, u64::from(root.0));
         let key = Key { hash, is_backward: false };
         if let Some(place) = self.find(core, key)? {
+            if self.begin_to_follow(core, root, place)? {
+                return Ok(());
+            }
             return self.run(core, place);
         }
         let began = self.now();
@@ -332,6 +346,7 @@ impl Engine {
         let lists = [self.bases.bytes(), self.versions.bytes(), self.random.bytes()];
         let results = self.results.bytes()
             + self.direct.bytes()
+            + self.follow.bytes()
             + self.profile.as_ref().map_or(0, Profile::bytes);
         let outer = self.kept.bytes() + self.workspaces.bytes() + core.walk_scratch.bytes();
         let inner = kept.chain(workspaces).chain(lists).sum::<usize>();
@@ -351,6 +366,7 @@ impl Engine {
     pub(crate) fn spare(&mut self, core: &mut Core, place: Option<usize>) {
         self.planner.forget();
         self.direct.forget();
+        self.follow = Follow::default();
         for (other, kept) in self.kept.iter_mut().enumerate() {
             if Some(other) != place {
                 *kept = Kept::default();
@@ -456,7 +472,7 @@ impl Engine {
         kept.bytes = plan.bytes();
         kept.plan = plan;
         kept.sources.clear();
-        kept.misses = 0;
+        (kept.misses, kept.runs) = (0, 0);
         planned?;
         // What is right already is no step's business, but only as long as it is right.
         for &root in roots.iter().filter(|&&root| core.state(root).ready) {

@@ -214,7 +214,8 @@ impl Run<'_> {
                 let register = workspace.slots[instr.out as usize];
                 match instr.code {
                     Code::Gather => {
-                        let mut cursor = Cursor::new(&self.plan.gathers[arg].layout);
+                        let gather = &self.plan.gathers[arg];
+                        let mut cursor = Cursor::periodic(&gather.layout, gather.period);
                         cursor.seek(first);
                         workspace.cursors[arg - program.gathers.first as usize] =
                             (register, cursor);
@@ -447,7 +448,7 @@ impl Run<'_> {
         // The node's own stream, with another key in each replay since the seed was set.
         let key = self.seed ^ self.replay.rotate_left(32);
         let stream = Stream::new(key, self.random[mask as usize]);
-        Draws { stream, start: start as u64, p }.mask(out, self.level);
+        Draws { stream, start: start as u64, p, level: self.level }.mask(out);
     }
 
     // ---- sinks ----

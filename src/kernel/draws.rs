@@ -10,23 +10,24 @@ pub(crate) struct Draws {
     pub(crate) start: u64,
     /// Of a mask: with which probability an element is dropped.
     pub(crate) p: f64,
+    pub(crate) level: Level,
 }
 
 impl Draws {
     /// Calls the kernel of masks: each of `out` is 0 with probability `p`, else 1 / (1 - p).
-    pub(crate) fn mask<T: Element>(&self, out: &mut [std::mem::MaybeUninit<T>], level: Level) {
+    pub(crate) fn mask<T: Element>(&self, out: &mut [std::mem::MaybeUninit<T>]) {
         static MASKS: [Levels; 2] = [plain::<Mask, f32>(), plain::<Mask, f64>()];
-        let kernel = MASKS[usize::from(T::DTYPE == DType::F64)][level as usize];
+        let kernel = MASKS[usize::from(T::DTYPE == DType::F64)][self.level as usize];
         let draws: *const u8 = std::ptr::from_ref(self).cast();
         // SAFETY: as many elements of the type, and what the kernel reads.
         unsafe { kernel(out.len(), out.as_mut_ptr().cast(), draws, draws, draws, draws) };
     }
 
     /// Writes numbers in [0, 1).
-    pub(crate) fn uniform(&self, out: &mut [f64], level: Level) {
+    pub(crate) fn uniform(&self, out: &mut [f64]) {
         static UNIFORM: Levels = plain::<Uniform, f64>();
         let draws: *const u8 = std::ptr::from_ref(self).cast();
-        let kernel = UNIFORM[level as usize];
+        let kernel = UNIFORM[self.level as usize];
         // SAFETY: as above.
         unsafe { kernel(out.len(), out.as_mut_ptr().cast(), draws, draws, draws, draws) };
     }
@@ -37,7 +38,7 @@ impl Draws {
         let (mut pair, mut skipped) = (self.start / 2, (self.start % 2) as usize);
         let mut done = 0;
         while done < out.len() {
-            let words = self.stream.words_block(pair);
+            let words = self.stream.words_block(pair, self.level);
             let count = (2 * BLOCK - skipped).min(out.len() - done);
             let to = &mut out[done..done + count];
             if let Ok(to) = <&mut [T; 2 * BLOCK]>::try_from(&mut *to) {

@@ -247,7 +247,7 @@ impl Core {
             let (mut pair, mut block, level) = ([0.0; 2], [0.0; DRAWN], Level::current());
             self.fill_leaf(id, |i| {
                 if i % DRAWN == 0 {
-                    Draws { stream, start: i as u64, p: 0.0 }.uniform(&mut block, level);
+                    Draws { stream, start: i as u64, p: 0.0, level }.uniform(&mut block);
                 }
                 if i % 2 == 0 {
                     pair = draw([block[i % DRAWN], block[i % DRAWN + 1]]);

@@ -68,8 +68,8 @@ pub(super) enum Kind {
     },
     /// A register with one number everywhere, from before the first tile on.
     Filled(Grain),
-    /// A register of its own.
-    Fixed(Grain),
+    /// A register of its own, with room for so many elements more than a tile.
+    Fixed(Grain, usize),
     Register(Grain),
 }
 
@@ -481,18 +481,22 @@ impl Emitter {
         );
         // A gather has a cursor of its own, so one of another instruction is not used again.
         let known = self.brought.iter().rev().take(24).find(|(known, _)| match *known {
-            Brought::Gather(arg) => plan.gathers[arg as usize] == Gather { datum, layout },
+            Brought::Gather(arg) => {
+                let gather = &plan.gathers[arg as usize];
+                gather.datum == datum && gather.layout == layout
+            }
             _ => false,
         });
         if let Some(&(_, value)) = known {
             return Ok(value);
         }
-        let arg = plan.gathers.try_push(Gather { datum, layout })?;
+        let gather = Gather::by_tiles(datum, layout);
+        let arg = plan.gathers.try_push(gather)?;
         let what = Brought::Gather(arg);
         // A slot of its own, since it may come to point into the datum itself.
-        let out = self.value(Kind::Fixed(grain))?;
+        let out = self.value(Kind::Fixed(grain, gather.period))?;
         self.width = self.width.max(dtype.size());
-        self.cost += 200;
+        self.cost += if gather.period > 0 { 0 } else { 200 };
         self.push(Instr { grain, arg, ..instr(Code::Gather, Op::Expand, dtype, out) })?;
         self.brought.try_push((what, out))?;
         Ok(out)
@@ -529,7 +533,7 @@ impl Emitter {
             return Ok(value);
         }
         let arg = plan.pads.try_push(pad)?;
-        let out = self.value(Kind::Fixed(grain))?;
+        let out = self.value(Kind::Fixed(grain, 0))?;
         self.width = self.width.max(dtype.size());
         self.cost += 100;
         self.push(Instr { grain, arg, ..instr(Code::Pad, Op::Embed, dtype, out) })?;
@@ -558,7 +562,7 @@ impl Emitter {
                 let datum = self.datum(core, seen.base, temporaries, plan)?;
                 self.reads(datum)?;
                 let layout = planner.layouts[seen.layout as usize];
-                PieceFrom::Gather(plan.gathers.try_push(Gather { datum, layout })?)
+                PieceFrom::Gather(plan.gathers.try_push(Gather { datum, layout, period: 0 })?)
             };
             plan.pieces.try_push(Piece { start, len, from })?;
             start += len;
@@ -566,7 +570,7 @@ impl Emitter {
         let pieces = Span::since(first, plan.pieces.len());
         let arg = plan.joins.try_push(Join { pieces, line: dims[axis] * inner })?;
         // A slot of its own, as for a gather.
-        let out = self.value(Kind::Fixed(Grain::Element))?;
+        let out = self.value(Kind::Fixed(Grain::Element, 0))?;
         self.width = self.width.max(node.dtype.size());
         self.cost += 100;
         self.push(Instr { arg, ..instr(Code::Join, node.op, node.dtype, out) })?;
@@ -981,12 +985,13 @@ impl Emitter {
             None => draft.unit * chunk.div_ceil(draft.unit),
         };
         let rows = tile.checked_div(draft.row).unwrap_or(0);
-        let bytes = |count: usize| match count * self.width {
+        let width = self.width;
+        let bytes = |count: usize| match count * width {
             small @ 0..=15 => small.next_multiple_of(16).max(16),
             small @ 16..ALIGN => small.next_multiple_of(16),
             large => large.next_multiple_of(ALIGN),
         };
-        let register = [bytes(tile), bytes(rows)];
+        let counts = [tile, rows];
         let first = plan.slots.len();
         for value in &mut self.values {
             if let Kind::Stream { datum, offset, size, grain } = value.kind {
@@ -1008,14 +1013,16 @@ impl Emitter {
         let chains = self.instrs.iter().filter(|instr| instr.code == Code::Chain).count();
         let mut chain = 0u32;
         let mut register_bytes = 0;
-        let mut new_register = |grain: Grain, plan: &mut Plan| -> Result<u32, OutOfMemory> {
+        let mut new_register = |grain: Grain, more: usize, plan: &mut Plan| {
             let slot = plan.slots.try_push(Slot::Register(register_bytes))? - first as u32;
-            register_bytes += register[grain as usize];
-            Ok(slot)
+            register_bytes += bytes(counts[grain as usize] + more);
+            Ok::<_, OutOfMemory>(slot)
         };
         for value in &mut self.values {
-            if let Kind::Fixed(grain) | Kind::Filled(grain) = value.kind {
-                value.slot = new_register(grain, plan)?;
+            match value.kind {
+                Kind::Fixed(grain, more) => value.slot = new_register(grain, more, plan)?,
+                Kind::Filled(grain) => value.slot = new_register(grain, 0, plan)?,
+                _ => {}
             }
         }
         for fill in &mut plan.fills[fills.first as usize..] {
@@ -1138,13 +1145,13 @@ impl Emitter {
         &mut self,
         value: u32,
         plan: &mut Plan,
-        new_register: &mut impl FnMut(Grain, &mut Plan) -> Result<u32, OutOfMemory>,
+        new_register: &mut impl FnMut(Grain, usize, &mut Plan) -> Result<u32, OutOfMemory>,
     ) -> Result<u32, OutOfMemory> {
         let Value { kind, slot, .. } = self.values[value as usize];
         let (Kind::Register(grain), NONE) = (kind, slot) else { return Ok(slot) };
         let slot = match self.free[grain as usize].pop() {
             Some(slot) => slot,
-            None => new_register(grain, plan)?,
+            None => new_register(grain, 0, plan)?,
         };
         self.values[value as usize].slot = slot;
         Ok(slot)

@@ -281,6 +281,23 @@ impl Code {
 pub(crate) struct Gather {
     pub(crate) datum: DatumId,
     pub(crate) layout: Layout,
+    /// Elements after which it begins again, if its register has room for so many more; else 0.
+    pub(crate) period: usize,
+}
+
+/// Elements after which a layout may begin again for a register to hold them beside a tile.
+const PERIOD_MAX: usize = 4 * TILE;
+
+impl Gather {
+    /// One that comes tile by tile into a register of its own.
+    fn by_tiles(datum: DatumId, layout: Layout) -> Self {
+        let merged = layout.merged();
+        let period = match (merged.dims(), merged.strides()) {
+            ([_, inner @ ..], [0, ..]) if !inner.is_empty() => inner.iter().product(),
+            _ => 0,
+        };
+        Self { datum, layout, period: if period <= PERIOD_MAX { period } else { 0 } }
+    }
 }
 
 /// An operand among zeros.

@@ -82,7 +82,7 @@ impl fmt::Display for Plan {
                                     match piece.from {
                                         PieceFrom::Constant(value) => write!(f, " {value}")?,
                                         PieceFrom::Gather(gather) => {
-                                            let Gather { datum, layout } =
+                                            let Gather { datum, layout, .. } =
                                                 &self.gathers[gather as usize];
                                             self.write_viewed(f, *datum, layout)?;
                                         }

@@ -1,0 +1,311 @@
+//! Reading again what a few written leaves have changed.
+//!
+//! A plan that takes nothing for granted computes all that its root depends on, however little was
+//! written. Where one value is read again and again after writes to a few of many leaves, it is cheaper
+//! to go the other way: from the leaves *downstream*, to those who use them, and theirs. For that the
+//! users of every node are listed once, all values are kept, and each read computes what lies
+//! downstream of what was written since, node by node.
+
+use super::Engine;
+use super::direct::Stop;
+use crate::arena::{OutOfMemory, TryPush};
+use crate::error::{Fail, Maybe};
+use crate::fpenv::Scope;
+use crate::graph::Core;
+use crate::id::NodeId;
+use crate::node::Op;
+use crate::visit::Visit;
+
+/// How often a plan is run for the same nodes before it is asked whether little of it was written.
+const RUNS: u32 = 4;
+
+/// So many nodes at least.
+const NODES_MIN: usize = 64;
+
+/// What part of all nodes may be downstream of what was written.
+const SHARE: usize = 4;
+
+const BITS: usize = u64::BITS as usize;
+
+/// What one root depends on, and who uses what of it.
+#[derive(Default)]
+pub(super) struct Follow {
+    /// Nobody, if there are no nodes. The root is the last one.
+    nodes: Vec<NodeId>,
+    /// The tag of the root, which says that it is still the same node.
+    tag: u32,
+    /// By place in `nodes`: where its users begin among `users`; and where the last one's end.
+    first: Vec<u32>,
+    /// Places of nodes, in rising order for each.
+    users: Vec<u32>,
+    /// Places of the leaves.
+    leaves: Vec<u32>,
+    /// A bit for each place, set while it is known to be downstream.
+    marks: Vec<u64>,
+    /// What is to be computed, in order.
+    order: Vec<NodeId>,
+    /// When all nodes were right.
+    clock: u64,
+}
+
+impl Follow {
+    pub(super) fn bytes(&self) -> usize {
+        let lists = [self.first.bytes(), self.users.bytes(), self.leaves.bytes()];
+        lists.iter().sum::<usize>() + self.nodes.bytes() + self.marks.bytes() + self.order.bytes()
+    }
+
+    fn is_of(&self, core: &Core, root: NodeId) -> bool {
+        self.nodes.last() == Some(&root) && core.node(root).tag == self.tag
+    }
+
+    /// Lists what a root depends on, and the users; none if there are too few nodes, or some that change
+    /// by themselves.
+    fn of(core: &Core, root: NodeId) -> Result<Option<Self>, OutOfMemory> {
+        let mut visit = Visit::default();
+        visit.search(core.len(), [root].into_iter(), |_| true, |id| core.operands(id))?;
+        let found = visit.found();
+        let is_random = |&id: &NodeId| core.node(id).op == Op::DropoutMask;
+        if found.len() < NODES_MIN || found.iter().any(is_random) {
+            return Ok(None);
+        }
+        let mut follow = Self { tag: core.node(root).tag, ..Self::default() };
+        follow.nodes.try_room(found.len())?;
+        found.iter().for_each(|&id| follow.nodes.push_within(id));
+        let (nodes, least) = (&follow.nodes, found[0].index());
+        let mut place_of = Vec::new();
+        place_of.try_extend_to(root.index() - least + 1, 0u32)?;
+        // Counted, then added up from the end, then filled backwards: each begins where it should.
+        follow.first.try_extend_to(nodes.len() + 1, 0)?;
+        for (place, &id) in nodes.iter().enumerate() {
+            place_of[id.index() - least] = place as u32;
+            if core.node(id).op == Op::Leaf {
+                follow.leaves.try_push(place as u32)?;
+            }
+            for operand in core.operands(id) {
+                follow.first[place_of[operand.index() - least] as usize] += 1;
+            }
+        }
+        let mut end = 0u32;
+        for first in &mut follow.first {
+            end = end.checked_add(*first).ok_or(OutOfMemory)?;
+            *first = end;
+        }
+        follow.users.try_extend_to(end as usize, 0)?;
+        for (place, &id) in nodes.iter().enumerate().rev() {
+            for operand in core.operands(id) {
+                let first = &mut follow.first[place_of[operand.index() - least] as usize];
+                *first -= 1;
+                follow.users[*first as usize] = place as u32;
+            }
+        }
+        follow.marks.try_extend_to(nodes.len().div_ceil(BITS), 0)?;
+        Ok(Some(follow))
+    }
+
+    fn mark_users(&mut self, place: usize) {
+        let [first, end] = [self.first[place], self.first[place + 1]].map(|at| at as usize);
+        for &user in &self.users[first..end] {
+            self.marks[user as usize / BITS] |= 1 << (user as usize % BITS);
+        }
+    }
+
+    /// Lists what is downstream of the leaves that were written after `clock`; whether that is little.
+    fn find(&mut self, core: &Core, clock: u64) -> Result<bool, OutOfMemory> {
+        for k in 0..self.leaves.len() {
+            let leaf = self.leaves[k] as usize;
+            if core.state(self.nodes[leaf]).changed > clock {
+                self.mark_users(leaf);
+            }
+        }
+        self.order.clear();
+        for word in 0..self.marks.len() {
+            // (Users are in this word or in later ones.)
+            while self.marks[word] != 0 {
+                let bit = self.marks[word].trailing_zeros() as usize;
+                self.marks[word] &= self.marks[word] - 1;
+                let place = word * BITS + bit;
+                self.order.try_push(self.nodes[place])?;
+                self.mark_users(place);
+            }
+        }
+        Ok(self.order.len() * SHARE <= self.nodes.len())
+    }
+}
+
+impl Engine {
+    /// Computes what is downstream of what was written since the root was read last, if that root is
+    /// followed; says whether it did.
+    pub(super) fn follow(&mut self, core: &mut Core, root: NodeId) -> Maybe<bool> {
+        if !self.follow.is_of(core, root) {
+            return Ok(false);
+        }
+        let mut follow = std::mem::take(&mut self.follow);
+        let is_old = core.oldest() > follow.clock;
+        if is_old || !follow.find(core, follow.clock).unwrap_or(false) {
+            return Ok(false); // and is not followed any more
+        }
+        if !self.recompute(core, &follow.order)? {
+            return Ok(false);
+        }
+        follow.clock = core.clock;
+        self.follow = follow;
+        Ok(true)
+    }
+
+    /// Follows the root of a plan that was run often, if little of it was written now, and computes it.
+    pub(super) fn begin_to_follow(
+        &mut self,
+        core: &mut Core,
+        root: NodeId,
+        place: usize,
+    ) -> Maybe<bool> {
+        let kept = &mut self.kept[place];
+        let tag = core.node(root).tag;
+        kept.runs = if kept.tag == tag { kept.runs.saturating_add(1) } else { 0 };
+        kept.tag = tag;
+        if kept.runs != RUNS || !kept.sources.is_empty() {
+            return Ok(false);
+        }
+        if !self.fuses() || core.pool.is_limited() {
+            return Ok(false);
+        }
+        #[cfg(test)]
+        if self.direct.is_off {
+            return Ok(false);
+        }
+        let since = core.state(root).changed;
+        let Ok(Some(mut follow)) = Follow::of(core, root) else { return Ok(false) };
+        if !follow.find(core, since).unwrap_or(false) {
+            return Ok(false);
+        }
+        // This time everything, for the sake of the values.
+        if self.planner.look(core, &[root], &[]).is_err() || !self.all_directly(core)? {
+            return Ok(false);
+        }
+        follow.clock = core.clock;
+        self.follow = follow;
+        Ok(true)
+    }
+
+    /// Computes nodes whose operands are right, in this order. If a value is missing, or there is no
+    /// memory for one, nothing is said of the nodes that are left.
+    fn recompute(&mut self, core: &mut Core, order: &[NodeId]) -> Maybe<bool> {
+        let began = self.now();
+        let _scope = Scope::enter(core.subnormals());
+        for &id in order {
+            core.fail_point.pass();
+            let operands = core.operands(id).map(|operand| core.state(operand));
+            if !operands.clone().all(|state| state.ready) {
+                return Ok(false);
+            }
+            let version = operands.fold(core.oldest(), |newest, state| newest.max(state.changed));
+            let state = core.state_mut(id);
+            let since = state.ready.then_some(state.changed);
+            state.ready = false;
+            match self.compute(core, id, since) {
+                Ok(()) => {}
+                Err(Stop::Failed) => return Err(Fail),
+                Err(Stop::OutOfMemory) => return Ok(false),
+            }
+            let clock = core.clock;
+            let state = core.state_mut(id);
+            (state.changed, state.checked, state.ready) = (version, clock, true);
+        }
+        self.note_direct(began, order.len());
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::random::Stream;
+    use crate::session::Session;
+    use crate::{Graph, Var};
+
+    /// The sum of a function of each of `n` leaves, and the leaves.
+    fn terms(s: &mut Session, n: usize) -> (Vec<crate::graph::Handle>, crate::graph::Handle) {
+        use crate::roll_call::Elem;
+        let leaves: Vec<_> =
+            (0..n).map(|k| s.record(|core| core.leaf("x", &[k as f64], &[1]))).collect();
+        let terms: Vec<_> = leaves.iter().map(|&x| s.map(Elem::Square, x)).collect();
+        let all = s.record_all("concat", terms.into_iter(), |core, terms| core.concat(terms, 0));
+        (leaves, s.record1("sum", all, |core, all| core.sum(all, &[], false)))
+    }
+
+    #[test]
+    fn a_write_costs_what_is_downstream_however_much_there_is_beside_it() {
+        for n in [100, 1_000, 10_000] {
+            let s = &mut Session::new();
+            let (leaves, sum) = terms(s, n);
+            let mut want = (0..n).map(|k| (k * k) as f64).sum::<f64>();
+            for k in 0..20 {
+                s.write(leaves[k], &[k as f64 + 1.0]).unwrap();
+                want += (2 * k + 1) as f64;
+                let before = s.nodes_run();
+                assert_eq!(s.item(sum).unwrap(), want);
+                // The square, the concatenation, the sum (which counts twice if it has a plan of its own).
+                assert!(k < 10 || s.nodes_run() - before <= 4, "write {k} of {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_followed_is_what_is_computed_anew() {
+        for seed in 0..60 {
+            let graphs = [Graph::new(), Graph::new()];
+            // One operation at a time, all of it again after each write.
+            graphs[1].set_fusion(false);
+            let logs = graphs.each_ref().map(|graph| log_of(graph, seed));
+            assert_eq!(logs[0], logs[1], "seed {seed}");
+        }
+    }
+
+    /// What a random program reads while random leaves of it are written.
+    fn log_of(graph: &Graph, seed: u64) -> Vec<u64> {
+        let mut count = 0;
+        let mut draw = |below: usize| {
+            count += 1;
+            (Stream::new(seed, 1).uniform(count)[0] * below as f64) as usize
+        };
+        let leaves: Vec<Var<'_>> =
+            (0..30).map(|k| graph.param(&[0.01 * k as f64, 0.3], &[2])).collect();
+        let mark = graph.mark();
+        let mut log = vec![];
+        for round in 0..2 {
+            let mut nodes = leaves.clone();
+            for _ in 0..120 {
+                let [x, y] = [0, 1].map(|_| nodes[draw(nodes.len())]);
+                nodes.push(match draw(8) {
+                    0 => x + y,
+                    1 => x * y,
+                    2 => x.sin(),
+                    3 => x.tanh() - y,
+                    4 => graph.concat(&[x, y, x], 0).slice(0, 1, 5, 3),
+                    5 => x + y.sum(),
+                    6 => graph.concat(&[x.unsqueeze(1), y.unsqueeze(1)], 1).mean_axes(&[1], false),
+                    _ => x.detach() * 0.5,
+                });
+            }
+            let root = graph.concat(&nodes[30..], 0).tanh().sum();
+            for step in 0..60 {
+                let writes = if step == 30 { 30 } else { 1 + draw(2) };
+                for _ in 0..writes {
+                    let value = draw(1000) as f64 / 500.0 - 1.0;
+                    leaves[draw(30)].write(&[value, 0.5 - value]).unwrap();
+                }
+                match draw(12) {
+                    0 => root.backward().unwrap(),
+                    1 => log.push(nodes[draw(nodes.len())].sum().item().unwrap().to_bits()),
+                    2 => graph.set_flush_subnormals(step % 2 == 0),
+                    3 => log.extend(leaves[0].grad::<f64>().unwrap().map(|g| g[0].to_bits())),
+                    _ => {}
+                }
+                log.push(root.item().unwrap().to_bits());
+            }
+            if round == 0 {
+                graph.rewind(mark).unwrap();
+            }
+        }
+        log
+    }
+}
