@@ -146,6 +146,15 @@ const STATE_BITS: u32 = 6;
 const RECORD_PAGE: usize = 1 << 16;
 const _: () = assert!(512 * size_of::<Node>() + 4096 <= RECORD_PAGE);
 
+/// The leaves that were written last.
+struct Written {
+    last: [NodeId; WRITTEN],
+    /// Of all writes.
+    count: u64,
+}
+
+const WRITTEN: usize = 32;
+
 /// See the module.
 pub(crate) struct Core {
     pub(crate) error: ErrorSlot,
@@ -159,6 +168,7 @@ pub(crate) struct Core {
     subnormals: Subnormals,
     /// The clock when that was set: what was computed before is of another kind.
     oldest: u64,
+    written: Written,
     pub(crate) seed: u64,
     /// The clock when the seed was set: dropout counts its replays from here.
     pub(crate) seeded: u64,
@@ -212,6 +222,7 @@ impl Core {
             training: true,
             subnormals: Subnormals::Keep,
             oldest: 0,
+            written: Written { last: [NodeId::NONE; WRITTEN], count: 0 },
             seed: 0,
             seeded: 1,
             streams: 0,
@@ -694,6 +705,21 @@ impl Core {
         let clock = self.clock;
         let state = self.state_mut(leaf);
         (state.changed, state.checked) = (clock, clock);
+        self.written.last[self.written.count as usize % WRITTEN] = leaf;
+        self.written.count += 1;
+    }
+
+    /// How many times leaves were written.
+    pub(crate) fn writes(&self) -> u64 {
+        self.written.count
+    }
+
+    /// The leaves that were written after so many writes, some of them more than once and some dropped
+    /// since; none if there are too many to know.
+    pub(crate) fn written_after(&self, writes: u64) -> Option<impl Iterator<Item = NodeId>> {
+        let count = self.written.count;
+        let known = count.saturating_sub(writes) <= WRITTEN as u64;
+        known.then(|| (writes..count).map(|k| self.written.last[k as usize % WRITTEN]))
     }
 
     /// What computing does with subnormal numbers.

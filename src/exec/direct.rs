@@ -136,7 +136,7 @@ impl Engine {
         for place in 0..self.direct.order.len() {
             core.fail_point.pass();
             let id = self.direct.order[place];
-            self.compute(core, id, None)?;
+            self.compute(core, id)?;
             core.state_mut(id).ready = true;
         }
         self.note_direct(began, self.direct.order.len());
@@ -210,14 +210,8 @@ impl Engine {
         Ok(elements <= SMALL * order.len())
     }
 
-    /// Computes a node whose operands are right. If its buffer has the value for what they were at the
-    /// clock `since`, only what has changed after that need be done again.
-    pub(super) fn compute(
-        &mut self,
-        core: &mut Core,
-        id: NodeId,
-        since: Option<u64>,
-    ) -> Result<(), Stop> {
+    /// Computes a node whose operands are right.
+    pub(super) fn compute(&mut self, core: &mut Core, id: NodeId) -> Result<(), Stop> {
         let node = *core.node(id);
         match node.op {
             Op::Map(_) | Op::Pull(..) | Op::Compare(_) | Op::Where | Op::Cast => {
@@ -237,7 +231,7 @@ impl Engine {
             }
             Op::Concat => {
                 let out = core.make_room(id)?.as_ptr();
-                concat(core, id, since, out);
+                concat(core, id, out);
             }
             Op::Reduce(reduction) => match rows_of(core, &node) {
                 Some(row) => {
@@ -495,33 +489,40 @@ fn view(core: &Core, id: NodeId, node: &Node, out: *mut u8) {
     }
 }
 
-/// Copies the operands of a concatenation to `out`: if there is a value as of `since`, those that were
-/// changed after that.
-fn concat(core: &Core, id: NodeId, since: Option<u64>, out: *mut u8) {
-    let node = core.node(id);
-    if node.len == 0 {
-        return;
-    }
-    let (dims, axis) = (core.dims(node.shape), core.list(node.list)[0] as usize);
-    let lines = dims[..axis].iter().product::<usize>();
-    let line = node.len / lines * node.dtype.size();
+/// Copies the operands of a concatenation to `out`.
+fn concat(core: &Core, id: NodeId, out: *mut u8) {
     let mut start = 0;
     for operand in core.operands(id) {
-        let len = core.node(operand).len / lines * node.dtype.size();
-        if len > 0 && since.is_none_or(|since| core.state(operand).changed > since) {
-            let from = values(core, operand);
-            for k in 0..lines {
-                // SAFETY: the operand has as many lines of `len` bytes, and the result has room for
-                // them from `start` on in each of its own.
-                unsafe {
-                    std::ptr::copy_nonoverlapping(
-                        from.add(k * len),
-                        out.add(k * line + start),
-                        len,
-                    );
-                }
+        start += concat_one(core, id, operand, start, out);
+    }
+}
+
+/// Copies one of the operands of a concatenation, which is `start` bytes into each line of the result;
+/// how many bytes it has of each.
+pub(super) fn concat_one(
+    core: &Core,
+    id: NodeId,
+    operand: NodeId,
+    start: usize,
+    out: *mut u8,
+) -> usize {
+    let [line, len] = [id, operand].map(|part| line_bytes(core, id, part));
+    if len > 0 {
+        let from = values(core, operand);
+        for k in 0..core.node(id).len * core.node(id).dtype.size() / line {
+            // SAFETY: the operand has as many lines of `len` bytes, and the result has room for them
+            // from `start` on in each of its own.
+            unsafe {
+                std::ptr::copy_nonoverlapping(from.add(k * len), out.add(k * line + start), len);
             }
         }
-        start += len;
     }
+    len
+}
+
+/// Bytes that a concatenation, or an operand of it, has of a line of the result.
+pub(super) fn line_bytes(core: &Core, id: NodeId, part: NodeId) -> usize {
+    let (node, part) = (core.node(id), core.node(part));
+    let before = &core.dims(node.shape)[..core.list(node.list)[0] as usize];
+    (part.len * part.dtype.size()).checked_div(before.iter().product()).unwrap_or(0)
 }

@@ -7,7 +7,7 @@
 //! downstream of what was written since, node by node.
 
 use super::Engine;
-use super::direct::Stop;
+use super::direct::{Stop, concat_one, line_bytes};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::error::{Fail, Maybe};
 use crate::fpenv::Scope;
@@ -36,22 +36,44 @@ pub(super) struct Follow {
     tag: u32,
     /// By place in `nodes`: where its users begin among `users`; and where the last one's end.
     first: Vec<u32>,
-    /// Places of nodes, in rising order for each.
-    users: Vec<u32>,
+    /// In rising order for each.
+    users: Vec<User>,
     /// Places of the leaves.
     leaves: Vec<u32>,
     /// A bit for each place, set while it is known to be downstream.
     marks: Vec<u64>,
     /// What is to be computed, in order.
     order: Vec<NodeId>,
-    /// When all nodes were right.
+    /// Operands of concatenations among that: those of the first one first.
+    parts: Vec<Part>,
+    /// When all nodes were right, and how many writes there had been.
     clock: u64,
+    writes: u64,
+}
+
+/// Who uses a node.
+#[derive(Clone, Copy)]
+struct User {
+    place: u32,
+    /// If it is a concatenation: how many bytes into a line of it the node is; else `NONE`.
+    start: u32,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// An operand of a concatenation.
+#[derive(Clone, Copy)]
+struct Part {
+    of: NodeId,
+    operand: NodeId,
+    start: u32,
 }
 
 impl Follow {
     pub(super) fn bytes(&self) -> usize {
         let lists = [self.first.bytes(), self.users.bytes(), self.leaves.bytes()];
-        lists.iter().sum::<usize>() + self.nodes.bytes() + self.marks.bytes() + self.order.bytes()
+        let found = self.marks.bytes() + self.order.bytes() + self.parts.bytes();
+        lists.iter().sum::<usize>() + self.nodes.bytes() + found
     }
 
     fn is_of(&self, core: &Core, root: NodeId) -> bool {
@@ -90,34 +112,57 @@ impl Follow {
             end = end.checked_add(*first).ok_or(OutOfMemory)?;
             *first = end;
         }
-        follow.users.try_extend_to(end as usize, 0)?;
+        follow.users.try_extend_to(end as usize, User { place: 0, start: NONE })?;
         for (place, &id) in nodes.iter().enumerate().rev() {
+            let node = core.node(id);
+            let mut start = (node.op == Op::Concat).then_some(0);
             for operand in core.operands(id) {
                 let first = &mut follow.first[place_of[operand.index() - least] as usize];
                 *first -= 1;
-                follow.users[*first as usize] = place as u32;
+                let at = start.map_or(Ok(NONE), |start: usize| u32::try_from(start));
+                let at = at.map_err(|_| OutOfMemory)?;
+                follow.users[*first as usize] = User { place: place as u32, start: at };
+                start = start.map(|start| start + line_bytes(core, id, operand));
             }
         }
         follow.marks.try_extend_to(nodes.len().div_ceil(BITS), 0)?;
         Ok(Some(follow))
     }
 
-    fn mark_users(&mut self, place: usize) {
+    fn mark_users(&mut self, place: usize) -> Result<(), OutOfMemory> {
         let [first, end] = [self.first[place], self.first[place + 1]].map(|at| at as usize);
-        for &user in &self.users[first..end] {
-            self.marks[user as usize / BITS] |= 1 << (user as usize % BITS);
-        }
-    }
-
-    /// Lists what is downstream of the leaves that were written after `clock`; whether that is little.
-    fn find(&mut self, core: &Core, clock: u64) -> Result<bool, OutOfMemory> {
-        for k in 0..self.leaves.len() {
-            let leaf = self.leaves[k] as usize;
-            if core.state(self.nodes[leaf]).changed > clock {
-                self.mark_users(leaf);
+        for user in &self.users[first..end] {
+            let at = user.place as usize;
+            self.marks[at / BITS] |= 1 << (at % BITS);
+            if user.start != NONE {
+                let (of, operand, start) = (self.nodes[at], self.nodes[place], user.start);
+                self.parts.try_push(Part { of, operand, start })?;
             }
         }
+        Ok(())
+    }
+
+    /// Lists what is downstream of the leaves that were written after `clock`, and the `writes` then;
+    /// whether that is little.
+    fn find(&mut self, core: &Core, clock: u64, writes: u64) -> Result<bool, OutOfMemory> {
         self.order.clear();
+        self.parts.clear();
+        if let Some(written) = core.written_after(writes) {
+            for leaf in written {
+                if let Ok(place) = self.nodes.binary_search(&leaf)
+                    && core.state(leaf).changed > clock
+                {
+                    self.mark_users(place)?;
+                }
+            }
+        } else {
+            for k in 0..self.leaves.len() {
+                let leaf = self.leaves[k] as usize;
+                if core.state(self.nodes[leaf]).changed > clock {
+                    self.mark_users(leaf)?;
+                }
+            }
+        }
         for word in 0..self.marks.len() {
             // (Users are in this word or in later ones.)
             while self.marks[word] != 0 {
@@ -125,9 +170,10 @@ impl Follow {
                 self.marks[word] &= self.marks[word] - 1;
                 let place = word * BITS + bit;
                 self.order.try_push(self.nodes[place])?;
-                self.mark_users(place);
+                self.mark_users(place)?;
             }
         }
+        self.parts.sort_unstable_by_key(|part| (part.of, part.start));
         Ok(self.order.len() * SHARE <= self.nodes.len())
     }
 }
@@ -141,13 +187,14 @@ impl Engine {
         }
         let mut follow = std::mem::take(&mut self.follow);
         let is_old = core.oldest() > follow.clock;
-        if is_old || !follow.find(core, follow.clock).unwrap_or(false) {
+        let (clock, writes) = (follow.clock, follow.writes);
+        if is_old || !follow.find(core, clock, writes).unwrap_or(false) {
             return Ok(false); // and is not followed any more
         }
-        if !self.recompute(core, &follow.order)? {
+        if !self.recompute(core, &follow.order, &follow.parts)? {
             return Ok(false);
         }
-        follow.clock = core.clock;
+        (follow.clock, follow.writes) = (core.clock, core.writes());
         self.follow = follow;
         Ok(true)
     }
@@ -175,37 +222,56 @@ impl Engine {
         }
         let since = core.state(root).changed;
         let Ok(Some(mut follow)) = Follow::of(core, root) else { return Ok(false) };
-        if !follow.find(core, since).unwrap_or(false) {
+        if !follow.find(core, since, 0).unwrap_or(false) {
             return Ok(false);
         }
         // This time everything, for the sake of the values.
         if self.planner.look(core, &[root], &[]).is_err() || !self.all_directly(core)? {
             return Ok(false);
         }
-        follow.clock = core.clock;
+        (follow.clock, follow.writes) = (core.clock, core.writes());
         self.follow = follow;
         Ok(true)
     }
 
-    /// Computes nodes whose operands are right, in this order. If a value is missing, or there is no
-    /// memory for one, nothing is said of the nodes that are left.
-    fn recompute(&mut self, core: &mut Core, order: &[NodeId]) -> Maybe<bool> {
+    /// Computes nodes in this order; of concatenations that have a value only these operands. If a value
+    /// is missing, or there is no memory for one, nothing is said of the nodes that are left.
+    fn recompute(&mut self, core: &mut Core, order: &[NodeId], mut parts: &[Part]) -> Maybe<bool> {
         let began = self.now();
         let _scope = Scope::enter(core.subnormals());
         for &id in order {
             core.fail_point.pass();
-            let operands = core.operands(id).map(|operand| core.state(operand));
-            if !operands.clone().all(|state| state.ready) {
+            let count = parts.iter().take_while(|part| part.of == id).count();
+            let (own, others) = parts.split_at(count);
+            parts = others;
+            let (mut version, mut are_ready) = (core.oldest(), true);
+            let mut note = |operand: NodeId| {
+                let state = core.state(operand);
+                version = version.max(state.changed);
+                are_ready &= state.ready;
+            };
+            let has_value = core.state(id).ready;
+            if !own.is_empty() && has_value {
+                own.iter().for_each(|part| note(part.operand));
+                version = version.max(core.state(id).changed);
+            } else {
+                core.operands(id).for_each(note);
+            }
+            if !are_ready {
                 return Ok(false);
             }
-            let version = operands.fold(core.oldest(), |newest, state| newest.max(state.changed));
-            let state = core.state_mut(id);
-            let since = state.ready.then_some(state.changed);
-            state.ready = false;
-            match self.compute(core, id, since) {
-                Ok(()) => {}
-                Err(Stop::Failed) => return Err(Fail),
-                Err(Stop::OutOfMemory) => return Ok(false),
+            core.state_mut(id).ready = false;
+            if !own.is_empty() && has_value {
+                let Ok(out) = core.make_room(id) else { return Ok(false) };
+                for part in own {
+                    concat_one(core, id, part.operand, part.start as usize, out.as_ptr());
+                }
+            } else {
+                match self.compute(core, id) {
+                    Ok(()) => {}
+                    Err(Stop::Failed) => return Err(Fail),
+                    Err(Stop::OutOfMemory) => return Ok(false),
+                }
             }
             let clock = core.clock;
             let state = core.state_mut(id);
