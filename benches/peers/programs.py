@@ -1,9 +1,17 @@
 """W13 to W31 in PyTorch and JAX, as their users write them; `benches/programs/` says what they are.
 
-Each function takes the case's name in parts and answers a pass, or none where a library has no
-natural way. torch records anew each time, so that `first`, `anew` and `replay` are one. jax has
-loops as `lax.scan` where nothing is read inside, a compiled step where something is, and nothing for
-`first`, which would time its compiler, nor where each loop is another one.
+Both functions take a case's name and answer a pass, or none where a library has no natural way.
+
+torch records anew each time, so that `first`, `anew` and `replay` are one. Where only a value is
+wanted it does not record, but for W13, W15 and W17, which are about recordings that grow.
+
+jax has loops as `lax.scan`, with branches inside of it, and a compiled step where Python reads. It
+has nothing for:
+
+- `first` and W17, which would time its compiler;
+- W16 and W20's separate leaves: what is many arrays elsewhere is one array in jax;
+- W29: it has no graphs;
+- W31's gradients above 5x5, and values above 7x7: unrolled, they take the compiler minutes.
 """
 
 import math
@@ -22,6 +30,7 @@ SHIFT = (0.1, -0.2, 4.0)
 TURN = ((0.36, 0.48, -0.8), (-0.8, 0.6, 0.0), (0.48, 0.64, 0.6))
 FOCUS = 1.5
 DROPPED = 0.25
+SMALL = (0.5, -1.0, 2.0)
 
 
 def wide(numbers, *arguments):
@@ -132,16 +141,19 @@ class Paths:
         self.draws = numbers(51, 2_000_000, 0, 1)
         self.place = 0
 
-    def draw(self):
-        self.place += 1
-        return self.draws[(self.place - 1) % len(self.draws)]
+    def draw(self, count):
+        if self.place + count > len(self.draws):
+            # The loops of Rust go on; these begin again.
+            self.place = 0
+        self.place += count
+        return self.draws[self.place - count : self.place]
 
     def __call__(self):
         lengths = [SHORTEST + (LONGEST - SHORTEST) * i // (LOOPS - 1) for i in range(LOOPS)]
-        for i in reversed(range(1, LOOPS)):
-            k = int(self.draw() * np.float32(i + 1))
+        for i, draw in zip(reversed(range(1, LOOPS)), self.draw(LOOPS - 1)):
+            k = int(draw * np.float32(i + 1))
             lengths[i], lengths[k] = lengths[k], lengths[i]
-        return [[bool(self.draw() < 0.5) for _ in range(length)] for length in lengths]
+        return [self.draw(length) < 0.5 for length in lengths]
 
 
 def tables(numbers, labels):
@@ -211,7 +223,7 @@ def expression(m, kind, rest, numbers, labels):
                 take = lambda x, i: ("y", m.gather(x, i)[:, 0])  # noqa: E731
             else:
                 index = labels(77, count, count * classes)
-                take = lambda x, i: ("y", x[i])  # noqa: E731
+                take = lambda x, i: ("y", m.rows(x, i))  # noqa: E731
             if rest[0].endswith("+gradient"):
                 return [x], [index], take, ("x",), wide(numbers, 76, count, -1, 1)
             return [], [x, index], take, (), None
@@ -233,6 +245,7 @@ def torch_work(library, name, numbers, labels, part):
         ones = staticmethod(lambda n: torch.ones(n, dtype=torch.float64))
         cross = staticmethod(lambda a, b: torch.linalg.cross(a, b))
         gather = staticmethod(lambda x, i: torch.gather(x, 1, i))
+        rows = staticmethod(lambda x, i: torch.index_select(x, 0, i))
         softmax_of = staticmethod(lambda x, axis: torch.softmax(x, axis))
         reduce = {
             "argmax": torch.argmax,
@@ -302,7 +315,8 @@ def torch_work(library, name, numbers, labels, part):
         def work(tell):
             y, w = param(START), param(WEIGHTS)
             for _ in range(size):
-                (slope,) = torch.autograd.grad(energy(m, y, w), y, create_graph=True)
+                # Without the gradient of all steps, none needs a gradient that has one itself.
+                (slope,) = torch.autograd.grad(energy(m, y, w), y, create_graph=backward)
                 y = y - slope * RATE
             if backward:
                 y.sum().backward()
@@ -325,6 +339,24 @@ def torch_work(library, name, numbers, labels, part):
                     total += y.item()
             if tell:
                 return [part("sum", x.grad if backward else [total])]
+
+        return work
+
+    if kind == "W16":
+        # It keeps the terms, and computes the one of the leaf anew.
+        xs = [double([x]) for x in wide(numbers, 50, size, -1, 1)]
+        terms = [m.sin(x) * 1.5 for x in xs]
+        count = 0
+
+        def work(tell):
+            nonlocal count
+            i = count * 7919 % size
+            xs[i].fill_(written(count))
+            count += 1
+            terms[i] = m.sin(xs[i]) * 1.5
+            y = m.concat(terms).sum()
+            y.item()
+            return tell_of(("sum", y)) if tell else None
 
         return work
 
@@ -369,7 +401,7 @@ def torch_work(library, name, numbers, labels, part):
             results = []
             for path in paths():
                 y = double([0.5])
-                for tanh in path:
+                for tanh in path.tolist():
                     y = m.tanh(y * w + b) if tanh else m.sin(y * v)
                 y.backward()
                 results.append(y.item())
@@ -421,10 +453,12 @@ def torch_work(library, name, numbers, labels, part):
         def work(tell):
             weights.grad = ends.grad = None
             states, loss = [(zero, zero)] * 4, 0.0
-            for t in range(size):
-                states, gain = lstm_step(m, weights, ends, states, sequence[t], sequence[t + 1])
-                loss = loss - gain
-            loss = loss * (1 / (size * 14))
+            with torch.set_grad_enabled(backward):
+                for t in range(size):
+                    rows = sequence[t], sequence[t + 1]
+                    states, gain = lstm_step(m, weights, ends, states, *rows)
+                    loss = loss - gain
+                loss = loss * (1 / (size * 14))
             loss.item()
             if backward:
                 loss.backward()
@@ -438,11 +472,13 @@ def torch_work(library, name, numbers, labels, part):
         n, k, d = (int(word) for word in rest[1].split("x"))
         a = tensor(wide(numbers, 56, (n, 1, d), -1, 1))
         b = tensor(wide(numbers, 57, (1, k, d), -1, 1)).requires_grad_()
+        derivatives = rest[0] == "clusters+derivatives"
 
         def work(tell):
-            y = clusters(m, a, b)
+            with torch.set_grad_enabled(derivatives):
+                y = clusters(m, a, b)
             found = [("value", y)]
-            if rest[0] == "clusters+derivatives":
+            if derivatives:
                 (slope,) = torch.autograd.grad(y, b, create_graph=True)
                 (curve,) = torch.autograd.grad(slope.sum(), b)
                 found += [("slope", slope), ("curve", curve)]
@@ -497,17 +533,34 @@ def torch_work(library, name, numbers, labels, part):
 
         return work
 
+    if kind == "W29":
+        # A parameter and an optimizer for each.
+        def work(tell):
+            all_of = []
+            for _ in range(size):
+                w = param(SMALL)
+                adam = torch.optim.Adam([w], lr=0.1)
+                (m.square(w) + m.sin(w)).sum().backward()
+                adam.step()
+                w.tolist()
+                all_of.append((w, adam))
+            return tell_of(("w", w)) if tell else None
+
+        return work
+
     if kind == "W30":
         cameras, points, weights, seen, by, of = map(tensor, tables(numbers, labels))
         for leaf in (cameras, points, weights):
             leaf.requires_grad_()
+        gradients = rest[0] == "value+gradients"
 
         def work(tell):
-            camera, point = cameras[by], points[of]
-            rest_of = (project(m, camera, point) - seen) * weights[:, None]
-            residual = [rest_of[:, 0], rest_of[:, 1]]
+            with torch.set_grad_enabled(gradients):
+                camera, point = m.rows(cameras, by), m.rows(points, of)
+                both = (project(m, camera, point) - seen) * weights[:, None]
+                residual = [both[:, 0], both[:, 1]]
             slopes = []
-            if rest[0] == "value+gradients":
+            if gradients:
                 for one in residual:
                     leaves = [camera, point, weights]
                     slopes += torch.autograd.grad(one.sum(), leaves, retain_graph=True)
@@ -520,10 +573,9 @@ def torch_work(library, name, numbers, labels, part):
 
     if kind == "W31":
         n = int(rest[-1].split("x")[0])
-        if n > 7:
-            return None
-        data = wide(numbers, 81, (n, n), -1, 1)
-        rows = [[param([x]) for x in row] for row in data]
+        rows = [[param([x]) for x in row] for row in wide(numbers, 81, (n, n), -1, 1)]
+        leaves = [leaf for row in rows for leaf in row]
+        gradient = rest[0] == "value+gradient"
         count = 0
 
         def work(tell):
@@ -531,12 +583,11 @@ def torch_work(library, name, numbers, labels, part):
             with torch.no_grad():
                 rows[0][0].fill_(written(count))
             count += 1
-            leaves = [leaf for row in rows for leaf in row]
             for leaf in leaves:
                 leaf.grad = None
-            y = expand(rows, 0, tuple(range(n)))
+            with torch.set_grad_enabled(gradient):
+                y = expand(rows, 0, tuple(range(n)))
             y.item()
-            gradient = rest[0] == "value+gradient"
             if gradient:
                 y.backward()
             if tell:
@@ -560,6 +611,7 @@ def jax_work(library, name, numbers, labels, part):
         amin, amax = jnp.min, jnp.max
         concat, ones, cross = jnp.concatenate, jnp.ones, jnp.cross
         gather = staticmethod(lambda x, i: jnp.take_along_axis(x, i, axis=1))
+        rows = staticmethod(lambda x, i: x[i])
         softmax_of = staticmethod(lambda x, axis: jax.nn.softmax(x, axis=axis))
         reduce = {
             "argmax": jnp.argmax,
@@ -573,7 +625,7 @@ def jax_work(library, name, numbers, labels, part):
     kind, *rest = name.split("/")
     rest = [word for word in rest if word != "large"]
     if " first" in name or rest[0] == "first":
-        return None
+        return None  # It would time the compiler.
     size = int(rest[-1]) if rest[-1].isdigit() else 0
     double = lambda data: jnp.asarray(data, jnp.float64)  # noqa: E731
 
@@ -590,10 +642,11 @@ def jax_work(library, name, numbers, labels, part):
     def with_gradients(key, names, function, leaves, fixed=(), head=None):
         def both(*arguments):
             leaves, fixed = arguments[: len(names)], arguments[len(names) :]
+            *fixed, head = fixed
             y, pull = jax.vjp(lambda *leaves: function(*leaves, *fixed), *leaves)
             return (y, *pull(jnp.ones_like(y) if head is None else head))
 
-        return compiled((key, *names), both, *leaves, *fixed)
+        return compiled((key, *names), both, *leaves, *fixed, head)
 
     found = expression(m, kind, rest, numbers, labels)
     if found is not None:
@@ -609,27 +662,57 @@ def jax_work(library, name, numbers, labels, part):
 
     if kind == "W13":
         mode = rest[0].rsplit(" ", 1)[0]
+        start, w = double(START), double(WEIGHTS)
+
+        if mode == "branch":
+            # A branch needs no read: it stays inside of what is compiled.
+            def go(y, w):
+                ways = [lambda y: euler(m, y, w), lambda y: y * 0.5, lambda y: y * 1.01]
+
+                def step(state, _):
+                    y, seen = state
+                    way = jnp.where(seen > 2.0, 1, jnp.where(seen < 0.5, 2, 0))
+                    y = jax.lax.switch(way, ways, y)
+                    return (y, m.square(y).sum()), None
+
+                return jax.lax.scan(step, (y, math.nan), None, length=size)[0]
+
+            return compiled(["y"], go, start, w)
+
         if mode == "read+backward":
-            return None
-        step = jax.jit(lambda y, w: euler(m, y, w))
-        norm = jax.jit(lambda y: m.square(y).sum())
+            # A gradient through steps that are compiled one by one takes six times as long.
+            def last(w, y):
+                def step(y, _):
+                    y = euler(m, y, w)
+                    jax.debug.callback(float, m.square(y).sum(), ordered=True)
+                    return y, None
+
+                y = jax.lax.scan(step, y, None, length=size)[0]
+                return y.sum(), y
+
+            grad = jax.jit(jax.grad(last, has_aux=True))
+
+            def work(tell):
+                by, y = ready(grad(w, start))
+                jax.effects_barrier()
+                return [part("y", y), part("w", by)] if tell else None
+
+            return work
+
+        def step(y, w):
+            y = euler(m, y, w)
+            return y, y[0] if mode == "read element" else m.square(y).sum()
+
+        step = jax.jit(step)
 
         def work(tell):
-            y, w = double(START), double(WEIGHTS)
-            seen = math.nan
+            y = start
             for _ in range(size):
-                if mode == "branch" and seen > 2.0:
-                    y = y * 0.5
-                elif mode == "branch" and seen < 0.5:
-                    y = y * 1.01
+                y, seen = step(y, w)
+                if mode == "read all":
+                    np.asarray(y)
                 else:
-                    y = step(y, w)
-                if mode == "read element":
-                    seen = float(y[0])
-                elif mode == "read all":
-                    seen = np.asarray(y)[0]
-                else:
-                    seen = float(norm(y))
+                    float(seen)
             return [part("y", y)] if tell else None
 
         return work
@@ -647,6 +730,27 @@ def jax_work(library, name, numbers, labels, part):
             return compiled(["y"], lambda y, w: (descend(y, w),), start, w)
         return with_gradients("y", ["w"], lambda w, y: descend(y, w), [w], [start])
 
+    if kind == "W15":
+        value = lambda x, factor: m.sin(x * factor) + 0.1  # noqa: E731
+        backward = rest[0].startswith("backward")
+        one = jax.jit(value)
+        add = jax.jit(lambda total, *one: total + jax.grad(value)(*one))
+        x = double(START[0])
+        factors = [0.5 + 1e-4 * i for i in range(size)]
+
+        def work(tell):
+            if backward:
+                total = double(0.0)
+                for factor in factors:
+                    total = add(total, x, factor)
+                total = float(total)
+            else:
+                ys = [one(x, factor) for factor in factors]
+                total = sum(float(y) for y in ys)
+            return [part("sum", [total])] if tell else None
+
+        return work
+
     if kind == "W18":
 
         def swing(strength, friction, angle, speed):
@@ -659,14 +763,41 @@ def jax_work(library, name, numbers, labels, part):
         leaves = [double([value]) for value in PENDULUM]
         return with_gradients("y", PENDULUM_NAMES, swing, leaves)
 
+    if kind == "W19":
+        # One compiled loop for all: what a path lacks of the longest leaves y as it is.
+        paths = Paths(numbers)
+
+        def run(leaves, path):
+            w, b, v = leaves
+            ways = [lambda y: m.sin(y * v), lambda y: m.tanh(y * w + b), lambda y: y]
+            step = lambda y, way: (jax.lax.switch(way, ways, y), None)  # noqa: E731
+            return jax.lax.scan(step, 0.5, path)[0]
+
+        grad = jax.jit(jax.value_and_grad(run))
+        add = jax.jit(lambda *sums: jax.tree.map(lambda *parts: sum(parts), *sums))
+        leaves = [double(value) for value in (1.1, 0.2, 1.7)]
+
+        def work(tell):
+            results, slopes = [], []
+            for path in paths():
+                ways = np.full(LONGEST, 2)
+                ways[: len(path)] = path
+                y, by = grad(leaves, ways)
+                results.append(float(y))
+                slopes.append(by)
+            total = ready(add(*slopes))
+            if tell:
+                return [part("values", results), *(part(*pair) for pair in zip("wbv", total))]
+
+        return work
+
     if kind == "W20" and not rest[0].startswith("leaves"):
 
         def chain(w, start):
             step = lambda y, w: (m.tanh(y * 0.9 + w), None)  # noqa: E731
             return jax.lax.scan(step, start, w[:, None])[0]
 
-        grad = jax.jit(lambda w, start: jax.value_and_grad(
-            lambda *leaves: chain(*leaves)[0], argnums=(0, 1))(w, start))
+        grad = jax.jit(jax.value_and_grad(lambda *leaves: chain(*leaves)[0], argnums=(0, 1)))
         w = jnp.asarray(wide(numbers, 52, size, -0.5, 0.5))
         count = 0
 
@@ -742,32 +873,58 @@ def jax_work(library, name, numbers, labels, part):
 
         return work
 
-    if kind == "W30":
-        cameras, points, weights, seen, by, of = map(jnp.asarray, tables(numbers, labels))
+    if kind == "W28":
 
-        def residual(camera, point, weights):
+        def travel(start, speed, charges, places):
+            def step(state, _):
+                x, v, gone = state
+                force = jax.grad(lambda x: potential(m, x, charges, places))(x)
+                new_v = v - force * STEP
+                new_x = x + new_v * STEP
+                # Where it has left, it stays; the loop goes on, as scan has no break.
+                x, v = jnp.where(gone, x, new_x), jnp.where(gone, v, new_v)
+                return (x, v, gone | (x[1] < 0)), None
+
+            return jax.lax.scan(step, (start, speed, False), None, length=size)[0][0]
+
+        def loss(speed, start, charges, places):
+            x = travel(start, speed, charges, places)
+            return m.square(x).sum(), x
+
+        def both(*leaves):
+            slopes, x = jax.grad(loss, argnums=(0, 1, 2), has_aux=True)(*leaves)
+            return (x, *slopes)
+
+        names = ["place", "speed", "start", "charges"]
+        return compiled(names, both, *map(double, (SPEED, PLACE, CHARGES, PLACES)))
+
+    if kind == "W30":
+        data = map(jnp.asarray, tables(numbers, labels))
+
+        def residual(camera, point, weights, seen):
             both = (project(m, camera, point) - seen) * weights[:, None]
             return both[:, 0], both[:, 1]
 
-        def value(cameras, points, weights):
-            return residual(cameras[by], points[of], weights)
+        def value(cameras, points, weights, seen, by, of):
+            return residual(m.rows(cameras, by), m.rows(points, of), weights, seen)
 
-        def gradients(cameras, points, weights):
-            leaves = (cameras[by], points[of], weights)
-            both, pull = jax.vjp(residual, *leaves)
+        def gradients(cameras, points, weights, seen, by, of):
+            leaves = (m.rows(cameras, by), m.rows(points, of), weights)
+            both, pull = jax.vjp(lambda *leaves: residual(*leaves, seen), *leaves)
             one, none = jnp.ones(len(weights)), jnp.zeros(len(weights))
             return (*both, *pull((one, none)), *pull((none, one)))
 
-        names = ["residual", "residual"] + ["slope"] * 6
         if rest[0] == "value":
-            return compiled(names[:2], value, cameras, points, weights)
-        return compiled(names, gradients, cameras, points, weights)
+            return compiled(["residual"] * 2, value, *data)
+        return compiled(["residual"] * 2 + ["slope"] * 6, gradients, *data)
 
-    if kind == "W31" and rest[-1] == "5x5":
-        # Unrolled: a larger one takes jit minutes.
-        matrix = wide(numbers, 81, (5, 5), -1, 1)
-        value = lambda x: expand(x, 0, tuple(range(5)))  # noqa: E731
+    if kind == "W31":
+        n = int(rest[-1].split("x")[0])
         gradient = rest[0] == "value+gradient"
+        if n > (5 if gradient else 7):
+            return None  # Unrolled, it takes the compiler minutes, and gigabytes.
+        matrix = wide(numbers, 81, (n, n), -1, 1)
+        value = lambda x: expand(x, 0, tuple(range(n)))  # noqa: E731
         function = jax.jit(jax.value_and_grad(value) if gradient else value)
         count = 0
 

@@ -72,6 +72,7 @@ class Row:
             name: value["most"] / value["least"] for name, value in case["seconds"].items()
         }
         self.per = case["seconds_per_unit"]
+        self.is_program = re.match(r"W(1[3-9]|[23]\d)/", self.name) is not None
         self.limit = self.seconds.get("limit")
         self.limit_by = case["limit_by"]
         ours = [name for name in OURS if name in self.seconds]
@@ -86,9 +87,21 @@ class Row:
         """How many times as fast as the fastest other; below 1 it is slower."""
         return self.other / self.own if self.own and self.other else None
 
+    @property
+    def real(self):
+        return {name: value for name, value in self.seconds.items() if name != "limit"}
 
     def show(self, name):
         return figure(self.seconds[name] / self.per) if name in self.seconds else ""
+
+
+def scale(rows):
+    """Shows a group in microseconds where all of it takes many nanoseconds."""
+    for group in {row.group for row in rows if row.unit.startswith("ns/")}:
+        some = [row for row in rows if row.group == group]
+        if all(value / row.per >= 1e4 for row in some for value in row.real.values()):
+            for row in some:
+                row.unit, row.per = f"us{row.unit[2:]}", row.per * 1000
 
 
 def figure(x):
@@ -98,6 +111,10 @@ def figure(x):
     digits = max(0, 2 - math.floor(math.log10(abs(x))))
     text = f"{x:,.{digits}f}"
     return text[1:] if text.startswith("0.") else text
+
+
+def share(part):
+    return f"{100 * part:.0f} %" if part >= 0.095 else f"{100 * part:.1f} %"
 
 
 def times(x):
@@ -120,7 +137,7 @@ STYLE = """
     .axis { stroke: #9198a1 }
   }
 """
-LEFT, WIDTH, RIGHT, LINE, HEAD = 225, 520, 145, 20, 62
+LEFT, WIDTH, RIGHT, LINE, HEAD = 250, 520, 145, 20, 62
 
 
 class Chart:
@@ -229,14 +246,14 @@ def limit_chart(path, rows, threads):
         tip = f"{row.name}: limit {row.show('limit')} {row.unit} by {row.limit_by}, "
         tip += f"{row.own_name} {row.show(row.own_name)}"
         chart.bar(place(0), place(part), y, "good", tip)
-        value = f"{100 * part:.0f} %"
+        value = share(part)
         if row.other:
             other = row.limit / row.other
             chart.parts.append(
                 f'<circle cx="{place(other):.1f}" cy="{y - 6}" r="4" class="mark">'
                 f"<title>{escape(row.other_name)} {row.show(row.other_name)} {row.unit}</title></circle>"
             )
-            value += f"   ({row.other_name} {100 * other:.0f} %)"
+            value += f"   ({row.other_name} {share(other)})"
         chart.text(place(top) + 12, y - 2, value, "small")
     chart.write(path)
     return True
@@ -251,18 +268,19 @@ def threads_text(threads):
 
 def table(rows):
     names = [name for name in ORDER if any(name in row.seconds for row in rows)]
-    head = ["case", "unit"] + [TITLES.get(name, name) for name in names]
+    # The names of programs say themselves how bumpgrad records.
+    titles = {} if all(row.is_program for row in rows) else TITLES
+    head = ["case", "unit"] + [titles.get(name, name) for name in names]
     head += ["by fastest other", "of limit"]
     lines = ["| " + " | ".join(head) + " |", "|---|---|" + "--:|" * (len(head) - 2)]
     for row in rows:
-        real = {name: value for name, value in row.seconds.items() if name != "limit"}
-        best = min(real, key=real.get, default=None)
+        best = min(row.real, key=row.real.get, default=None)
         cells = [row.name, row.unit]
         for name in names:
             cell = row.show(name)
             cells.append(f"**{cell}**" if name == best else cell)
         cells.append(times(row.faster) if row.faster else "")
-        cells.append(f"{100 * row.limit / row.own:.0f} %" if row.limit and row.own else "")
+        cells.append(share(row.limit / row.own) if row.limit and row.own else "")
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
@@ -304,6 +322,7 @@ def losses(rows):
 def section(figures, directory):
     threads = figures["threads"]
     rows = [Row(case) for case in figures["cases"] if not case["name"].startswith("hardware/")]
+    scale(rows)
     machine, build = figures["machine"], figures["build"]
     spreads = sorted(
         spread for row in rows for name, spread in row.spreads.items() if name != "limit"
@@ -332,17 +351,19 @@ def section(figures, directory):
         if library["version"]:
             lines.append(f"| {library['library']} | {library['version']} | {library['flags']} |")
     lines.append("")
-    tapes = [row for row in rows if re.match(r"W(1[3-9]|[23]\d)/", row.name)]
-    big = [row for row in rows if not row.name.startswith("W4") and row not in tapes]
+    tapes = [row for row in rows if row.is_program]
+    big = [row for row in rows if not row.name.startswith("W4") and not row.is_program]
     small = [row for row in rows if row.name.startswith("W4")]
-    for kind, draw in (("ratio", ratio_chart), ("limit", limit_chart)):
+    ratios, limits = "How bumpgrad compares with the fastest other", "How much of the limit"
+    for kind, draw, what in (("ratio", ratio_chart, ratios), ("limit", limit_chart, limits)):
         for part, some in (("programs", big), ("elementwise", small), ("loops", tapes)):
             name = f"{kind}-{part}-{threads}.svg"
             if draw(os.path.join(directory, name), some, threads):
-                lines += [f"![{'How bumpgrad compares with the fastest other' if kind == 'ratio' else 'How much of the limit'}, "
-                          f"{part}, {threads_text(threads)}]({name})", ""]
+                lines += [f"![{what}, {part}, {threads_text(threads)}]({name})", ""]
     lines += ["### Where bumpgrad loses", "", *losses(rows), ""]
-    lines += ["### All figures", "", *table(rows), ""]
+    lines += ["### All figures", ""]
+    for some in ([row for row in rows if not row.is_program], tapes):
+        lines += [*table(some), ""] if some else []
     return lines
 
 
@@ -355,7 +376,7 @@ This page and its charts are written by `benches/peers/report.py` from the figur
 edit it. To run all of it again, on a machine that does nothing else:
 
 ```sh
-make peers                                  # one thread; about 15 minutes after the build
+make peers                                  # one thread; about 20 minutes after the build
 make peers PEERS='--python PATH'            # with the torch and jax of that interpreter
 make peers PEERS='--python PATH --threads 2'
 ```
@@ -364,6 +385,10 @@ Small is good in the tables, and the fastest library is in bold. `by fastest oth
 as fast as the fastest other library the better column of bumpgrad is; below 1 it is slower.
 `limit` is a loop by hand, or the bytes, or the multiply-adds that a case cannot do without, in the
 same rounds; `of limit` is its time by that of bumpgrad.
+
+W13 to W31 are programs, whose names say how bumpgrad records: `first` in a graph of its own, `anew`
+after a mark, `replay` recorded once. torch records each time, and jax is compiled before it is
+timed; a row for which jax has no natural way has no figure of it.
 
 Each library is used as its documentation shows it. So bumpgrad goes backward first and reads the
 value afterwards, because backward computes it on the way; the others compute the value, and then go

@@ -4,11 +4,11 @@
 use std::fmt;
 use std::sync::LazyLock;
 
-pub use crate::programs::composed::{
+use crate::programs::Row;
+pub(crate) use crate::programs::composed::{
     BATCH, BLOCK, EPSILON, HEADS, LENGTH, SIDE, WIDTH, block, mask, outer, tokens, valley,
 };
-use crate::programs::Row;
-pub use crate::programs::data::{labels, numbers};
+pub(crate) use crate::programs::data::{labels, numbers};
 
 /// Something to compute.
 #[derive(Clone, Copy, Debug, PartialEq)]

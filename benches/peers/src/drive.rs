@@ -21,7 +21,7 @@ peers: times the same work in bumpgrad and in other libraries, in turn
 --python PATH      an interpreter with torch or jax; without it these are left out
 --compile          torch.compile besides eager torch
 --native PATH      this program compiled for this CPU, for the libraries other than bumpgrad
---only A,B         cases whose names begin with one of these
+--only A,B         cases whose names begin with one of these: W3 is W3/10000, and not W30
 --libraries A,B    only these
 --note TEXT        something to remember with the figures
 --output FILE      where the figures go (peers.json)
@@ -153,9 +153,11 @@ pub fn run(arguments: Vec<String>) -> Result<()> {
     let mut cases = Vec::new();
     for case in Case::all() {
         let name = case.to_string();
-        let named = options.only.iter().any(|start| name.starts_with(start.as_str()));
+        let named = options.only.iter().any(|start| begins(&name, start));
         let wanted = match case {
             Case::Hardware(_) => true,
+            // bumpgrad has them on one thread.
+            Case::Program(_) if options.threads > 1 => false,
             _ if case.is_large() => named && options.only.iter().any(|only| only.contains("large")),
             _ => named || options.only.is_empty(),
         };
@@ -180,6 +182,13 @@ pub fn run(arguments: Vec<String>) -> Result<()> {
         .map_err(|error| format!("{}: {error}", options.output))?;
     eprintln!("figures are in {}", options.output);
     Ok(())
+}
+
+/// Whether a name begins with this; `W30` does not begin with `W3`.
+fn begins(name: &str, start: &str) -> bool {
+    let digit = |next: Option<char>| next.is_some_and(|next| next.is_ascii_digit());
+    let number = digit(start.chars().last());
+    name.strip_prefix(start).is_some_and(|rest| !(number && digit(rest.chars().next())))
 }
 
 fn start(options: &Options) -> Result<Vec<Peer>> {
