@@ -21,9 +21,7 @@ const PROGRAMS: &[(&str, bool, Program)] = &[
         Ok(vec![(m * p.unsqueeze(1)).sum_axes(&[2], false) + g.tensor(&[1.0; 3], &[3])])
     }),
     ("argmax along the first axis", false, |g| Ok(vec![matrix(g).argmax(Some(0), false)])),
-    ("logsumexp along the first axis", false, |g| {
-        Ok(vec![matrix(g).logsumexp_axes(&[0], false)])
-    }),
+    ("logsumexp along the first axis", false, |g| Ok(vec![matrix(g).logsumexp_axes(&[0], false)])),
     ("prod along the first axis", false, |g| Ok(vec![matrix(g).prod_axes(&[0], false)])),
     ("softmax along the middle axis", false, |g| {
         Ok(vec![(g.param(&[0.5f32; 65536], &[16, 64, 64]) * 2.0).softmax(1)])

@@ -22,9 +22,10 @@ use crate::op::matmul::last_two;
 use crate::plan::{Groups, Plan, ROW_MAX, can_be_alone, elementwise_operand, operand_dtype};
 use crate::shape::Layout;
 
-/// How many hashes are remembered of what was computed here. When many different things come in turn,
-/// no more than about a third of so many are found again, which is as many as there are plans kept.
-const MET: usize = 64;
+/// How many hashes are remembered of what was computed here: so many at first, and at most. When many
+/// different things come in turn, no more than about a third of so many are found again, which is as
+/// many as there are plans kept.
+const MET: [usize; 2] = [64, 2048];
 
 /// So few nodes are never worth a plan, if they are small.
 const FEW: usize = 8;
@@ -38,8 +39,10 @@ const TILE: usize = 256;
 
 /// The memory for this, kept from call to call.
 pub(super) struct Direct {
-    /// Hashes of what was computed here lately, each in the place that a part of it says.
-    met: [u64; MET],
+    /// Hashes of what was computed here lately, each in the place that a part of it says; and how often
+    /// one took another's place.
+    met: Vec<u64>,
+    ousted: usize,
     /// What is to be computed.
     order: Vec<NodeId>,
     /// Operands of a node that is computed by a plan of its own.
@@ -56,7 +59,8 @@ pub(super) struct Direct {
 impl Direct {
     pub(super) fn new() -> Self {
         Self {
-            met: [0; MET],
+            met: Vec::new(),
+            ousted: 0,
             order: Vec::new(),
             operands: Vec::new(),
             tiles: Vec::new(),
@@ -68,11 +72,31 @@ impl Direct {
 
     /// Bytes of memory that it holds.
     pub(super) fn bytes(&self) -> usize {
-        self.order.bytes() + self.operands.bytes() + self.tiles.bytes() + self.plan.bytes()
+        self.met.bytes()
+            + self.order.bytes()
+            + self.operands.bytes()
+            + self.tiles.bytes()
+            + self.plan.bytes()
+    }
+
+    /// Remembers a hash; whether it was known.
+    fn meet(&mut self, hash: u64) -> Result<bool, OutOfMemory> {
+        let len = self.met.len();
+        if len == 0 || (self.ousted >= len && len < MET[1]) {
+            // (What was known is as good as forgotten.)
+            self.met.fill(0);
+            self.met.try_extend_to((2 * len).max(MET[0]), 0)?;
+            self.ousted = 0;
+        }
+        let place = (hash >> 32) as usize % self.met.len();
+        let before = std::mem::replace(&mut self.met[place], hash);
+        self.ousted += usize::from(before != hash && before != 0);
+        Ok(before == hash)
     }
 
     /// Gives its memory back.
     pub(super) fn forget(&mut self) {
+        (self.met, self.ousted) = (Vec::new(), 0);
         self.order = Vec::new();
         self.operands = Vec::new();
         self.tiles = Vec::new();
@@ -175,8 +199,7 @@ impl Engine {
             return Ok(false);
         }
         let hash = key.hash ^ u64::from(key.is_backward);
-        let met = &mut self.direct.met[(hash >> 32) as usize % MET];
-        let is_known = std::mem::replace(met, hash) == hash;
+        let is_known = self.direct.meet(hash)?;
         let is_small = self.list_needed(core)?;
         if is_small {
             // Lists of the walk and the recorded gradients count, too.

@@ -206,7 +206,7 @@ impl Engine {
         root: NodeId,
         place: usize,
     ) -> Maybe<bool> {
-        let kept = &mut self.kept[place];
+        let kept = &mut self.plans[place];
         let tag = core.node(root).tag;
         kept.runs = if kept.tag == tag { kept.runs.saturating_add(1) } else { 0 };
         kept.tag = tag;

@@ -11,6 +11,7 @@ mod direct;
 mod follow;
 mod index;
 mod join;
+mod kept;
 mod matmul;
 mod profile;
 #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "see reserve.rs")]
@@ -37,46 +38,11 @@ use crate::shape::Layout;
 use direct::Direct;
 use follow::Follow;
 use index::Outside;
+use kept::{Key, Plans};
 pub(crate) use profile::Profile;
 pub(crate) use team::shutdown;
 use team::{PLAN_COST, STEP_COST, THREADS_MAX, Team};
 use tile::Workspace;
-
-/// Plans that are kept. A program reads few different things over and over.
-const PLANS: usize = 24;
-
-/// What a plan was made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Key {
-    /// Of the roots, their heads, and the structure of all that they depend on.
-    hash: u64,
-    is_backward: bool,
-}
-
-#[derive(Default)]
-struct Kept {
-    /// None of a plan that failed.
-    key: Option<Key>,
-    plan: Plan,
-    /// Nodes other than leaves whose values the plan takes as they are.
-    sources: Vec<NodeId>,
-    /// How often they were found not to be right, one time after the other.
-    misses: u32,
-    /// How often it was run one time after the other for the same nodes, as their tag says.
-    runs: u32,
-    tag: u32,
-    /// When it was last used.
-    used: u64,
-    /// Of the plan.
-    bytes: usize,
-}
-
-impl Kept {
-    /// Whether what the plan takes for granted is known to be right.
-    fn is_fresh(&self, core: &Core) -> bool {
-        self.sources.iter().all(|&id| is_fresh(core, id))
-    }
-}
 
 /// After so many misses a plan's sources are not looked at any closer, if there is a plan without.
 const MISSES: u32 = 4;
@@ -110,9 +76,8 @@ pub(crate) struct Engine {
     planner: Planner,
     direct: Direct,
     follow: Follow,
-    kept: Vec<Kept>,
+    plans: Plans,
     last: Last,
-    uses: u64,
     level: Level,
     /// How many threads may work; 0 for as many as there are cores.
     threads: usize,
@@ -140,9 +105,8 @@ impl Engine {
             planner: Planner::new(level),
             direct: Direct::new(),
             follow: Follow::default(),
-            kept: Vec::new(),
+            plans: Plans::default(),
             last: Last::Nothing,
-            uses: 0,
             level,
             threads: 0,
             workspaces: Vec::new(),
@@ -172,7 +136,7 @@ impl Engine {
     pub(crate) fn set_fusion(&mut self, on: bool) {
         self.planner.set_single(!on);
         self.follow = Follow::default();
-        self.kept.clear();
+        self.plans.clear();
         self.last = Last::Nothing;
     }
 
@@ -197,7 +161,7 @@ impl Engine {
     /// The plan that was run last, if the last evaluation had one.
     #[cfg(test)]
     pub(crate) fn last_plan(&self) -> Option<&Plan> {
-        if let Last::Plan(place) = self.last { Some(&self.kept[place].plan) } else { None }
+        if let Last::Plan(place) = self.last { Some(&self.plans[place].plan) } else { None }
     }
 
     /// Computes nothing without a plan.
@@ -210,7 +174,7 @@ impl Engine {
     pub(crate) fn tell(&self, out: &mut impl fmt::Write) -> fmt::Result {
         match self.last {
             Last::Nothing => Ok(()),
-            Last::Plan(place) => write!(out, "{}", self.kept[place].plan),
+            Last::Plan(place) => write!(out, "{}", self.plans[place].plan),
             Last::Direct(nodes) => writeln!(out, "{}", OneByOne(nodes)),
         }
     }
@@ -219,7 +183,7 @@ impl Engine {
     pub(crate) fn tell_dot(&self, out: &mut impl fmt::Write) -> fmt::Result {
         match self.last {
             Last::Nothing => Ok(()),
-            Last::Plan(place) => self.kept[place].plan.dot(out),
+            Last::Plan(place) => self.plans[place].plan.dot(out),
             Last::Direct(nodes) => {
                 writeln!(
                     out,
@@ -341,15 +305,14 @@ impl Engine {
 
     /// Bytes of memory that it holds.
     pub(crate) fn bytes(&self, core: &Core) -> usize {
-        let kept = self.kept.iter().map(|kept| kept.bytes);
         let workspaces = self.workspaces.iter().map(Workspace::bytes);
         let lists = [self.bases.bytes(), self.versions.bytes(), self.random.bytes()];
         let results = self.results.bytes()
             + self.direct.bytes()
             + self.follow.bytes()
             + self.profile.as_ref().map_or(0, Profile::bytes);
-        let outer = self.kept.bytes() + self.workspaces.bytes() + core.walk_scratch.bytes();
-        let inner = kept.chain(workspaces).chain(lists).sum::<usize>();
+        let outer = self.plans.bytes() + self.workspaces.bytes() + core.walk_scratch.bytes();
+        let inner = workspaces.chain(lists).sum::<usize>();
         self.planner.bytes() + outer + inner + results
     }
 
@@ -367,11 +330,7 @@ impl Engine {
         self.planner.forget();
         self.direct.forget();
         self.follow = Follow::default();
-        for (other, kept) in self.kept.iter_mut().enumerate() {
-            if Some(other) != place {
-                *kept = Kept::default();
-            }
-        }
+        self.plans.drop_others(place);
         self.last = place.map_or(Last::Nothing, Last::Plan);
         self.workspaces.clear();
         core.walk_scratch = WalkScratch::default();
@@ -415,18 +374,17 @@ impl Engine {
 
     /// The plan that was made for this key, if what it takes for granted is so.
     fn find(&mut self, core: &mut Core, key: Key) -> Maybe<Option<usize>> {
-        for place in 0..self.kept.len() {
-            if self.kept[place].key != Some(key) {
-                continue;
-            }
-            if !self.kept[place].is_fresh(core) {
-                if self.kept[place].misses >= MISSES && self.has_whole(key) {
+        let mut k = 0;
+        while let Some(place) = self.plans.nth(key, k) {
+            k += 1;
+            if !self.plans[place].is_fresh(core) {
+                if self.plans[place].misses >= MISSES && self.plans.has_whole(key) {
                     continue;
                 }
-                let looked = self.planner.look(core, &self.kept[place].sources, &[]);
+                let looked = self.planner.look(core, &self.plans[place].sources, &[]);
                 looked.map_err(|_| core.out_of_memory("plan"))?;
             }
-            let kept = &mut self.kept[place];
+            let kept = &mut self.plans[place];
             if kept.is_fresh(core) {
                 kept.misses = 0;
                 return Ok(Some(place));
@@ -436,23 +394,9 @@ impl Engine {
         Ok(None)
     }
 
-    /// Whether there is a plan for this key that takes nothing for granted.
-    fn has_whole(&self, key: Key) -> bool {
-        self.kept.iter().any(|kept| kept.key == Some(key) && kept.sources.is_empty())
-    }
-
     /// A place for another plan, and the memory of the plan that was there.
     fn room(&mut self, core: &mut Core) -> Maybe<(usize, Plan)> {
-        if self.kept.len() < PLANS {
-            if self.kept.try_push(Kept::default()).is_err() {
-                return Err(core.out_of_memory("plan"));
-            }
-            return Ok((self.kept.len() - 1, Plan::default()));
-        }
-        let oldest = (0..self.kept.len()).min_by_key(|&place| self.kept[place].used).unwrap_or(0);
-        let kept = &mut self.kept[oldest];
-        (kept.key, kept.bytes) = (None, 0);
-        Ok((oldest, std::mem::take(&mut kept.plan)))
+        self.plans.room().map_err(|OutOfMemory| core.out_of_memory("plan"))
     }
 
     fn keep(
@@ -468,11 +412,7 @@ impl Engine {
         {
             self.plans_made += 1;
         }
-        let kept = &mut self.kept[place];
-        kept.bytes = plan.bytes();
-        kept.plan = plan;
-        kept.sources.clear();
-        (kept.misses, kept.runs) = (0, 0);
+        let kept = self.plans.put(place, plan);
         planned?;
         // What is right already is no step's business, but only as long as it is right.
         for &root in roots.iter().filter(|&&root| core.state(root).ready) {
@@ -489,8 +429,7 @@ impl Engine {
                 }
             }
         }
-        kept.key = Some(key);
-        Ok(())
+        self.plans.enter(place, key).map_err(|OutOfMemory| core.out_of_memory("plan"))
     }
 
     /// The time in the profile, if one is taken.
@@ -500,20 +439,19 @@ impl Engine {
 
     fn note_plan(&mut self, began: u64, place: usize) {
         if let Some(profile) = &mut self.profile {
-            profile.planned(began, &self.kept[place].plan);
+            profile.planned(began, &self.plans[place].plan);
         }
     }
 
     fn run(&mut self, core: &mut Core, place: usize) -> Maybe<()> {
-        self.uses += 1;
-        self.kept[place].used = self.uses;
+        self.plans[place].is_used = true;
         self.last = Last::Plan(place);
         // A plan is found by its key only while it is in its place.
-        let key = self.kept[place].key.take();
-        let plan = std::mem::take(&mut self.kept[place].plan);
+        let key = self.plans[place].key.take();
+        let plan = std::mem::take(&mut self.plans[place].plan);
         let ran = self.run_plan(core, place, &plan);
-        self.kept[place].plan = plan;
-        self.kept[place].key = key;
+        self.plans[place].plan = plan;
+        self.plans[place].key = key;
         self.drop_scratch(core);
         if ran.is_err() {
             self.drop_results(core);

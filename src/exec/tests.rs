@@ -97,6 +97,29 @@ fn define_by_run_does_not_compute_the_past_again() {
     assert_eq!(read(s, x).0, [1001.0]);
 }
 
+/// Each of the reads has a plan of its own, which the next pass finds.
+#[test]
+fn a_loop_that_reads_in_each_step_is_planned_once() {
+    let s = &mut Session::new();
+    let x = leaf(s, &[0.5]);
+    let mark = s.core.mark();
+    let mut made = vec![];
+    for _ in 0..8 {
+        let mut y = x;
+        for step in 0..200 {
+            for _ in 0..6 {
+                y = s.map(Elem::Sin, y);
+                y = s.map2(Elem::Add, y, x);
+            }
+            let read = read(s, y).1;
+            assert!(read == 12 || read == 0, "{read} nodes in step {step}");
+        }
+        made.push(s.engine().plans_made);
+        s.core.rewind(mark).unwrap();
+    }
+    assert_eq!(made[7], made[6], "{made:?}");
+}
+
 #[test]
 fn gradients_follow_a_write_between_two_backwards_and_temporaries_are_dropped() {
     let s = &mut Session::new();
