@@ -22,10 +22,8 @@ use crate::op::matmul::last_two;
 use crate::plan::{Groups, Plan, ROW_MAX, can_be_alone, elementwise_operand, operand_dtype};
 use crate::shape::Layout;
 
-/// How many hashes are remembered of what was computed here: so many at first, and at most. When many
-/// different things come in turn, no more than about a third of so many are found again, which is as
-/// many as there are plans kept.
-const MET: [usize; 2] = [64, 2048];
+/// How many hashes are remembered of what was computed here: so many at first, and at most.
+const MET: [usize; 2] = [64, 4096];
 
 /// So few nodes are never worth a plan, if they are small.
 const FEW: usize = 8;
@@ -82,10 +80,12 @@ impl Direct {
     /// Remembers a hash; whether it was known.
     fn meet(&mut self, hash: u64) -> Result<bool, OutOfMemory> {
         let len = self.met.len();
-        if len == 0 || (self.ousted >= len && len < MET[1]) {
-            // (What was known is as good as forgotten.)
-            self.met.fill(0);
+        if len == 0 || (self.ousted >= len / 4 && len < MET[1]) {
             self.met.try_extend_to((2 * len).max(MET[0]), 0)?;
+            for place in 0..len {
+                let other = (self.met[place] >> 32) as usize % self.met.len();
+                self.met.swap(place, other);
+            }
             self.ousted = 0;
         }
         let place = (hash >> 32) as usize % self.met.len();
@@ -209,7 +209,7 @@ impl Engine {
             }
         }
         let visited = self.planner.visited();
-        if is_known && visited.len() > FEW {
+        if is_known && visited.len() > FEW && (!is_small || self.plans.admits()) {
             // Finding out what is still right takes longer than computing it in a plan, which is then
             // right whatever is written.
             let all = visited.iter().map(|&id| elements_of(core, id));

@@ -15,7 +15,11 @@ const FEW: usize = 24;
 /// So many at most, as long as all of them are small: a loop that reads in each of its steps, and is
 /// recorded again and again, has a plan a step.
 const MANY: usize = 1024;
-const SMALL_BYTES: usize = 4 << 20;
+const SMALL_BYTES: usize = 8 << 20;
+
+/// After so many plans that were refused a place, one more of those that are kept has to show that it is
+/// still in use.
+const PATIENCE: usize = 4;
 
 /// What a plan was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +61,8 @@ pub(super) struct Plans {
     places: HashTable<u32>,
     /// The next one to be dropped, if it was not used lately.
     hand: usize,
+    /// How many were refused a place.
+    refused: usize,
     /// Of all plans.
     bytes: usize,
 }
@@ -92,10 +98,30 @@ impl Plans {
         (0..).map_while(|k| self.nth(key, k)).any(|place| self.kept[place].sources.is_empty())
     }
 
+    fn is_full(&self) -> bool {
+        let len = self.kept.len();
+        len >= MANY || (len >= FEW && self.bytes > SMALL_BYTES)
+    }
+
+    /// Whether there is a place for another plan that can be done without: not where all plans are in
+    /// use. More things that come again than there are places would else oust one another, and none be
+    /// found again.
+    pub(super) fn admits(&mut self) -> bool {
+        if !self.is_full() || !self.kept[self.hand].is_used {
+            return true;
+        }
+        self.refused += 1;
+        if self.refused.is_multiple_of(PATIENCE) {
+            self.kept[self.hand].is_used = false;
+            self.hand = (self.hand + 1) % self.kept.len();
+        }
+        false
+    }
+
     /// A place for another plan, and the memory of the plan that was there.
     pub(super) fn room(&mut self) -> Result<(usize, Plan), OutOfMemory> {
         let len = self.kept.len();
-        if len < FEW || (len < MANY && self.bytes <= SMALL_BYTES) {
+        if !self.is_full() {
             self.kept.try_push(Kept::default())?;
             return Ok((len, Plan::default()));
         }
