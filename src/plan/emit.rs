@@ -45,6 +45,9 @@ const ALONE_TILE: usize = 4096;
 /// when there are more: looking for the first that fits stays short, however many data there are.
 const HOLES_MAX: usize = 256;
 
+/// Elements of a line up to which lines that lie side by side are read several at a time.
+const TURNED_MAX: usize = 128;
+
 /// Elements that are reduced together, up to which a tile has all of them.
 const UNIT_TILE: usize = 4 * TILE;
 
@@ -295,7 +298,7 @@ impl Emitter {
             self.link(draft.row)?;
             let sinks = Span::since(sinks, plan.sinks.len());
             let fills = Span::since(fills, plan.fills.len());
-            let number = self.program(&draft, product, sinks, fills, plan)?;
+            let number = self.program(&draft, product, sinks, fills, gathers, plan)?;
             let program = &mut plan.programs[number as usize];
             program.gathers = Span::since(gathers, plan.gathers.len());
             program.pads = Span::since(pads, plan.pads.len());
@@ -969,13 +972,17 @@ impl Emitter {
         product: u32,
         sinks: Span,
         fills: Span,
+        gathers: usize,
         plan: &mut Plan,
     ) -> Result<u32, OutOfMemory> {
+        let most = plan.gathers[gathers..].iter().fold(TILE, |most, gather| {
+            most.max(turned(&gather.layout, plan.data[gather.datum as usize].dtype))
+        });
         let tile = match draft.row {
             // One instruction leaves nothing in the cache for another.
             0 if self.instrs.len() == 1 => ALONE_TILE.min(draft.len).max(1),
-            0 => TILE.min(draft.len).max(1),
-            row => (TILE / row).min(draft.len / row).max(1) * row,
+            0 => most.min(draft.len).max(1),
+            row => (most / row).min(draft.len / row).max(1) * row,
         };
         let tile = whole_units(tile, draft);
         // About 50 microseconds of work, but not so little data that streams begin all the time.
@@ -1226,6 +1233,18 @@ fn whole_units(tile: usize, draft: &Draft) -> usize {
     let unit = draft.unit;
     let is_cut = !tile.is_multiple_of(unit) && !unit.is_multiple_of(tile);
     if is_cut && unit <= UNIT_TILE { (tile / unit).max(1) * unit } else { tile }
+}
+
+/// Elements of a tile for which an operand whose lines lie side by side is read by whole cache lines: as
+/// many of its lines; 0 if they are not, or are long.
+fn turned(layout: &Layout, dtype: DType) -> usize {
+    let merged = layout.merged();
+    match (merged.dims(), merged.strides()) {
+        (&[.., lines, len], &[.., 1, apart]) if apart > 1 && len <= TURNED_MAX => {
+            len * lines.min(ALIGN / dtype.size())
+        }
+        _ => 0,
+    }
 }
 
 fn room(datum: &Datum) -> usize {
