@@ -23,9 +23,9 @@ pub(crate) const ALIGN: usize = 64;
 /// Buffers up to this size are cut from slabs, so that a graph of scalars does not call the
 /// system's allocator for each.
 const SLAB_LIMIT: usize = 2048;
-/// Bytes of the first slab, and of the largest: each is twice the one before.
+/// Bytes of the first slab, and of the largest, which is of huge pages: each is twice the one before.
 const FIRST_SLAB: usize = 2048;
-const SLAB: usize = 64 * 1024;
+const SLAB: usize = HUGE;
 
 /// What buffers of huge pages are aligned for.
 const HUGE_PAGE: usize = 2 << 20;
@@ -253,8 +253,15 @@ impl Pool {
         }
         if self.slab_left < bytes {
             // The rest of the old slab goes to waste: less than the buffer.
-            let size = self.next_slab;
-            self.slab = self.system(size)?.as_ptr();
+            let mut size = self.next_slab;
+            let slab = loop {
+                match self.system(size) {
+                    Ok(slab) => break slab,
+                    Err(OutOfMemory) if size > FIRST_SLAB => size /= 2,
+                    Err(OutOfMemory) => return Err(OutOfMemory),
+                }
+            };
+            self.slab = slab.as_ptr();
             self.slab_left = size;
             self.next_slab = (2 * size).min(SLAB);
         }

@@ -5,9 +5,8 @@
 //! end. In a chain, an instruction that reads what the one before it made comes first. A value is
 //! written to a register only if somebody else reads it.
 
-use super::emit::{Emitter, Kind};
-use super::group::NONE;
-use super::{Code, Grain, Instr, Span};
+use super::value::{Kind, NONE, Value};
+use super::{Code, Grain, Instr, Looks, Span};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::dtype::DType;
 use crate::kernel::{Act, Form, Link, Reach, forms};
@@ -76,17 +75,31 @@ struct Open {
     by_rows: bool,
 }
 
-impl Emitter {
+/// The instructions of a step and what they read and write, while chains are made of them.
+struct Linker<'a> {
+    instrs: &'a [Instr],
+    values: &'a [Value],
+    looks: &'a Looks,
+}
+
+impl Linking {
     /// Makes chains of the instructions of a step whose rows are this long. The slots of links are
     /// values, as the operands of instructions are.
-    pub(super) fn link(&mut self, row: usize) -> Result<(), OutOfMemory> {
-        let mut linking = std::mem::take(&mut self.linking);
-        let done = self.link_with(row, &mut linking);
-        self.linking = linking;
-        done
+    pub(super) fn link(
+        &mut self,
+        instrs: &mut Vec<Instr>,
+        values: &[Value],
+        row: usize,
+        looks: &Looks,
+    ) -> Result<(), OutOfMemory> {
+        Linker { instrs, values, looks }.link(row, self)?;
+        std::mem::swap(instrs, &mut self.instrs);
+        Ok(())
     }
+}
 
-    fn link_with(&mut self, row: usize, linking: &mut Linking) -> Result<(), OutOfMemory> {
+impl Linker<'_> {
+    fn link(&self, row: usize, linking: &mut Linking) -> Result<(), OutOfMemory> {
         linking.known.clear();
         let blank = Known { left: 0, repeats: NONE, maker: NONE, made: true, stored: true };
         linking.known.try_extend_to(self.values.len(), blank)?;
@@ -139,7 +152,6 @@ impl Emitter {
                 }
             }
         }
-        std::mem::swap(&mut self.instrs, &mut linking.instrs);
         Ok(())
     }
 
@@ -162,7 +174,7 @@ impl Emitter {
     }
 
     /// Leaves an instruction as it is.
-    fn take(&mut self, number: usize, linking: &mut Linking) -> Result<(), OutOfMemory> {
+    fn take(&self, number: usize, linking: &mut Linking) -> Result<(), OutOfMemory> {
         let instr = self.instrs[number];
         linking.turns[number] = Turn::Taken;
         for op in instr.operands() {
@@ -193,7 +205,7 @@ impl Emitter {
     }
 
     /// Writes an operand to memory that was only to be repeated along rows.
-    fn bring(&mut self, value: u32, linking: &mut Linking) -> Result<(), OutOfMemory> {
+    fn bring(&self, value: u32, linking: &mut Linking) -> Result<(), OutOfMemory> {
         let known = &mut linking.known[value as usize];
         if known.repeats != NONE && !known.stored {
             known.stored = true;
@@ -206,7 +218,7 @@ impl Emitter {
 
     /// Makes a chain that begins with instruction `begin`, of those from `first` on whose bits are set.
     fn chain(
-        &mut self,
+        &self,
         begin: usize,
         first: usize,
         among: u32,

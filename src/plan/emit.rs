@@ -7,10 +7,11 @@
 
 use super::chain::Linking;
 use super::group::{
-    AGAIN, Draft, Home, Member, NONE, Planner, Seen, What, elementwise_operand, is_spread, lcm,
+    AGAIN, Draft, Home, Member, Planner, Seen, What, elementwise_operand, is_spread, lcm,
     operand_dtype,
 };
 use super::single::work_words;
+use super::value::{Kind, NONE, Value};
 use super::{
     Code, Datum, DatumId, Fill, FillFrom, Gather, Grain, Groups, Instr, Join, Looks, Mask,
     NO_PRODUCT, Pad, Piece, PieceFrom, Place, Plan, Program, Single, Sink, Slot, Span, Step, TILE,
@@ -50,31 +51,6 @@ const TURNED_MAX: usize = 128;
 
 /// Elements that are reduced together, up to which a tile has all of them.
 const UNIT_TILE: usize = 4 * TILE;
-
-/// Something that instructions of the step read or write.
-#[derive(Clone, Copy)]
-pub(super) struct Value {
-    pub(super) kind: Kind,
-    /// The place of the last instruction, or link of a chain, that uses it.
-    last: u32,
-    /// Its slot in the finished program.
-    slot: u32,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Kind {
-    Stream {
-        datum: DatumId,
-        offset: usize,
-        size: u32,
-        grain: Grain,
-    },
-    /// A register with one number everywhere, from before the first tile on.
-    Filled(Grain),
-    /// A register of its own, with room for so many elements more than a tile.
-    Fixed(Grain, usize),
-    Register(Grain),
-}
 
 /// What was already brought into registers.
 #[derive(Clone, Copy, PartialEq)]
@@ -136,10 +112,10 @@ pub(super) struct Emitter {
     trigs: Vec<Trig>,
     /// By value: how often it is read.
     uses: Vec<u32>,
-    pub(super) values: Vec<Value>,
+    values: Vec<Value>,
     brought: Vec<(Brought, u32)>,
-    pub(super) instrs: Vec<Instr>,
-    pub(super) linking: Linking,
+    instrs: Vec<Instr>,
+    linking: Linking,
     free: [Vec<u32>; 2],
     by_end: Vec<DatumId>,
     holes: Vec<(usize, usize)>,
@@ -295,7 +271,8 @@ impl Emitter {
                 at = member.next;
             }
             self.tidy(planner.level())?;
-            self.link(draft.row)?;
+            let Self { linking, instrs, values, looks, .. } = self;
+            linking.link(instrs, values, draft.row, looks)?;
             let sinks = Span::since(sinks, plan.sinks.len());
             let fills = Span::since(fills, plan.fills.len());
             let number = self.program(&draft, product, sinks, fills, gathers, plan)?;

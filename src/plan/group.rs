@@ -12,6 +12,7 @@
 //! be split.
 
 use super::emit::Emitter;
+use super::value::NONE;
 use super::walk::Walk;
 use super::{Grain, Groups, Looks, Plan, ROW_MAX, Span, TILE};
 use crate::arena::{OutOfMemory, TryPush};
@@ -76,8 +77,6 @@ const EDGES_MAX: usize = 16;
 const NODE_BYTES: usize = 28;
 const NEEDED_BYTES: usize = 45;
 const MEMBER_BYTES: usize = 45;
-
-pub(super) const NONE: u32 = u32::MAX;
 
 /// The result of a member that is computed again in another step than its own.
 pub(super) const AGAIN: u32 = u32::MAX - 1;

@@ -20,6 +20,7 @@ mod single;
 #[cfg(test)]
 mod tests;
 mod text;
+mod value;
 mod walk;
 
 pub(crate) use group::{Planner, elementwise_operand, operand_dtype};

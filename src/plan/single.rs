@@ -1,6 +1,7 @@
 //! Plans of one node: a step of its own, on operands that are there as dense data.
 
-use super::group::{NONE, value_of_nothing};
+use super::group::value_of_nothing;
+use super::value::NONE;
 use super::{
     Datum, Groups, Place, Plan, Single, Span, Step, Viewed, Work, index_add_words, often_words,
 };
