@@ -210,7 +210,7 @@ impl Engine {
         let tag = core.node(root).tag;
         kept.runs = if kept.tag == tag { kept.runs.saturating_add(1) } else { 0 };
         kept.tag = tag;
-        if kept.runs != RUNS || !kept.sources.is_empty() {
+        if kept.runs != RUNS || !kept.sources.is_empty() || root.index() < NODES_MIN {
             return Ok(false);
         }
         if !self.fuses() || core.pool.is_limited() {

@@ -6,9 +6,10 @@
 //! step: it is still in the cache.
 
 use super::chain::Linking;
-use super::group::{
-    AGAIN, Draft, Home, Member, Planner, Seen, What, elementwise_operand, is_spread, lcm,
-    operand_dtype,
+use super::cost::{Part, STREAM_COST, cost, trig_part};
+use super::draft::{
+    AGAIN, Draft, Drafts, Home, Member, Seen, What, elementwise_operand, is_spread, operand_dtype,
+    product_chunk,
 };
 use super::single::work_words;
 use super::value::{Kind, NONE, Value};
@@ -22,7 +23,7 @@ use crate::buffer::ALIGN;
 use crate::dtype::DType;
 use crate::graph::Core;
 use crate::id::NodeId;
-use crate::kernel::{self, Act, Kernel, Link, Reach, float_kernels, forms};
+use crate::kernel::{self, Act, Kernel, Link, Reach, float_kernels};
 use crate::level::Level;
 use crate::node::{Op, Reduction};
 use crate::roll_call::Elem;
@@ -35,9 +36,6 @@ const FLUSH_BYTES: usize = 4 << 20;
 /// Steps that read and write this much have what they read fetched ahead of time: it comes from beyond
 /// the second-level cache.
 const AHEAD_BYTES: usize = 1 << 20;
-
-/// Elements of a chunk of a product, if rows and sums do not want more.
-const PRODUCT_CHUNK: usize = 1 << 14;
 
 /// Elements of a tile where there is one instruction.
 const ALONE_TILE: usize = 4096;
@@ -70,13 +68,6 @@ struct Trig {
     wanted: [bool; 2],
     /// The values, `NONE` before they are made.
     made: [u32; 2],
-}
-
-/// Which part of a [`Trig`].
-#[derive(Clone, Copy, PartialEq)]
-enum Part {
-    Sine,
-    Cosine,
 }
 
 /// What is known about a datum while a plan is made.
@@ -223,15 +214,15 @@ impl Emitter {
     /// Writes one step, and into it the product that feeds it, if it is not `NONE`.
     pub(super) fn step(
         &mut self,
-        planner: &Planner,
+        drafts: &Drafts,
         core: &Core,
         number: u32,
         product: u32,
         temporaries: usize,
         plan: &mut Plan,
     ) -> Result<(), OutOfMemory> {
-        let draft = planner.drafts[number as usize];
-        let draft = planner.lone_concat(&draft).unwrap_or(draft);
+        let draft = drafts.steps[number as usize];
+        let draft = drafts.lone_concat(&draft).unwrap_or(draft);
         self.steps = self.steps.wrapping_add(1);
         if self.steps == 0 {
             self.again_in.fill(0);
@@ -240,13 +231,13 @@ impl Emitter {
         self.reads.clear();
         self.writes.clear();
         let (mut nodes, mut random, mut cost) = (0, false, 0);
-        let product = match planner.drafts.get(product as usize) {
+        let product = match drafts.steps.get(product as usize) {
             None => NO_PRODUCT,
             Some(draft) => {
                 let node = core.node(draft.single);
                 let datum = Datum { place: Place::Chunk, dtype: node.dtype, len: node.len };
                 self.datum_of[draft.single.index()] = self.add(draft.single, datum, plan)?;
-                let product = self.single(planner, core, draft, temporaries, plan)?;
+                let product = self.single(drafts, core, draft, temporaries, plan)?;
                 nodes = 1;
                 cost = plan.single_cost(&plan.singles[product as usize]);
                 product
@@ -260,17 +251,17 @@ impl Emitter {
             self.width = 1;
             let (sinks, fills) = (plan.sinks.len(), plan.fills.len());
             let (gathers, pads, joins) = (plan.gathers.len(), plan.pads.len(), plan.joins.len());
-            self.note_trigs(planner, core, &draft)?;
+            self.note_trigs(drafts, core, &draft)?;
             let mut at = draft.first;
             while at != NONE {
-                let member = planner.members[at as usize];
-                let context = Context { planner, core, draft: &draft, number, temporaries };
+                let member = drafts.members[at as usize];
+                let context = Context { drafts, core, draft: &draft, number, temporaries };
                 self.member(&context, &member, plan)?;
                 nodes += u32::from(member.result == NONE);
                 random |= member.what == What::Mask;
                 at = member.next;
             }
-            self.tidy(planner.level())?;
+            self.tidy(drafts.level)?;
             let Self { linking, instrs, values, looks, .. } = self;
             linking.link(instrs, values, draft.row, looks)?;
             let sinks = Span::since(sinks, plan.sinks.len());
@@ -283,7 +274,7 @@ impl Emitter {
             Work::Fused(number)
         } else {
             nodes = 1;
-            Work::Single(self.single(planner, core, &draft, temporaries, plan)?)
+            Work::Single(self.single(drafts, core, &draft, temporaries, plan)?)
         };
         let first = plan.links.len();
         for &datum in self.reads.iter().chain(&self.writes) {
@@ -303,7 +294,7 @@ impl Emitter {
 
     fn single(
         &mut self,
-        planner: &Planner,
+        drafts: &Drafts,
         core: &Core,
         draft: &Draft,
         temporaries: usize,
@@ -311,12 +302,12 @@ impl Emitter {
     ) -> Result<u32, OutOfMemory> {
         let node = *core.node(draft.single);
         let first = plan.views.len();
-        for (operand, seen) in core.operands(draft.single).zip(draft.operands.of(&planner.seen)) {
+        for (operand, seen) in core.operands(draft.single).zip(draft.operands.of(&drafts.seen)) {
             let datum = self.datum(core, seen.base, temporaries, plan)?;
             self.reads(datum)?;
             let layout = match seen.layout {
                 NONE => Layout::dense(&core.shape(operand)),
-                layout => planner.layouts[layout as usize],
+                layout => drafts.layouts[layout as usize],
             };
             plan.views.try_push(Viewed { datum, layout })?;
         }
@@ -411,19 +402,19 @@ impl Emitter {
         grain: Grain,
         plan: &mut Plan,
     ) -> Result<u32, OutOfMemory> {
-        let &Context { planner, core, draft, number, temporaries } = context;
+        let &Context { drafts, core, draft, number, temporaries } = context;
         if seen.base.is_none() {
             if seen.layout == NONE {
                 return Ok(NONE);
             }
-            let constant = planner.constants[seen.layout as usize];
+            let constant = drafts.constants[seen.layout as usize];
             let what = Brought::Constant(constant.to_bits(), dtype, grain);
             return self.fill(what, FillFrom::Constant(constant), dtype, grain, plan);
         }
         if self.again_in[seen.base.index()] == self.steps && seen.layout == NONE {
             return Ok(self.value_of[seen.base.index()]);
         }
-        if let Home::In(at, inner) = planner.home(core, seen.base)
+        if let Home::In(at, inner) = drafts.home(core, seen.base)
             && at == number
         {
             let value = self.value_of[seen.base.index()];
@@ -440,10 +431,10 @@ impl Emitter {
             return self.stream(datum, 0, grain, plan);
         }
         if let Some(padded) = seen.padded() {
-            let padded = planner.padded[padded];
+            let padded = drafts.padded[padded];
             return self.pad(Pad { datum, padded }, dtype, grain, plan);
         }
-        let layout = planner.layouts[seen.layout as usize];
+        let layout = drafts.layouts[seen.layout as usize];
         if layout.is_dense() {
             return self.stream(datum, layout.offset, grain, plan);
         }
@@ -528,20 +519,20 @@ impl Emitter {
         member: &Member,
         plan: &mut Plan,
     ) -> Result<u32, OutOfMemory> {
-        let &Context { planner, core, temporaries, .. } = context;
+        let &Context { drafts, core, temporaries, .. } = context;
         let node = core.node(member.node);
         let (dims, axis) = (core.dims(node.shape), core.list(node.list)[0] as usize);
         let inner = dims[axis + 1..].iter().product::<usize>();
         let first = plan.pieces.len();
         let mut start = 0;
-        for (operand, seen) in core.operands(member.node).zip(member.seen.of(&planner.seen)) {
+        for (operand, seen) in core.operands(member.node).zip(member.seen.of(&drafts.seen)) {
             let len = core.shape(operand)[axis] * inner;
             let from = if seen.base.is_none() {
-                PieceFrom::Constant(planner.constants[seen.layout as usize])
+                PieceFrom::Constant(drafts.constants[seen.layout as usize])
             } else {
                 let datum = self.datum(core, seen.base, temporaries, plan)?;
                 self.reads(datum)?;
-                let layout = planner.layouts[seen.layout as usize];
+                let layout = drafts.layouts[seen.layout as usize];
                 PieceFrom::Gather(plan.gathers.try_push(Gather { datum, layout, period: 0 })?)
             };
             plan.pieces.try_push(Piece { start, len, from })?;
@@ -566,7 +557,7 @@ impl Emitter {
         grain: Grain,
         plan: &mut Plan,
     ) -> Result<(u32, u32), OutOfMemory> {
-        let &Context { planner, core, temporaries, .. } = context;
+        let &Context { drafts, core, temporaries, .. } = context;
         let node = core.node(member.node);
         self.width = self.width.max(node.dtype.size());
         let datum = if member.result == AGAIN {
@@ -577,7 +568,7 @@ impl Emitter {
         } else if member.result != NONE {
             let place = Place::Result(member.result);
             self.add(NodeId::NONE, Datum { place, dtype: node.dtype, len: node.len }, plan)?
-        } else if planner.fates[member.node.index()].stored {
+        } else if drafts.fates[member.node.index()].stored {
             self.datum(core, member.node, temporaries, plan)?
         } else {
             let value = self.value(Kind::Register(grain))?;
@@ -614,10 +605,10 @@ impl Emitter {
         member: &Member,
         plan: &mut Plan,
     ) -> Result<(), OutOfMemory> {
-        let &Context { planner, core, draft, .. } = context;
+        let &Context { drafts, core, draft, .. } = context;
         let node = *core.node(member.node);
-        let seen = member.seen.of(&planner.seen);
-        let level = planner.level();
+        let seen = member.seen.of(&drafts.seen);
+        let level = drafts.level;
         let grain = member.grain;
         let input = node.inputs[0];
         let input_dtype = if input.is_node() { core.node(input).dtype } else { node.dtype };
@@ -649,7 +640,7 @@ impl Emitter {
                 } else {
                     self.join(context, member, plan)?
                 };
-                let stored = planner.fates[member.node.index()].stored || member.result != NONE;
+                let stored = drafts.fates[member.node.index()].stored || member.result != NONE;
                 if member.what == What::Concat && (member.result == AGAIN || !stored) {
                     self.value_of[member.node.index()] = op;
                     if member.result == AGAIN {
@@ -766,20 +757,20 @@ impl Emitter {
     /// Notes of which operands a step needs the sine and the cosine.
     fn note_trigs(
         &mut self,
-        planner: &Planner,
+        drafts: &Drafts,
         core: &Core,
         draft: &Draft,
     ) -> Result<(), OutOfMemory> {
         self.trigs.clear();
         let mut at = draft.first;
         while at != NONE {
-            let member = planner.members[at as usize];
+            let member = drafts.members[at as usize];
             at = member.next;
             let (What::Map, Some(part)) = (member.what, trig_part(core.node(member.node).op))
             else {
                 continue;
             };
-            let seen = member.seen.of(&planner.seen)[0];
+            let seen = member.seen.of(&drafts.seen)[0];
             if seen.base.is_none() || seen.layout != NONE {
                 continue;
             }
@@ -814,12 +805,12 @@ impl Emitter {
         ops: [u32; 4],
         plan: &mut Plan,
     ) -> Result<(), OutOfMemory> {
-        let &Context { planner, core, draft, .. } = context;
+        let &Context { drafts, core, draft, .. } = context;
         let node = *core.node(member.node);
         let (dtype, grain) = (node.dtype, member.grain);
-        let seen = member.seen.of(&planner.seen)[0];
+        let seen = member.seen.of(&drafts.seen)[0];
         let is_value = matches!(node.op, Op::Map(_));
-        let stored = member.result != NONE || planner.fates[member.node.index()].stored;
+        let stored = member.result != NONE || drafts.fates[member.node.index()].stored;
         let is_noted = !seen.base.is_none() && seen.layout == NONE;
         let place = if is_noted { self.trig_of(seen.base) } else { NONE };
         let trig = self.trigs.get(place as usize).copied();
@@ -829,10 +820,10 @@ impl Emitter {
             return Ok(());
         }
         let (out, stream) = self.target(context, member, grain, plan)?;
-        let kernels = float_kernels(dtype, planner.level());
+        let kernels = float_kernels(dtype, drafts.level);
         let map = |elem: Elem| {
             let op = Op::Map(elem);
-            (op, kernel::elementwise(op, dtype, dtype, planner.level()))
+            (op, kernel::elementwise(op, dtype, dtype, drafts.level))
         };
         let mut value = known;
         if known == NONE {
@@ -1250,15 +1241,9 @@ fn give_back(holes: &mut Vec<(usize, usize)>, at: usize, bytes: usize) -> Result
     Ok(())
 }
 
-/// Elements of a chunk of a product that feeds a step: whole rows and whole units.
-pub(super) fn product_chunk(draft: &Draft, columns: usize) -> usize {
-    let least = lcm(draft.unit, columns);
-    least.saturating_mul((PRODUCT_CHUNK / least).max(1))
-}
-
 /// What members are emitted in.
 struct Context<'a> {
-    planner: &'a Planner,
+    drafts: &'a Drafts,
     core: &'a Core,
     draft: &'a Draft,
     number: u32,
@@ -1279,45 +1264,8 @@ fn instr(code: Code, name: Op, dtype: DType, out: u32) -> Instr {
     }
 }
 
-/// What an operation needs of its angle, if it is a sine or cosine or the cotangent of one.
-fn trig_part(op: Op) -> Option<Part> {
-    match op {
-        Op::Map(Elem::Sin) | Op::Pull(Elem::Cos, _) => Some(Part::Sine),
-        Op::Map(Elem::Cos) | Op::Pull(Elem::Sin, _) => Some(Part::Cosine),
-        _ => None,
-    }
-}
-
 /// Stands where an instruction has no kernel.
 ///
 /// # Safety
 /// None: it does nothing.
 unsafe fn no_kernel(_: usize, _: *mut u8, _: *const u8, _: *const u8, _: *const u8, _: *const u8) {}
-
-/// Whether an operation costs less than moving its result to memory and back.
-pub(super) fn is_cheap(op: Op) -> bool {
-    cost(op) <= 60 && trig_part(op).is_none()
-}
-
-/// What a tile's element costs to move to or from memory that is near, in thousandths of a
-/// nanosecond.
-const STREAM_COST: u32 = 60;
-
-/// What an operation costs, in thousandths of a nanosecond an element in L1: rough, for deciding
-/// whether threads pay.
-fn cost(op: Op) -> u32 {
-    match op {
-        Op::Map(elem) | Op::Pull(elem, _) => match elem {
-            Elem::Exp | Elem::Sigmoid | Elem::Silu | Elem::Sin | Elem::Cos | Elem::Tan => 300,
-            Elem::Log | Elem::Tanh | Elem::Expm1 | Elem::Log1p | Elem::Erf | Elem::GeluTanh => 450,
-            Elem::Softplus | Elem::Gelu | Elem::Atan2 => 1300,
-            Elem::Pow | Elem::NormRoot => 2200,
-            Elem::PowLog0 | Elem::PowLog1 | Elem::PowLog2 => 3000,
-            Elem::Bell | Elem::Gaussian | Elem::Logistic | Elem::LogisticCdf => 300,
-            Elem::NormalCdf => 1300,
-            _ if !forms(op).is_empty() => 20,
-            _ => 60,
-        },
-        _ => 60,
-    }
-}

@@ -11,20 +11,20 @@
 //! are sinks: their results are complete when the step is. That is the one place where a step must
 //! be split.
 
-use super::emit::Emitter;
+use super::cost::is_cheap;
+use super::draft::{
+    AGAIN, Draft, Drafts, Fate, Home, Member, PADDED, Seen, What, elementwise_operand, is_spread,
+    lcm, operand_dtype,
+};
 use super::value::NONE;
-use super::walk::Walk;
-use super::{Grain, Groups, Looks, Plan, ROW_MAX, Span, TILE};
+use super::{Grain, Groups, ROW_MAX, Span, TILE};
 use crate::arena::{OutOfMemory, TryPush};
-use crate::buffer::Part;
-use crate::dtype::{DType, with_dtype, with_float};
-use crate::gemm::Sizes;
+use crate::dtype::with_dtype;
 use crate::graph::Core;
 use crate::id::{ListId, NodeId};
 use crate::kernel;
 use crate::level::Level;
 use crate::node::{INLINE_OPERANDS, Node, Op, Reduction};
-use crate::op::matmul::last_two;
 use crate::shape::{Dims, Layout, Padded};
 
 /// Sinks whose units have a common multiple beyond this do not share a step: threads would get
@@ -39,13 +39,6 @@ const STREAMS_MAX: u32 = 24;
 /// A product whose result has so many bytes feeds the step that reads it, chunk by chunk. (Measured:
 /// what is smaller stays in the caches as a whole, and streams are fetched best when they are long.)
 const FEED_BYTES: usize = 4 << 20;
-
-/// Bytes of a row from which on it does. (Measured: between shorter ones there is too little
-/// arithmetic to fetch behind.)
-const FEED_ROW: usize = 192;
-
-/// Elements of a product's chunk, at most: more would not stay in the cache.
-const CHUNK_MAX: usize = 1 << 16;
 
 /// Steps that a search for a path looks at before it gives up and says that there is one.
 const SEARCH_MAX: usize = 200;
@@ -70,16 +63,6 @@ const RAISE_MAX: usize = 64;
 /// Edges that are looked at to see whether there is one already. (One that is there twice is in
 /// nobody's way.)
 const EDGES_MAX: usize = 16;
-
-/// What planning takes at least, in bytes: for each node of the graph, and for each that is computed;
-/// and to write what a step does for one. (Measured: long chains
-/// of sums and sines take about twice as much, since lists grow by doubling; others more.)
-const NODE_BYTES: usize = 28;
-const NEEDED_BYTES: usize = 45;
-const MEMBER_BYTES: usize = 45;
-
-/// The result of a member that is computed again in another step than its own.
-pub(super) const AGAIN: u32 = u32::MAX - 1;
 
 /// Bytes from which on it is cheaper to compute a value again, by one cheap operation from what is
 /// in memory anyway, than to write it in one step and read it in another. Smaller values stay in the
@@ -110,127 +93,13 @@ impl View {
     }
 }
 
-/// What a node without data of its own (a view, a constant) shows; and a [`View`] as it is remembered
-/// from the choice of a step to the writing of its program: by then an operand may have got data of
-/// its own, in a later step.
-#[derive(Clone, Copy)]
-pub(super) struct Seen {
-    /// `NONE` for a constant.
-    pub(super) base: NodeId,
-    /// The number of the planner's layout; or, with `PADDED`, of its padded one; `NONE` for the same
-    /// elements. Of a constant, its number; `NONE` for an absent operand.
-    pub(super) layout: u32,
-}
-
-/// Marks the number of a padded one.
-const PADDED: u32 = 1 << 31;
-
 /// Layouts and constants that a new one may be equal to: the newest ones.
 const ALIKE: usize = 8;
 
-impl Seen {
-    /// The number of the padded one, if there are zeros.
-    pub(super) fn padded(&self) -> Option<usize> {
-        let is_padded = self.base.is_node() && self.layout != NONE && self.layout & PADDED != 0;
-        is_padded.then_some((self.layout & !PADDED) as usize)
-    }
-}
-
-/// Where a node is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Home {
-    /// Nowhere: its value is there.
-    Ready,
-    /// By a member of this step.
-    In(u32, Grain),
-    /// It is complete when this step is.
-    After(u32),
-}
-
-/// What a step does for a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
-    /// An elementwise operation.
-    Map,
-    /// A view or constant that somebody needs as dense data.
-    Copy,
-    /// A concatenation of few operands.
-    Concat,
-    /// A reduction of each row.
-    Fold,
-    /// A function of each row.
-    Rows,
-    Sink,
-    /// A sink over an operand whose reduced axes were moved to the end.
-    MovedSink,
-    /// As `MovedSink`, for a reduction that only works on whole rows.
-    MovedFold,
-    Pick,
-    Unpick,
-    Mask,
-}
-
-/// Something that a step does.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Member {
-    pub(super) node: NodeId,
-    pub(super) what: What,
-    pub(super) grain: Grain,
-    /// Its operands, among those seen.
-    pub(super) seen: Span,
-    /// The result that a copy is for, or `NONE` when it is for the node itself.
-    pub(super) result: u32,
-    pub(super) next: u32,
-}
-
-/// A step in the making.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Draft {
-    pub(super) len: usize,
-    pub(super) row: usize,
-    pub(super) unit: usize,
-    /// Of a single step, the node; else `NONE`.
-    pub(super) single: NodeId,
-    /// The operands of a single step.
-    pub(super) operands: Span,
-    pub(super) first: u32,
-    last: u32,
-    streams: u32,
-    /// How many there are.
-    members: u32,
-    /// Longer than that of any step it depends on.
-    pub(super) depth: u32,
-    /// Lists of edges.
-    deps: u32,
-    users: u32,
-    seen: u32,
-}
-
-impl Draft {
-    /// An empty step over `len` elements; for `single` alone, if it is a node.
-    fn new(len: usize, single: NodeId) -> Self {
-        Self {
-            len,
-            row: 0,
-            unit: 1,
-            single,
-            operands: Span::default(),
-            first: NONE,
-            last: NONE,
-            streams: 0,
-            members: 0,
-            depth: 0,
-            deps: NONE,
-            users: NONE,
-            seen: 0,
-        }
-    }
-}
-
 #[derive(Clone, Copy)]
-struct Edge {
-    to: u32,
-    next: u32,
+pub(super) struct Edge {
+    pub(super) to: u32,
+    pub(super) next: u32,
 }
 
 /// What is to be put into a step.
@@ -248,464 +117,72 @@ struct Asked {
     result: u32,
 }
 
-/// What is known about a node while a plan is made. Valid for nodes that are computed.
-#[derive(Clone, Copy)]
-pub(super) struct Fate {
-    kind: FateKind,
-    /// Whether its value must be in memory.
-    pub(super) stored: bool,
-    /// Whether it was asked for.
-    asked: bool,
-    /// The number of the step, or of what it shows.
-    place: u32,
-}
-
-/// Which [`Home`] a node has, or that it shows another one's data.
-#[derive(Clone, Copy, PartialEq)]
-enum FateKind {
-    Ready,
-    Element,
-    Row,
-    After,
-    Shown,
-}
-
-impl Fate {
-    const BLANK: Self = Self { kind: FateKind::Ready, stored: false, asked: false, place: NONE };
-
-    fn home(&self) -> Home {
-        match self.kind {
-            FateKind::Ready | FateKind::Shown => Home::Ready,
-            FateKind::Element => Home::In(self.place, Grain::Element),
-            FateKind::Row => Home::In(self.place, Grain::Row),
-            FateKind::After => Home::After(self.place),
-        }
-    }
-
-    fn set_home(&mut self, home: Home) {
-        (self.kind, self.place) = match home {
-            Home::Ready => (FateKind::Ready, NONE),
-            Home::In(step, Grain::Element) => (FateKind::Element, step),
-            Home::In(step, Grain::Row) => (FateKind::Row, step),
-            Home::After(step) => (FateKind::After, step),
-        };
-    }
-
-    /// The number of what it shows, or `NONE` for one with data of its own.
-    fn shown(&self) -> u32 {
-        if self.kind == FateKind::Shown { self.place } else { NONE }
-    }
-
-    fn set_shown(&mut self, shown: u32) {
-        (self.kind, self.place) = (FateKind::Shown, shown);
-    }
-}
-
-/// The planner's own memory, kept from plan to plan.
-pub(crate) struct Planner {
-    walk: Walk,
-    level: Level,
+/// The memory for this, kept from plan to plan.
+pub(super) struct Grouping {
+    pub(super) drafts: Drafts,
     /// One node a step, and every value stored.
-    single: bool,
+    pub(super) single: bool,
     /// Bytes of a product's result from which on it feeds a step.
-    feed_bytes: usize,
+    pub(super) feed_bytes: usize,
     /// Members of a step of one tile, at most: in a read and in a backward.
-    members_max: [u32; 2],
-    is_backward: bool,
-    pub(super) fates: Vec<Fate>,
-    shown: Vec<Seen>,
-    pub(super) drafts: Vec<Draft>,
-    pub(super) members: Vec<Member>,
-    pub(super) seen: Vec<Seen>,
-    pub(super) layouts: Vec<Layout>,
-    pub(super) padded: Vec<Padded>,
-    pub(super) constants: Vec<f64>,
-    /// Concatenations that are members, in order of ids, and how their operands looked.
-    concats: Vec<(NodeId, Span)>,
+    pub(super) members_max: [u32; 2],
+    pub(super) is_backward: bool,
     /// What is computed again, and in which step.
     again: Vec<(u32, NodeId)>,
-    edges: Vec<Edge>,
+    pub(super) edges: Vec<Edge>,
     /// The newest fused step of a length, newest last.
     latest: Vec<(usize, u32)>,
-    stack: Vec<u32>,
-    search: u32,
-    /// Of its bytes, those in the pool's books.
-    counted: usize,
+    pub(super) stack: Vec<u32>,
+    pub(super) search: u32,
     views: [View; VIEWS],
-    order: Vec<NodeId>,
-    emitter: Emitter,
-    looks: Looks,
 }
 
-impl Planner {
-    pub(crate) fn new(level: Level) -> Self {
+impl Grouping {
+    pub(super) fn new(level: Level) -> Self {
         Self {
-            walk: Walk::default(),
-            level,
+            drafts: Drafts::new(level),
             single: false,
             feed_bytes: FEED_BYTES,
             members_max: MEMBERS_MAX,
             is_backward: false,
-            fates: Vec::new(),
-            shown: Vec::new(),
-            drafts: Vec::new(),
-            members: Vec::new(),
-            seen: Vec::new(),
-            layouts: Vec::new(),
-            padded: Vec::new(),
-            constants: Vec::new(),
-            concats: Vec::new(),
             again: Vec::new(),
             edges: Vec::new(),
             latest: Vec::new(),
             stack: Vec::new(),
             search: 0,
-            counted: 0,
             views: [View::Absent; VIEWS],
-            order: Vec::new(),
-            emitter: Emitter::default(),
-            looks: Looks::default(),
         }
-    }
-
-    #[cfg(test)]
-    pub(super) fn looks(&self) -> usize {
-        self.looks.0.get() + self.emitter.looks.0.get()
-    }
-
-    /// Whether to fuse nothing.
-    pub(crate) fn set_single(&mut self, single: bool) {
-        self.single = single;
-    }
-
-    pub(crate) fn is_single(&self) -> bool {
-        self.single
-    }
-
-    #[cfg(test)]
-    pub(super) fn set_members_max(&mut self, most: u32) {
-        self.members_max = [most; 2];
-    }
-
-    #[cfg(test)]
-    pub(crate) fn set_feed_bytes(&mut self, bytes: usize) {
-        self.feed_bytes = bytes;
-    }
-
-    /// Gives its memory back.
-    pub(crate) fn forget(&mut self) {
-        let Self { level, single, feed_bytes, members_max, .. } = *self;
-        *self = Self { single, feed_bytes, members_max, ..Self::new(level) };
     }
 
     /// Bytes of memory that it holds.
-    pub(crate) fn bytes(&self) -> usize {
-        let Self { walk, fates, shown, drafts, members, seen, layouts, .. } = self;
-        let Self {
-            padded, constants, concats, again, edges, latest, stack, order, emitter, ..
-        } = self;
-        let nodes = [walk.bytes(), fates.bytes(), shown.bytes(), order.bytes()];
-        let steps = [drafts.bytes(), members.bytes(), edges.bytes(), latest.bytes()];
-        let views = [seen.bytes(), layouts.bytes(), padded.bytes(), again.bytes()];
-        [nodes, steps, views].iter().flatten().sum::<usize>()
-            + constants.bytes()
-            + concats.bytes()
-            + stack.bytes()
-            + emitter.bytes()
+    pub(super) fn bytes(&self) -> usize {
+        let Self { drafts, again, edges, latest, stack, .. } = self;
+        drafts.bytes() + again.bytes() + edges.bytes() + latest.bytes() + stack.bytes()
     }
 
-    /// Refuses to go on where planner and plan would take, with `least` bytes or what they have now,
-    /// more than the graph's limit leaves them. Lists grow by doubling: so what is still to come is
-    /// asked for at the beginning of a stage, rather than noticed at its end.
-    fn afford(&self, core: &Core, plan: &Plan, least: usize) -> Result<(), OutOfMemory> {
-        if !core.pool.is_limited() {
-            return Ok(());
-        }
-        let bytes = (self.bytes() + plan.bytes()).max(least);
-        core.pool.room_for(Part::Plans, bytes.saturating_sub(self.counted))
-    }
-
-    /// The nodes that must be computed for those that were looked at last, in order of ids.
-    pub(crate) fn needed(&self) -> impl Iterator<Item = NodeId> {
-        self.walk.needed()
-    }
-
-    /// The nodes that were looked at last, in order of ids.
-    pub(crate) fn visited(&self) -> &[NodeId] {
-        self.walk.visited()
-    }
-
-    /// Has all that was looked at computed anew.
-    pub(crate) fn take_nothing_for_granted(&mut self, core: &mut Core) {
-        self.walk.need_all(core);
-    }
-
-    /// Looks at all that the roots and the results depend on and that may not be right: brings its
-    /// versions up to date, and finds what has to be computed.
-    pub(crate) fn look(
-        &mut self,
-        core: &mut Core,
-        roots: &[NodeId],
-        results: &[(NodeId, NodeId)],
-    ) -> Result<(), OutOfMemory> {
-        let results = results.iter().map(|&(_, from)| from);
-        self.walk.find(core, roots.iter().copied().chain(results))
-    }
-
-    /// Plans the computation of the roots, and of the results, which were looked at last: the values of
-    /// their second nodes, in fresh buffers. Nodes from `temporaries` on are needed only inside of this
-    /// plan. The pool's books are right, apart from the plan.
-    pub(crate) fn plan(
-        &mut self,
-        core: &mut Core,
-        roots: &[NodeId],
-        results: &[(NodeId, NodeId)],
-        temporaries: usize,
-        plan: &mut Plan,
-    ) -> Result<(), OutOfMemory> {
-        self.counted = self.bytes();
-        self.make(core, roots, results, temporaries, plan).inspect_err(|_| plan.clear())?;
-        #[cfg(debug_assertions)]
-        plan.check();
-        Ok(())
-    }
-
-    fn make(
-        &mut self,
-        core: &mut Core,
-        roots: &[NodeId],
-        results: &[(NodeId, NodeId)],
-        temporaries: usize,
-        plan: &mut Plan,
-    ) -> Result<(), OutOfMemory> {
-        plan.clear();
-        self.is_backward = temporaries != usize::MAX;
-        self.shown.clear();
+    /// Begins a plan: one of a backward, or of a read.
+    pub(super) fn start(&mut self, nodes: usize, is_backward: bool) -> Result<(), OutOfMemory> {
         self.drafts.clear();
-        self.members.clear();
-        self.seen.clear();
-        self.layouts.clear();
-        self.padded.clear();
-        self.constants.clear();
-        self.concats.clear();
         self.again.clear();
         self.edges.clear();
         self.latest.clear();
-        self.fates.try_extend_to(core.len(), Fate::BLANK)?;
-        self.order.clear();
-        for id in self.walk.needed() {
-            self.order.try_push(id)?;
-        }
-        let least = core.len() * NODE_BYTES + self.order.len() * NEEDED_BYTES;
-        self.afford(core, plan, least)?;
-        for i in 0..self.order.len() {
-            core.fail_point.pass();
-            let id = self.order[i];
-            self.fates[id.index()] = Fate::BLANK;
-            self.assign(core, id)?;
-        }
-        for &root in roots {
-            if self.walk.is_needed(root) {
-                self.materialise(core, root)?;
-                self.fates[root.index()].asked = true;
-            }
-        }
-        if temporaries == usize::MAX {
-            self.keep_what_is_read_through(core);
-        }
-        self.emitter.start(core.len())?;
-        for (k, &(target, from)) in results.iter().enumerate() {
-            plan.targets.try_push(target)?;
-            if core.node(from).op == Op::Embed {
-                self.materialise(core, from)?;
-            }
-            let own = from.index() >= temporaries && self.has_own(core, from);
-            if own && self.emitter.claim(core, from, k as u32, plan)? {
-                self.fates[from.index()].stored = true;
-                self.fates[from.index()].asked = true;
-            } else {
-                self.set_view(core, 0, from, core.node(from).shape);
-                self.join(
-                    core,
-                    Asked {
-                        id: from,
-                        what: What::Copy,
-                        len: core.node(from).len,
-                        row: 0,
-                        count: 1,
-                        result: k as u32,
-                    },
-                )?;
-            }
-        }
-        self.afford(core, plan, least + self.members.len() * MEMBER_BYTES)?;
-        self.emit(core, temporaries, plan)?;
-        self.afford(core, plan, 0)
+        self.is_backward = is_backward;
+        self.drafts.fates.try_extend_to(nodes, Fate::BLANK)
     }
 
-    /// Lets a value stay in memory that an earlier reading computed and did not keep, if something
-    /// new is made of it: in a recording that grows between readings, the next one begins there,
-    /// instead of computing everything a third time.
-    fn keep_what_is_read_through(&mut self, core: &mut Core) {
-        for i in (0..self.order.len()).rev() {
-            let id = self.order[i];
-            if core.read_through(id) {
-                continue;
-            }
-            for operand in core.operands(id).filter(|&operand| self.walk.is_needed(operand)) {
-                let base = match self.shown.get(self.fates[operand.index()].shown() as usize) {
-                    Some(shown) => shown.base,
-                    None => operand,
-                };
-                // (Operands have smaller ids, so this is from an earlier reading.)
-                let is_own =
-                    base.is_node() && self.walk.is_needed(base) && self.has_own(core, base);
-                if is_own && core.state(base).read_through {
-                    self.fates[base.index()].stored = true;
-                }
-            }
-        }
-    }
-
-    fn emit(
-        &mut self,
-        core: &Core,
-        temporaries: usize,
-        plan: &mut Plan,
-    ) -> Result<(), OutOfMemory> {
-        // Depth first from the oldest step on: what is computed is used soon.
-        let mut emitter = std::mem::take(&mut self.emitter);
-        let emitted = self.emit_by(&mut emitter, core, temporaries, plan);
-        self.emitter = emitter;
-        emitted
-    }
-
-    fn emit_by(
-        &mut self,
-        emitter: &mut Emitter,
-        core: &Core,
-        temporaries: usize,
-        plan: &mut Plan,
-    ) -> Result<(), OutOfMemory> {
-        self.search += 1;
-        self.stack.clear();
-        for step in 0..self.drafts.len() as u32 {
-            self.stack.try_push(step)?;
-            while let Some(&top) = self.stack.last() {
-                let mut edge = self.drafts[top as usize].deps;
-                if self.drafts[top as usize].seen == self.search {
-                    self.stack.pop();
-                    continue;
-                }
-                let before = self.stack.len();
-                while edge != NONE {
-                    let Edge { to, next } = self.edges[edge as usize];
-                    self.looks.note(1);
-                    if self.drafts[to as usize].seen != self.search {
-                        self.stack.try_push(to)?;
-                    }
-                    edge = next;
-                }
-                if self.stack.len() == before {
-                    self.drafts[top as usize].seen = self.search;
-                    self.stack.pop();
-                    let (step, product) = match self.fed_by(core, top, temporaries) {
-                        Some(step) => (step, top),
-                        None => (top, NONE),
-                    };
-                    self.drafts[step as usize].seen = self.search;
-                    core.fail_point.pass();
-                    emitter.step(self, core, step, product, temporaries, plan)?;
-                }
-            }
-        }
-        emitter.finish(plan)
-    }
-
-    /// The step that a product can feed, chunk by chunk while each is in the cache: it alone reads
-    /// the result, which is then nowhere as a whole, and all else that it reads is there already.
-    fn fed_by(&self, core: &Core, product: u32, temporaries: usize) -> Option<u32> {
-        let Draft { single: id, users, len, .. } = self.drafts[product as usize];
-        if self.single || id.is_none() || core.node(id).op != Op::MatMul || users == NONE {
-            return None;
-        }
+    /// Has a node copied to the result `k`.
+    pub(super) fn copy(&mut self, core: &Core, id: NodeId, k: u32) -> Result<(), OutOfMemory> {
         let node = core.node(id);
-        // What a read computes may be wanted by the backward after it; and a product without a
-        // gradient may be one of constants, which is computed once, and then skipped.
-        let is_dropped = id.index() >= temporaries
-            || temporaries != usize::MAX && node.requires_grad && !self.fates[id.index()].asked;
-        let (dims, left) = (core.dims(node.shape), core.shape(node.inputs[0]));
-        let ((m, n), (_, k)) = (last_two(&dims), last_two(&left));
-        let size = node.dtype.size();
-        let is_worth_it = len * size >= self.feed_bytes
-            && n * size >= FEED_ROW
-            && with_float!(node.dtype, T => Sizes { m, k, n }.can_hold::<T>());
-        if !is_dropped || !is_worth_it {
-            return None;
-        }
-        let Edge { to, next } = self.edges[users as usize];
-        let draft = &self.drafts[to as usize];
-        let fits = next == NONE
-            && draft.single.is_none()
-            && draft.len == len
-            && super::emit::product_chunk(draft, n) <= CHUNK_MAX
-            && self.reads_as_it_lies(draft, id)
-            && self.can_run(draft);
-        fits.then_some(to)
-    }
-
-    /// Whether all that a step reads of a node is at the place of what it makes.
-    fn reads_as_it_lies(&self, draft: &Draft, id: NodeId) -> bool {
-        let mut at = draft.first;
-        while at != NONE {
-            self.looks.note(1);
-            let member = self.members[at as usize];
-            for seen in member.seen.of(&self.seen) {
-                if seen.base == id && (seen.layout != NONE || member.grain != Grain::Element) {
-                    return false;
-                }
-            }
-            at = member.next;
-        }
-        true
-    }
-
-    /// Whether all steps before one are written.
-    fn can_run(&self, draft: &Draft) -> bool {
-        let mut edge = draft.deps;
-        while edge != NONE {
-            let Edge { to, next } = self.edges[edge as usize];
-            self.looks.note(1);
-            if self.drafts[to as usize].seen != self.search {
-                return false;
-            }
-            edge = next;
-        }
-        true
-    }
-
-    pub(super) fn level(&self) -> Level {
-        self.level
+        self.set_view(core, 0, id, node.shape);
+        self.join(core, Asked { id, what: What::Copy, len: node.len, row: 0, count: 1, result: k })
     }
 
     // ---- how operands look ----
 
-    pub(super) fn home(&self, core: &Core, id: NodeId) -> Home {
-        if self.walk.is_needed(id) && !core.state(id).ready {
-            self.fates[id.index()].home()
-        } else {
-            Home::Ready
-        }
-    }
-
-    fn has_own(&self, core: &Core, id: NodeId) -> bool {
-        core.state(id).ready || self.fates[id.index()].kind != FateKind::Shown
-    }
-
     /// How `operand` looks from a space of this shape, to which it broadcasts.
     pub(super) fn view(&self, core: &Core, operand: NodeId, shape: ListId) -> View {
         let node = core.node(operand);
-        let own = self.has_own(core, operand);
+        let own = self.drafts.has_own(core, operand);
         if own && node.shape == shape {
             return View::Same(operand); // the common case, without a layout
         }
@@ -713,14 +190,14 @@ impl Planner {
         let (base, layout) = if own {
             (operand, Layout::dense(&core.dims(node.shape)))
         } else {
-            let shown = self.shown[self.fates[operand.index()].shown() as usize];
+            let shown = self.drafts.shown[self.drafts.fates[operand.index()].shown() as usize];
             if shown.base.is_none() {
-                return View::Constant(self.constants[shown.layout as usize]);
+                return View::Constant(self.drafts.constants[shown.layout as usize]);
             }
             if let Some(padded) = shown.padded() {
                 return View::Padded(shown.base, padded as u32, shape);
             }
-            (shown.base, self.layouts[shown.layout as usize])
+            (shown.base, self.drafts.layouts[shown.layout as usize])
         };
         let layout = layout.expand(&target);
         if layout.offset == 0 && layout.is_dense() && core.node(base).len == layout.len() {
@@ -741,7 +218,9 @@ impl Planner {
                 NodeId::NONE => View::Absent,
                 NodeId::IMMEDIATE => View::Constant(node.imm),
                 // (The common case, in which no layout is moved.)
-                input if self.has_own(core, input) && core.node(input).shape == node.shape => {
+                input
+                    if self.drafts.has_own(core, input) && core.node(input).shape == node.shape =>
+                {
                     View::Same(input)
                 }
                 input => self.view(core, input, node.shape),
@@ -771,8 +250,8 @@ impl Planner {
                 shown
             }
         };
-        let shown = self.shown.try_push(shown)?;
-        self.fates[id.index()].set_shown(shown);
+        let shown = self.drafts.shown.try_push(shown)?;
+        self.drafts.fates[id.index()].set_shown(shown);
         Ok(())
     }
 
@@ -780,19 +259,19 @@ impl Planner {
     fn look_through(&mut self, core: &Core, id: NodeId) -> Result<Option<Seen>, OutOfMemory> {
         let (node, dims) = (core.node(id), core.shape(id));
         let input = node.inputs[0];
-        let below = if self.has_own(core, input) {
+        let below = if self.drafts.has_own(core, input) {
             Seen { base: input, layout: NONE }
         } else {
-            self.shown[self.fates[input.index()].shown() as usize]
+            self.drafts.shown[self.drafts.fates[input.index()].shown() as usize]
         };
         if below.base.is_none() {
             return Ok((node.op != Op::Embed).then_some(below));
         }
-        let padded = below.padded().map(|padded| self.padded[padded]);
+        let padded = below.padded().map(|padded| self.drafts.padded[padded]);
         let layout = match below.layout {
             NONE => Layout::dense(&core.shape(input)),
             _ if padded.is_some() => Layout::dense(&[]), // which is not looked at
-            layout => self.layouts[layout as usize],
+            layout => self.drafts.layouts[layout as usize],
         };
         if node.op == Op::Embed || padded.is_some() {
             let padded = padded.unwrap_or_else(|| Padded::new(layout));
@@ -813,7 +292,10 @@ impl Planner {
                 Op::Permute => padded.permute(&core.order_of(id)),
                 _ => return Ok(None),
             };
-            return Ok(Some(Seen { layout: self.padded.try_push(padded)? | PADDED, ..below }));
+            return Ok(Some(Seen {
+                layout: self.drafts.padded.try_push(padded)? | PADDED,
+                ..below
+            }));
         }
         let Some(layout) = core.view_layout(id, &layout) else { return Ok(None) };
         Ok(Some(Seen { layout: self.layout(layout)?, ..below }))
@@ -821,43 +303,43 @@ impl Planner {
 
     /// The number of a layout.
     fn layout(&mut self, layout: Layout) -> Result<u32, OutOfMemory> {
-        let known = self.layouts.iter().rev().take(ALIKE).position(|&known| known == layout);
+        let known = self.drafts.layouts.iter().rev().take(ALIKE).position(|&known| known == layout);
         match known {
-            Some(back) => Ok((self.layouts.len() - 1 - back) as u32),
-            None => self.layouts.try_push(layout),
+            Some(back) => Ok((self.drafts.layouts.len() - 1 - back) as u32),
+            None => self.drafts.layouts.try_push(layout),
         }
     }
 
     /// How a constant looks.
     fn constant_seen(&mut self, value: f64) -> Result<Seen, OutOfMemory> {
         let is_it = |known: &f64| known.to_bits() == value.to_bits();
-        let layout = match self.constants.iter().rev().take(ALIKE).position(is_it) {
-            Some(back) => (self.constants.len() - 1 - back) as u32,
-            None => self.constants.try_push(value)?,
+        let layout = match self.drafts.constants.iter().rev().take(ALIKE).position(is_it) {
+            Some(back) => (self.drafts.constants.len() - 1 - back) as u32,
+            None => self.drafts.constants.try_push(value)?,
         };
         Ok(Seen { base: NodeId::NONE, layout })
     }
 
     /// Sees to it that a node that is computed has dense data of its own in memory.
-    fn materialise(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
+    pub(super) fn materialise(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
         let node = core.node(id);
-        if node.op == Op::Embed && !self.has_own(core, id) && self.constant(id).is_none() {
+        if node.op == Op::Embed && !self.drafts.has_own(core, id) && self.constant(id).is_none() {
             // In long runs of zeros and of the block, rather than in tiles.
-            self.fates[id.index()].set_home(Home::Ready);
+            self.drafts.fates[id.index()].set_home(Home::Ready);
             return self.single_step(core, id, node);
         }
         self.own(core, id)?;
         if !core.state(id).ready {
-            self.fates[id.index()].stored = true;
+            self.drafts.fates[id.index()].stored = true;
         }
         Ok(())
     }
 
     /// Sees to it that a node has dense data of its own, at least within a step.
     fn own(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
-        if !self.has_own(core, id) {
+        if !self.drafts.has_own(core, id) {
             self.set_view(core, 0, id, core.node(id).shape);
-            self.fates[id.index()].set_home(Home::Ready);
+            self.drafts.fates[id.index()].set_home(Home::Ready);
             self.join(
                 core,
                 Asked {
@@ -875,13 +357,13 @@ impl Planner {
 
     /// The number that is all of a node without data of its own.
     fn constant(&self, id: NodeId) -> Option<f64> {
-        let shown = self.shown.get(self.fates[id.index()].shown() as usize)?;
-        shown.base.is_none().then(|| self.constants[shown.layout as usize])
+        let shown = self.drafts.shown.get(self.drafts.fates[id.index()].shown() as usize)?;
+        shown.base.is_none().then(|| self.drafts.constants[shown.layout as usize])
     }
 
     // ---- joining steps ----
 
-    fn assign(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
+    pub(super) fn assign(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
         let node = *core.node(id);
         if let Some(value) = value_of_nothing(core, &node) {
             return self.show_constant(id, value);
@@ -945,9 +427,9 @@ impl Planner {
                 self.set_view(core, 1, classes, node.shape);
                 let row = core.shape(x)[1];
                 let inside = match self.views[0] {
-                    View::Same(base) => match self.home(core, base) {
+                    View::Same(base) => match self.drafts.home(core, base) {
                         Home::In(step, Grain::Element) => {
-                            let draft = self.drafts[step as usize];
+                            let draft = self.drafts.steps[step as usize];
                             draft.len == core.node(x).len && draft.row == row && row > 1
                         }
                         _ => false,
@@ -1016,19 +498,9 @@ impl Planner {
         }
         let (what, len, result) = (What::Concat, node.len, NONE);
         self.join(core, Asked { id, what, len, row: 0, count, result })?;
-        let seen = Span { first: (self.seen.len() - count) as u32, count: count as u32 };
-        self.concats.try_push((id, seen))?;
+        let seen = Span { first: (self.drafts.seen.len() - count) as u32, count: count as u32 };
+        self.drafts.concats.try_push((id, seen))?;
         Ok(())
-    }
-
-    /// If a step does nothing but concatenate: a single step that does it, in long runs rather than in
-    /// tiles.
-    pub(super) fn lone_concat(&self, draft: &Draft) -> Option<Draft> {
-        let member = self.members.get(draft.first as usize)?;
-        let is_alone = draft.members == 1 && member.what == What::Concat;
-        let operands = member.seen.of(&self.seen);
-        let fits = is_alone && operands.iter().all(|seen| seen.base.is_node());
-        fits.then_some(Draft { single: member.node, operands: member.seen, ..*draft })
     }
 
     /// An operation on constants alone is one: its kernel says which.
@@ -1046,7 +518,7 @@ impl Planner {
                 unsafe { cells[k].as_mut_ptr().cast::<T>().write(value) };
             });
         }
-        let kernel = kernel::elementwise(node.op, operand, node.dtype, self.level);
+        let kernel = kernel::elementwise(node.op, operand, node.dtype, self.drafts.level);
         let mut out = [0u64; 1];
         let [a, b, c, d] = [0, 1, 2, 3].map(|k: usize| cells[k].as_ptr().cast::<u8>());
         // SAFETY: one element of each operand's dtype, and room for one of the result's.
@@ -1061,8 +533,8 @@ impl Planner {
 
     fn show_constant(&mut self, id: NodeId, value: f64) -> Result<(), OutOfMemory> {
         let shown = self.constant_seen(value)?;
-        let shown = self.shown.try_push(shown)?;
-        self.fates[id.index()].set_shown(shown);
+        let shown = self.drafts.shown.try_push(shown)?;
+        self.drafts.fates[id.index()].set_shown(shown);
         Ok(())
     }
 
@@ -1134,14 +606,14 @@ impl Planner {
             let leading = if what == What::Pick { 1 } else { count };
             for k in 0..leading {
                 let Some(base) = self.views[k].base() else { continue };
-                let Home::In(step, _) = self.home(core, base) else { continue };
+                let Home::In(step, _) = self.drafts.home(core, base) else { continue };
                 if best.is_some_and(|(other, ..)| other >= step) {
                     continue;
                 }
                 best = self.try_step(core, step, asked).or(best);
             }
             if best.is_none() && what != What::Pick {
-                self.looks.note(self.latest.len());
+                self.drafts.looks.note(self.latest.len());
                 let mut last = self.latest.iter().rev();
                 if let Some(&(_, step)) = last.find(|&&(other, _)| other == len) {
                     best = self.try_step(core, step, asked);
@@ -1152,7 +624,7 @@ impl Planner {
             Some(found) => found,
             None if what == What::Pick => return self.single_step(core, id, core.node(id)),
             None => {
-                let step = self.drafts.try_push(Draft::new(len, NodeId::NONE))?;
+                let step = self.drafts.steps.try_push(Draft::new(len, NodeId::NONE))?;
                 self.latest.retain(|&(other, _)| other != len);
                 if self.latest.len() == LATEST_MAX {
                     self.latest.remove(0);
@@ -1167,7 +639,7 @@ impl Planner {
     /// Whether a step can take a node on: with which grain, and as what.
     fn try_step(&self, core: &Core, step: u32, asked: Asked) -> Option<(u32, Grain, What)> {
         let Asked { id, what, len, row, count, .. } = asked;
-        let draft = &self.drafts[step as usize];
+        let draft = &self.drafts.steps[step as usize];
         let most = self.members_max[usize::from(self.is_backward)];
         let is_full = draft.members >= most && draft.len <= TILE;
         if draft.single != NodeId::NONE || is_full {
@@ -1210,12 +682,12 @@ impl Planner {
     /// Whether a member of this grain can have operand `k` in a step.
     fn fits(&self, core: &Core, step: u32, asked: Asked, grain: Grain, k: usize) -> bool {
         let Asked { what, row, .. } = asked;
-        let draft = &self.drafts[step as usize];
+        let draft = &self.drafts.steps[step as usize];
         let view = &self.views[k];
         let Some(base) = view.base() else { return true };
         // Classes, and what is put at them, are one a row.
         let by_row = grain == Grain::Row && !(what == What::Pick && k == 0) || what == What::Unpick;
-        let home = self.home(core, base);
+        let home = self.drafts.home(core, base);
         if let Home::In(at, inner) = home
             && at == step
         {
@@ -1284,21 +756,21 @@ impl Planner {
             {
                 continue;
             }
-            match self.home(core, base) {
-                Home::Ready => self.drafts[step as usize].streams += 1,
+            match self.drafts.home(core, base) {
+                Home::Ready => self.drafts.steps[step as usize].streams += 1,
                 Home::In(at, _) if at == step => {}
                 Home::In(at, _) | Home::After(at) => {
-                    self.fates[base.index()].stored = true;
-                    self.drafts[step as usize].streams += 1;
+                    self.drafts.fates[base.index()].stored = true;
+                    self.drafts.steps[step as usize].streams += 1;
                     self.depend(step, at)?;
                 }
             }
         }
-        let draft = &self.drafts[step as usize];
+        let draft = &self.drafts.steps[step as usize];
         let unit = lcm(draft.unit, self.unit_of(core, id, what, grain, draft, row));
         let seen = self.remember(core, count)?;
         self.append(step, Member { node: id, what, grain, seen, result, next: NONE })?;
-        let draft = &mut self.drafts[step as usize];
+        let draft = &mut self.drafts.steps[step as usize];
         draft.unit = unit;
         if matches!(what, What::Fold | What::Rows | What::Unpick | What::MovedFold) {
             draft.row = row;
@@ -1316,7 +788,7 @@ impl Planner {
             What::Fold | What::MovedFold | What::Pick => Home::In(step, Grain::Row),
             What::Sink | What::MovedSink => Home::After(step),
         };
-        let fate = &mut self.fates[id.index()];
+        let fate = &mut self.drafts.fates[id.index()];
         fate.set_home(home);
         // A sink's result is in memory, wherever else it goes.
         fate.stored |= matches!(home, Home::After(_)) || self.single;
@@ -1332,8 +804,9 @@ impl Planner {
         grain: Grain,
         id: NodeId,
     ) -> Result<bool, OutOfMemory> {
-        let Home::In(at, Grain::Element) = self.home(core, id) else { return Ok(false) };
-        if at == step || grain == Grain::Row || self.fates[id.index()].stored || self.single {
+        let Home::In(at, Grain::Element) = self.drafts.home(core, id) else { return Ok(false) };
+        if at == step || grain == Grain::Row || self.drafts.fates[id.index()].stored || self.single
+        {
             return Ok(false);
         }
         if self.again.iter().rev().take(16).any(|&known| known == (step, id)) {
@@ -1343,7 +816,7 @@ impl Planner {
         let (is_worth_it, what) = match node.op {
             Op::Map(_) | Op::Pull(..) => {
                 let is_large = node.len * node.dtype.size() >= AGAIN_BYTES;
-                (is_large && super::emit::is_cheap(node.op), What::Map)
+                (is_large && is_cheap(node.op), What::Map)
             }
             // Nothing is computed: what would be written is there already, in pieces.
             Op::Concat => (node.len > TILE, What::Concat),
@@ -1354,33 +827,35 @@ impl Planner {
         }
         let seen = match what {
             What::Concat => {
-                let found = self.concats.binary_search_by_key(&id, |&(known, _)| known);
-                found.ok().map(|place| self.concats[place].1)
+                let found = self.drafts.concats.binary_search_by_key(&id, |&(known, _)| known);
+                found.ok().map(|place| self.drafts.concats[place].1)
             }
             _ => self.operands_of(id),
         };
         let Some(seen) = seen else { return Ok(false) };
         for k in seen.first..seen.first + seen.count {
-            let base = self.seen[k as usize].base;
+            let base = self.drafts.seen[k as usize].base;
             if base.is_none() {
                 continue;
             }
-            let in_memory = match self.home(core, base) {
+            let in_memory = match self.drafts.home(core, base) {
                 Home::Ready => true,
                 Home::After(from) => self.can_wait(step, from),
-                Home::In(from, _) => self.fates[base.index()].stored && self.can_wait(step, from),
+                Home::In(from, _) => {
+                    self.drafts.fates[base.index()].stored && self.can_wait(step, from)
+                }
             };
             if !in_memory {
                 return Ok(false);
             }
         }
         for k in seen.first..seen.first + seen.count {
-            let base = self.seen[k as usize].base;
+            let base = self.drafts.seen[k as usize].base;
             if base.is_none() {
                 continue;
             }
-            self.drafts[step as usize].streams += 1;
-            if let Home::In(from, _) | Home::After(from) = self.home(core, base) {
+            self.drafts.steps[step as usize].streams += 1;
+            if let Home::In(from, _) | Home::After(from) = self.drafts.home(core, base) {
                 self.depend(step, from)?;
             }
         }
@@ -1392,20 +867,20 @@ impl Planner {
 
     /// How the operands of an elementwise node looked when it joined its step, if that was lately.
     fn operands_of(&self, id: NodeId) -> Option<Span> {
-        let lately = self.members.len().saturating_sub(512);
-        self.looks.note(self.members.len() - lately);
-        let mut members = self.members[lately..].iter();
+        let lately = self.drafts.members.len().saturating_sub(512);
+        self.drafts.looks.note(self.drafts.members.len() - lately);
+        let mut members = self.drafts.members[lately..].iter();
         let found = members
             .find(|member| member.node == id && member.what == What::Map && member.result == NONE);
         found.map(|member| member.seen)
     }
 
     fn append(&mut self, step: u32, member: Member) -> Result<(), OutOfMemory> {
-        let member = self.members.try_push(member)?;
-        let draft = &mut self.drafts[step as usize];
+        let member = self.drafts.members.try_push(member)?;
+        let draft = &mut self.drafts.steps[step as usize];
         match draft.last {
             NONE => draft.first = member,
-            last => self.members[last as usize].next = member,
+            last => self.drafts.members[last as usize].next = member,
         }
         draft.last = member;
         draft.members += 1;
@@ -1414,7 +889,7 @@ impl Planner {
 
     /// Writes down how the first operands look.
     fn remember(&mut self, core: &Core, count: usize) -> Result<Span, OutOfMemory> {
-        let first = self.seen.len();
+        let first = self.drafts.seen.len();
         for k in 0..count {
             let absent = Seen { base: NodeId::NONE, layout: NONE };
             let seen = match &self.views[k] {
@@ -1423,19 +898,19 @@ impl Planner {
                 &View::Same(base) => Seen { base, ..absent },
                 &View::Other(base, layout) => Seen { base, layout: self.layout(layout)? },
                 &View::Padded(base, padded, shape) => {
-                    let (dims, as_shown) = (core.dims(shape), &self.padded[padded as usize]);
+                    let (dims, as_shown) = (core.dims(shape), &self.drafts.padded[padded as usize]);
                     let padded = if *as_shown.dims() == *dims {
                         padded
                     } else {
                         let stretched = as_shown.expand(&dims);
-                        self.padded.try_push(stretched)?
+                        self.drafts.padded.try_push(stretched)?
                     };
                     Seen { base, layout: padded | PADDED }
                 }
             };
-            self.seen.try_push(seen)?;
+            self.drafts.seen.try_push(seen)?;
         }
-        Ok(Span::since(first, self.seen.len()))
+        Ok(Span::since(first, self.drafts.seen.len()))
     }
 
     /// A step of its own for a node that cannot be fused.
@@ -1460,22 +935,22 @@ impl Planner {
                 self.materialise(core, operand)?;
             }
         }
-        let step = self.drafts.try_push(Draft::new(node.len, id))?;
-        let first = self.seen.len();
+        let step = self.drafts.steps.try_push(Draft::new(node.len, id))?;
+        let first = self.drafts.seen.len();
         for operand in core.operands(id) {
             self.set_view(core, 0, operand, core.node(operand).shape);
             self.remember(core, 1)?;
             let Some(base) = self.views[0].base() else {
                 unreachable!("constants were given data")
             };
-            if let Home::In(at, _) | Home::After(at) = self.home(core, base) {
-                self.fates[base.index()].stored = true;
+            if let Home::In(at, _) | Home::After(at) = self.drafts.home(core, base) {
+                self.drafts.fates[base.index()].stored = true;
                 self.depend(step, at)?;
             }
         }
-        self.drafts[step as usize].operands = Span::since(first, self.seen.len());
-        self.fates[id.index()].set_home(Home::After(step));
-        self.fates[id.index()].stored = true;
+        self.drafts.steps[step as usize].operands = Span::since(first, self.drafts.seen.len());
+        self.drafts.fates[id.index()].set_home(Home::After(step));
+        self.drafts.fates[id.index()].stored = true;
         Ok(())
     }
 
@@ -1486,21 +961,21 @@ impl Planner {
         if self.is_linked(step, on) {
             return Ok(());
         }
-        let next = self.drafts[step as usize].deps;
-        self.drafts[step as usize].deps = self.edges.try_push(Edge { to: on, next })?;
-        let next = self.drafts[on as usize].users;
-        self.drafts[on as usize].users = self.edges.try_push(Edge { to: step, next })?;
+        let next = self.drafts.steps[step as usize].deps;
+        self.drafts.steps[step as usize].deps = self.edges.try_push(Edge { to: on, next })?;
+        let next = self.drafts.steps[on as usize].users;
+        self.drafts.steps[on as usize].users = self.edges.try_push(Edge { to: step, next })?;
         // Depths of everything that follows.
         self.stack.clear();
         self.stack.try_push(on)?;
         while let Some(at) = self.stack.pop() {
-            let depth = self.drafts[at as usize].depth + 1;
-            let mut edge = self.drafts[at as usize].users;
+            let depth = self.drafts.steps[at as usize].depth + 1;
+            let mut edge = self.drafts.steps[at as usize].users;
             while edge != NONE {
                 let Edge { to, next } = self.edges[edge as usize];
-                self.looks.note(1);
-                if self.drafts[to as usize].depth < depth {
-                    self.drafts[to as usize].depth = depth;
+                self.drafts.looks.note(1);
+                if self.drafts.steps[to as usize].depth < depth {
+                    self.drafts.steps[to as usize].depth = depth;
                     self.stack.try_push(to)?;
                 }
                 edge = next;
@@ -1511,9 +986,10 @@ impl Planner {
 
     /// Whether there is an edge between two steps, if it is among the newest of both.
     fn is_linked(&self, step: u32, on: u32) -> bool {
-        let (mut dep, mut user) = (self.drafts[step as usize].deps, self.drafts[on as usize].users);
+        let (mut dep, mut user) =
+            (self.drafts.steps[step as usize].deps, self.drafts.steps[on as usize].users);
         for _ in 0..EDGES_MAX {
-            self.looks.note(1);
+            self.drafts.looks.note(1);
             let (Some(one), Some(other)) =
                 (self.edges.get(dep as usize), self.edges.get(user as usize))
             else {
@@ -1530,12 +1006,12 @@ impl Planner {
     /// Whether a step can be made to wait for `on`: not if that waits for the step, nor if it would
     /// take long to find out or to note.
     fn can_wait(&self, step: u32, on: u32) -> bool {
-        !self.reaches(step, on) && self.can_raise(step, self.drafts[on as usize].depth + 1)
+        !self.reaches(step, on) && self.can_raise(step, self.drafts.steps[on as usize].depth + 1)
     }
 
     /// Whether few others get deeper when a step is made this deep.
     fn can_raise(&self, step: u32, depth: u32) -> bool {
-        let draft = &self.drafts[step as usize];
+        let draft = &self.drafts.steps[step as usize];
         if draft.depth >= depth || draft.users == NONE {
             return true;
         }
@@ -1545,15 +1021,15 @@ impl Planner {
         while count > 0 {
             count -= 1;
             let (at, depth) = pending[count];
-            let mut edge = self.drafts[at as usize].users;
+            let mut edge = self.drafts.steps[at as usize].users;
             while edge != NONE {
                 let Edge { to, next } = self.edges[edge as usize];
-                self.looks.note(1);
+                self.drafts.looks.note(1);
                 looked += 1;
                 if looked > RAISE_MAX {
                     return false;
                 }
-                if self.drafts[to as usize].depth <= depth {
+                if self.drafts.steps[to as usize].depth <= depth {
                     pending[count] = (to, depth + 1);
                     count += 1;
                 }
@@ -1565,11 +1041,11 @@ impl Planner {
 
     /// Whether `to` needs, directly or not, what `from` makes. May say so when it does not.
     fn reaches(&self, from: u32, to: u32) -> bool {
-        let depth = self.drafts[from as usize].depth;
+        let depth = self.drafts.steps[from as usize].depth;
         if from == to {
             return true;
         }
-        if self.drafts[to as usize].depth <= depth {
+        if self.drafts.steps[to as usize].depth <= depth {
             return false;
         }
         // A small search without memory of its own: paths are short, or the answer is "maybe".
@@ -1578,15 +1054,15 @@ impl Planner {
         pending[0] = to;
         while count > 0 {
             count -= 1;
-            let mut edge = self.drafts[pending[count] as usize].deps;
+            let mut edge = self.drafts.steps[pending[count] as usize].deps;
             while edge != NONE {
                 let Edge { to, next } = self.edges[edge as usize];
-                self.looks.note(1);
+                self.drafts.looks.note(1);
                 looked += 1;
                 if to == from || looked > SEARCH_MAX {
                     return true;
                 }
-                if self.drafts[to as usize].depth > depth {
+                if self.drafts.steps[to as usize].depth > depth {
                     if count == pending.len() {
                         return true;
                     }
@@ -1628,18 +1104,6 @@ fn can_join(core: &Core, id: NodeId) -> bool {
     matches!(core.node(id).op, Op::Reduce(reduction) if reduction != Reduction::LogSumExp)
 }
 
-/// Whether a layout repeats each element of a list along a row.
-pub(super) fn is_spread(layout: &Layout, len: usize, row: usize) -> bool {
-    if row <= 1 || layout.offset != 0 {
-        return false;
-    }
-    if row == len {
-        return layout.is_splat();
-    }
-    let merged = layout.merged();
-    merged.dims() == [len / row, row] && merged.strides() == [1, 0]
-}
-
 /// The layout with the reduced axes last.
 pub(super) fn reduced_last(layout: &Layout, kept: &[usize]) -> Layout {
     let mut order = Dims::SCALAR;
@@ -1651,34 +1115,4 @@ pub(super) fn reduced_last(layout: &Layout, kept: &[usize]) -> Layout {
         }
     }
     layout.permute(&order)
-}
-
-/// The dtype by which an elementwise node's kernel is looked up.
-pub(crate) fn elementwise_operand(core: &Core, node: &Node) -> DType {
-    match node.op {
-        // The first operand may be one that the rule does not read.
-        Op::Map(_) | Op::Pull(..) => node.dtype,
-        Op::Where => operand_dtype(core, node, 1),
-        _ => operand_dtype(core, node, 0),
-    }
-}
-
-/// The dtype in which operand `k` is read.
-pub(crate) fn operand_dtype(core: &Core, node: &Node, k: usize) -> DType {
-    match (node.op, node.inputs[k]) {
-        (_, id) if id.is_node() => core.node(id).dtype,
-        (Op::Compare(_), NodeId::IMMEDIATE) => core.node(node.inputs[0]).dtype,
-        _ => node.dtype,
-    }
-}
-
-pub(super) fn lcm(a: usize, b: usize) -> usize {
-    if b == 1 || a == b {
-        return a; // mostly
-    }
-    let (mut x, mut y) = (a, b);
-    while y != 0 {
-        (x, y) = (y, x % y);
-    }
-    (a / x.max(1)).saturating_mul(b)
 }

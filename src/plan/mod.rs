@@ -7,15 +7,21 @@
 //! not elementwise (a matrix product, an index, a concatenation), on data in memory. Views cost
 //! nothing here: a step reads through them from the tensor below.
 //!
-//! `walk` finds what must be computed, `group` decides which step computes it, `emit` writes the
-//! programs. A plan does not refer to gradient nodes, so it outlives them: backward records them
+//! Planning is a row of stages that hand plain data on, which `planner` calls one after the other:
+//! `walk` finds what must be computed, `group` decides which step computes it (its `draft`s say so),
+//! `schedule` in which order, `emit` writes the programs, and `chain` makes their cheap instructions
+//! links of chains. A plan does not refer to gradient nodes, so it outlives them: backward records them
 //! once, and as long as the graph has the same structure the plan is only run again.
 
 mod chain;
 #[cfg(test)]
 mod complexity;
+mod cost;
+mod draft;
 mod emit;
 mod group;
+mod planner;
+mod schedule;
 mod single;
 #[cfg(test)]
 mod tests;
@@ -23,7 +29,8 @@ mod text;
 mod value;
 mod walk;
 
-pub(crate) use group::{Planner, elementwise_operand, operand_dtype};
+pub(crate) use draft::{elementwise_operand, operand_dtype};
+pub(crate) use planner::Planner;
 pub(crate) use single::can_be_alone;
 pub(crate) use walk::is_fresh;
 

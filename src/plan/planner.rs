@@ -1,0 +1,210 @@
+//! The stages of planning in a row: what must be computed (`walk`), in which step (`group`), in which
+//! order (`schedule`), by which instructions (`emit`, `chain`), and where in memory.
+
+use super::Plan;
+use super::draft::{Drafts, Fate};
+use super::emit::Emitter;
+use super::group::Grouping;
+use crate::arena::{OutOfMemory, TryPush};
+use crate::buffer::Part;
+use crate::graph::Core;
+use crate::id::NodeId;
+use crate::level::Level;
+use crate::node::Op;
+
+/// What planning takes at least, in bytes: for each node of the graph, and for each that is computed;
+/// and to write what a step does for one. (Measured: long chains
+/// of sums and sines take about twice as much, since lists grow by doubling; others more.)
+const NODE_BYTES: usize = 28;
+const NEEDED_BYTES: usize = 45;
+const MEMBER_BYTES: usize = 45;
+
+/// The memory for all of this, kept from plan to plan.
+pub(crate) struct Planner {
+    grouping: Grouping,
+    emitter: Emitter,
+    /// What is computed, in order of ids.
+    order: Vec<NodeId>,
+    /// Of its bytes, those in the pool's books.
+    counted: usize,
+}
+
+impl Planner {
+    pub(crate) fn new(level: Level) -> Self {
+        let (grouping, emitter) = (Grouping::new(level), Emitter::default());
+        Self { grouping, emitter, order: Vec::new(), counted: 0 }
+    }
+
+    #[cfg(test)]
+    pub(super) fn looks(&self) -> usize {
+        self.grouping.drafts.looks.0.get() + self.emitter.looks.0.get()
+    }
+
+    /// Whether to fuse nothing.
+    pub(crate) fn set_single(&mut self, single: bool) {
+        self.grouping.single = single;
+    }
+
+    pub(crate) fn is_single(&self) -> bool {
+        self.grouping.single
+    }
+
+    #[cfg(test)]
+    pub(super) fn set_members_max(&mut self, most: u32) {
+        self.grouping.members_max = [most; 2];
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_feed_bytes(&mut self, bytes: usize) {
+        self.grouping.feed_bytes = bytes;
+    }
+
+    /// Gives its memory back.
+    pub(crate) fn forget(&mut self) {
+        let Grouping { single, feed_bytes, members_max, .. } = self.grouping;
+        let mut grouping = Grouping::new(self.grouping.drafts.level);
+        (grouping.single, grouping.feed_bytes) = (single, feed_bytes);
+        grouping.members_max = members_max;
+        *self = Self { grouping, ..Self::new(self.grouping.drafts.level) };
+    }
+
+    /// Bytes of memory that it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        self.grouping.bytes() + self.emitter.bytes() + self.order.bytes()
+    }
+
+    /// Refuses to go on where planner and plan would take, with `least` bytes or what they have now,
+    /// more than the graph's limit leaves them. Lists grow by doubling: so what is still to come is
+    /// asked for at the beginning of a stage, rather than noticed at its end.
+    fn afford(&self, core: &Core, plan: &Plan, least: usize) -> Result<(), OutOfMemory> {
+        if !core.pool.is_limited() {
+            return Ok(());
+        }
+        let bytes = (self.bytes() + plan.bytes()).max(least);
+        core.pool.room_for(Part::Plans, bytes.saturating_sub(self.counted))
+    }
+
+    /// The nodes that must be computed for those that were looked at last, in order of ids.
+    pub(crate) fn needed(&self) -> impl Iterator<Item = NodeId> {
+        self.grouping.drafts.walk.needed()
+    }
+
+    /// The nodes that were looked at last, in order of ids.
+    pub(crate) fn visited(&self) -> &[NodeId] {
+        self.grouping.drafts.walk.visited()
+    }
+
+    /// Has all that was looked at computed anew.
+    pub(crate) fn take_nothing_for_granted(&mut self, core: &mut Core) {
+        self.grouping.drafts.walk.need_all(core);
+    }
+
+    /// Looks at all that the roots and the results depend on and that may not be right: brings its
+    /// versions up to date, and finds what has to be computed.
+    pub(crate) fn look(
+        &mut self,
+        core: &mut Core,
+        roots: &[NodeId],
+        results: &[(NodeId, NodeId)],
+    ) -> Result<(), OutOfMemory> {
+        let results = results.iter().map(|&(_, from)| from);
+        self.grouping.drafts.walk.find(core, roots.iter().copied().chain(results))
+    }
+
+    /// Plans the computation of the roots, and of the results, which were looked at last: the values of
+    /// their second nodes, in fresh buffers. Nodes from `temporaries` on are needed only inside of this
+    /// plan. The pool's books are right, apart from the plan.
+    pub(crate) fn plan(
+        &mut self,
+        core: &mut Core,
+        roots: &[NodeId],
+        results: &[(NodeId, NodeId)],
+        temporaries: usize,
+        plan: &mut Plan,
+    ) -> Result<(), OutOfMemory> {
+        self.counted = self.bytes();
+        self.make(core, roots, results, temporaries, plan).inspect_err(|_| plan.clear())?;
+        #[cfg(debug_assertions)]
+        plan.check();
+        Ok(())
+    }
+
+    fn make(
+        &mut self,
+        core: &mut Core,
+        roots: &[NodeId],
+        results: &[(NodeId, NodeId)],
+        temporaries: usize,
+        plan: &mut Plan,
+    ) -> Result<(), OutOfMemory> {
+        plan.clear();
+        let is_backward = temporaries != usize::MAX;
+        self.grouping.start(core.len(), is_backward)?;
+        self.order.clear();
+        for id in self.grouping.drafts.walk.needed() {
+            self.order.try_push(id)?;
+        }
+        let least = core.len() * NODE_BYTES + self.order.len() * NEEDED_BYTES;
+        self.afford(core, plan, least)?;
+        let Self { grouping, emitter, order, .. } = self;
+        for &id in &*order {
+            core.fail_point.pass();
+            grouping.drafts.fates[id.index()] = Fate::BLANK;
+            grouping.assign(core, id)?;
+        }
+        for &root in roots {
+            if grouping.drafts.walk.is_needed(root) {
+                grouping.materialise(core, root)?;
+                grouping.drafts.fates[root.index()].asked = true;
+            }
+        }
+        if !is_backward {
+            keep_what_is_read_through(core, order, &mut grouping.drafts);
+        }
+        emitter.start(core.len())?;
+        for (k, &(target, from)) in results.iter().enumerate() {
+            plan.targets.try_push(target)?;
+            if core.node(from).op == Op::Embed {
+                grouping.materialise(core, from)?;
+            }
+            let own = from.index() >= temporaries && grouping.drafts.has_own(core, from);
+            if own && emitter.claim(core, from, k as u32, plan)? {
+                let fate = &mut grouping.drafts.fates[from.index()];
+                (fate.stored, fate.asked) = (true, true);
+            } else {
+                grouping.copy(core, from, k as u32)?;
+            }
+        }
+        let members = self.grouping.drafts.members.len();
+        self.afford(core, plan, least + members * MEMBER_BYTES)?;
+        let Self { grouping, emitter, .. } = self;
+        grouping.schedule(core, temporaries, |drafts, step, product| {
+            emitter.step(drafts, core, step, product, temporaries, plan)
+        })?;
+        self.emitter.finish(plan)?;
+        self.afford(core, plan, 0)
+    }
+}
+
+/// Lets a value stay in memory that an earlier reading computed and did not keep, if something
+/// new is made of it: in a recording that grows between readings, the next one begins there,
+/// instead of computing everything a third time.
+fn keep_what_is_read_through(core: &mut Core, order: &[NodeId], drafts: &mut Drafts) {
+    for &id in order.iter().rev() {
+        if core.read_through(id) {
+            continue;
+        }
+        for operand in core.operands(id).filter(|&operand| drafts.walk.is_needed(operand)) {
+            let base = match drafts.shown.get(drafts.fates[operand.index()].shown() as usize) {
+                Some(shown) => shown.base,
+                None => operand,
+            };
+            // (Operands have smaller ids, so this is from an earlier reading.)
+            let is_own =
+                base.is_node() && drafts.walk.is_needed(base) && drafts.has_own(core, base);
+            if is_own && core.state(base).read_through {
+                drafts.fates[base.index()].stored = true;
+            }
+        }
+    }
+}
