@@ -319,6 +319,17 @@ def losses(rows):
     return lines
 
 
+def is_of_programs(figures):
+    """Whether a run had W13 to W31 alone: its figures stand beside those of the others."""
+    rows = [Row(case) for case in figures["cases"] if not case["name"].startswith("hardware/")]
+    return bool(rows) and all(row.is_program for row in rows)
+
+
+def title(figures):
+    text = threads_text(figures["threads"])
+    return f"Programs as people write them, {text}" if is_of_programs(figures) else text.capitalize()
+
+
 def section(figures, directory):
     threads = figures["threads"]
     rows = [Row(case) for case in figures["cases"] if not case["name"].startswith("hardware/")]
@@ -327,7 +338,7 @@ def section(figures, directory):
     spreads = sorted(
         spread for row in rows for name, spread in row.spreads.items() if name != "limit"
     )
-    lines = [f"## {threads_text(threads).capitalize()}", ""]
+    lines = [f"## {title(figures)}", ""]
     lines += [f"- **Date:** {build['date']}, bumpgrad at commit `{build['commit']}`."]
     lines += [
         f"- **Machine:** {machine['cpu']} ({machine['family']}), {machine['all']} cores, of which "
@@ -412,7 +423,7 @@ def main():
             )
         runs.append(figures)
     lines = [HEADER]
-    for figures in sorted(runs, key=lambda figures: figures["threads"]):
+    for figures in sorted(runs, key=lambda run: (run["threads"], is_of_programs(run))):
         lines += section(figures, directory)
     path = os.path.join(directory, "README.md")
     with open(path, "w", encoding="utf-8") as file:

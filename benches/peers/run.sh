@@ -42,4 +42,4 @@ fi
 figures=$here/../../docs/benchmarks/peers-$threads.json
 mkdir -p "$(dirname "$figures")"
 "${confine[@]}" "$target/release/bumpgrad-peers" --output "$figures" "${native[@]}" "${arguments[@]}"
-python3 "$here/report.py" "$(dirname "$figures")"/peers-*.json
+python3 "$here/report.py" "$(dirname "$figures")"/*.json
