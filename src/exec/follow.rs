@@ -22,6 +22,9 @@ const RUNS: u32 = 4;
 /// So many nodes at least.
 const NODES_MIN: usize = 64;
 
+/// Elements a node, on average, up to which all values are kept: little more than the recording takes.
+const SMALL: usize = 64;
+
 /// What part of all nodes may be downstream of what was written.
 const SHARE: usize = 4;
 
@@ -80,14 +83,16 @@ impl Follow {
         self.nodes.last() == Some(&root) && core.node(root).tag == self.tag
     }
 
-    /// Lists what a root depends on, and the users; none if there are too few nodes, or some that change
-    /// by themselves.
+    /// Lists what a root depends on, and the users; none if there are too few nodes, or large ones, or
+    /// some that change by themselves.
     fn of(core: &Core, root: NodeId) -> Result<Option<Self>, OutOfMemory> {
         let mut visit = Visit::default();
         visit.search(core.len(), [root].into_iter(), |_| true, |id| core.operands(id))?;
         let found = visit.found();
         let is_random = |&id: &NodeId| core.node(id).op == Op::DropoutMask;
-        if found.len() < NODES_MIN || found.iter().any(is_random) {
+        let elements = found.iter().map(|&id| core.node(id).len).fold(0, usize::saturating_add);
+        let is_small = elements <= SMALL * found.len();
+        if found.len() < NODES_MIN || !is_small || found.iter().any(is_random) {
             return Ok(None);
         }
         let mut follow = Self { tag: core.node(root).tag, ..Self::default() };
