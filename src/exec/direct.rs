@@ -137,10 +137,10 @@ impl Engine {
         }
     }
 
-    /// Computes what the planner has found to be needed, if that is small; says whether it did. All
-    /// values stay.
+    /// Computes what the planner has found to be needed; says whether it did, for which it needs memory.
+    /// All values stay.
     pub(super) fn all_directly(&mut self, core: &mut Core) -> Maybe<bool> {
-        if !self.list_needed(core).unwrap_or(false) {
+        if self.list_needed(core).is_err() {
             return Ok(false);
         }
         match self.compute_all(core) {

@@ -16,17 +16,28 @@ use crate::id::NodeId;
 use crate::node::Op;
 use crate::visit::Visit;
 
-/// How often a plan is run for the same nodes before it is asked whether little of it was written.
+/// How often a plan is run for the same nodes before it is asked whether little of it was written; it is
+/// asked again after twice as often, and so on.
 const RUNS: u32 = 4;
 
 /// So many nodes at least.
-const NODES_MIN: usize = 64;
+const NODES_MIN: usize = 16;
 
-/// Elements a node, on average, up to which all values are kept: little more than the recording takes.
-const SMALL: usize = 64;
+/// Elements a node, on average, and in all, up to which all values are kept.
+const SMALL: usize = 4096;
+const ELEMENTS_MAX: usize = 1 << 22;
 
-/// What part of all nodes may be downstream of what was written.
+/// What a node costs, in elements.
+const NODE: usize = 64;
+
+/// What part of all may be downstream of what was written, on the whole.
 const SHARE: usize = 4;
+
+/// How many times all of it may be computed again before that is too often.
+const PATIENCE: usize = 4;
+
+/// Roots that are followed.
+pub(super) const FOLLOWED: usize = 4;
 
 const BITS: usize = u64::BITS as usize;
 
@@ -49,6 +60,11 @@ pub(super) struct Follow {
     order: Vec<NodeId>,
     /// Operands of concatenations among that: those of the first one first.
     parts: Vec<Part>,
+    /// What all nodes cost, and those of `order`.
+    cost: usize,
+    order_cost: usize,
+    /// What may be spent above the share, until it is earned again.
+    credit: usize,
     /// When all nodes were right, and how many writes there had been.
     clock: u64,
     writes: u64,
@@ -79,7 +95,7 @@ impl Follow {
         lists.iter().sum::<usize>() + self.nodes.bytes() + found
     }
 
-    fn is_of(&self, core: &Core, root: NodeId) -> bool {
+    pub(super) fn is_of(&self, core: &Core, root: NodeId) -> bool {
         self.nodes.last() == Some(&root) && core.node(root).tag == self.tag
     }
 
@@ -91,11 +107,13 @@ impl Follow {
         let found = visit.found();
         let is_random = |&id: &NodeId| core.node(id).op == Op::DropoutMask;
         let elements = found.iter().map(|&id| core.node(id).len).fold(0, usize::saturating_add);
-        let is_small = elements <= SMALL * found.len();
+        let is_small = elements <= SMALL * found.len() && elements <= ELEMENTS_MAX;
         if found.len() < NODES_MIN || !is_small || found.iter().any(is_random) {
             return Ok(None);
         }
-        let mut follow = Self { tag: core.node(root).tag, ..Self::default() };
+        let cost = elements + NODE * found.len();
+        let tag = core.node(root).tag;
+        let mut follow = Self { tag, cost, credit: PATIENCE * cost, ..Self::default() };
         follow.nodes.try_room(found.len())?;
         found.iter().for_each(|&id| follow.nodes.push_within(id));
         let (nodes, least) = (&follow.nodes, found[0].index());
@@ -147,9 +165,8 @@ impl Follow {
         Ok(())
     }
 
-    /// Lists what is downstream of the leaves that were written after `clock`, and the `writes` then;
-    /// whether that is little.
-    fn find(&mut self, core: &Core, clock: u64, writes: u64) -> Result<bool, OutOfMemory> {
+    /// Lists what is downstream of the leaves that were written after `clock`, and the `writes` then.
+    fn find(&mut self, core: &Core, clock: u64, writes: u64) -> Result<(), OutOfMemory> {
         self.order.clear();
         self.parts.clear();
         if let Some(written) = core.written_after(writes) {
@@ -179,7 +196,22 @@ impl Follow {
             }
         }
         self.parts.sort_unstable_by_key(|part| (part.of, part.start));
-        Ok(self.order.len() * SHARE <= self.nodes.len())
+        let cost_of = |&id: &NodeId| core.node(id).len + NODE;
+        self.order_cost = self.order.iter().map(cost_of).sum();
+        Ok(())
+    }
+
+    /// Whether what was found is little.
+    fn is_little(&self) -> bool {
+        self.order_cost.saturating_mul(SHARE) <= self.cost
+    }
+
+    /// Whether what was found can be afforded: it is little, or was until now.
+    fn affords(&mut self) -> bool {
+        let spent = self.order_cost.saturating_mul(SHARE);
+        let credit = (self.credit + self.cost).checked_sub(spent);
+        self.credit = credit.unwrap_or(0).min(PATIENCE * self.cost);
+        credit.is_some()
     }
 }
 
@@ -187,20 +219,21 @@ impl Engine {
     /// Computes what is downstream of what was written since the root was read last, if that root is
     /// followed; says whether it did.
     pub(super) fn follow(&mut self, core: &mut Core, root: NodeId) -> Maybe<bool> {
-        if !self.follow.is_of(core, root) {
+        let Some(place) = self.follows.iter().position(|follow| follow.is_of(core, root)) else {
             return Ok(false);
-        }
-        let mut follow = std::mem::take(&mut self.follow);
-        let is_old = core.oldest() > follow.clock;
+        };
+        // (It is back in its place only if all went well.)
+        let mut follow = self.follows.swap_remove(place);
         let (clock, writes) = (follow.clock, follow.writes);
-        if is_old || !follow.find(core, clock, writes).unwrap_or(false) {
-            return Ok(false); // and is not followed any more
+        let is_right = core.oldest() <= clock && follow.find(core, clock, writes).is_ok();
+        if !is_right || !follow.affords() {
+            return Ok(false);
         }
         if !self.recompute(core, &follow.order, &follow.parts)? {
             return Ok(false);
         }
         (follow.clock, follow.writes) = (core.clock, core.writes());
-        self.follow = follow;
+        self.follows.push_within(follow);
         Ok(true)
     }
 
@@ -215,10 +248,8 @@ impl Engine {
         let tag = core.node(root).tag;
         kept.runs = if kept.tag == tag { kept.runs.saturating_add(1) } else { 0 };
         kept.tag = tag;
-        if kept.runs != RUNS || !kept.sources.is_empty() || root.index() < NODES_MIN {
-            return Ok(false);
-        }
-        if !self.fuses() || core.pool.is_limited() {
+        let is_asked = kept.runs >= RUNS && kept.runs.is_power_of_two();
+        if !is_asked || !self.fuses() || core.pool.is_limited() || root.index() < NODES_MIN {
             return Ok(false);
         }
         #[cfg(test)]
@@ -227,7 +258,7 @@ impl Engine {
         }
         let since = core.state(root).changed;
         let Ok(Some(mut follow)) = Follow::of(core, root) else { return Ok(false) };
-        if !follow.find(core, since, 0).unwrap_or(false) {
+        if follow.find(core, since, 0).is_err() || !follow.is_little() {
             return Ok(false);
         }
         // This time everything, for the sake of the values.
@@ -235,7 +266,12 @@ impl Engine {
             return Ok(false);
         }
         (follow.clock, follow.writes) = (core.clock, core.writes());
-        self.follow = follow;
+        if self.follows.len() == FOLLOWED {
+            self.follows.remove(0);
+        }
+        if self.follows.try_push(follow).is_err() {
+            self.follows.clear();
+        }
         Ok(true)
     }
 
@@ -317,6 +353,44 @@ mod tests {
                 // The square, the concatenation, the sum (which counts twice if it has a plan of its own).
                 assert!(k < 10 || s.nodes_run() - before <= 4, "write {k} of {n}");
             }
+        }
+    }
+
+    /// What was written before, and what else is read, costs no more than some reads of everything.
+    #[test]
+    fn other_writes_and_reads_do_not_end_it() {
+        use crate::graph::Core;
+        use crate::roll_call::Elem;
+        for history in 0..4 {
+            let s = &mut Session::new();
+            let n = 300;
+            let leaves: Vec<_> =
+                (0..n).map(|k| s.record(|core| core.leaf("x", &[k as f64], &[1]))).collect();
+            let mut sums = vec![leaves[0]];
+            for &leaf in &leaves[1..] {
+                let square = s.map(Elem::Square, leaf);
+                let before = sums[sums.len() - 1];
+                sums.push(s.record2("add", before, square, |core: &mut Core, x, y| {
+                    core.map2(Elem::Add, x, y)
+                }));
+            }
+            let root = sums[n - 1];
+            let mut late = 0;
+            for k in 0..200 {
+                let place = match history {
+                    0 if k < 60 => k,
+                    1 if k % 40 == 0 => 0,
+                    _ => n - 1,
+                };
+                s.write(leaves[place], &[k as f64]).unwrap();
+                let before = s.nodes_run();
+                s.item(root).unwrap();
+                if history == 2 || (history == 3 && k == 70) {
+                    s.item(sums[n / 2]).unwrap();
+                }
+                late += if k < 150 { 0 } else { s.nodes_run() - before };
+            }
+            assert!(late <= 50 * 2 + 2 * 600, "history {history}: {late} nodes");
         }
     }
 

@@ -75,7 +75,7 @@ impl fmt::Display for OneByOne {
 pub(crate) struct Engine {
     planner: Planner,
     direct: Direct,
-    follow: Follow,
+    follows: Vec<Follow>,
     plans: Plans,
     last: Last,
     level: Level,
@@ -104,7 +104,7 @@ impl Engine {
         Self {
             planner: Planner::new(level),
             direct: Direct::new(),
-            follow: Follow::default(),
+            follows: Vec::new(),
             plans: Plans::default(),
             last: Last::Nothing,
             level,
@@ -135,7 +135,7 @@ impl Engine {
     /// Whether to fuse operations, which changes no number.
     pub(crate) fn set_fusion(&mut self, on: bool) {
         self.planner.set_single(!on);
-        self.follow = Follow::default();
+        self.follows.clear();
         self.plans.clear();
         self.last = Last::Nothing;
     }
@@ -309,7 +309,7 @@ impl Engine {
         let lists = [self.bases.bytes(), self.versions.bytes(), self.random.bytes()];
         let results = self.results.bytes()
             + self.direct.bytes()
-            + self.follow.bytes()
+            + self.follows.iter().map(Follow::bytes).sum::<usize>()
             + self.profile.as_ref().map_or(0, Profile::bytes);
         let outer = self.plans.bytes() + self.workspaces.bytes() + core.walk_scratch.bytes();
         let inner = workspaces.chain(lists).sum::<usize>();
@@ -329,7 +329,7 @@ impl Engine {
     pub(crate) fn spare(&mut self, core: &mut Core, place: Option<usize>) {
         self.planner.forget();
         self.direct.forget();
-        self.follow = Follow::default();
+        self.follows.clear();
         self.plans.drop_others(place);
         self.last = place.map_or(Last::Nothing, Last::Plan);
         self.workspaces.clear();
