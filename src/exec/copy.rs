@@ -69,6 +69,25 @@ impl Cursor {
         run
     }
 
+    /// The next `lines` times `len` elements, if those of a line lie together, and the lines at equal
+    /// distances: where the first is, and how far the next line.
+    fn next_lines(&mut self, len: usize, lines: usize) -> Option<(isize, isize)> {
+        let (dims, strides) = (self.layout.dims(), self.layout.strides());
+        let last = dims.len().checked_sub(1).filter(|&last| strides[last] == 1)?;
+        let at = self.at;
+        if last == 0 {
+            self.advance(last, len * lines);
+            return Some((at, len as isize));
+        }
+        let left = dims[last - 1] - self.index[last - 1];
+        if dims[last] != len || self.index[last] != 0 || lines > left {
+            return None;
+        }
+        let stride = strides[last - 1];
+        self.advance(last - 1, lines);
+        Some((at, stride))
+    }
+
     /// Leaves `count` places of an axis behind, if nothing is begun on those after it.
     #[inline(always)]
     fn advance(&mut self, axis: usize, count: usize) {
@@ -224,8 +243,8 @@ impl Cursor {
         }
     }
 
-    /// Copies the next elements, `lines` times `len` of them, to lines whose beginnings are `apart`
-    /// places apart.
+    /// Copies the next elements to lines of `len` places, `step` apart, whose beginnings are `apart`
+    /// places apart: `lines` times `len` of them.
     ///
     /// # Safety
     /// As for `gather`, with `to` valid for writing those places.
@@ -233,46 +252,36 @@ impl Cursor {
         &mut self,
         from: *const T,
         to: *mut T,
-        (len, apart): (usize, usize),
-        lines: usize,
+        (len, step): (usize, usize),
+        (lines, apart): (usize, usize),
     ) {
         // SAFETY: the caller's promise.
         unsafe {
             if len == 1 {
                 return self.gather_apart(from, to, apart, lines);
             }
-            if self.layout.strides() == [1] {
-                let (at, ..) = self.next_run(len * lines);
+            if let Some((at, stride)) = self.next_lines(len, lines) {
                 let from = from.offset(at);
                 for line in 0..lines {
-                    for k in 0..len {
-                        to.add(line * apart + k).write(from.add(line * len + k).read());
+                    let (from, to) = (from.offset(line as isize * stride), to.add(line * apart));
+                    if step == 1 && len >= LONG {
+                        std::ptr::copy_nonoverlapping(from, to, len);
+                    } else {
+                        for k in 0..len {
+                            to.add(k * step).write(from.add(k).read());
+                        }
                     }
                 }
                 return;
             }
             for line in 0..lines {
-                self.gather_as(from, to.add(line * apart), len);
-            }
-        }
-    }
-
-    /// Copies `n` dense elements to the next places of this layout.
-    ///
-    /// # Safety
-    /// As for `gather`, with reading and writing exchanged.
-    unsafe fn scatter<T: Copy>(&mut self, from: *const T, to: *mut T, n: usize) {
-        let mut done = 0;
-        while done < n {
-            let (at, stride, count) = self.next_run(n - done);
-            // SAFETY: the run lies inside the layout, and `done + count <= n`.
-            unsafe {
-                let (from, to) = (from.add(done), to.offset(at));
-                for i in 0..count {
-                    to.offset(i as isize * stride).write(from.add(i).read());
+                let to = to.add(line * apart);
+                if step == 1 {
+                    self.gather_as(from, to, len);
+                } else {
+                    self.gather_apart(from, to, step, len);
                 }
             }
-            done += count;
         }
     }
 }
@@ -543,6 +552,12 @@ impl PaddedCursor {
         let line = self.axes[self.last];
         while n > 0 {
             let place = self.index[self.last];
+            if place == 0 && self.last > 0 && n >= 2 * line.len && line.len < SHORT {
+                // SAFETY: as many lines as are left at most.
+                let done = unsafe { self.gather_whole_lines(from, to, n / line.len) };
+                (to, n) = (to.wrapping_add(done), n - done);
+                continue;
+            }
             let count = n.min(line.len - place);
             let (first, end) = (line.before(place), line.before(place + count));
             let taken = if self.inside { end - first } else { 0 };
@@ -568,41 +583,53 @@ impl PaddedCursor {
             n -= count;
         }
     }
-}
 
-/// Elements copied through the stack at a time when both sides have strides.
-const CHUNK: usize = 256;
-
-/// Copies all elements from one layout to another of the same length.
-///
-/// # Safety
-/// `from` and `to` are the first elements of their layouts, valid for reading and writing all of
-/// them, aligned for elements of `size` bytes, and do not overlap.
-unsafe fn copy_between(
-    size: usize,
-    from: *const u8,
-    source: &Layout,
-    to: *mut u8,
-    target: &Layout,
-) {
-    let n = source.len();
-    let (mut read, mut write) = (Cursor::new(source), Cursor::new(target));
-    if target.is_dense() {
-        // SAFETY: the caller's promise.
-        return unsafe { read.gather(size, from, to, n) };
-    }
-    let mut chunk = [0u64; CHUNK];
-    let mut done = 0;
-    while done < n {
-        let count = CHUNK.min(n - done);
-        // SAFETY: the caller's promise, and the chunk holds CHUNK elements of up to 8 bytes.
+    /// The next lines, at most `most`, up to the end of the axis before the last; at a beginning of one.
+    /// How many elements that were.
+    ///
+    /// # Safety
+    /// As for `bring`.
+    unsafe fn gather_whole_lines<T: Copy>(
+        &mut self,
+        from: *const T,
+        to: *mut T,
+        most: usize,
+    ) -> usize {
+        let (line, above) = (self.axes[self.last], self.last - 1);
+        let (axis, place) = (self.axes[above], self.index[above]);
+        let lines = most.min(axis.len - place);
+        let (first, end) = (axis.before(place), axis.before(place + lines));
+        let mut leading = self.axes[..above].iter().zip(&self.index);
+        let taken = leading.all(|(axis, &place)| axis.has(place)) as usize * (end - first);
+        // SAFETY: so many lines are left. The lines of the block are among them, where it says, and
+        // hold its next elements. Zeros are zero bytes.
         unsafe {
-            read.gather(size, from, chunk.as_mut_ptr().cast(), count);
-            with_bits!(size, T => write.scatter::<T>(chunk.as_ptr().cast(), to.cast(), count));
+            to.write_bytes(0, lines * line.len);
+            if taken > 0 && line.count > 0 {
+                let head = axis.start + first * axis.step - place;
+                let to = to.add(head * line.len + line.start);
+                let ways = [(line.count, line.step), (taken, axis.step * line.len)];
+                self.block.gather_lines(from, to, ways[0], ways[1]);
+            }
         }
-        done += count;
+        self.index[above] += lines;
+        for axis in (1..=above).rev() {
+            if self.index[axis] < self.axes[axis].len {
+                break;
+            }
+            self.index[axis] = 0;
+            self.index[axis - 1] += 1;
+        }
+        self.note_line();
+        lines * line.len
     }
 }
+
+/// Elements of a line up to which whole lines are brought together.
+const SHORT: usize = 128;
+
+/// Elements of a line from which on it is copied by itself.
+const LONG: usize = 16;
 
 impl Run<'_> {
     pub(super) fn embed(&self, single: &Single) {
@@ -624,15 +651,21 @@ impl Run<'_> {
     pub(super) fn concat(&self, single: &Single) {
         let out = self.base(single.out);
         let axis = single.list.of(&self.plan.words)[0] as usize;
-        let whole = Layout::dense(&single.dims);
+        let lines = single.dims[..axis].iter().product::<usize>();
+        let line = single.dims[axis..].iter().product::<usize>();
         let (size, mut start) = (single.dtype.size(), 0);
         for view in single.operands.of(&self.plan.views) {
             let (from, layout) = self.start(view);
-            let count = layout.dims()[axis];
-            let part = whole.slice(axis, start, count, 1);
-            // SAFETY: the parts fill the result one after the other, which recording checked.
-            unsafe { copy_between(size, from, layout, out.add(part.offset * size), &part) };
-            start += count;
+            let len = layout.dims()[axis..].iter().product::<usize>();
+            // SAFETY: the parts fill the lines of the result one after the other, which recording
+            // checked; operands and result are different buffers.
+            unsafe {
+                with_bits!(size, T => {
+                    let to = out.cast::<T>().add(start);
+                    Cursor::new(layout).gather_lines(from.cast(), to, (len, 1), (lines, line));
+                });
+            }
+            start += len;
         }
     }
 }

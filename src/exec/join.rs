@@ -119,8 +119,8 @@ impl Run<'_> {
                             with_bits!(size_of::<T>(), B => cursor.gather_lines::<B>(
                                 from.cast(),
                                 to.cast(),
-                                (len, join.line),
-                                lines,
+                                (len, 1),
+                                (lines, join.line),
                             ));
                         }
                         PieceFrom::Constant(value) => {
