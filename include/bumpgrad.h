@@ -801,8 +801,8 @@ size_t bg_num_threads(const bg_graph *g);
 void bg_shutdown(void);
 
 // Sets whether operations are fused into passes over memory (the default), or computed one by one,
-// keeping every value: slower, and the same bit for bit (see Numbers, above). For finding out where
-// a value comes from.
+// keeping every value: slower, and the same bit for bit (see Numbers, above), but for subnormal
+// numbers of a graph that flushes them. For finding out where a value comes from.
 void bg_set_fusion(bg_graph *g, bool on);
 
 // Whether operations are fused: see bg_set_fusion. False for a NULL graph.
@@ -811,9 +811,10 @@ bool bg_fusion(const bg_graph *g);
 // Sets whether evaluations, gradients and optimisers of this graph take subnormal numbers (below
 // 1.2e-38 in BG_F32, 2.2e-308 in BG_F64) for zeros; off in a new graph. Many CPUs are many times
 // slower where they meet them. Data of leaves stay as they are, and what only moves or chooses
-// among them (views, bg_where, bg_maximum) may give them or 0. A change counts as a write to every
-// leaf. Does nothing on CPUs other than x86-64 and aarch64.
-void bg_set_flush_subnormals(bg_graph *g, bool on);
+// among them (views, bg_where, bg_maximum), or is its operand where that is small (bg_neg, bg_abs,
+// bg_log1p, bg_expm1), may give them or 0. A change counts as a write to every leaf. Does nothing on CPUs other than x86-64 and aarch64.
+void bg_set_flush_subnormals(bg_graph *g,
+                             bool on);
 
 // Whether this graph takes subnormal numbers for zeros.
 bool bg_flush_subnormals(const bg_graph *g);

@@ -361,7 +361,8 @@ impl Graph {
     /// Whether evaluations, gradients and optimisers of this graph take subnormal numbers (below 1.2e-38
     /// in f32, 2.2e-308 in f64) for zeros; off by default. Many CPUs are many times slower where they
     /// meet them. Data of leaves stay as they are, and what only moves or chooses among them (views,
-    /// [`Var::where_`], [`Var::maximum`]) may give them or 0. Counts as a write to every leaf. Does
+    /// [`Var::where_`], [`Var::maximum`]), or is its operand where that is small (neg, abs, log1p, expm1),
+    /// may give them or 0. Counts as a write to every leaf. Does
     /// nothing on CPUs other than x86-64 and aarch64.
     pub fn set_flush_subnormals(&self, on: bool) {
         let subnormals = if on { Subnormals::Flush } else { Subnormals::Keep };
@@ -374,8 +375,8 @@ impl Graph {
     }
 
     /// Whether operations are fused into passes over memory (the default), or computed one by one,
-    /// keeping every value: slower, and the same bit for bit. For finding out where a value comes
-    /// from, and for tests.
+    /// keeping every value: slower, and the same bit for bit, but for subnormal numbers of a graph that
+    /// flushes them. For finding out where a value comes from, and for tests.
     pub fn set_fusion(&self, on: bool) {
         self.call(|session| session.engine().set_fusion(on));
     }

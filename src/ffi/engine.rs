@@ -42,8 +42,8 @@ pub extern "C" fn bg_shutdown() {
 }
 
 /// Sets whether operations are fused into passes over memory (the default), or computed one by one,
-/// keeping every value: slower, and the same bit for bit (see Numbers, above). For finding out where
-/// a value comes from.
+/// keeping every value: slower, and the same bit for bit (see Numbers, above), but for subnormal
+/// numbers of a graph that flushes them. For finding out where a value comes from.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_set_fusion(g: *mut bg_graph, on: bool) {
     // SAFETY: the header's rules for `g`.
@@ -60,8 +60,8 @@ pub unsafe extern "C" fn bg_fusion(g: *const bg_graph) -> bool {
 /// Sets whether evaluations, gradients and optimisers of this graph take subnormal numbers (below
 /// 1.2e-38 in BG_F32, 2.2e-308 in BG_F64) for zeros; off in a new graph. Many CPUs are many times
 /// slower where they meet them. Data of leaves stay as they are, and what only moves or chooses
-/// among them (views, bg_where, bg_maximum) may give them or 0. A change counts as a write to every
-/// leaf. Does nothing on CPUs other than x86-64 and aarch64.
+/// among them (views, bg_where, bg_maximum), or is its operand where that is small (bg_neg, bg_abs,
+/// bg_log1p, bg_expm1), may give them or 0. A change counts as a write to every leaf. Does nothing on CPUs other than x86-64 and aarch64.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_set_flush_subnormals(g: *mut bg_graph, on: bool) {
     let subnormals = if on { Subnormals::Flush } else { Subnormals::Keep };
