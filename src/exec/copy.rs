@@ -308,8 +308,7 @@ impl Block {
             match (stride, run) {
                 (0, 2) => self.each_line(from, to, |from, to| fill::<T, 2>(from, to)),
                 (0, 3) => self.each_line(from, to, |from, to| fill::<T, 3>(from, to)),
-                (0, 4) => self.each_line(from, to, |from, to| fill::<T, 4>(from, to)),
-                (0, 5..8) => self.each_line(from, to, |from, to| {
+                (0, 4..8) => self.each_line(from, to, |from, to| {
                     fill::<T, 4>(from, to);
                     fill::<T, 4>(from, to.add(run - 4));
                 }),
@@ -324,12 +323,9 @@ impl Block {
                 }),
                 (1, 2) => self.each_line(from, to, |from, to| copy::<T, 2>(from, to)),
                 (1, 3) => self.each_line(from, to, |from, to| copy::<T, 3>(from, to)),
-                (1, 4) => self.each_line(from, to, |from, to| copy::<T, 4>(from, to)),
-                (1, 5..8) => self.each_line(from, to, |from, to| copy_two::<T, 4>(from, to, run)),
-                (1, 8) => self.each_line(from, to, |from, to| copy::<T, 8>(from, to)),
-                (1, 9..16) => self.each_line(from, to, |from, to| copy_two::<T, 8>(from, to, run)),
-                (1, 16) => self.each_line(from, to, |from, to| copy::<T, 16>(from, to)),
-                (1, 17..32) => self.each_line(from, to, |from, to| {
+                (1, 4..8) => self.each_line(from, to, |from, to| copy_two::<T, 4>(from, to, run)),
+                (1, 8..16) => self.each_line(from, to, |from, to| copy_two::<T, 8>(from, to, run)),
+                (1, 16..32) => self.each_line(from, to, |from, to| {
                     copy_two::<T, 16>(from, to, run);
                 }),
                 (1, _) => self.each_line(from, to, |from, to| {

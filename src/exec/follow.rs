@@ -24,7 +24,7 @@ const RUNS: u32 = 4;
 const NODES_MIN: usize = 16;
 
 /// Elements a node, on average, and in all, up to which all values are kept.
-const SMALL: usize = 4096;
+const SMALL: usize = 1 << 16;
 const ELEMENTS_MAX: usize = 1 << 22;
 
 /// What a node costs, in elements.
