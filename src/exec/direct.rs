@@ -137,22 +137,6 @@ impl Engine {
         }
     }
 
-    /// Computes what the planner has found to be needed; says whether it did, for which it needs memory.
-    /// All values stay.
-    pub(super) fn all_directly(&mut self, core: &mut Core) -> Maybe<bool> {
-        if self.list_needed(core).is_err() {
-            return Ok(false);
-        }
-        match self.compute_all(core) {
-            Ok(()) => Ok(true),
-            Err(Stop::Failed) => Err(Fail),
-            Err(Stop::OutOfMemory) => {
-                self.direct.order.iter().for_each(|&id| core.let_go(id));
-                Ok(false)
-            }
-        }
-    }
-
     /// Computes the nodes that were listed.
     fn compute_all(&mut self, core: &mut Core) -> Result<(), Stop> {
         let began = self.now();
