@@ -446,11 +446,27 @@ impl<O: Elementwise<1>, T: Float> Body<T> for Pull1<O> {
         if !O::TRIG || !pull_reads_operand::<O>() || all_near::<L, T>(from[0]) {
             return each::<L, 3>(out, from, &Self(PhantomData));
         }
-        each::<L::Far, 3>(out, from, &Self(PhantomData));
+        // The slope is a number of its type before the cotangent comes to it, as it is in a step that
+        // has sine and cosine anyway: so these give the same bits.
+        each::<L::Far, 3>(out, from, &Slope::<O>(PhantomData));
         repair::<L::Far, T>(out, from[0], |i| {
-            let [x, y, g] = from.map(|from| from[i].to_f64());
-            O::pull::<f64>([x], y, g)[0]
+            let [x, y, _] = from.map(|from| from[i].to_f64());
+            O::pull::<f64>([x], y, 1.0)[0]
         });
+        for (slope, &g) in out.iter_mut().zip(from[2]) {
+            *slope = slope.times(g);
+        }
+    }
+}
+
+/// As [`Pull1`], for a cotangent of 1.
+struct Slope<O>(PhantomData<O>);
+
+impl<O: Elementwise<1>> Lanewise<3> for Slope<O> {
+    #[inline(always)]
+    fn apply<L: Lanes>(&self, [x, y, _]: [L; 3]) -> L {
+        let [cotangent] = O::pull([x], y, L::lit(1.0));
+        cotangent
     }
 }
 

@@ -1,6 +1,6 @@
 //! Plans that were once wrong, or were once taken for others; and large data, by their definition.
 
-use bumpgrad::{Graph, Result};
+use bumpgrad::{Graph, Result, Var};
 
 #[test]
 fn a_head_is_not_taken_for_one_more_root() -> Result<()> {
@@ -290,6 +290,48 @@ fn products_of_nothing_cost_nothing() -> Result<()> {
         assert_eq!(b.grad::<f32>()?, Some(vec![0.0; 20]));
         assert_eq!(c.grad::<f32>()?.map(|g| g.len()), Some(20));
         assert!(g.memory().peak < 100_000, "{:?}", g.memory());
+    }
+    Ok(())
+}
+
+/// Angles that lanes cannot reduce are computed again: alone, in a tile of others, with the cosine beside
+/// the sine, in a read or in a backward.
+#[test]
+fn sines_of_large_angles_are_the_same_fused() -> Result<()> {
+    for n in [1, 101, 1000, 20_000] {
+        for every in [1, 7, 300] {
+            let angles: Vec<f32> = (0..n)
+                .map(|i| {
+                    let near = (i as f32 * 0.7371).sin() * 900.0;
+                    if i % every == 0 { near * 1e7 } else { near }
+                })
+                .collect();
+            let run = |fusion: bool| -> Result<Vec<Vec<f32>>> {
+                let g = Graph::new();
+                g.set_fusion(fusion);
+                let x = g.param(&angles, &[n]);
+                let functions: [fn(Var<'_>) -> Var<'_>; 4] =
+                    [|x| x.sin(), |x| x.cos(), |x| x.sin() * x.cos(), |x| x.tan()];
+                let mut all = vec![];
+                for function in functions {
+                    // (New, and met before.)
+                    for _ in 0..3 {
+                        let y = function(x);
+                        (y * 0.123).tanh().mean().backward()?;
+                        all.push(y.to_vec()?);
+                        all.push(x.grad::<f32>()?.expect("a leaf"));
+                        g.zero_grad();
+                    }
+                }
+                Ok(all)
+            };
+            let [fused, single] = [run(true)?, run(false)?];
+            for (k, (a, b)) in fused.iter().zip(&single).enumerate() {
+                let differs = a.iter().zip(b).position(|(a, b)| a.to_bits() != b.to_bits());
+                let at = differs.map(|i| (i, angles[i], a[i], b[i]));
+                assert_eq!(at, None, "result {k} of {n} angles, large every {every}");
+            }
+        }
     }
     Ok(())
 }
