@@ -14,6 +14,7 @@ use crate::fpenv::Scope;
 use crate::graph::Core;
 use crate::id::NodeId;
 use crate::node::Op;
+use crate::plan::Place;
 use crate::visit::Visit;
 
 /// How often a plan is run for the same nodes before it is asked whether little of it was written; it is
@@ -60,7 +61,7 @@ pub(super) struct Follow {
     order: Vec<NodeId>,
     /// Operands of concatenations among that: those of the first one first.
     parts: Vec<Part>,
-    /// What all nodes cost, and those of `order`.
+    /// What all nodes cost that are computed, and those of `order`.
     cost: usize,
     order_cost: usize,
     /// What may be spent above the share, until it is earned again.
@@ -111,7 +112,8 @@ impl Follow {
         if found.len() < NODES_MIN || !is_small || found.iter().any(is_random) {
             return Ok(None);
         }
-        let cost = elements + NODE * found.len();
+        let made = found.iter().map(|&id| core.node(id)).filter(|node| node.op != Op::Leaf);
+        let cost = made.map(|node| node.len + NODE).sum::<usize>();
         let tag = core.node(root).tag;
         let mut follow = Self { tag, cost, credit: PATIENCE * cost, ..Self::default() };
         follow.nodes.try_room(found.len())?;
@@ -278,6 +280,9 @@ impl Engine {
             return Ok(false);
         }
         let since = core.state(root).changed;
+        if self.most_is_written(core, place, since) {
+            return Ok(false);
+        }
         let Ok(Some(mut follow)) = Follow::of(core, root) else { return Ok(false) };
         if follow.find(core, since, 0).is_err() || !follow.is_little() {
             return Ok(false);
@@ -295,6 +300,20 @@ impl Engine {
             self.follows.clear();
         }
         Ok(true)
+    }
+
+    /// Whether most of the leaves that a plan reads were written since: as in a training step, which
+    /// there is no use in looking at any closer.
+    fn most_is_written(&self, core: &Core, place: usize, since: u64) -> bool {
+        let (mut all, mut written) = (0, 0);
+        for datum in &self.plans[place].plan.data {
+            let Place::Node(id) = datum.place else { continue };
+            if core.node(id).op == Op::Leaf {
+                all += datum.len + NODE;
+                written += if core.state(id).changed > since { datum.len + NODE } else { 0 };
+            }
+        }
+        2 * written > all
     }
 
     /// Computes nodes in this order; of concatenations that have a value only these operands. If a value
