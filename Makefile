@@ -30,7 +30,7 @@ RUSTC := $(CARGO) rustc --locked --profile capi --features capi --lib --target-d
 JOINS := $(shell $(LD) --help 2>/dev/null | grep -q -e --force-group-allocation && \
              $(OBJCOPY) --help 2>/dev/null | grep -q -e --keep-global-symbol && echo yes)
 
-.PHONY: help lib install test demo bench peers header clean FORCE
+.PHONY: help lib install test demo bench peers interface header clean FORCE
 .DEFAULT_GOAL := lib
 
 help:
@@ -40,7 +40,8 @@ help:
 	@echo 'make demo     learns to read digits with examples/c/digits.c'
 	@echo 'make bench    the benchmarks: see benches/README.md'
 	@echo 'make peers    the same work in other libraries, with PEERS=options: the same file'
-	@echo 'make header   writes include/bumpgrad.h anew, from src/ffi/ and cbindgen.toml'
+	@echo 'make header   writes include/bumpgrad.h anew, and what it is made from (make interface): from'
+	@echo '              what src/op/ declares, src/ffi/ and cbindgen.toml'
 	@echo 'make clean    removes what was built'
 
 lib: $(STATIC) $(SHARED)
@@ -128,7 +129,10 @@ bench:
 peers:
 	benches/peers/run.sh $(PEERS)
 
-header:
+interface:
+	UPDATE=1 $(CARGO) test --locked -p ffi-tests --test interface
+
+header: interface
 	UPDATE=1 $(CARGO) test --locked --test header -- up_to_date
 
 clean:

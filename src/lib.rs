@@ -42,6 +42,7 @@ pub use buffer::MemoryStats;
 pub use dtype::{DType, Element};
 pub use error::{Error, ErrorKind, Result};
 pub use graph::Mark;
+pub use op::Reduce;
 pub use shape::MAX_RANK;
 pub use var::{Adam, Graph, NoGrad, Sgd, Var};
 

@@ -121,19 +121,87 @@ impl Session {
 
     /// Runs a recording; the handle of its node, or null.
     pub(crate) fn record(&mut self, record: impl FnOnce(&mut Core) -> Maybe<NodeId>) -> Handle {
+        let [handle] = self.record_results(|core| Ok([record(core)?]));
+        handle
+    }
+
+    /// Runs a recording of several results; their handles, or null ones.
+    fn record_results<const R: usize>(
+        &mut self,
+        record: impl FnOnce(&mut Core) -> Maybe<[NodeId; R]>,
+    ) -> [Handle; R] {
         let start = self.core.start();
-        let recorded = record(&mut self.core).and_then(|id| {
-            // What changes nothing gives its operand: without gradients, where none are recorded.
-            let is_old = id.index() < start.nodes;
-            let detaches = is_old && self.core.no_grad > 0 && self.core.node(id).requires_grad;
-            if detaches { self.core.detach(id) } else { Ok(id) }
+        let recorded = record(&mut self.core).and_then(|mut ids| {
+            for id in &mut ids {
+                *id = self.offered(start, *id)?;
+            }
+            Ok(ids)
         });
-        match recorded.inspect_err(|_| self.undo(start)) {
-            // A new node has the present tag: no need to look it up.
-            Ok(id) if id.index() >= start.nodes => Handle::new(id.0, self.core.tag),
-            Ok(id) => self.core.handle(id),
-            Err(Fail) => Handle::NULL,
+        match recorded {
+            Ok(ids) => ids.map(|id| self.handle_since(start, id)),
+            Err(Fail) => {
+                self.undo(start);
+                [Handle::NULL; R]
+            }
         }
+    }
+
+    /// What changes nothing gives its operand: without gradients, where none are recorded.
+    fn offered(&mut self, start: Start, id: NodeId) -> Maybe<NodeId> {
+        let is_old = id.index() < start.nodes;
+        let detaches = is_old && self.core.no_grad > 0 && self.core.node(id).requires_grad;
+        if detaches { self.core.detach(id) } else { Ok(id) }
+    }
+
+    fn handle_since(&self, start: Start, id: NodeId) -> Handle {
+        // A new node has the present tag: no need to look it up.
+        let is_new = id.index() >= start.nodes;
+        if is_new { Handle::new(id.0, self.core.tag) } else { self.core.handle(id) }
+    }
+
+    /// Records an operation on some operands: its results.
+    pub(crate) fn operation<const N: usize, const R: usize>(
+        &mut self,
+        what: &str,
+        xs: [Handle; N],
+        record: impl FnOnce(&mut Core, [NodeId; N]) -> Maybe<[NodeId; R]>,
+    ) -> [Handle; R] {
+        self.record_results(|core| {
+            let mut ids = [NodeId::NONE; N];
+            for (id, x) in ids.iter_mut().zip(xs) {
+                *id = core.resolve(what, x)?;
+            }
+            record(core, ids)
+        })
+    }
+
+    /// Records an operation with a list of results, each of which is told; says whether all went well.
+    pub(crate) fn list_of<const N: usize>(
+        &mut self,
+        what: &str,
+        xs: [Handle; N],
+        record: impl FnOnce(&mut Core, [NodeId; N], &mut Vec<NodeId>) -> Maybe<()>,
+        mut tell: impl FnMut(Handle),
+    ) -> bool {
+        let (start, mut out) = (self.core.start(), std::mem::take(&mut self.found));
+        out.clear();
+        let recorded = (|| {
+            let mut ids = [NodeId::NONE; N];
+            for (id, x) in ids.iter_mut().zip(xs) {
+                *id = self.core.resolve(what, x)?;
+            }
+            record(&mut self.core, ids, &mut out)?;
+            for id in &mut out {
+                *id = self.offered(start, *id)?;
+            }
+            Ok(())
+        })();
+        match recorded {
+            Ok(()) => out.iter().for_each(|&id| tell(self.handle_since(start, id))),
+            Err(Fail) => self.undo(start),
+        }
+        self.found = out;
+        recorded.is_ok()
     }
 
     /// Drops what a recording that failed has left.

@@ -1,5 +1,8 @@
 //! The Rust interface: [`Graph`], and [`Var`], a node of one.
 
+#[rustfmt::skip]
+mod operations;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::{Add, Div, Mul, Neg, Sub};
@@ -12,7 +15,6 @@ use crate::exec::Profile;
 use crate::fpenv::Subnormals;
 use crate::graph::{Core, Handle, Mark, Operand};
 use crate::id::NodeId;
-use crate::node::{Comparison, Extreme, Ties};
 use crate::print;
 use crate::roll_call::Elem;
 use crate::session::{Session, Update};
@@ -234,26 +236,15 @@ impl Graph {
         self.record(|core| core.normal(T::DTYPE, shape, mean, deviation))
     }
 
-    // ---- several operands ----
-
-    /// The tensors one after the other along an axis; the other axes must agree.
-    /// Gradient: each gets its part.
+    /// Records an operation on a list of operands.
     #[track_caller]
-    pub fn concat(&self, xs: &[Var<'_>], axis: isize) -> Var<'_> {
-        self.offer(|session| {
-            let xs = xs.iter().map(|x| x.handle);
-            session.record_all("concat", xs, |core, xs| core.concat(xs, axis))
-        })
-    }
-
-    /// The tensors, all of one shape, along a new axis at this place of the result.
-    /// Gradient: each gets its part.
-    #[track_caller]
-    pub fn stack(&self, xs: &[Var<'_>], axis: isize) -> Var<'_> {
-        self.offer(|session| {
-            let xs = xs.iter().map(|x| x.handle);
-            session.record_all("stack", xs, |core, xs| core.stack(xs, axis))
-        })
+    fn operation_on_all(
+        &self,
+        what: &str,
+        xs: &[Var<'_>],
+        record: impl FnOnce(&mut Core, &mut [NodeId]) -> Maybe<NodeId>,
+    ) -> Var<'_> {
+        self.offer(|session| session.record_all(what, xs.iter().map(|x| x.handle), record))
     }
 
     // ---- gradients ----
@@ -506,90 +497,56 @@ fn heads<'a>(
     roots.iter().map(|(root, head)| (root.handle, head.map(|head| head.handle)))
 }
 
-macro_rules! unary_methods {
-    ($($(#[$doc:meta])* $name:ident => $elem:ident;)*) => {$(
-        $(#[$doc])*
-        ///
-        /// Any float tensor; the result has its shape.
-        #[track_caller]
-        #[allow(clippy::should_implement_trait)] // the operators are implemented besides
-        pub fn $name(self) -> Self {
-            self.graph.offer_map(|session| session.map(Elem::$elem, self.handle))
-        }
-    )*};
-}
-
-macro_rules! binary_methods {
-    ($($(#[$doc:meta])* $name:ident => $elem:ident;)*) => {$(
-        $(#[$doc])*
-        ///
-        /// Float tensors of one dtype, broadcast to one another. Gradients are summed back.
-        #[track_caller]
-        #[allow(clippy::should_implement_trait)] // the operators are implemented besides
-        pub fn $name(self, other: Self) -> Self {
-            self.graph.offer_map(|session| session.map2(Elem::$elem, self.handle, other.handle))
-        }
-    )*};
-}
-
-macro_rules! compare_methods {
-    ($($(#[$doc:meta])* $name:ident $scalar:ident => $which:ident;)*) => {$(
-        $(#[$doc])*
-        ///
-        /// Tensors of one dtype, broadcast to one another; the result is a u8 mask without gradient.
-        #[track_caller]
-        pub fn $name(self, other: Self) -> Self {
-            self.map2(stringify!($name), other, |core, a, b| {
-                core.compare(Comparison::$which, a, b)
-            })
-        }
-
-        /// As the comparison with a tensor, with one number for all elements.
-        #[track_caller]
-        pub fn $scalar(self, other: f64) -> Self {
-            self.map(stringify!($name), |core, x| {
-                core.compare(Comparison::$which, x, Operand::Constant(other))
-            })
-        }
-    )*};
-}
-
-macro_rules! reduce_methods {
-    ($($(#[$doc:meta])* $name:ident $axes:ident => |$core:ident, $x:ident, $a:ident, $k:ident| $run:expr;)*) => {$(
-        $(#[$doc])*
-        ///
-        /// Over all elements; the result is 0-d.
-        #[track_caller]
-        pub fn $name(self) -> Self {
-            self.$axes(&[], false)
-        }
-
-        /// The same over some axes (negative ones count from the end; none means all), which
-        /// vanish, or stay with length 1 with `keepdim`.
-        #[track_caller]
-        pub fn $axes(self, axes: &[isize], keepdim: bool) -> Self {
-            self.map(stringify!($name), |$core, $x| {
-                let ($a, $k) = (axes, keepdim);
-                $run
-            })
-        }
-    )*};
-}
-
 impl<'g> Var<'g> {
     #[track_caller]
     fn map(self, what: &str, record: impl FnOnce(&mut Core, NodeId) -> Maybe<NodeId>) -> Self {
         self.graph.offer(|session| session.record1(what, self.handle, record))
     }
 
+    /// Records an operation on some operands.
     #[track_caller]
-    fn map2(
+    fn operation<const N: usize>(
         self,
         what: &str,
-        other: Self,
-        record: impl FnOnce(&mut Core, NodeId, NodeId) -> Maybe<NodeId>,
+        xs: [Handle; N],
+        record: impl FnOnce(&mut Core, [NodeId; N]) -> Maybe<NodeId>,
     ) -> Self {
-        self.graph.offer(|session| session.record2(what, self.handle, other.handle, record))
+        let [y] = self.operations(what, xs, |core, xs| Ok([record(core, xs)?]));
+        y
+    }
+
+    /// The same with several results.
+    #[track_caller]
+    fn operations<const N: usize, const R: usize>(
+        self,
+        what: &str,
+        xs: [Handle; N],
+        record: impl FnOnce(&mut Core, [NodeId; N]) -> Maybe<[NodeId; R]>,
+    ) -> [Self; R] {
+        let mut results = [Handle::NULL; R];
+        self.graph.offer(|session| {
+            results = session.operation(what, xs, record);
+            results[0]
+        });
+        results.map(|handle| Self { graph: self.graph, handle })
+    }
+
+    /// The same with as many results as there are: none if it failed.
+    #[track_caller]
+    fn list_of<const N: usize>(
+        self,
+        what: &str,
+        xs: [Handle; N],
+        record: impl FnOnce(&mut Core, [NodeId; N], &mut Vec<NodeId>) -> Maybe<()>,
+    ) -> Vec<Self> {
+        let mut out = Vec::new();
+        self.graph.offer(|session| {
+            let tell = |handle| out.push(Self { graph: self.graph, handle });
+            let is_right = session.list_of(what, xs, record, tell);
+            // (Only whether it is null is looked at.)
+            if is_right { self.handle } else { Handle::NULL }
+        });
+        out
     }
 
     /// The graph this tensor belongs to.
@@ -600,145 +557,6 @@ impl<'g> Var<'g> {
     /// Whether this is the result of an operation that failed.
     pub fn is_null(self) -> bool {
         self.handle == Handle::NULL
-    }
-
-    unary_methods! {
-        /// -x. Derivative: -1.
-        neg => Neg;
-        /// |x|. Derivative: the sign of x, 0 at 0.
-        abs => Abs;
-        /// -1, 0 or 1. Derivative: 0.
-        sign => Sign;
-        /// e^x. Derivative: y.
-        exp => Exp;
-        /// e^x - 1, exact for small x. Derivative: y + 1, 0 below x = -16 (f32) or -36.
-        expm1 => Expm1;
-        /// The natural logarithm. Derivative: 1 / x.
-        log => Log;
-        /// The natural logarithm of 1 + x, exact for small x. Derivative: 1 / (1 + x).
-        log1p => Log1p;
-        /// The square root. Derivative: 1 / (2 y).
-        sqrt => Sqrt;
-        /// 1 / sqrt(x). Derivative: -y^3 / 2.
-        rsqrt => Rsqrt;
-        /// x^2. Derivative: 2 x.
-        square => Square;
-        /// 1 / x. Derivative: -y^2.
-        reciprocal => Reciprocal;
-        /// The sine of an angle in radians. Derivative: cos x.
-        sin => Sin;
-        /// The cosine of an angle in radians. Derivative: -sin x.
-        cos => Cos;
-        /// The tangent of an angle in radians. Derivative: 1 + y^2.
-        tan => Tan;
-        /// The hyperbolic tangent. Derivative: 1 - y^2, 0 beyond x = 9 (f32) or 19.
-        tanh => Tanh;
-        /// 1 / (1 + e^-x). Derivative: y (1 - y), 0 above x = 17 (f32) or 37.
-        sigmoid => Sigmoid;
-        /// The error function. Derivative: 2 / sqrt(pi) e^(-x^2).
-        erf => Erf;
-        /// max(x, 0). Derivative: 0 up to 0, 1 above.
-        relu => Relu;
-        /// log(1 + e^x). Derivative: the sigmoid of x.
-        softplus => Softplus;
-        /// x P(Z <= x) for a standard normal Z. Derivative: P(Z <= x) + x e^(-x^2/2) / sqrt(2 pi).
-        gelu => Gelu;
-        /// The approximation of gelu by x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2.
-        gelu_tanh => GeluTanh;
-        /// x times the sigmoid s of x. Derivative: s (1 + x (1 - s)).
-        silu => Silu;
-        /// The largest integer up to x. Derivative: 0.
-        floor => Floor;
-        /// The smallest integer from x on. Derivative: 0.
-        ceil => Ceil;
-        /// The nearest integer, the even one of two. Derivative: 0.
-        round => Round;
-    }
-
-    binary_methods! {
-        /// a + b.
-        add => Add;
-        /// a - b.
-        sub => Sub;
-        /// a b, element by element.
-        mul => Mul;
-        /// a / b. Derivatives: 1 / b and -y / b.
-        div => Div;
-        /// a^b. Derivatives: b a^(b-1), 0 where b is 0; and y log a, 0 where a is 0 and b >= 0.
-        pow => Pow;
-        /// The larger one; NaN if either is. At a tie each gets half of the gradient.
-        maximum => Maximum;
-        /// The smaller one; NaN if either is. At a tie each gets half of the gradient.
-        minimum => Minimum;
-        /// The angle of the point (other, self) in radians.
-        /// Derivatives: b / (a^2 + b^2) and -a / (a^2 + b^2), 0 at the origin.
-        atan2 => Atan2;
-    }
-
-    compare_methods! {
-        /// a = b.
-        eq eq_scalar => Eq;
-        /// a != b.
-        ne ne_scalar => Ne;
-        /// a < b.
-        lt lt_scalar => Lt;
-        /// a <= b.
-        le le_scalar => Le;
-        /// a > b.
-        gt gt_scalar => Gt;
-        /// a >= b.
-        ge ge_scalar => Ge;
-    }
-
-    reduce_methods! {
-        /// The sum; 0 of no elements. Gradient: the cotangent, repeated.
-        sum sum_axes => |core, x, axes, keepdim| core.sum(x, axes, keepdim);
-        /// The mean; NaN of no elements.
-        mean mean_axes => |core, x, axes, keepdim| core.mean(x, axes, keepdim);
-        /// The largest element; NaN if there is one. Of several, all get an equal part of the
-        /// gradient, except along a single named axis: there the first gets all.
-        max max_axes => |core, x, axes, keepdim| core.extreme(Extreme::Max, x, axes, keepdim);
-        /// The smallest element; otherwise as `max`.
-        min min_axes => |core, x, axes, keepdim| core.extreme(Extreme::Min, x, axes, keepdim);
-        /// The largest element; of several, all get an equal part of the gradient.
-        amax amax_axes => |core, x, axes, keepdim| {
-            core.extreme_with(Extreme::Max, Ties::Even, x, axes, keepdim)
-        };
-        /// The smallest element; of several, all get an equal part of the gradient.
-        amin amin_axes => |core, x, axes, keepdim| {
-            core.extreme_with(Extreme::Min, Ties::Even, x, axes, keepdim)
-        };
-        /// The product; 1 of no elements. The gradient is right where elements are 0, too.
-        prod prod_axes => |core, x, axes, keepdim| core.prod(x, axes, keepdim);
-        /// log sum e^x without overflow; -inf of no elements. Gradient: the softmax.
-        logsumexp logsumexp_axes => |core, x, axes, keepdim| core.logsumexp(x, axes, keepdim);
-    }
-
-    /// The variance: the sum of squared distances from the mean over (count - correction).
-    /// Correction 1 is the unbiased estimate, 0 the population's. Axes as in [`Var::sum_axes`].
-    #[track_caller]
-    pub fn var(self, correction: f64, axes: &[isize], keepdim: bool) -> Self {
-        self.map("var", |core, x| core.var(x, correction, axes, keepdim))
-    }
-
-    /// The p-norm (sum |x|^p)^(1/p), p > 0, or the largest |x| for infinite p. Its gradient at 0 is
-    /// 0. Axes as in [`Var::sum_axes`].
-    #[track_caller]
-    pub fn norm(self, p: f64, axes: &[isize], keepdim: bool) -> Self {
-        self.map("norm", |core, x| core.norm(x, p, axes, keepdim))
-    }
-
-    /// The index of the first largest element along an axis, or of the flattened tensor; a NaN
-    /// counts as largest. The result is i64, without gradient.
-    #[track_caller]
-    pub fn argmax(self, axis: Option<isize>, keepdim: bool) -> Self {
-        self.map("argmax", |core, x| core.arg_extreme(Extreme::Max, x, axis, keepdim))
-    }
-
-    /// The index of the first smallest element; otherwise as [`Var::argmax`].
-    #[track_caller]
-    pub fn argmin(self, axis: Option<isize>, keepdim: bool) -> Self {
-        self.map("argmin", |core, x| core.arg_extreme(Extreme::Min, x, axis, keepdim))
     }
 
     /// x times a number.
@@ -770,10 +588,7 @@ impl<'g> Var<'g> {
     /// gradient goes to whichever was taken.
     #[track_caller]
     pub fn where_(self, yes: Self, no: Self) -> Self {
-        self.graph.record(|core| {
-            let what = "where";
-            let mask = core.resolve(what, self.handle)?;
-            let (yes, no) = (core.resolve(what, yes.handle)?, core.resolve(what, no.handle)?);
+        self.operation("where", [self.handle, yes.handle, no.handle], |core, [mask, yes, no]| {
             core.where_(mask, yes, no)
         })
     }
@@ -783,121 +598,6 @@ impl<'g> Var<'g> {
     #[track_caller]
     pub fn cast(self, dtype: DType) -> Self {
         self.map("cast", |core, x| core.cast(x, dtype))
-    }
-
-    // ---- shapes ----
-
-    /// The same elements in row-major order in another shape; one length may be -1: what is left.
-    #[track_caller]
-    pub fn reshape(self, shape: &[isize]) -> Self {
-        self.map("reshape", |core, x| core.reshape(x, shape))
-    }
-
-    /// Axis `i` of the result is axis `order[i]` of this tensor.
-    #[track_caller]
-    pub fn permute(self, order: &[isize]) -> Self {
-        self.map("permute", |core, x| core.permute(x, order))
-    }
-
-    /// Two axes exchanged.
-    #[track_caller]
-    pub fn transpose(self, a: isize, b: isize) -> Self {
-        self.map("transpose", |core, x| core.transpose(x, a, b))
-    }
-
-    /// Axes of length 1 (and missing ones at the left) repeated; -1 keeps a length.
-    #[track_caller]
-    pub fn expand(self, shape: &[isize]) -> Self {
-        self.map("expand", |core, x| core.expand(x, shape))
-    }
-
-    /// Without this axis if its length is 1; without all such axes for `None`.
-    #[track_caller]
-    pub fn squeeze(self, axis: Option<isize>) -> Self {
-        self.map("squeeze", |core, x| core.squeeze(x, axis))
-    }
-
-    /// With a new axis of length 1 at this place of the result.
-    #[track_caller]
-    pub fn unsqueeze(self, axis: isize) -> Self {
-        self.map("unsqueeze", |core, x| core.unsqueeze(x, axis))
-    }
-
-    /// The elements from `start` up to `stop` along an axis, every `step`-th, as Python's slices:
-    /// negative bounds count from the end, and bounds are cut to the axis. `step` is at least 1.
-    #[track_caller]
-    pub fn slice(self, axis: isize, start: isize, stop: isize, step: isize) -> Self {
-        self.map("slice", |core, x| core.slice(x, axis, start, stop, step))
-    }
-
-    // ---- indices ----
-
-    /// The slices along an axis at the positions in the 1-d i64 tensor `index`. Gradient: added up
-    /// at the positions.
-    #[track_caller]
-    pub fn index_select(self, axis: isize, index: Self) -> Self {
-        self.map2("index_select", index, |core, x, index| core.index_select(x, axis, index))
-    }
-
-    /// The elements along an axis at the positions in the i64 tensor `index`, which has the same
-    /// rank and otherwise no longer axes. Gradient: added up at the positions.
-    #[track_caller]
-    pub fn gather(self, axis: isize, index: Self) -> Self {
-        self.map2("gather", index, |core, x, index| core.gather(x, axis, index))
-    }
-
-    // ---- products ----
-
-    /// sum_i a_i b_i of two vectors of one length.
-    #[track_caller]
-    pub fn dot(self, other: Self) -> Self {
-        self.map2("dot", other, Core::dot)
-    }
-
-    /// NumPy's matrix product: over the last two axes, the others broadcast; a vector is a row on
-    /// the left and a column on the right.
-    #[track_caller]
-    pub fn matmul(self, other: Self) -> Self {
-        self.map2("matmul", other, Core::matmul)
-    }
-
-    // ---- softmax and losses ----
-
-    /// e^x / sum e^x along an axis, without overflow.
-    #[track_caller]
-    pub fn softmax(self, axis: isize) -> Self {
-        self.map("softmax", |core, x| core.softmax(x, axis))
-    }
-
-    /// x - log sum e^x along an axis, without overflow.
-    #[track_caller]
-    pub fn log_softmax(self, axis: isize) -> Self {
-        self.map("log_softmax", |core, x| core.log_softmax(x, axis))
-    }
-
-    /// The mean over the rows of -log softmax(logits) at the row's class. Logits are `[rows, classes]`, classes
-    /// i64 of shape `[rows]`; rows of class -100 are left out.
-    #[track_caller]
-    pub fn cross_entropy(self, classes: Self) -> Self {
-        self.map2("cross_entropy", classes, Core::cross_entropy)
-    }
-
-    /// The mean of the squared difference of two tensors of one shape, which are not broadcast.
-    #[track_caller]
-    pub fn mse(self, target: Self) -> Self {
-        self.map2("mse", target, Core::mse)
-    }
-
-    /// While the graph is in training mode: each element 0 with probability `p`, else scaled by
-    /// 1 / (1 - p). Otherwise the tensor itself.
-    ///
-    /// The choice is made from the seed, from how many random leaves and dropouts were recorded
-    /// since [`Graph::set_seed`] before this one, and from how many replays began since. Value and
-    /// gradient have the same one. A replay begins, and the choice is new, with each write to any
-    /// leaf, an optimiser's step, a rewind, a reset, a change of mode, and [`Graph::resample`].
-    #[track_caller]
-    pub fn dropout(self, p: f64) -> Self {
-        self.map("dropout", |core, x| core.dropout(x, p))
     }
 
     // ---- gradients ----

@@ -2,7 +2,10 @@
 //! operations of `tests/golden/*.json` (made by `tests/golden/generate.py`). Fused or not, and in a
 //! second replay, values and gradients are the same bit for bit.
 
-use bumpgrad::{DType, Graph, Var};
+mod operations;
+
+use bumpgrad::{DType, Graph, Reduce, Var};
+use operations::Params;
 use serde_json::Value;
 
 /// PyTorch's own f64 values are good to about this, absolute or relative.
@@ -27,18 +30,28 @@ impl Case {
             self.json["params"]
         )
     }
+}
 
+impl Params for Case {
     fn int(&self, key: &str) -> isize {
-        self.json["params"][key].as_i64().unwrap_or_else(|| panic!("{}: {key}", self.name()))
-            as isize
+        self.maybe_int(key).unwrap_or_else(|| panic!("{}: {key}", self.name()))
     }
 
     fn maybe_int(&self, key: &str) -> Option<isize> {
-        self.json["params"][key].as_i64().map(|i| i as isize)
+        match key {
+            // As Python says it.
+            "start" | "step" if self.json["params"][key].is_null() => {
+                Some(isize::from(key == "step"))
+            }
+            "stop" if self.json["params"][key].is_null() => Some(isize::MAX),
+            // An extreme's place was asked for along the first of the axes.
+            "axis" if self.json["params"][key].is_null() => self.ints("axes").first().copied(),
+            _ => self.json["params"][key].as_i64().map(|i| i as isize),
+        }
     }
 
     fn number(&self, key: &str) -> f64 {
-        number(&self.json["params"][key])
+        number(&self.json["params"][if key == "b" { "scalar" } else { key }])
     }
 
     fn maybe_number(&self, key: &str) -> Option<f64> {
@@ -47,13 +60,35 @@ impl Case {
     }
 
     fn ints(&self, key: &str) -> Vec<isize> {
-        let list = self.json["params"][key].as_array();
-        list.map(|list| list.iter().map(|i| i.as_i64().unwrap() as isize).collect())
-            .unwrap_or_default()
+        let list = &self.json["params"][if key == "order" { "axes" } else { key }];
+        let list = list.as_array().map(|list| list.iter());
+        list.map(|list| list.map(|i| i.as_i64().unwrap() as isize).collect()).unwrap_or_default()
     }
 
-    fn keepdim(&self) -> bool {
-        self.json["params"]["keepdim"].as_bool().unwrap_or(false)
+    fn flag(&self, key: &str) -> bool {
+        self.json["params"][key].as_bool().unwrap_or(false)
+    }
+
+    fn dtype(&self, key: &str) -> DType {
+        match self.json["params"][key].as_str().unwrap() {
+            "f32" => DType::F32,
+            "f64" => DType::F64,
+            "i64" => DType::I64,
+            "u8" => DType::U8,
+            other => panic!("{}: {key} is {other}", self.name()),
+        }
+    }
+
+    fn reduce(&self, key: &str) -> Reduce {
+        match self.json["params"][key].as_str().unwrap_or("mean") {
+            "none" => Reduce::None,
+            "sum" => Reduce::Sum,
+            _ => Reduce::Mean,
+        }
+    }
+
+    fn text(&self, key: &str) -> String {
+        self.json["params"][key].as_str().unwrap().to_owned()
     }
 }
 
@@ -64,7 +99,7 @@ fn cases() -> Vec<Case> {
         };
     }
     let files = files!("unary.json" "binary.json" "select.json" "reduce.json" "shaping.json"
-        "index.json" "matmul.json" "loss.json");
+        "index.json" "matmul.json" "loss.json" "operations.json");
     let mut out = Vec::new();
     for (file, text) in files {
         let Value::Array(list) = serde_json::from_str(text).unwrap() else { panic!("{file}") };
@@ -116,95 +151,20 @@ fn read(x: Var<'_>) -> Vec<f64> {
     x.cast(DType::F64).to_vec().unwrap()
 }
 
-fn run<'g>(graph: &'g Graph, case: &Case, x: &[Var<'g>]) -> Var<'g> {
-    let (axes, keepdim) = (case.ints("axes"), case.keepdim());
-    match case.op() {
-        "neg" => x[0].neg(),
-        "abs" => x[0].abs(),
-        "sign" => x[0].sign(),
-        "exp" => x[0].exp(),
-        "expm1" => x[0].expm1(),
-        "log" => x[0].log(),
-        "log1p" => x[0].log1p(),
-        "sqrt" => x[0].sqrt(),
-        "rsqrt" => x[0].rsqrt(),
-        "square" => x[0].square(),
-        "reciprocal" => x[0].reciprocal(),
-        "sin" => x[0].sin(),
-        "cos" => x[0].cos(),
-        "tan" => x[0].tan(),
-        "tanh" => x[0].tanh(),
-        "sigmoid" => x[0].sigmoid(),
-        "erf" => x[0].erf(),
-        "relu" => x[0].relu(),
-        "softplus" => x[0].softplus(),
-        "gelu" => x[0].gelu(),
-        "gelu_tanh" => x[0].gelu_tanh(),
-        "silu" => x[0].silu(),
-        "floor" => x[0].floor(),
-        "ceil" => x[0].ceil(),
-        "round" => x[0].round(),
+/// The results of a case's operation.
+fn run<'g>(graph: &'g Graph, case: &Case, x: &[Var<'g>]) -> Vec<Var<'g>> {
+    vec![match case.op() {
         "scale" => x[0].scale(case.number("scalar")),
         "add_scalar" => x[0].add_scalar(case.number("scalar")),
         "pow_scalar" => x[0].pow_scalar(case.number("scalar")),
         "clamp" => x[0].clamp(case.maybe_number("min"), case.maybe_number("max")),
-        "cast" => x[0].cast(match case.json["params"]["to"].as_str().unwrap() {
-            "f32" => DType::F32,
-            "i64" => DType::I64,
-            "u8" => DType::U8,
-            to => panic!("cast to {to}"),
-        }),
-        "add" => x[0] + x[1],
-        "sub" => x[0] - x[1],
-        "mul" => x[0] * x[1],
-        "div" => x[0] / x[1],
-        "pow" => x[0].pow(x[1]),
-        "maximum" => x[0].maximum(x[1]),
-        "minimum" => x[0].minimum(x[1]),
-        "atan2" => x[0].atan2(x[1]),
-        "eq" => x[0].eq(x[1]),
-        "ne" => x[0].ne(x[1]),
-        "lt" => x[0].lt(x[1]),
-        "le" => x[0].le(x[1]),
-        "gt" => x[0].gt(x[1]),
-        "ge" => x[0].ge(x[1]),
+        "cast" => x[0].cast(case.dtype("to")),
         "where" => x[0].where_(x[1], x[2]),
-        "sum" => x[0].sum_axes(&axes, keepdim),
-        "mean" => x[0].mean_axes(&axes, keepdim),
-        "max" => x[0].max_axes(&axes, keepdim),
-        "min" => x[0].min_axes(&axes, keepdim),
-        "amax" => x[0].amax_axes(&axes, keepdim),
-        "amin" => x[0].amin_axes(&axes, keepdim),
-        "prod" => x[0].prod_axes(&axes, keepdim),
-        "var" => x[0].var(case.number("correction"), &axes, keepdim),
-        "norm" => x[0].norm(case.number("p"), &axes, keepdim),
-        "logsumexp" => x[0].logsumexp_axes(&axes, keepdim),
-        "argmax" => x[0].argmax(axes.first().copied(), keepdim),
-        "argmin" => x[0].argmin(axes.first().copied(), keepdim),
-        "reshape" => x[0].reshape(&case.ints("shape")),
-        "permute" => x[0].permute(&axes),
-        "transpose" => x[0].transpose(case.int("axis0"), case.int("axis1")),
-        "expand" => x[0].expand(&case.ints("shape")),
-        "squeeze" => x[0].squeeze(case.maybe_int("axis")),
-        "unsqueeze" => x[0].unsqueeze(case.int("axis")),
-        "slice" => x[0].slice(
-            case.int("axis"),
-            case.maybe_int("start").unwrap_or(0),
-            case.maybe_int("stop").unwrap_or(isize::MAX),
-            case.maybe_int("step").unwrap_or(1),
-        ),
-        "concat" => graph.concat(x, case.int("axis")),
-        "stack" => graph.stack(x, case.int("axis")),
-        "index_select" => x[0].index_select(case.int("axis"), x[1]),
-        "gather" => x[0].gather(case.int("axis"), x[1]),
-        "dot" => x[0].dot(x[1]),
-        "matmul" => x[0].matmul(x[1]),
-        "softmax" => x[0].softmax(case.int("axis")),
-        "log_softmax" => x[0].log_softmax(case.int("axis")),
-        "cross_entropy" => x[0].cross_entropy(x[1]),
-        "mse" => x[0].mse(x[1]),
-        other => panic!("an operation that the tests do not know: {other}"),
-    }
+        name => {
+            let results = operations::call(graph, name, x, case);
+            return results.unwrap_or_else(|| panic!("nobody knows {name}"));
+        }
+    }]
 }
 
 /// The first pair that differs by more than the tolerance, absolute or relative.
@@ -224,7 +184,8 @@ fn check(case: &Case, float: DType, tolerance: f64) -> Result<(), String> {
     let json = &case.json;
     let inputs = json["inputs"].as_array().unwrap();
     let x: Vec<_> = inputs.iter().map(|input| leaf(&graph, input, float)).collect();
-    let y = run(&graph, case, &x);
+    let results = run(&graph, case, &x);
+    let y = *results.first().ok_or_else(|| format!("no result: {:?}", graph.check()))?;
     fn say(what: &str) -> impl Fn(String) -> String + use<> {
         let what = what.to_owned();
         move |error| format!("{what}: {error}")
@@ -237,6 +198,18 @@ fn check(case: &Case, float: DType, tolerance: f64) -> Result<(), String> {
         differ(&read(y), &numbers(&json["value"]["data"]), tolerance).map_or(Ok(()), Err)
     };
     value().map_err(say("value"))?;
+    let others = json["others"].as_array().map_or(&[][..], |others| &others[..]);
+    for (k, (other, want)) in results[1..].iter().zip(others).enumerate() {
+        if other.shape().map_err(|error| error.to_string())? != shape(want) {
+            return Err(format!("result {}: shape {:?}", k + 1, other.shape()));
+        }
+        differ(&read(*other), &numbers(&want["data"]), tolerance)
+            .map_or(Ok(()), Err)
+            .map_err(say(&format!("result {}", k + 1)))?;
+    }
+    if others.len() + 1 != results.len() {
+        return Err(format!("{} results, not {}", results.len(), others.len() + 1));
+    }
     let Some(grads) = json["grads"].as_array() else { return Ok(()) };
     let with: Vec<_> = (0..x.len()).filter(|&i| !grads[i].is_null()).collect();
     let head = tensor(&graph, &json["head"], y);
@@ -299,7 +272,7 @@ fn replays(case: &Case, float: DType, fusion: bool) -> [Vec<u64>; 2] {
     let json = &case.json;
     let inputs = json["inputs"].as_array().unwrap();
     let x: Vec<_> = inputs.iter().map(|input| leaf(&graph, input, float)).collect();
-    let y = run(&graph, case, &x);
+    let y = run(&graph, case, &x)[0];
     let value = y.cast(DType::F64);
     let head = json["grads"].as_array().map(|_| tensor(&graph, &json["head"], y));
     [false, true].map(|again| {

@@ -16,21 +16,20 @@ pub mod elementwise;
 pub mod engine;
 pub mod gradient;
 pub mod graph;
-pub mod index;
 pub mod leaf;
 mod names;
+#[rustfmt::skip]
+pub mod operations;
 pub mod optim;
 pub mod print;
-pub mod product;
 pub mod read;
-pub mod reduce;
-pub mod shaping;
 #[cfg(test)]
 mod tests;
 pub mod types;
 
 use std::any::Any;
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
@@ -38,6 +37,7 @@ use crate::defect;
 use crate::dtype::DType;
 use crate::error::{ErrorKind, Fail, Maybe};
 use crate::graph::{Core, Handle};
+use crate::id::NodeId;
 use crate::session::Session;
 use crate::shape::{Dims, MAX_RANK};
 pub use types::*;
@@ -144,6 +144,106 @@ unsafe fn record_map(g: *mut bg_graph, body: impl FnOnce(&mut Session) -> Handle
     unsafe { call_by(g, |session| body(session).into()) }
 }
 
+/// A function that records an operation on some operands.
+///
+/// # Safety
+/// As for [`call`].
+unsafe fn operation<const N: usize>(
+    g: *mut bg_graph,
+    what: &str,
+    xs: [bg_node; N],
+    body: impl FnOnce(&mut Core, [NodeId; N]) -> Maybe<NodeId>,
+) -> bg_node {
+    // SAFETY: the caller's promise.
+    unsafe {
+        record(g, |s| {
+            let xs = xs.map(Handle::from);
+            let [y] = s.operation(what, xs, |core, xs| Ok([body(core, xs)?]));
+            y
+        })
+    }
+}
+
+/// The same with several results: the first is returned, and the others are written to where `others`
+/// point, if anywhere.
+///
+/// # Safety
+/// As for [`call`]; `others` are NULL or valid for writing a node.
+unsafe fn operations<const N: usize, const R: usize, const M: usize>(
+    g: *mut bg_graph,
+    what: &str,
+    xs: [bg_node; N],
+    others: [*mut bg_node; M],
+    body: impl FnOnce(&mut Core, [NodeId; N]) -> Maybe<[NodeId; R]>,
+) -> bg_node {
+    let mut results = [Handle::NULL; R];
+    // SAFETY: the caller's promise.
+    unsafe {
+        call(g, |s| results = s.operation(what, xs.map(Handle::from), body));
+        for (to, &result) in others.into_iter().zip(&results[1..]) {
+            if !to.is_null() {
+                to.write_unaligned(result.into());
+            }
+        }
+    }
+    results[0].into()
+}
+
+/// The same for as many results as there are: they are written to the list of the caller, as far as it
+/// goes; how many there are, 0 if the operation failed.
+///
+/// # Safety
+/// As for [`call`]; the list is NULL, or valid for writing as many nodes as its capacity says.
+unsafe fn list_of<const N: usize>(
+    g: *mut bg_graph,
+    what: &str,
+    xs: [bg_node; N],
+    (out, capacity): (*mut bg_node, usize),
+    body: impl FnOnce(&mut Core, [NodeId; N], &mut Vec<NodeId>) -> Maybe<()>,
+) -> usize {
+    let capacity = if out.is_null() { 0 } else { capacity };
+    // SAFETY: the caller's promise.
+    unsafe {
+        call(g, |s| {
+            let mut count = 0;
+            s.list_of(what, xs.map(Handle::from), body, |result| {
+                if count < capacity {
+                    out.add(count).write_unaligned(result.into());
+                }
+                count += 1;
+            });
+            for k in count..capacity {
+                out.add(k).write_unaligned(Handle::NULL.into());
+            }
+            count
+        })
+    }
+}
+
+/// A list of nodes of the caller.
+fn node_list(start: *const bg_node, len: usize) -> (*const bg_node, usize) {
+    (start, len)
+}
+
+/// A function that records an operation on a list of operands.
+///
+/// # Safety
+/// As for [`call`] and, for the list, [`input`].
+unsafe fn operation_on_all(
+    g: *mut bg_graph,
+    what: &str,
+    (xs, n): (*const bg_node, usize),
+    body: impl FnOnce(&mut Core, &mut [NodeId]) -> Maybe<NodeId>,
+) -> bg_node {
+    // SAFETY: the caller's promise.
+    unsafe {
+        record(g, |s| match input(&mut s.core, what, xs, n) {
+            Ok(xs) => s.record_all(what, xs.iter().map(Handle::from), body),
+            Err(Fail) => Handle::NULL,
+        })
+    }
+}
+
 /// A function that reports: first an error that is remembered, and then it does nothing.
 ///
 /// # Safety
@@ -232,6 +332,63 @@ unsafe fn short_list<'a, T>(
     }
     // SAFETY: the caller's promise.
     unsafe { input(core, what, start, len) }
+}
+
+/// A list of numbers of the caller's, at most one an axis.
+struct Short {
+    numbers: [isize; MAX_RANK],
+    len: usize,
+}
+
+impl Deref for Short {
+    type Target = [isize];
+
+    fn deref(&self) -> &[isize] {
+        &self.numbers[..self.len]
+    }
+}
+
+/// A list of the caller's, with each entry as it is wanted.
+///
+/// # Safety
+/// As for [`input`].
+unsafe fn numbers<T: Copy>(
+    core: &mut Core,
+    what: &str,
+    start: *const T,
+    len: usize,
+    widen: fn(T) -> isize,
+) -> Maybe<Short> {
+    // SAFETY: the caller's promise.
+    let given = unsafe { short_list(core, what, start, len) }?;
+    let mut numbers = [0; MAX_RANK];
+    for (to, from) in numbers.iter_mut().zip(given.iter()) {
+        *to = widen(from);
+    }
+    Ok(Short { numbers, len })
+}
+
+/// Axes given by the caller.
+///
+/// # Safety
+/// As for [`input`].
+unsafe fn axis_list(core: &mut Core, what: &str, start: *const i32, len: usize) -> Maybe<Short> {
+    // SAFETY: the caller's promise.
+    unsafe { numbers(core, what, start, len, |axis| axis as isize) }
+}
+
+/// Lengths, bounds or shifts given by the caller.
+///
+/// # Safety
+/// As for [`input`].
+unsafe fn int_list(core: &mut Core, what: &str, start: *const i64, len: usize) -> Maybe<Short> {
+    // SAFETY: the caller's promise.
+    unsafe { numbers(core, what, start, len, saturate) }
+}
+
+/// A length or bound of C's; out of isize, it is out of range for any tensor.
+fn saturate(x: i64) -> isize {
+    isize::try_from(x).unwrap_or(if x < 0 { isize::MIN } else { isize::MAX })
 }
 
 /// A shape given by the caller.

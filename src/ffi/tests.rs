@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::gradient::{bg_backward, bg_read_grad};
 use super::graph::{bg_clear_error, bg_error_message, bg_graph_free, bg_graph_new, bg_reset};
 use super::leaf::bg_param_f32;
-use super::product::bg_dot;
+use super::operations::bg_dot;
 use super::read::bg_item;
 use super::*;
 

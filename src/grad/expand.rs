@@ -1,214 +1,20 @@
-//! The recorder: a number type that appends nodes. A rule that is run on it is recorded in full.
-
-use std::cell::{Cell, RefCell};
+//! Rules in full: a compact pull is recorded by the rule itself when it is differentiated again.
 
 use crate::error::Maybe;
 use crate::graph::{Core, Operand};
 use crate::id::NodeId;
-use crate::node::{Comparison, Node};
+use crate::node::Node;
+use crate::op::record::{Rec, Recorder};
 use crate::op::{Elementwise, binary, unary};
-use crate::real::Real;
 use crate::roll_call::{Elem, roll_call};
-
-struct Recorder<'a> {
-    core: RefCell<&'a mut Core>,
-    /// A node of the dtype and shape that constants take when they must become tensors.
-    like: NodeId,
-    failed: Cell<bool>,
-}
-
-/// A number that is being recorded.
-#[derive(Clone, Copy)]
-enum Rec<'a> {
-    Constant(f64),
-    Node(&'a Recorder<'a>, NodeId),
-}
-
-/// A recorded comparison, or one of two constants.
-#[derive(Clone, Copy)]
-enum RecMask<'a> {
-    Constant(bool),
-    Node(&'a Recorder<'a>, NodeId),
-}
-
-impl<'a> Recorder<'a> {
-    fn run(&'a self, record: impl FnOnce(&mut Core) -> Maybe<NodeId>) -> Option<NodeId> {
-        if self.failed.get() {
-            return None;
-        }
-        let id = record(&mut self.core.borrow_mut()).ok();
-        self.failed.set(id.is_none());
-        id
-    }
-
-    /// After a failure the rest of the rule runs on constants, and its result is not used.
-    fn record(&'a self, record: impl FnOnce(&mut Core) -> Maybe<NodeId>) -> Rec<'a> {
-        self.run(record).map_or(Rec::Constant(0.0), |id| Rec::Node(self, id))
-    }
-}
-
-impl<'a> Rec<'a> {
-    fn operand(self) -> Operand {
-        match self {
-            Rec::Constant(c) => Operand::Constant(c),
-            Rec::Node(_, id) => Operand::Node(id),
-        }
-    }
-
-    fn unary(self, elem: Elem, fold: fn(f64) -> f64) -> Self {
-        match self {
-            Rec::Constant(c) => Rec::Constant(fold(c)),
-            Rec::Node(recorder, x) => recorder.record(|core| core.map(elem, x)),
-        }
-    }
-
-    fn binary(self, elem: Elem, other: Self, fold: fn(f64, f64) -> f64) -> Self {
-        match (self, other) {
-            (Rec::Constant(a), Rec::Constant(b)) => Rec::Constant(fold(a, b)),
-            (Rec::Node(recorder, _), _) | (_, Rec::Node(recorder, _)) => {
-                recorder.record(|core| core.map2(elem, self.operand(), other.operand()))
-            }
-        }
-    }
-
-    /// `swapped` is the comparison that says the same with its operands exchanged.
-    fn compare(
-        self,
-        comparison: Comparison,
-        swapped: Comparison,
-        other: Self,
-        fold: fn(&f64, &f64) -> bool,
-    ) -> RecMask<'a> {
-        let (recorder, mask) = match (self, other) {
-            (Rec::Constant(a), Rec::Constant(b)) => return RecMask::Constant(fold(&a, &b)),
-            (Rec::Node(recorder, a), b) => {
-                (recorder, recorder.run(|core| core.compare(comparison, a, b.operand())))
-            }
-            (a, Rec::Node(recorder, b)) => {
-                (recorder, recorder.run(|core| core.compare(swapped, b, a.operand())))
-            }
-        };
-        mask.map_or(RecMask::Constant(false), |id| RecMask::Node(recorder, id))
-    }
-}
-
-macro_rules! rec_operators {
-    ($($trait:ident $method:ident $elem:ident),*) => {$(
-        impl std::ops::$trait for Rec<'_> {
-            type Output = Self;
-            fn $method(self, other: Self) -> Self {
-                self.binary(Elem::$elem, other, |a, b| std::ops::$trait::$method(a, b))
-            }
-        }
-    )*};
-}
-rec_operators!(Add add Add, Sub sub Sub, Mul mul Mul, Div div Div);
-
-impl std::ops::Neg for Rec<'_> {
-    type Output = Self;
-    fn neg(self) -> Self {
-        self.unary(Elem::Neg, |x| -x)
-    }
-}
-
-macro_rules! rec_functions {
-    ($($method:ident $elem:ident),*) => {$(
-        fn $method(self) -> Self {
-            self.unary(Elem::$elem, <f64 as Real>::$method)
-        }
-    )*};
-}
-
-impl<'a> Real for Rec<'a> {
-    type Mask = RecMask<'a>;
-
-    fn lit(x: f64) -> Self {
-        Rec::Constant(x)
-    }
-
-    rec_functions!(
-        abs Abs, sqrt Sqrt, floor Floor, ceil Ceil, round Round, exp Exp, expm1 Expm1, ln Log,
-        log1p Log1p, sin Sin, cos Cos, tan Tan, tanh Tanh, sigmoid Sigmoid, erf Erf,
-        bell Bell, gaussian Gaussian, normal_cdf NormalCdf, logistic Logistic,
-        logistic_cdf LogisticCdf
-    );
-
-    fn strong(self, other: Self) -> Self {
-        match (self, other) {
-            // Nothing depends on the other one.
-            (Rec::Constant(0.0), _) | (_, Rec::Constant(0.0)) => Rec::Constant(0.0),
-            _ => self.binary(Elem::Strong, other, <f64 as Real>::strong),
-        }
-    }
-
-    fn pow_log(self, exponent: Self, k: usize) -> Self {
-        match k {
-            0 => self.binary(Elem::PowLog0, exponent, |a, b| a.pow_log(b, 0)),
-            1 => self.binary(Elem::PowLog1, exponent, |a, b| a.pow_log(b, 1)),
-            2 => self.binary(Elem::PowLog2, exponent, |a, b| a.pow_log(b, 2)),
-            _ => {
-                let away = Self::select(self.eq(Self::lit(0.0)), Self::lit(1.0), self);
-                self.pow_log(exponent, k - 1).strong(away.ln())
-            }
-        }
-    }
-
-    fn pow(self, exponent: Self) -> Self {
-        self.binary(Elem::Pow, exponent, <f64 as Real>::pow)
-    }
-
-    fn atan2(self, x: Self) -> Self {
-        self.binary(Elem::Atan2, x, <f64 as Real>::atan2)
-    }
-
-    fn eq(self, other: Self) -> RecMask<'a> {
-        self.compare(Comparison::Eq, Comparison::Eq, other, |a, b| a == b)
-    }
-
-    fn lt(self, other: Self) -> RecMask<'a> {
-        self.compare(Comparison::Lt, Comparison::Gt, other, |a, b| a < b)
-    }
-
-    fn le(self, other: Self) -> RecMask<'a> {
-        self.compare(Comparison::Le, Comparison::Ge, other, |a, b| a <= b)
-    }
-
-    fn select(mask: RecMask<'a>, yes: Self, no: Self) -> Self {
-        match mask {
-            RecMask::Constant(set) => {
-                if set {
-                    yes
-                } else {
-                    no
-                }
-            }
-            // Both the same, as where an exact exponent leaves nothing to choose.
-            RecMask::Node(..) if yes.operand() == no.operand() => yes,
-            RecMask::Node(recorder, mask) => recorder.record(|core| {
-                let yes = match (yes, no) {
-                    (Rec::Constant(c), Rec::Constant(_)) => {
-                        Operand::Node(core.fill_like(recorder.like, c)?)
-                    }
-                    _ => yes.operand(),
-                };
-                core.where_(mask, yes, no.operand())
-            }),
-        }
-    }
-}
 
 /// Records the rule of `elem` that the pull node stands for, for operand `i`.
 pub(super) fn expand(core: &mut Core, elem: Elem, i: usize, pull: Node) -> Maybe<Operand> {
     let arity = elem.arity();
-    let recorder = Recorder {
-        core: RefCell::new(core),
-        like: pull.inputs[arity + 1],
-        failed: Cell::new(false),
-    };
+    let recorder = Recorder::new(core, pull.inputs[arity + 1]);
     // What the compact rule does not read may still be known from the value's node.
     let value = pull.inputs[arity];
-    let known =
-        if value.is_node() { recorder.core.borrow().node(value).inputs } else { pull.inputs };
+    let known = if value.is_node() { recorder.operands_of(value) } else { pull.inputs };
     let operand = |k: usize| match pull.inputs[k] {
         NodeId::NONE if k < arity && known[k].is_node() => Rec::Node(&recorder, known[k]),
         NodeId::IMMEDIATE => Rec::Constant(pull.imm),
@@ -226,6 +32,5 @@ pub(super) fn expand(core: &mut Core, elem: Elem, i: usize, pull: Node) -> Maybe
             }
         };
     }
-    let result = roll_call!(run).operand();
-    if recorder.failed.get() { Err(crate::error::Fail) } else { Ok(result) }
+    recorder.end(roll_call!(run))
 }

@@ -7,6 +7,8 @@ use super::Elementwise;
 use crate::real::{Real, times_log};
 
 /// a + b.
+///
+/// - PyTorch: `torch.add(a, b)`
 pub(crate) enum Add {}
 impl Elementwise<2> for Add {
     const NAME: &str = "add";
@@ -22,6 +24,8 @@ impl Elementwise<2> for Add {
 }
 
 /// a - b.
+///
+/// - PyTorch: `torch.sub(a, b)`
 pub(crate) enum Sub {}
 impl Elementwise<2> for Sub {
     const NAME: &str = "sub";
@@ -36,7 +40,9 @@ impl Elementwise<2> for Sub {
     }
 }
 
-/// a b.
+/// a b, element by element.
+///
+/// - PyTorch: `torch.mul(a, b)`
 pub(crate) enum Mul {}
 impl Elementwise<2> for Mul {
     const NAME: &str = "mul";
@@ -51,7 +57,9 @@ impl Elementwise<2> for Mul {
     }
 }
 
-/// a / b. Derivatives: 1 / b and -y / b.
+/// a / b. Gradients: 1 / b and -y / b.
+///
+/// - PyTorch: `torch.div(a, b)`
 pub(crate) enum Div {}
 impl Elementwise<2> for Div {
     const NAME: &str = "div";
@@ -75,7 +83,9 @@ fn lower<R: Real>(a: R, b: R) -> (R, R) {
     (less, R::select((b - less).eq(one), one, lost))
 }
 
-/// a^b. Derivatives: b a^(b-1), 0 where b is 0; and y log a, 0 where a is 0 and b is not negative.
+/// a^b. Gradients: b a^(b-1), 0 where b is 0; and y log a, 0 where a is 0 and b is not negative.
+///
+/// - PyTorch: `torch.pow(a, b)`
 pub(crate) enum Pow {}
 impl Elementwise<2> for Pow {
     const NAME: &str = "pow";
@@ -96,7 +106,9 @@ impl Elementwise<2> for Pow {
     }
 }
 
-/// The larger one; NaN if either is. Derivatives: 1 and 0, at a tie 1/2 each.
+/// The larger one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each.
+///
+/// - PyTorch: `torch.maximum(a, b)`
 pub(crate) enum Maximum {}
 impl Elementwise<2> for Maximum {
     const NAME: &str = "maximum";
@@ -115,7 +127,9 @@ impl Elementwise<2> for Maximum {
     }
 }
 
-/// The smaller one; NaN if either is. Derivatives: 1 and 0, at a tie 1/2 each.
+/// The smaller one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each.
+///
+/// - PyTorch: `torch.minimum(a, b)`
 pub(crate) enum Minimum {}
 impl Elementwise<2> for Minimum {
     const NAME: &str = "minimum";
@@ -134,9 +148,11 @@ impl Elementwise<2> for Minimum {
     }
 }
 
-/// The angle of the point (b, a) in radians. Derivatives: b / (a^2 + b^2) and -a / (a^2 + b^2),
-/// 0 at the origin and at infinity. They are computed from r, the smaller operand by the larger one,
+/// The angle of the point (b, a) in radians. Gradients: b / (a^2 + b^2) and -a / (a^2 + b^2), 0 at
+/// the origin and at infinity. They are computed from r, the smaller operand by the larger one,
 /// because squares would leave the range: 1 / (larger (1 + r^2)), and r times that.
+///
+/// - PyTorch: `torch.atan2(a, b)`
 pub(crate) enum Atan2 {}
 impl Atan2 {
     #[inline(always)]

@@ -12,7 +12,7 @@ use crate::shape;
 impl Core {
     /// The shape of a result whose operands are broadcast to one another.
     #[inline(always)]
-    fn broadcast(&mut self, what: &str, a: NodeId, b: NodeId) -> Maybe<(ListId, usize)> {
+    pub(crate) fn broadcast(&mut self, what: &str, a: NodeId, b: NodeId) -> Maybe<(ListId, usize)> {
         let (left, right) = (self.node(a), self.node(b));
         if left.shape == right.shape {
             return Ok((left.shape, left.len));
@@ -156,6 +156,48 @@ impl Core {
             y = self.map2(Elem::AtMost, y, Operand::Constant(max))?;
         }
         Ok(y)
+    }
+
+    /// A u8 mask: 1 where a = b, else 0. Tensors of one dtype, any, broadcast to one another; no gradient.
+    ///
+    /// - PyTorch: `torch.eq(a, b)`
+    pub(crate) fn eq(&mut self, a: NodeId, b: impl Into<Operand>) -> Maybe<NodeId> {
+        self.compare(Comparison::Eq, a, b)
+    }
+
+    /// A u8 mask: 1 where a != b, else 0. Tensors of one dtype, any, broadcast to one another; no gradient.
+    ///
+    /// - PyTorch: `torch.ne(a, b)`
+    pub(crate) fn ne(&mut self, a: NodeId, b: impl Into<Operand>) -> Maybe<NodeId> {
+        self.compare(Comparison::Ne, a, b)
+    }
+
+    /// A u8 mask: 1 where a < b, else 0. Tensors of one dtype, any, broadcast to one another; no gradient.
+    ///
+    /// - PyTorch: `torch.lt(a, b)`
+    pub(crate) fn lt(&mut self, a: NodeId, b: impl Into<Operand>) -> Maybe<NodeId> {
+        self.compare(Comparison::Lt, a, b)
+    }
+
+    /// A u8 mask: 1 where a <= b, else 0. Tensors of one dtype, any, broadcast to one another; no gradient.
+    ///
+    /// - PyTorch: `torch.le(a, b)`
+    pub(crate) fn le(&mut self, a: NodeId, b: impl Into<Operand>) -> Maybe<NodeId> {
+        self.compare(Comparison::Le, a, b)
+    }
+
+    /// A u8 mask: 1 where a > b, else 0. Tensors of one dtype, any, broadcast to one another; no gradient.
+    ///
+    /// - PyTorch: `torch.gt(a, b)`
+    pub(crate) fn gt(&mut self, a: NodeId, b: impl Into<Operand>) -> Maybe<NodeId> {
+        self.compare(Comparison::Gt, a, b)
+    }
+
+    /// A u8 mask: 1 where a >= b, else 0. Tensors of one dtype, any, broadcast to one another; no gradient.
+    ///
+    /// - PyTorch: `torch.ge(a, b)`
+    pub(crate) fn ge(&mut self, a: NodeId, b: impl Into<Operand>) -> Maybe<NodeId> {
+        self.compare(Comparison::Ge, a, b)
     }
 
     pub(crate) fn compare(

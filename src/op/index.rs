@@ -14,7 +14,10 @@ impl Core {
         Ok(node)
     }
 
-    /// The slices of `x` along an axis at the positions in the 1-d `index`.
+    /// The slices along an axis at the positions in `index`, a vector of i64. Gradient: added up at the
+    /// positions.
+    ///
+    /// - PyTorch: `torch.index_select(x, axis, index)`
     pub(crate) fn index_select(&mut self, x: NodeId, axis: isize, index: NodeId) -> Maybe<NodeId> {
         let what = "index_select";
         self.need_index(what, index)?;
@@ -32,8 +35,11 @@ impl Core {
         self.push(node)
     }
 
-    /// The elements of `x` at the positions in `index` along an axis; the other axes of `index`
-    /// are no longer than those of `x`.
+    /// The elements at the positions in `index` (i64) along an axis: for axis 1 of a matrix,
+    /// y[i][j] = x[i][index[i][j]]. The result has the shape of `index`, whose other axes are no longer than
+    /// those of `x`. Indices are not negative. Gradient: added up at the positions.
+    ///
+    /// - PyTorch: `torch.gather(x, axis, index)`
     pub(crate) fn gather(&mut self, x: NodeId, axis: isize, index: NodeId) -> Maybe<NodeId> {
         let what = "gather";
         self.need_index(what, index)?;

@@ -10,6 +10,17 @@ use crate::roll_call::Elem;
 /// The class that says: leave this row out.
 pub(crate) const IGNORED_CLASS: i64 = -100;
 
+/// What a loss makes of the losses of the single elements or rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reduce {
+    /// Nothing.
+    None,
+    /// Their mean.
+    Mean,
+    /// Their sum.
+    Sum,
+}
+
 impl Core {
     fn softmax_like(&mut self, op: Op, x: NodeId, axis: isize) -> Maybe<NodeId> {
         let what = op.name();
@@ -30,11 +41,15 @@ impl Core {
     }
 
     /// e^x / sum e^x along an axis, without overflow.
+    ///
+    /// - PyTorch: `torch.softmax(x, axis)`
     pub(crate) fn softmax(&mut self, x: NodeId, axis: isize) -> Maybe<NodeId> {
         self.softmax_like(Op::Softmax, x, axis)
     }
 
     /// x - log sum e^x along an axis, without overflow.
+    ///
+    /// - PyTorch: `torch.log_softmax(x, axis)`
     pub(crate) fn log_softmax(&mut self, x: NodeId, axis: isize) -> Maybe<NodeId> {
         self.softmax_like(Op::LogSoftmax, x, axis)
     }
@@ -81,7 +96,10 @@ impl Core {
         self.unsqueeze(totals, -1)
     }
 
-    /// The mean over the rows of -log softmax(logits)[class], leaving out rows of class -100.
+    /// The mean over the rows of -log softmax(logits) at the row's class. Logits are [rows, classes], classes
+    /// i64 of shape [rows]; rows of class -100 are left out.
+    ///
+    /// - PyTorch: `F.cross_entropy(logits, classes)`
     pub(crate) fn cross_entropy(&mut self, logits: NodeId, classes: NodeId) -> Maybe<NodeId> {
         let what = "cross_entropy";
         let dtype = self.need_float(what, logits)?;
@@ -137,7 +155,9 @@ impl Core {
         self.push(node)
     }
 
-    /// The mean of the squared difference.
+    /// The mean of (a - b)^2 over all elements of two tensors of one shape, which are not broadcast.
+    ///
+    /// - PyTorch: `F.mse_loss(a, b)`
     pub(crate) fn mse(&mut self, a: NodeId, b: NodeId) -> Maybe<NodeId> {
         let what = "mse";
         self.need_same_float(what, a, b)?;
@@ -164,8 +184,15 @@ impl Core {
         !(self.streams ^ self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))
     }
 
-    /// While the graph is in training mode: each element 0 with probability `p`, else scaled by
-    /// 1 / (1 - p); else `x` itself.
+    /// While the graph is in training mode: each element 0 with probability `p`, else scaled by 1 / (1 - p).
+    /// Otherwise the tensor itself.
+    ///
+    /// The choice is made from the seed, from how many random leaves and dropouts were recorded since the
+    /// seed was set before this one, and from how many replays began since. Value and gradient have the same
+    /// one. A replay begins, and the choice is new, with each write to any leaf, an optimiser's step, a
+    /// rewind, a reset, a change of mode, and a resample.
+    ///
+    /// - PyTorch: `F.dropout(x, p)`
     pub(crate) fn dropout(&mut self, x: NodeId, p: f64) -> Maybe<NodeId> {
         let what = "dropout";
         let dtype = self.need_float(what, x)?;

@@ -9,7 +9,9 @@ use crate::node::Op;
 use crate::shape::{self, Dims};
 
 impl Core {
-    /// sum_i a_i b_i of two vectors of one length.
+    /// The sum of a[i] b[i] of two vectors of one length: a 0-d tensor.
+    ///
+    /// - PyTorch: `torch.dot(a, b)`
     pub(crate) fn dot(&mut self, a: NodeId, b: NodeId) -> Maybe<NodeId> {
         let what = "dot";
         self.need_same_float(what, a, b)?;
@@ -25,8 +27,10 @@ impl Core {
         self.matmul(a, b)
     }
 
-    /// NumPy's product: matrices over the last two axes, the other axes broadcast; a vector on the
-    /// left is a row and on the right a column, and that axis is gone from the result.
+    /// The matrix product over the last two axes; the others broadcast. A vector on the left is a row and on
+    /// the right a column, and that axis is gone from the result.
+    ///
+    /// - PyTorch: `torch.matmul(a, b)`
     pub(crate) fn matmul(&mut self, a: NodeId, b: NodeId) -> Maybe<NodeId> {
         let what = "matmul";
         let dtype = self.need_same_float(what, a, b)?;

@@ -4,6 +4,7 @@
 //! type ([`Elementwise`]). All other families record, give their shape rule, and record their
 //! cotangents by [`vjp`](crate::grad) functions beside them.
 
+mod activation;
 pub(crate) mod assemble;
 pub(crate) mod binary;
 pub(crate) mod create;
@@ -11,9 +12,12 @@ pub(crate) mod elementwise;
 pub(crate) mod index;
 pub(crate) mod loss;
 pub(crate) mod matmul;
+pub(crate) mod record;
 pub(crate) mod reduce;
 pub(crate) mod shaping;
 pub(crate) mod unary;
+
+pub use loss::Reduce;
 
 use crate::arena::TryPush;
 use crate::error::Maybe;

@@ -87,6 +87,9 @@ impl Core {
         self.push(node)
     }
 
+    /// The sum; 0 of no elements. Gradient: the cotangent, repeated.
+    ///
+    /// - PyTorch: `torch.sum(x, axes, keepdim)`
     pub(crate) fn sum(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
         let dtype = self.need_float("sum", x)?;
         let axes = self.axes("sum", x, axes)?;
@@ -112,15 +115,72 @@ impl Core {
         self.push(node)
     }
 
-    /// A reduction of its own, and not a sum by a number: what is between may leave the range.
+    /// The mean; NaN of no elements. (A reduction of its own, and not a sum by a number: what is between
+    /// may leave the range.)
+    ///
+    /// - PyTorch: `torch.mean(x, axes, keepdim)`
     pub(crate) fn mean(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
         let dtype = self.need_float("mean", x)?;
         let axes = self.axes("mean", x, axes)?;
         self.push_reduction("mean", Op::Reduce(Reduction::Mean), dtype, x, &axes, keepdim)
     }
 
+    /// The largest element; NaN if there is one. Of several, all get an equal part of the gradient, except
+    /// along a single named axis: there the first gets all.
+    ///
+    /// - PyTorch: `torch.max(x, axis, keepdim)`
+    pub(crate) fn max(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
+        self.extreme(Extreme::Max, x, axes, keepdim)
+    }
+
+    /// The smallest element; otherwise as `max`.
+    ///
+    /// - PyTorch: `torch.min(x, axis, keepdim)`
+    pub(crate) fn min(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
+        self.extreme(Extreme::Min, x, axes, keepdim)
+    }
+
+    /// The largest element; of several, all get an equal part of the gradient.
+    ///
+    /// - PyTorch: `torch.amax(x, axes, keepdim)`
+    pub(crate) fn amax(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
+        self.extreme_with(Extreme::Max, Ties::Even, x, axes, keepdim)
+    }
+
+    /// The smallest element; of several, all get an equal part of the gradient.
+    ///
+    /// - PyTorch: `torch.amin(x, axes, keepdim)`
+    pub(crate) fn amin(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
+        self.extreme_with(Extreme::Min, Ties::Even, x, axes, keepdim)
+    }
+
+    /// The index of the first largest element along an axis, or of the flattened tensor; a NaN counts as
+    /// largest. The result is i64, without gradient.
+    ///
+    /// - PyTorch: `torch.argmax(x, axis, keepdim)`
+    pub(crate) fn argmax(
+        &mut self,
+        x: NodeId,
+        axis: Option<isize>,
+        keepdim: bool,
+    ) -> Maybe<NodeId> {
+        self.arg_extreme(Extreme::Max, x, axis, keepdim)
+    }
+
+    /// The index of the first smallest element; otherwise as `argmax`.
+    ///
+    /// - PyTorch: `torch.argmin(x, axis, keepdim)`
+    pub(crate) fn argmin(
+        &mut self,
+        x: NodeId,
+        axis: Option<isize>,
+        keepdim: bool,
+    ) -> Maybe<NodeId> {
+        self.arg_extreme(Extreme::Min, x, axis, keepdim)
+    }
+
     /// The extreme over the axes. Ties: the first along a single named axis, else evenly split.
-    pub(crate) fn extreme(
+    fn extreme(
         &mut self,
         which: Extreme,
         x: NodeId,
@@ -177,6 +237,9 @@ impl Core {
         self.push_reduction(what, Op::ArgReduce(which), DType::I64, x, &axes, keepdim)
     }
 
+    /// log sum e^x without overflow; -infinity of no elements. Gradient: the softmax.
+    ///
+    /// - PyTorch: `torch.logsumexp(x, axes, keepdim)`
     pub(crate) fn logsumexp(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
         let what = "logsumexp";
         let dtype = self.need_float(what, x)?;
@@ -184,8 +247,10 @@ impl Core {
         self.push_reduction(what, Op::Reduce(Reduction::LogSumExp), dtype, x, &axes, keepdim)
     }
 
-    /// The product, as a balanced tree of products. Its gradient is a tree, too, and needs no
-    /// division: so it is right at zeros, to any order.
+    /// The product; 1 of no elements. It is a balanced tree of products, and so is its gradient, which needs
+    /// no division: it is right where elements are 0, to any order.
+    ///
+    /// - PyTorch: `torch.prod(x, axis, keepdim)`
     pub(crate) fn prod(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
         let what = "prod";
         let dtype = self.need_float(what, x)?;
@@ -331,12 +396,15 @@ impl Core {
         sink.send(self, x, cotangent)
     }
 
-    /// Sum of squared distances from the mean, over count - correction.
+    /// The variance: the sum of squared distances from the mean over count - correction. Correction 1 is the
+    /// unbiased estimate, 0 the population's.
     ///
     /// The mean is rounded. The distances from it have few digits if all elements are equal: their mean,
     /// taken off again, leaves nothing then, however large the elements are. And the square of what the
     /// distances add up to is taken off (T. Chan, G. Golub, R. LeVeque, 1983): what is left does not
     /// depend on the means at all, so no gradient need flow there.
+    ///
+    /// - PyTorch: `torch.var(x, axes, correction=correction, keepdim=keepdim)`
     pub(crate) fn var(
         &mut self,
         x: NodeId,
@@ -374,7 +442,9 @@ impl Core {
         self.map2(Elem::Div, total, Operand::Constant((count - correction).max(0.0)))
     }
 
-    /// (sum |x|^p)^(1/p); the subgradient at 0 is 0.
+    /// The p-norm (sum |x|^p)^(1/p), p > 0, or the largest |x| for infinite p. Its gradient at 0 is 0.
+    ///
+    /// - PyTorch: `torch.linalg.vector_norm(x, p, axes, keepdim)`
     pub(crate) fn norm(
         &mut self,
         x: NodeId,

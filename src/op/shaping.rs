@@ -30,6 +30,8 @@ impl Core {
     }
 
     /// The same elements in row-major order in another shape; one length may be -1: what is left.
+    ///
+    /// - PyTorch: `torch.reshape(x, shape)`
     pub(crate) fn reshape(&mut self, x: NodeId, shape: &[isize]) -> Maybe<NodeId> {
         let what = "reshape";
         let from = self.shape(x);
@@ -74,7 +76,9 @@ impl Core {
         self.push_view(what, Op::Reshape, x, dims, ListId::NONE)
     }
 
-    /// Axis `i` of the result is axis `order[i]` of `x`.
+    /// Axis i of the result is axis order[i] of `x`; `order` names each axis once.
+    ///
+    /// - PyTorch: `torch.permute(x, order)`
     pub(crate) fn permute(&mut self, x: NodeId, order: &[isize]) -> Maybe<NodeId> {
         let what = "permute";
         let dims = self.shape(x);
@@ -107,10 +111,12 @@ impl Core {
     }
 
     /// Two axes exchanged.
-    pub(crate) fn transpose(&mut self, x: NodeId, a: isize, b: isize) -> Maybe<NodeId> {
+    ///
+    /// - PyTorch: `torch.transpose(x, axis0, axis1)`
+    pub(crate) fn transpose(&mut self, x: NodeId, axis0: isize, axis1: isize) -> Maybe<NodeId> {
         let what = "transpose";
         let rank = self.shape(x).len();
-        let (a, b) = (self.axis(what, a, rank)?, self.axis(what, b, rank)?);
+        let (a, b) = (self.axis(what, axis0, rank)?, self.axis(what, axis1, rank)?);
         let mut order = Dims::SCALAR;
         (0..rank).for_each(|axis| order.push(axis));
         if rank > 0 {
@@ -119,7 +125,10 @@ impl Core {
         self.permute_by(what, x, &order)
     }
 
-    /// Axes of length 1 (and missing ones at the left) repeated; -1 keeps a length.
+    /// Axes of length 1, and missing ones at the left, repeated up to these lengths; -1 keeps one.
+    /// Gradient: summed over what was repeated.
+    ///
+    /// - PyTorch: `x.expand(shape)`
     pub(crate) fn expand(&mut self, x: NodeId, shape: &[isize]) -> Maybe<NodeId> {
         let what = "expand";
         let from = self.shape(x);
@@ -154,7 +163,9 @@ impl Core {
         self.push_view(what, Op::Expand, x, dims, ListId::NONE)
     }
 
-    /// Without an axis of length 1 (left alone when it has another length), or without all such.
+    /// Without this axis if its length is 1, else the tensor itself.
+    ///
+    /// - PyTorch: `torch.squeeze(x, axis)`
     pub(crate) fn squeeze(&mut self, x: NodeId, axis: Option<isize>) -> Maybe<NodeId> {
         let what = "squeeze";
         let from = self.shape(x);
@@ -172,6 +183,8 @@ impl Core {
     }
 
     /// With a new axis of length 1 at this place of the result.
+    ///
+    /// - PyTorch: `torch.unsqueeze(x, axis)`
     pub(crate) fn unsqueeze(&mut self, x: NodeId, axis: isize) -> Maybe<NodeId> {
         let what = "unsqueeze";
         let from = self.shape(x);
@@ -194,8 +207,10 @@ impl Core {
         self.reshape_to(what, x, &dims)
     }
 
-    /// The elements from `start` up to `stop` along an axis, every `step`-th; bounds count from
-    /// the end when negative, and are cut to the axis, as in Python.
+    /// The elements from `start` up to but without `stop` along an axis, every `step`-th, as in Python:
+    /// negative bounds count from the end, and bounds outside are cut. `step` is at least 1.
+    ///
+    /// - PyTorch: `x[start:stop:step]`
     pub(crate) fn slice(
         &mut self,
         x: NodeId,
@@ -257,7 +272,10 @@ impl Core {
         self.push_view("embed", Op::Embed, x, dims, list)
     }
 
-    /// The operands one after the other along an axis they all have; other axes must agree.
+    /// The tensors one after the other along an axis they all have; other axes must agree.
+    /// Gradient: each gets its part.
+    ///
+    /// - PyTorch: `torch.cat(xs, axis)`
     pub(crate) fn concat(&mut self, xs: &[NodeId], axis: isize) -> Maybe<NodeId> {
         let what = "concat";
         let Some(&first) = xs.first() else {
@@ -303,7 +321,10 @@ impl Core {
         self.push(node)
     }
 
-    /// The operands, all of one shape, along a new axis at this place of the result.
+    /// The tensors, all of one shape, along a new axis at this place of the result.
+    /// Gradient: each gets its part.
+    ///
+    /// - PyTorch: `torch.stack(xs, axis)`
     pub(crate) fn stack(&mut self, xs: &mut [NodeId], axis: isize) -> Maybe<NodeId> {
         let what = "stack";
         let Some(&first) = xs.first() else {

@@ -8,7 +8,9 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use super::Elementwise;
 use crate::real::{GATE, GATE_CUBE, Real, within};
 
-/// -x. Derivative: -1.
+/// -x. Gradient: -1.
+///
+/// - PyTorch: `torch.neg(x)`
 pub(crate) enum Neg {}
 impl Elementwise<1> for Neg {
     const NAME: &str = "neg";
@@ -23,7 +25,9 @@ impl Elementwise<1> for Neg {
     }
 }
 
-/// |x|. Derivative: the sign of x, 0 at 0 and for NaN.
+/// |x|. Gradient: the sign of x, 0 at 0 and for NaN.
+///
+/// - PyTorch: `torch.abs(x)`
 pub(crate) enum Abs {}
 impl Elementwise<1> for Abs {
     const NAME: &str = "abs";
@@ -38,7 +42,9 @@ impl Elementwise<1> for Abs {
     }
 }
 
-/// -1, 0 or 1; 0 for NaN. Derivative: 0.
+/// -1, 0 or 1; 0 for NaN. Gradient: 0.
+///
+/// - PyTorch: `torch.sign(x)`
 pub(crate) enum Sign {}
 impl Elementwise<1> for Sign {
     const NAME: &str = "sign";
@@ -54,7 +60,9 @@ impl Elementwise<1> for Sign {
     }
 }
 
-/// e^x. Derivative: y.
+/// e^x. Gradient: y.
+///
+/// - PyTorch: `torch.exp(x)`
 pub(crate) enum Exp {}
 impl Elementwise<1> for Exp {
     const NAME: &str = "exp";
@@ -69,7 +77,9 @@ impl Elementwise<1> for Exp {
     }
 }
 
-/// e^x - 1, exact for small x. Derivative: y + 1.
+/// e^x - 1, exact for small x. Gradient: y + 1, so that it is 0 below x = -16 (f32) or -36.
+///
+/// - PyTorch: `torch.expm1(x)`
 pub(crate) enum Expm1 {}
 impl Elementwise<1> for Expm1 {
     const NAME: &str = "expm1";
@@ -87,7 +97,9 @@ impl Elementwise<1> for Expm1 {
     }
 }
 
-/// Natural logarithm. Derivative: 1 / x.
+/// The natural logarithm. Gradient: 1 / x.
+///
+/// - PyTorch: `torch.log(x)`
 pub(crate) enum Log {}
 impl Elementwise<1> for Log {
     const NAME: &str = "log";
@@ -102,7 +114,9 @@ impl Elementwise<1> for Log {
     }
 }
 
-/// Natural logarithm of 1 + x, exact for small x. Derivative: 1 / (1 + x).
+/// The natural logarithm of 1 + x, exact for small x. Gradient: 1 / (1 + x).
+///
+/// - PyTorch: `torch.log1p(x)`
 pub(crate) enum Log1p {}
 impl Elementwise<1> for Log1p {
     const NAME: &str = "log1p";
@@ -117,7 +131,9 @@ impl Elementwise<1> for Log1p {
     }
 }
 
-/// Square root. Derivative: 1 / (2 y).
+/// The square root. Gradient: 1 / (2 y).
+///
+/// - PyTorch: `torch.sqrt(x)`
 pub(crate) enum Sqrt {}
 impl Elementwise<1> for Sqrt {
     const NAME: &str = "sqrt";
@@ -148,7 +164,9 @@ impl Elementwise<1> for NotNegative {
     }
 }
 
-/// 1 / sqrt(x). Derivative: -y^3 / 2.
+/// 1 / sqrt(x). Gradient: -y^3 / 2.
+///
+/// - PyTorch: `torch.rsqrt(x)`
 pub(crate) enum Rsqrt {}
 impl Elementwise<1> for Rsqrt {
     const NAME: &str = "rsqrt";
@@ -164,7 +182,9 @@ impl Elementwise<1> for Rsqrt {
     }
 }
 
-/// x^2. Derivative: 2 x.
+/// x^2. Gradient: 2 x.
+///
+/// - PyTorch: `torch.square(x)`
 pub(crate) enum Square {}
 impl Elementwise<1> for Square {
     const NAME: &str = "square";
@@ -179,7 +199,9 @@ impl Elementwise<1> for Square {
     }
 }
 
-/// 1 / x. Derivative: -y^2.
+/// 1 / x. Gradient: -y^2.
+///
+/// - PyTorch: `torch.reciprocal(x)`
 pub(crate) enum Reciprocal {}
 impl Elementwise<1> for Reciprocal {
     const NAME: &str = "reciprocal";
@@ -194,7 +216,9 @@ impl Elementwise<1> for Reciprocal {
     }
 }
 
-/// Sine of an angle in radians. Derivative: cos x.
+/// The sine of an angle in radians. Gradient: cos x.
+///
+/// - PyTorch: `torch.sin(x)`
 pub(crate) enum Sin {}
 impl Elementwise<1> for Sin {
     const NAME: &str = "sin";
@@ -210,7 +234,9 @@ impl Elementwise<1> for Sin {
     }
 }
 
-/// Cosine of an angle in radians. Derivative: -sin x.
+/// The cosine of an angle in radians. Gradient: -sin x.
+///
+/// - PyTorch: `torch.cos(x)`
 pub(crate) enum Cos {}
 impl Elementwise<1> for Cos {
     const NAME: &str = "cos";
@@ -226,7 +252,9 @@ impl Elementwise<1> for Cos {
     }
 }
 
-/// Tangent of an angle in radians. Derivative: 1 + y^2.
+/// The tangent of an angle in radians. Gradient: 1 + y^2.
+///
+/// - PyTorch: `torch.tan(x)`
 pub(crate) enum Tan {}
 impl Elementwise<1> for Tan {
     const NAME: &str = "tan";
@@ -242,7 +270,9 @@ impl Elementwise<1> for Tan {
     }
 }
 
-/// Hyperbolic tangent. Derivative: 1 - y^2.
+/// The hyperbolic tangent. Gradient: 1 - y^2, so that it is 0 beyond x = 9 (f32) or 19.
+///
+/// - PyTorch: `torch.tanh(x)`
 pub(crate) enum Tanh {}
 impl Elementwise<1> for Tanh {
     const NAME: &str = "tanh";
@@ -260,7 +290,9 @@ impl Elementwise<1> for Tanh {
     }
 }
 
-/// 1 / (1 + e^-x). Derivative: y (1 - y).
+/// 1 / (1 + e^-x). Gradient: y (1 - y), so that it is 0 above x = 17 (f32) or 37.
+///
+/// - PyTorch: `torch.sigmoid(x)`
 pub(crate) enum Sigmoid {}
 impl Elementwise<1> for Sigmoid {
     const NAME: &str = "sigmoid";
@@ -278,7 +310,9 @@ impl Elementwise<1> for Sigmoid {
     }
 }
 
-/// Error function. Derivative: 2 / sqrt(pi) e^(-x^2).
+/// The error function. Gradient: 2 / sqrt(pi) e^(-x^2).
+///
+/// - PyTorch: `torch.erf(x)`
 pub(crate) enum Erf {}
 impl Elementwise<1> for Erf {
     const NAME: &str = "erf";
@@ -293,7 +327,9 @@ impl Elementwise<1> for Erf {
     }
 }
 
-/// max(x, 0). Derivative: 0 up to 0, 1 above; 1 for NaN.
+/// max(x, 0). Gradient: 0 up to 0, 1 above; 1 for NaN.
+///
+/// - PyTorch: `torch.relu(x)`
 pub(crate) enum Relu {}
 impl Elementwise<1> for Relu {
     const NAME: &str = "relu";
@@ -311,7 +347,9 @@ impl Elementwise<1> for Relu {
     }
 }
 
-/// log(1 + e^x). Derivative: the sigmoid of x.
+/// log(1 + e^x). Gradient: the sigmoid of x.
+///
+/// - PyTorch: `F.softplus(x)`
 pub(crate) enum Softplus {}
 impl Elementwise<1> for Softplus {
     const NAME: &str = "softplus";
@@ -330,8 +368,10 @@ impl Elementwise<1> for Softplus {
     }
 }
 
-/// x P(Z <= x) for a standard normal Z. Derivative: P(Z <= x) + x e^(-x^2/2) / sqrt(2 pi).
+/// x P(Z <= x) for a standard normal Z. Gradient: P(Z <= x) + x e^(-x^2/2) / sqrt(2 pi).
 /// D. Hendrycks, K. Gimpel, "Gaussian error linear units", 2016.
+///
+/// - PyTorch: `F.gelu(x)`
 pub(crate) enum Gelu {}
 impl Elementwise<1> for Gelu {
     const NAME: &str = "gelu";
@@ -346,9 +386,10 @@ impl Elementwise<1> for Gelu {
     }
 }
 
-/// The approximation of gelu by a hyperbolic tangent, x (1 + tanh u) / 2 with
-/// u = sqrt(2/pi) (x + 0.044715 x^3); written with the sigmoid s of 2u, which does not cancel.
-/// Derivative: s + x s (1 - s) (2u)'.
+/// The approximation of gelu by x (1 + tanh u) / 2 with u = sqrt(2/pi) (x + 0.044715 x^3); written
+/// with the sigmoid s of 2u, which does not cancel. Gradient: s + x s (1 - s) (2u)'.
+///
+/// - PyTorch: `F.gelu(x, approximate='tanh')`
 pub(crate) enum GeluTanh {}
 impl GeluTanh {
     /// (2u)'.
@@ -377,7 +418,9 @@ impl Elementwise<1> for GeluTanh {
     }
 }
 
-/// x times the sigmoid s of x, also called swish. Derivative: s (1 + x (1 - s)).
+/// x times the sigmoid s of x, also called swish. Gradient: s (1 + x (1 - s)).
+///
+/// - PyTorch: `F.silu(x)`
 pub(crate) enum Silu {}
 impl Elementwise<1> for Silu {
     const NAME: &str = "silu";
@@ -402,7 +445,9 @@ const FAR: f64 = 1e4;
 /// 1 / sqrt(2 pi)
 const NORMAL: f64 = 0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
 
-/// The largest integer up to x. Derivative: 0.
+/// The largest integer up to x. Gradient: 0.
+///
+/// - PyTorch: `torch.floor(x)`
 pub(crate) enum Floor {}
 impl Elementwise<1> for Floor {
     const NAME: &str = "floor";
@@ -417,7 +462,9 @@ impl Elementwise<1> for Floor {
     }
 }
 
-/// The smallest integer from x on. Derivative: 0.
+/// The smallest integer from x on. Gradient: 0.
+///
+/// - PyTorch: `torch.ceil(x)`
 pub(crate) enum Ceil {}
 impl Elementwise<1> for Ceil {
     const NAME: &str = "ceil";
@@ -432,7 +479,9 @@ impl Elementwise<1> for Ceil {
     }
 }
 
-/// The nearest integer, the even one of two. Derivative: 0.
+/// The nearest integer, the even one of two. Gradient: 0.
+///
+/// - PyTorch: `torch.round(x)`
 pub(crate) enum Round {}
 impl Elementwise<1> for Round {
     const NAME: &str = "round";

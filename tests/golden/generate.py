@@ -20,6 +20,8 @@ It writes, next to this script, one JSON file a family:
     index.json    index_select, gather
     matmul.json   dot, matmul
     loss.json     softmax, log_softmax, cross_entropy, mse
+    operations.json  what src/op/ declares, with its cases, which `make interface` writes to
+                     declared.json: --declared does no more than this
 
 Everything is f64 on the CPU with one thread. Random numbers come from a
 generator seeded with the fixed SEED and the name of the op, so two runs on one
@@ -791,7 +793,91 @@ def loss():
     return r
 
 
-FAMILIES = [unary, binary, select, reduce, shaping, index, matmul, loss]
+# ---------------------------------------------------------------- what operations declare
+
+
+class Special(np.ndarray):
+    """Numbers at which only values and first derivatives are asked for."""
+
+
+def operands_of(name):
+    """What the cases of declared.json are written with."""
+    def numbers(*shape, lo=-2.0, hi=2.0, avoid=()):
+        return uniform(shape, lo, hi, avoid)
+
+    def special(*values):
+        return f64(values).view(Special)
+
+    def elementwise(lo, hi, *avoid, special=True):
+        cases = [{"x": uniform(shape, lo, hi, avoid)} for shape in UNARY_SHAPES]
+        points = [SPECIAL, WIDE] if special else []
+        return cases + [{"x": np.asarray(x).view(Special)} for x in points]
+
+    def pairs(lo, hi, lo2=None, hi2=None, special=True):
+        lo2, hi2 = (lo, hi) if lo2 is None else (lo2, hi2)
+        cases = [{"a": uniform(a, lo, hi), "b": uniform(b, lo2, hi2)} for a, b in PAIRS]
+        values = [0.0, -0.0, 1.0, -2.0, 3.0, INF, -INF, NAN]
+        both = f64(list(itertools.product(values, values)))
+        if special:
+            cases.append({"a": both[:, 0].view(Special), "b": both[:, 1].view(Special)})
+        return cases
+
+    return {"U": numbers, "D": lambda *shape: distinct(shape), "S": special,
+            "I": lambda *values: i64(values), "M": lambda *values: u8(values),
+            "elementwise": elementwise, "pairs": pairs, "inf": INF, "nan": NAN, "pi": math.pi,
+            "f64": f64, "np": np}
+
+
+def declared():
+    """The operations that say in src/op/ what PyTorch calls them, and for which cases."""
+    r = Recorder("operations")
+    for op in json.loads((HERE / "declared.json").read_text()):
+        reseed(op["op"])
+        scope = operands_of(op["op"])
+        for text in op["cases"]:
+            if text.startswith(("elementwise(", "pairs(")):
+                # With parameters behind it.
+                cases = eval(f"(lambda drawn, **params: [{{**case, **params}} for case in drawn])({text})",
+                             dict(scope))
+            else:
+                cases = [eval(f"dict({text})", dict(scope))]
+            for case in cases:
+                ask(r, op, case)
+    return r
+
+
+def ask(r, op, case):
+    inputs = []
+    for name in op["operands"]:
+        given = case[name]
+        inputs += given if isinstance(given, list) else [given]
+    params = {name: value for name, value in case.items() if name not in op["operands"]}
+    smooth = not any(isinstance(x, Special) for x in inputs)
+    inputs = [np.array(x) for x in inputs]
+
+    def fn(*xs):
+        xs, scope = list(xs), {"torch": torch, "F": F, "math": math, "special": torch.special,
+                               "INF": INF, "NAN": NAN, **params}
+        for name in op["operands"]:
+            count = len(case[name]) if isinstance(case[name], list) else None
+            scope[name] = xs.pop(0) if count is None else [xs.pop(0) for _ in range(count)]
+        return eval(op["torch"], scope)
+
+    results = fn(*[torch.tensor(x) for x in inputs])
+    several = isinstance(results, (tuple, list))
+    first = (lambda *xs: fn(*xs)[0]) if several else fn
+    value = results[0] if several else results
+    tracked = value.dtype in (torch.float64, torch.float32) and any(map(is_f64, inputs))
+    if tracked:
+        asked = [torch.tensor(x, requires_grad=is_f64(x)) for x in inputs]
+        tracked = first(*asked).requires_grad
+    r.add(op["op"], first, inputs, {k: number(v) for k, v in params.items()},
+          "smooth" if smooth else "special points", smooth=smooth, tracked=tracked)
+    if several:
+        r.cases[-1]["others"] = [array(y.detach().numpy()) for y in results[1:]]
+
+
+FAMILIES = [unary, binary, select, reduce, shaping, index, matmul, loss, declared]
 
 
 # ---------------------------------------------------------------- --check
@@ -989,6 +1075,7 @@ def check(families):
 
 def main():
     parser = argparse.ArgumentParser(description="regenerate the golden values")
+    parser.add_argument("--declared", action="store_true", help="only operations.json")
     parser.add_argument("--check", action="store_true", help="cross-check what was written")
     args = parser.parse_args()
     if not torch.__version__.startswith("2.15.0"):
@@ -996,7 +1083,7 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
     warnings.simplefilter("ignore")  # var of too few, and such
-    families = [make() for make in FAMILIES]
+    families = [make() for make in ([declared] if args.declared else FAMILIES)]
     for r in families:
         path = r.write()
         counts = {}

@@ -1,0 +1,54 @@
+//! The interface is what the operations declare: the C functions, the methods in Rust, what the tests
+//! call by name, the golden cases, and the reference are written from `src/op/`, and checked in.
+//! `make interface` writes them anew; this fails when they are out of date.
+
+mod c;
+mod declared;
+mod reference;
+mod rust;
+mod tests;
+mod text;
+
+use std::{env, fs};
+
+use ffi_tests::root;
+
+/// The files in `src/op/` in which operations are declared, and what they hold.
+pub const FAMILIES: &[(&str, &str)] = &[
+    ("unary", "Functions of one tensor"),
+    ("binary", "Functions of two tensors"),
+    ("activation", "Activations and other expressions"),
+    ("elementwise", "Comparisons"),
+    ("reduce", "Reductions"),
+    ("shaping", "Shapes"),
+    ("index", "Indices"),
+    ("matmul", "Products"),
+    ("loss", "Softmax and losses"),
+];
+
+#[test]
+fn the_interface_is_up_to_date() {
+    let families: Vec<_> = FAMILIES.iter().map(|(family, _)| *family).collect();
+    let all = declared::operations(root(), &families);
+    let files = [
+        ("src/ffi/operations.rs", c::file(&all)),
+        ("src/var/operations.rs", rust::file(&all)),
+        ("tests/operations/mod.rs", tests::dispatch(&all)),
+        ("tests/golden/declared.json", tests::cases(&all)),
+        ("docs/operations.md", reference::page(&all)),
+    ];
+    let mut stale = Vec::new();
+    for (path, text) in &files {
+        let path = root().join(path);
+        if fs::read_to_string(&path).unwrap_or_default() != *text {
+            stale.push(path.display().to_string());
+            if env::var_os("UPDATE").is_some() {
+                fs::create_dir_all(path.parent().expect("a file is in a directory")).unwrap();
+                fs::write(&path, text).unwrap();
+            }
+        }
+    }
+    if env::var_os("UPDATE").is_none() {
+        assert!(stale.is_empty(), "run `make interface`: out of date are {stale:?}");
+    }
+}

@@ -1,0 +1,874 @@
+//! The operations. Written by `make interface` from what `src/op/` declares: one plain function an
+//! operation, since cbindgen cannot see what macros make.
+
+use super::{axis_list, bg_graph, bg_node, int_list, node_list, operation, operation_on_all, record_map, saturate};
+use crate::graph::Operand;
+use crate::roll_call::Elem;
+
+/// -x. Gradient: -1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_neg(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Neg, x.into())) }
+}
+
+/// |x|. Gradient: the sign of x, 0 at 0 and for NaN.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_abs(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Abs, x.into())) }
+}
+
+/// -1, 0 or 1; 0 for NaN. Gradient: 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_sign(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Sign, x.into())) }
+}
+
+/// e^x. Gradient: y.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_exp(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Exp, x.into())) }
+}
+
+/// e^x - 1, exact for small x. Gradient: y + 1, so that it is 0 below x = -16 (f32) or -36.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_expm1(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Expm1, x.into())) }
+}
+
+/// The natural logarithm. Gradient: 1 / x.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_log(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Log, x.into())) }
+}
+
+/// The natural logarithm of 1 + x, exact for small x. Gradient: 1 / (1 + x).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_log1p(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Log1p, x.into())) }
+}
+
+/// The square root. Gradient: 1 / (2 y).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_sqrt(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Sqrt, x.into())) }
+}
+
+/// 1 / sqrt(x). Gradient: -y^3 / 2.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_rsqrt(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Rsqrt, x.into())) }
+}
+
+/// x^2. Gradient: 2 x.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_square(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Square, x.into())) }
+}
+
+/// 1 / x. Gradient: -y^2.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_reciprocal(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Reciprocal, x.into())) }
+}
+
+/// The sine of an angle in radians. Gradient: cos x.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_sin(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Sin, x.into())) }
+}
+
+/// The cosine of an angle in radians. Gradient: -sin x.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_cos(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Cos, x.into())) }
+}
+
+/// The tangent of an angle in radians. Gradient: 1 + y^2.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_tan(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Tan, x.into())) }
+}
+
+/// The hyperbolic tangent. Gradient: 1 - y^2, so that it is 0 beyond x = 9 (f32) or 19.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_tanh(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Tanh, x.into())) }
+}
+
+/// 1 / (1 + e^-x). Gradient: y (1 - y), so that it is 0 above x = 17 (f32) or 37.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_sigmoid(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Sigmoid, x.into())) }
+}
+
+/// The error function. Gradient: 2 / sqrt(pi) e^(-x^2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_erf(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Erf, x.into())) }
+}
+
+/// max(x, 0). Gradient: 0 up to 0, 1 above; 1 for NaN.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_relu(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Relu, x.into())) }
+}
+
+/// log(1 + e^x). Gradient: the sigmoid of x.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_softplus(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Softplus, x.into())) }
+}
+
+/// x P(Z <= x) for a standard normal Z. Gradient: P(Z <= x) + x e^(-x^2/2) / sqrt(2 pi). D.
+/// Hendrycks, K. Gimpel, "Gaussian error linear units", 2016.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_gelu(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Gelu, x.into())) }
+}
+
+/// The approximation of gelu by x (1 + tanh u) / 2 with u = sqrt(2/pi) (x + 0.044715 x^3); written
+/// with the sigmoid s of 2u, which does not cancel. Gradient: s + x s (1 - s) (2u)'.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_gelu_tanh(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::GeluTanh, x.into())) }
+}
+
+/// x times the sigmoid s of x, also called swish. Gradient: s (1 + x (1 - s)).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_silu(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Silu, x.into())) }
+}
+
+/// The largest integer up to x. Gradient: 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_floor(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Floor, x.into())) }
+}
+
+/// The smallest integer from x on. Gradient: 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_ceil(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Ceil, x.into())) }
+}
+
+/// The nearest integer, the even one of two. Gradient: 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_round(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Round, x.into())) }
+}
+
+/// a + b.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_add(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map2(Elem::Add, a.into(), b.into())) }
+}
+
+/// a - b.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_sub(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map2(Elem::Sub, a.into(), b.into())) }
+}
+
+/// a b, element by element.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_mul(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map2(Elem::Mul, a.into(), b.into())) }
+}
+
+/// a / b. Gradients: 1 / b and -y / b.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_div(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map2(Elem::Div, a.into(), b.into())) }
+}
+
+/// a^b. Gradients: b a^(b-1), 0 where b is 0; and y log a, 0 where a is 0 and b is not negative.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_pow(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map2(Elem::Pow, a.into(), b.into())) }
+}
+
+/// The larger one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_maximum(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map2(Elem::Maximum, a.into(), b.into())) }
+}
+
+/// The smaller one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_minimum(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map2(Elem::Minimum, a.into(), b.into())) }
+}
+
+/// The angle of the point (b, a) in radians. Gradients: b / (a^2 + b^2) and -a / (a^2 + b^2), 0 at
+/// the origin and at infinity. They are computed from r, the smaller operand by the larger one,
+/// because squares would leave the range: 1 / (larger (1 + r^2)), and r times that.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_atan2(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map2(Elem::Atan2, a.into(), b.into())) }
+}
+
+/// x above 0, else slope times x. Gradient: 1 above 0, else the slope.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_leaky_relu(g: *mut bg_graph, x: bg_node, slope: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "leaky_relu", [x], |core, [x]| core.leaky_relu(x, slope)) }
+}
+
+/// x above 0, else alpha (e^x - 1). Gradient: 1 above 0, else alpha e^x. D. Clevert, T.
+/// Unterthiner, S. Hochreiter, 2015.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_elu(g: *mut bg_graph, x: bg_node, alpha: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "elu", [x], |core, [x]| core.elu(x, alpha)) }
+}
+
+/// A BG_U8 mask: 1 where a = b, else 0. Tensors of one dtype, any, broadcast to one another; no
+/// gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_eq(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "eq", [a, b], |core, [a, b]| core.eq(a, b)) }
+}
+
+/// As bg_eq, with one number for all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_eq_scalar(g: *mut bg_graph, a: bg_node, b: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "eq", [a], |core, [a]| core.eq(a, Operand::Constant(b))) }
+}
+
+/// A BG_U8 mask: 1 where a != b, else 0. Tensors of one dtype, any, broadcast to one another; no
+/// gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_ne(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "ne", [a, b], |core, [a, b]| core.ne(a, b)) }
+}
+
+/// As bg_ne, with one number for all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_ne_scalar(g: *mut bg_graph, a: bg_node, b: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "ne", [a], |core, [a]| core.ne(a, Operand::Constant(b))) }
+}
+
+/// A BG_U8 mask: 1 where a < b, else 0. Tensors of one dtype, any, broadcast to one another; no
+/// gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_lt(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "lt", [a, b], |core, [a, b]| core.lt(a, b)) }
+}
+
+/// As bg_lt, with one number for all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_lt_scalar(g: *mut bg_graph, a: bg_node, b: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "lt", [a], |core, [a]| core.lt(a, Operand::Constant(b))) }
+}
+
+/// A BG_U8 mask: 1 where a <= b, else 0. Tensors of one dtype, any, broadcast to one another; no
+/// gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_le(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "le", [a, b], |core, [a, b]| core.le(a, b)) }
+}
+
+/// As bg_le, with one number for all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_le_scalar(g: *mut bg_graph, a: bg_node, b: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "le", [a], |core, [a]| core.le(a, Operand::Constant(b))) }
+}
+
+/// A BG_U8 mask: 1 where a > b, else 0. Tensors of one dtype, any, broadcast to one another; no
+/// gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_gt(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "gt", [a, b], |core, [a, b]| core.gt(a, b)) }
+}
+
+/// As bg_gt, with one number for all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_gt_scalar(g: *mut bg_graph, a: bg_node, b: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "gt", [a], |core, [a]| core.gt(a, Operand::Constant(b))) }
+}
+
+/// A BG_U8 mask: 1 where a >= b, else 0. Tensors of one dtype, any, broadcast to one another; no
+/// gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_ge(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "ge", [a, b], |core, [a, b]| core.ge(a, b)) }
+}
+
+/// As bg_ge, with one number for all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_ge_scalar(g: *mut bg_graph, a: bg_node, b: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "ge", [a], |core, [a]| core.ge(a, Operand::Constant(b))) }
+}
+
+/// The sum; 0 of no elements. Gradient: the cotangent, repeated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_sum(
+    g: *mut bg_graph,
+    x: bg_node,
+    axes: *const i32,
+    n: usize,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "sum", [x], |core, [x]| {
+            let axes = axis_list(core, "sum", axes, n)?;
+            core.sum(x, &axes, keepdim)
+        })
+    }
+}
+
+/// As bg_sum, over all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_sum_all(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "sum", [x], |core, [x]| core.sum(x, &[], false)) }
+}
+
+/// The mean; NaN of no elements. (A reduction of its own, and not a sum by a number: what is
+/// between may leave the range.)
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_mean(
+    g: *mut bg_graph,
+    x: bg_node,
+    axes: *const i32,
+    n: usize,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "mean", [x], |core, [x]| {
+            let axes = axis_list(core, "mean", axes, n)?;
+            core.mean(x, &axes, keepdim)
+        })
+    }
+}
+
+/// As bg_mean, over all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_mean_all(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "mean", [x], |core, [x]| core.mean(x, &[], false)) }
+}
+
+/// The largest element; NaN if there is one. Of several, all get an equal part of the gradient,
+/// except along a single named axis: there the first gets all.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_max(
+    g: *mut bg_graph,
+    x: bg_node,
+    axes: *const i32,
+    n: usize,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "max", [x], |core, [x]| {
+            let axes = axis_list(core, "max", axes, n)?;
+            core.max(x, &axes, keepdim)
+        })
+    }
+}
+
+/// As bg_max, over all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_max_all(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "max", [x], |core, [x]| core.max(x, &[], false)) }
+}
+
+/// The smallest element; otherwise as bg_max.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_min(
+    g: *mut bg_graph,
+    x: bg_node,
+    axes: *const i32,
+    n: usize,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "min", [x], |core, [x]| {
+            let axes = axis_list(core, "min", axes, n)?;
+            core.min(x, &axes, keepdim)
+        })
+    }
+}
+
+/// As bg_min, over all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_min_all(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "min", [x], |core, [x]| core.min(x, &[], false)) }
+}
+
+/// The largest element; of several, all get an equal part of the gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_amax(
+    g: *mut bg_graph,
+    x: bg_node,
+    axes: *const i32,
+    n: usize,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "amax", [x], |core, [x]| {
+            let axes = axis_list(core, "amax", axes, n)?;
+            core.amax(x, &axes, keepdim)
+        })
+    }
+}
+
+/// As bg_amax, over all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_amax_all(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "amax", [x], |core, [x]| core.amax(x, &[], false)) }
+}
+
+/// The smallest element; of several, all get an equal part of the gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_amin(
+    g: *mut bg_graph,
+    x: bg_node,
+    axes: *const i32,
+    n: usize,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "amin", [x], |core, [x]| {
+            let axes = axis_list(core, "amin", axes, n)?;
+            core.amin(x, &axes, keepdim)
+        })
+    }
+}
+
+/// As bg_amin, over all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_amin_all(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "amin", [x], |core, [x]| core.amin(x, &[], false)) }
+}
+
+/// The index of the first largest element along an axis, or of the flattened tensor; a NaN counts
+/// as largest. The result is BG_I64, without gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_argmax(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis: i32,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "argmax", [x], |core, [x]| core.argmax(x, Some(axis as isize), keepdim)) }
+}
+
+/// As bg_argmax, over all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_argmax_all(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "argmax", [x], |core, [x]| core.argmax(x, None, false)) }
+}
+
+/// The index of the first smallest element; otherwise as bg_argmax.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_argmin(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis: i32,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "argmin", [x], |core, [x]| core.argmin(x, Some(axis as isize), keepdim)) }
+}
+
+/// As bg_argmin, over all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_argmin_all(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "argmin", [x], |core, [x]| core.argmin(x, None, false)) }
+}
+
+/// log sum e^x without overflow; -infinity of no elements. Gradient: the softmax.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_logsumexp(
+    g: *mut bg_graph,
+    x: bg_node,
+    axes: *const i32,
+    n: usize,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "logsumexp", [x], |core, [x]| {
+            let axes = axis_list(core, "logsumexp", axes, n)?;
+            core.logsumexp(x, &axes, keepdim)
+        })
+    }
+}
+
+/// As bg_logsumexp, over all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_logsumexp_all(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "logsumexp", [x], |core, [x]| core.logsumexp(x, &[], false)) }
+}
+
+/// The product; 1 of no elements. It is a balanced tree of products, and so is its gradient, which
+/// needs no division: it is right where elements are 0, to any order.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_prod(
+    g: *mut bg_graph,
+    x: bg_node,
+    axes: *const i32,
+    n: usize,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "prod", [x], |core, [x]| {
+            let axes = axis_list(core, "prod", axes, n)?;
+            core.prod(x, &axes, keepdim)
+        })
+    }
+}
+
+/// As bg_prod, over all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_prod_all(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "prod", [x], |core, [x]| core.prod(x, &[], false)) }
+}
+
+/// The variance: the sum of squared distances from the mean over count - correction. Correction 1
+/// is the unbiased estimate, 0 the population's.
+///
+/// The mean is rounded. The distances from it have few digits if all elements are equal: their
+/// mean, taken off again, leaves nothing then, however large the elements are. And the square of
+/// what the distances add up to is taken off (T. Chan, G. Golub, R. LeVeque, 1983): what is left
+/// does not depend on the means at all, so no gradient need flow there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_var(
+    g: *mut bg_graph,
+    x: bg_node,
+    axes: *const i32,
+    n: usize,
+    correction: f64,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "var", [x], |core, [x]| {
+            let axes = axis_list(core, "var", axes, n)?;
+            core.var(x, correction, &axes, keepdim)
+        })
+    }
+}
+
+/// The p-norm (sum |x|^p)^(1/p), p > 0, or the largest |x| for infinite p. Its gradient at 0 is 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_norm(
+    g: *mut bg_graph,
+    x: bg_node,
+    p: f64,
+    axes: *const i32,
+    n: usize,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "norm", [x], |core, [x]| {
+            let axes = axis_list(core, "norm", axes, n)?;
+            core.norm(x, p, &axes, keepdim)
+        })
+    }
+}
+
+/// The same elements in row-major order in another shape; one length may be -1: what is left.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_reshape(
+    g: *mut bg_graph,
+    x: bg_node,
+    shape: *const i64,
+    rank: usize,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "reshape", [x], |core, [x]| {
+            let shape = int_list(core, "reshape", shape, rank)?;
+            core.reshape(x, &shape)
+        })
+    }
+}
+
+/// Axis i of the result is axis order[i] of x; order names each axis once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_permute(
+    g: *mut bg_graph,
+    x: bg_node,
+    order: *const i32,
+    n: usize,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "permute", [x], |core, [x]| {
+            let order = axis_list(core, "permute", order, n)?;
+            core.permute(x, &order)
+        })
+    }
+}
+
+/// Two axes exchanged.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_transpose(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis0: i32,
+    axis1: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "transpose", [x], |core, [x]| {
+            core.transpose(x, axis0 as isize, axis1 as isize)
+        })
+    }
+}
+
+/// Axes of length 1, and missing ones at the left, repeated up to these lengths; -1 keeps one.
+/// Gradient: summed over what was repeated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_expand(
+    g: *mut bg_graph,
+    x: bg_node,
+    shape: *const i64,
+    rank: usize,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "expand", [x], |core, [x]| {
+            let shape = int_list(core, "expand", shape, rank)?;
+            core.expand(x, &shape)
+        })
+    }
+}
+
+/// Without this axis if its length is 1, else the tensor itself.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_squeeze(g: *mut bg_graph, x: bg_node, axis: i32) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "squeeze", [x], |core, [x]| core.squeeze(x, Some(axis as isize))) }
+}
+
+/// As bg_squeeze, for all axes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_squeeze_all(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "squeeze", [x], |core, [x]| core.squeeze(x, None)) }
+}
+
+/// With a new axis of length 1 at this place of the result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_unsqueeze(g: *mut bg_graph, x: bg_node, axis: i32) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "unsqueeze", [x], |core, [x]| core.unsqueeze(x, axis as isize)) }
+}
+
+/// The elements from start up to but without stop along an axis, every step-th, as in Python:
+/// negative bounds count from the end, and bounds outside are cut. step is at least 1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_slice(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis: i32,
+    start: i64,
+    stop: i64,
+    step: i64,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "slice", [x], |core, [x]| {
+            core.slice(x, axis as isize, saturate(start), saturate(stop), saturate(step))
+        })
+    }
+}
+
+/// The tensors one after the other along an axis they all have; other axes must agree. Gradient:
+/// each gets its part.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_concat(
+    g: *mut bg_graph,
+    xs: *const bg_node,
+    n: usize,
+    axis: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation_on_all(g, "concat", node_list(xs, n), |core, xs| {
+            core.concat(xs, axis as isize)
+        })
+    }
+}
+
+/// The tensors, all of one shape, along a new axis at this place of the result. Gradient: each gets
+/// its part.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_stack(
+    g: *mut bg_graph,
+    xs: *const bg_node,
+    n: usize,
+    axis: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation_on_all(g, "stack", node_list(xs, n), |core, xs| {
+            core.stack(xs, axis as isize)
+        })
+    }
+}
+
+/// The slices along an axis at the positions in index, a vector of BG_I64. Gradient: added up at
+/// the positions.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_index_select(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis: i32,
+    index: bg_node,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "index_select", [x, index], |core, [x, index]| {
+            core.index_select(x, axis as isize, index)
+        })
+    }
+}
+
+/// The elements at the positions in index (BG_I64) along an axis: for axis 1 of a matrix, y[i][j] =
+/// x[i][index[i][j]]. The result has the shape of index, whose other axes are no longer than those
+/// of x. Indices are not negative. Gradient: added up at the positions.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_gather(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis: i32,
+    index: bg_node,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "gather", [x, index], |core, [x, index]| {
+            core.gather(x, axis as isize, index)
+        })
+    }
+}
+
+/// The sum of a[i] b[i] of two vectors of one length: a 0-d tensor.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_dot(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "dot", [a, b], |core, [a, b]| core.dot(a, b)) }
+}
+
+/// The matrix product over the last two axes; the others broadcast. A vector on the left is a row
+/// and on the right a column, and that axis is gone from the result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_matmul(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "matmul", [a, b], |core, [a, b]| core.matmul(a, b)) }
+}
+
+/// e^x / sum e^x along an axis, without overflow.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_softmax(g: *mut bg_graph, x: bg_node, axis: i32) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "softmax", [x], |core, [x]| core.softmax(x, axis as isize)) }
+}
+
+/// x - log sum e^x along an axis, without overflow.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_log_softmax(g: *mut bg_graph, x: bg_node, axis: i32) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "log_softmax", [x], |core, [x]| core.log_softmax(x, axis as isize)) }
+}
+
+/// The mean over the rows of -log softmax(logits) at the row's class. Logits are [rows, classes],
+/// classes BG_I64 of shape [rows]; rows of class -100 are left out.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_cross_entropy(
+    g: *mut bg_graph,
+    logits: bg_node,
+    classes: bg_node,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "cross_entropy", [logits, classes], |core, [logits, classes]| {
+            core.cross_entropy(logits, classes)
+        })
+    }
+}
+
+/// The mean of (a - b)^2 over all elements of two tensors of one shape, which are not broadcast.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_mse(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "mse", [a, b], |core, [a, b]| core.mse(a, b)) }
+}
+
+/// While the graph is in training mode: each element 0 with probability p, else scaled by 1 / (1 -
+/// p). Otherwise the tensor itself.
+///
+/// The choice is made from the seed, from how many random leaves and dropouts were recorded since
+/// the seed was set before this one, and from how many replays began since. Value and gradient have
+/// the same one. A replay begins, and the choice is new, with each write to any leaf, an
+/// optimiser's step, a rewind, a reset, a change of mode, and a resample.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_dropout(g: *mut bg_graph, x: bg_node, p: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "dropout", [x], |core, [x]| core.dropout(x, p)) }
+}

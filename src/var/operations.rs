@@ -1,0 +1,660 @@
+//! The operations as methods. Written by `make interface` from what `src/op/` declares.
+
+use super::{Graph, Var};
+use crate::graph::Operand;
+use crate::roll_call::Elem;
+
+impl<'g> Var<'g> {
+    /// -x. Gradient: -1.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    #[allow(clippy::should_implement_trait)] // the operators are besides
+    pub fn neg(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Neg, self.handle))
+    }
+
+    /// |x|. Gradient: the sign of x, 0 at 0 and for NaN.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn abs(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Abs, self.handle))
+    }
+
+    /// -1, 0 or 1; 0 for NaN. Gradient: 0.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn sign(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Sign, self.handle))
+    }
+
+    /// e^x. Gradient: y.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn exp(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Exp, self.handle))
+    }
+
+    /// e^x - 1, exact for small x. Gradient: y + 1, so that it is 0 below x = -16 (f32) or -36.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn expm1(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Expm1, self.handle))
+    }
+
+    /// The natural logarithm. Gradient: 1 / x.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn log(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Log, self.handle))
+    }
+
+    /// The natural logarithm of 1 + x, exact for small x. Gradient: 1 / (1 + x).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn log1p(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Log1p, self.handle))
+    }
+
+    /// The square root. Gradient: 1 / (2 y).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn sqrt(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Sqrt, self.handle))
+    }
+
+    /// 1 / sqrt(x). Gradient: -y^3 / 2.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn rsqrt(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Rsqrt, self.handle))
+    }
+
+    /// x^2. Gradient: 2 x.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn square(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Square, self.handle))
+    }
+
+    /// 1 / x. Gradient: -y^2.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn reciprocal(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Reciprocal, self.handle))
+    }
+
+    /// The sine of an angle in radians. Gradient: cos x.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn sin(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Sin, self.handle))
+    }
+
+    /// The cosine of an angle in radians. Gradient: -sin x.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn cos(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Cos, self.handle))
+    }
+
+    /// The tangent of an angle in radians. Gradient: 1 + y^2.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn tan(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Tan, self.handle))
+    }
+
+    /// The hyperbolic tangent. Gradient: 1 - y^2, so that it is 0 beyond x = 9 (f32) or 19.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn tanh(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Tanh, self.handle))
+    }
+
+    /// 1 / (1 + e^-x). Gradient: y (1 - y), so that it is 0 above x = 17 (f32) or 37.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn sigmoid(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Sigmoid, self.handle))
+    }
+
+    /// The error function. Gradient: 2 / sqrt(pi) e^(-x^2).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn erf(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Erf, self.handle))
+    }
+
+    /// max(x, 0). Gradient: 0 up to 0, 1 above; 1 for NaN.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn relu(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Relu, self.handle))
+    }
+
+    /// log(1 + e^x). Gradient: the sigmoid of x.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn softplus(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Softplus, self.handle))
+    }
+
+    /// x P(Z <= x) for a standard normal Z. Gradient: P(Z <= x) + x e^(-x^2/2) / sqrt(2 pi). D.
+    /// Hendrycks, K. Gimpel, "Gaussian error linear units", 2016.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn gelu(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Gelu, self.handle))
+    }
+
+    /// The approximation of gelu by x (1 + tanh u) / 2 with u = sqrt(2/pi) (x + 0.044715 x^3);
+    /// written with the sigmoid s of 2u, which does not cancel. Gradient: s + x s (1 - s) (2u)'.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn gelu_tanh(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::GeluTanh, self.handle))
+    }
+
+    /// x times the sigmoid s of x, also called swish. Gradient: s (1 + x (1 - s)).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn silu(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Silu, self.handle))
+    }
+
+    /// The largest integer up to x. Gradient: 0.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn floor(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Floor, self.handle))
+    }
+
+    /// The smallest integer from x on. Gradient: 0.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn ceil(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Ceil, self.handle))
+    }
+
+    /// The nearest integer, the even one of two. Gradient: 0.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn round(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Round, self.handle))
+    }
+
+    /// a + b.
+    ///
+    /// Float tensors of one dtype, broadcast to one another.
+    #[track_caller]
+    #[allow(clippy::should_implement_trait)] // the operators are besides
+    pub fn add(self, b: Self) -> Self {
+        self.graph.offer_map(|session| session.map2(Elem::Add, self.handle, b.handle))
+    }
+
+    /// a - b.
+    ///
+    /// Float tensors of one dtype, broadcast to one another.
+    #[track_caller]
+    #[allow(clippy::should_implement_trait)] // the operators are besides
+    pub fn sub(self, b: Self) -> Self {
+        self.graph.offer_map(|session| session.map2(Elem::Sub, self.handle, b.handle))
+    }
+
+    /// a b, element by element.
+    ///
+    /// Float tensors of one dtype, broadcast to one another.
+    #[track_caller]
+    #[allow(clippy::should_implement_trait)] // the operators are besides
+    pub fn mul(self, b: Self) -> Self {
+        self.graph.offer_map(|session| session.map2(Elem::Mul, self.handle, b.handle))
+    }
+
+    /// a / b. Gradients: 1 / b and -y / b.
+    ///
+    /// Float tensors of one dtype, broadcast to one another.
+    #[track_caller]
+    #[allow(clippy::should_implement_trait)] // the operators are besides
+    pub fn div(self, b: Self) -> Self {
+        self.graph.offer_map(|session| session.map2(Elem::Div, self.handle, b.handle))
+    }
+
+    /// a^b. Gradients: b a^(b-1), 0 where b is 0; and y log a, 0 where a is 0 and b is not
+    /// negative.
+    ///
+    /// Float tensors of one dtype, broadcast to one another.
+    #[track_caller]
+    pub fn pow(self, b: Self) -> Self {
+        self.graph.offer_map(|session| session.map2(Elem::Pow, self.handle, b.handle))
+    }
+
+    /// The larger one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each.
+    ///
+    /// Float tensors of one dtype, broadcast to one another.
+    #[track_caller]
+    pub fn maximum(self, b: Self) -> Self {
+        self.graph.offer_map(|session| session.map2(Elem::Maximum, self.handle, b.handle))
+    }
+
+    /// The smaller one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each.
+    ///
+    /// Float tensors of one dtype, broadcast to one another.
+    #[track_caller]
+    pub fn minimum(self, b: Self) -> Self {
+        self.graph.offer_map(|session| session.map2(Elem::Minimum, self.handle, b.handle))
+    }
+
+    /// The angle of the point (b, a) in radians. Gradients: b / (a^2 + b^2) and -a / (a^2 + b^2), 0
+    /// at the origin and at infinity. They are computed from r, the smaller operand by the larger
+    /// one, because squares would leave the range: 1 / (larger (1 + r^2)), and r times that.
+    ///
+    /// Float tensors of one dtype, broadcast to one another.
+    #[track_caller]
+    pub fn atan2(self, b: Self) -> Self {
+        self.graph.offer_map(|session| session.map2(Elem::Atan2, self.handle, b.handle))
+    }
+
+    /// x above 0, else `slope` times x. Gradient: 1 above 0, else the slope.
+    #[track_caller]
+    pub fn leaky_relu(self, slope: f64) -> Self {
+        self.operation("leaky_relu", [self.handle], |core, [x]| core.leaky_relu(x, slope))
+    }
+
+    /// x above 0, else alpha (e^x - 1). Gradient: 1 above 0, else alpha e^x. D. Clevert, T.
+    /// Unterthiner, S. Hochreiter, 2015.
+    #[track_caller]
+    pub fn elu(self, alpha: f64) -> Self {
+        self.operation("elu", [self.handle], |core, [x]| core.elu(x, alpha))
+    }
+
+    /// A u8 mask: 1 where a = b, else 0. Tensors of one dtype, any, broadcast to one another; no
+    /// gradient.
+    #[track_caller]
+    pub fn eq(self, b: Self) -> Self {
+        self.operation("eq", [self.handle, b.handle], |core, [a, b]| core.eq(a, b))
+    }
+
+    /// As [`Var::eq`], with one number for all elements.
+    #[track_caller]
+    pub fn eq_scalar(self, b: f64) -> Self {
+        self.operation("eq", [self.handle], |core, [a]| core.eq(a, Operand::Constant(b)))
+    }
+
+    /// A u8 mask: 1 where a != b, else 0. Tensors of one dtype, any, broadcast to one another; no
+    /// gradient.
+    #[track_caller]
+    pub fn ne(self, b: Self) -> Self {
+        self.operation("ne", [self.handle, b.handle], |core, [a, b]| core.ne(a, b))
+    }
+
+    /// As [`Var::ne`], with one number for all elements.
+    #[track_caller]
+    pub fn ne_scalar(self, b: f64) -> Self {
+        self.operation("ne", [self.handle], |core, [a]| core.ne(a, Operand::Constant(b)))
+    }
+
+    /// A u8 mask: 1 where a < b, else 0. Tensors of one dtype, any, broadcast to one another; no
+    /// gradient.
+    #[track_caller]
+    pub fn lt(self, b: Self) -> Self {
+        self.operation("lt", [self.handle, b.handle], |core, [a, b]| core.lt(a, b))
+    }
+
+    /// As [`Var::lt`], with one number for all elements.
+    #[track_caller]
+    pub fn lt_scalar(self, b: f64) -> Self {
+        self.operation("lt", [self.handle], |core, [a]| core.lt(a, Operand::Constant(b)))
+    }
+
+    /// A u8 mask: 1 where a <= b, else 0. Tensors of one dtype, any, broadcast to one another; no
+    /// gradient.
+    #[track_caller]
+    pub fn le(self, b: Self) -> Self {
+        self.operation("le", [self.handle, b.handle], |core, [a, b]| core.le(a, b))
+    }
+
+    /// As [`Var::le`], with one number for all elements.
+    #[track_caller]
+    pub fn le_scalar(self, b: f64) -> Self {
+        self.operation("le", [self.handle], |core, [a]| core.le(a, Operand::Constant(b)))
+    }
+
+    /// A u8 mask: 1 where a > b, else 0. Tensors of one dtype, any, broadcast to one another; no
+    /// gradient.
+    #[track_caller]
+    pub fn gt(self, b: Self) -> Self {
+        self.operation("gt", [self.handle, b.handle], |core, [a, b]| core.gt(a, b))
+    }
+
+    /// As [`Var::gt`], with one number for all elements.
+    #[track_caller]
+    pub fn gt_scalar(self, b: f64) -> Self {
+        self.operation("gt", [self.handle], |core, [a]| core.gt(a, Operand::Constant(b)))
+    }
+
+    /// A u8 mask: 1 where a >= b, else 0. Tensors of one dtype, any, broadcast to one another; no
+    /// gradient.
+    #[track_caller]
+    pub fn ge(self, b: Self) -> Self {
+        self.operation("ge", [self.handle, b.handle], |core, [a, b]| core.ge(a, b))
+    }
+
+    /// As [`Var::ge`], with one number for all elements.
+    #[track_caller]
+    pub fn ge_scalar(self, b: f64) -> Self {
+        self.operation("ge", [self.handle], |core, [a]| core.ge(a, Operand::Constant(b)))
+    }
+
+    /// As [`Var::sum`], over some axes (negative ones count from the end; none means all), which
+    /// vanish, or stay with length 1 with `keepdim`.
+    #[track_caller]
+    pub fn sum_axes(self, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("sum", [self.handle], |core, [x]| core.sum(x, axes, keepdim))
+    }
+
+    /// The sum; 0 of no elements. Gradient: the cotangent, repeated.
+    ///
+    /// Over all elements; the result is 0-d.
+    #[track_caller]
+    pub fn sum(self) -> Self {
+        self.operation("sum", [self.handle], |core, [x]| core.sum(x, &[], false))
+    }
+
+    /// As [`Var::mean`], over some axes (negative ones count from the end; none means all), which
+    /// vanish, or stay with length 1 with `keepdim`.
+    #[track_caller]
+    pub fn mean_axes(self, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("mean", [self.handle], |core, [x]| core.mean(x, axes, keepdim))
+    }
+
+    /// The mean; NaN of no elements. (A reduction of its own, and not a sum by a number: what is
+    /// between may leave the range.)
+    ///
+    /// Over all elements; the result is 0-d.
+    #[track_caller]
+    pub fn mean(self) -> Self {
+        self.operation("mean", [self.handle], |core, [x]| core.mean(x, &[], false))
+    }
+
+    /// As [`Var::max`], over some axes (negative ones count from the end; none means all), which
+    /// vanish, or stay with length 1 with `keepdim`.
+    #[track_caller]
+    pub fn max_axes(self, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("max", [self.handle], |core, [x]| core.max(x, axes, keepdim))
+    }
+
+    /// The largest element; NaN if there is one. Of several, all get an equal part of the gradient,
+    /// except along a single named axis: there the first gets all.
+    ///
+    /// Over all elements; the result is 0-d.
+    #[track_caller]
+    pub fn max(self) -> Self {
+        self.operation("max", [self.handle], |core, [x]| core.max(x, &[], false))
+    }
+
+    /// As [`Var::min`], over some axes (negative ones count from the end; none means all), which
+    /// vanish, or stay with length 1 with `keepdim`.
+    #[track_caller]
+    pub fn min_axes(self, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("min", [self.handle], |core, [x]| core.min(x, axes, keepdim))
+    }
+
+    /// The smallest element; otherwise as [`Var::max`].
+    ///
+    /// Over all elements; the result is 0-d.
+    #[track_caller]
+    pub fn min(self) -> Self {
+        self.operation("min", [self.handle], |core, [x]| core.min(x, &[], false))
+    }
+
+    /// As [`Var::amax`], over some axes (negative ones count from the end; none means all), which
+    /// vanish, or stay with length 1 with `keepdim`.
+    #[track_caller]
+    pub fn amax_axes(self, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("amax", [self.handle], |core, [x]| core.amax(x, axes, keepdim))
+    }
+
+    /// The largest element; of several, all get an equal part of the gradient.
+    ///
+    /// Over all elements; the result is 0-d.
+    #[track_caller]
+    pub fn amax(self) -> Self {
+        self.operation("amax", [self.handle], |core, [x]| core.amax(x, &[], false))
+    }
+
+    /// As [`Var::amin`], over some axes (negative ones count from the end; none means all), which
+    /// vanish, or stay with length 1 with `keepdim`.
+    #[track_caller]
+    pub fn amin_axes(self, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("amin", [self.handle], |core, [x]| core.amin(x, axes, keepdim))
+    }
+
+    /// The smallest element; of several, all get an equal part of the gradient.
+    ///
+    /// Over all elements; the result is 0-d.
+    #[track_caller]
+    pub fn amin(self) -> Self {
+        self.operation("amin", [self.handle], |core, [x]| core.amin(x, &[], false))
+    }
+
+    /// The index of the first largest element along an axis, or of the flattened tensor; a NaN
+    /// counts as largest. The result is i64, without gradient.
+    #[track_caller]
+    pub fn argmax(self, axis: Option<isize>, keepdim: bool) -> Self {
+        self.operation("argmax", [self.handle], |core, [x]| core.argmax(x, axis, keepdim))
+    }
+
+    /// The index of the first smallest element; otherwise as [`Var::argmax`].
+    #[track_caller]
+    pub fn argmin(self, axis: Option<isize>, keepdim: bool) -> Self {
+        self.operation("argmin", [self.handle], |core, [x]| core.argmin(x, axis, keepdim))
+    }
+
+    /// As [`Var::logsumexp`], over some axes (negative ones count from the end; none means all),
+    /// which vanish, or stay with length 1 with `keepdim`.
+    #[track_caller]
+    pub fn logsumexp_axes(self, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("logsumexp", [self.handle], |core, [x]| core.logsumexp(x, axes, keepdim))
+    }
+
+    /// log sum e^x without overflow; -infinity of no elements. Gradient: the softmax.
+    ///
+    /// Over all elements; the result is 0-d.
+    #[track_caller]
+    pub fn logsumexp(self) -> Self {
+        self.operation("logsumexp", [self.handle], |core, [x]| core.logsumexp(x, &[], false))
+    }
+
+    /// As [`Var::prod`], over some axes (negative ones count from the end; none means all), which
+    /// vanish, or stay with length 1 with `keepdim`.
+    #[track_caller]
+    pub fn prod_axes(self, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("prod", [self.handle], |core, [x]| core.prod(x, axes, keepdim))
+    }
+
+    /// The product; 1 of no elements. It is a balanced tree of products, and so is its gradient,
+    /// which needs no division: it is right where elements are 0, to any order.
+    ///
+    /// Over all elements; the result is 0-d.
+    #[track_caller]
+    pub fn prod(self) -> Self {
+        self.operation("prod", [self.handle], |core, [x]| core.prod(x, &[], false))
+    }
+
+    /// The variance: the sum of squared distances from the mean over count - correction. Correction
+    /// 1 is the unbiased estimate, 0 the population's.
+    ///
+    /// The mean is rounded. The distances from it have few digits if all elements are equal: their
+    /// mean, taken off again, leaves nothing then, however large the elements are. And the square
+    /// of what the distances add up to is taken off (T. Chan, G. Golub, R. LeVeque, 1983): what is
+    /// left does not depend on the means at all, so no gradient need flow there.
+    #[track_caller]
+    pub fn var(self, correction: f64, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("var", [self.handle], |core, [x]| core.var(x, correction, axes, keepdim))
+    }
+
+    /// The p-norm (sum |x|^p)^(1/p), p > 0, or the largest |x| for infinite p. Its gradient at 0 is
+    /// 0.
+    #[track_caller]
+    pub fn norm(self, p: f64, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("norm", [self.handle], |core, [x]| core.norm(x, p, axes, keepdim))
+    }
+
+    /// The same elements in row-major order in another shape; one length may be -1: what is left.
+    #[track_caller]
+    pub fn reshape(self, shape: &[isize]) -> Self {
+        self.operation("reshape", [self.handle], |core, [x]| core.reshape(x, shape))
+    }
+
+    /// Axis i of the result is axis order[i] of `x`; `order` names each axis once.
+    #[track_caller]
+    pub fn permute(self, order: &[isize]) -> Self {
+        self.operation("permute", [self.handle], |core, [x]| core.permute(x, order))
+    }
+
+    /// Two axes exchanged.
+    #[track_caller]
+    pub fn transpose(self, axis0: isize, axis1: isize) -> Self {
+        self.operation("transpose", [self.handle], |core, [x]| core.transpose(x, axis0, axis1))
+    }
+
+    /// Axes of length 1, and missing ones at the left, repeated up to these lengths; -1 keeps one.
+    /// Gradient: summed over what was repeated.
+    #[track_caller]
+    pub fn expand(self, shape: &[isize]) -> Self {
+        self.operation("expand", [self.handle], |core, [x]| core.expand(x, shape))
+    }
+
+    /// Without this axis if its length is 1, else the tensor itself.
+    #[track_caller]
+    pub fn squeeze(self, axis: Option<isize>) -> Self {
+        self.operation("squeeze", [self.handle], |core, [x]| core.squeeze(x, axis))
+    }
+
+    /// With a new axis of length 1 at this place of the result.
+    #[track_caller]
+    pub fn unsqueeze(self, axis: isize) -> Self {
+        self.operation("unsqueeze", [self.handle], |core, [x]| core.unsqueeze(x, axis))
+    }
+
+    /// The elements from `start` up to but without `stop` along an axis, every `step`-th, as in
+    /// Python: negative bounds count from the end, and bounds outside are cut. `step` is at least
+    /// 1.
+    #[track_caller]
+    pub fn slice(self, axis: isize, start: isize, stop: isize, step: isize) -> Self {
+        self.operation("slice", [self.handle], |core, [x]| core.slice(x, axis, start, stop, step))
+    }
+
+    /// The slices along an axis at the positions in `index`, a vector of i64. Gradient: added up at
+    /// the positions.
+    #[track_caller]
+    pub fn index_select(self, axis: isize, index: Self) -> Self {
+        self.operation("index_select", [self.handle, index.handle], |core, [x, index]| {
+            core.index_select(x, axis, index)
+        })
+    }
+
+    /// The elements at the positions in `index` (i64) along an axis: for axis 1 of a matrix,
+    /// y[i][j] = x[i][index[i][j]]. The result has the shape of `index`, whose other axes are no
+    /// longer than those of `x`. Indices are not negative. Gradient: added up at the positions.
+    #[track_caller]
+    pub fn gather(self, axis: isize, index: Self) -> Self {
+        self.operation("gather", [self.handle, index.handle], |core, [x, index]| {
+            core.gather(x, axis, index)
+        })
+    }
+
+    /// The sum of a[i] b[i] of two vectors of one length: a 0-d tensor.
+    #[track_caller]
+    pub fn dot(self, b: Self) -> Self {
+        self.operation("dot", [self.handle, b.handle], |core, [a, b]| core.dot(a, b))
+    }
+
+    /// The matrix product over the last two axes; the others broadcast. A vector on the left is a
+    /// row and on the right a column, and that axis is gone from the result.
+    #[track_caller]
+    pub fn matmul(self, b: Self) -> Self {
+        self.operation("matmul", [self.handle, b.handle], |core, [a, b]| core.matmul(a, b))
+    }
+
+    /// e^x / sum e^x along an axis, without overflow.
+    #[track_caller]
+    pub fn softmax(self, axis: isize) -> Self {
+        self.operation("softmax", [self.handle], |core, [x]| core.softmax(x, axis))
+    }
+
+    /// x - log sum e^x along an axis, without overflow.
+    #[track_caller]
+    pub fn log_softmax(self, axis: isize) -> Self {
+        self.operation("log_softmax", [self.handle], |core, [x]| core.log_softmax(x, axis))
+    }
+
+    /// The mean over the rows of -log softmax(logits) at the row's class. Logits are \[rows,
+    /// classes], classes i64 of shape \[rows]; rows of class -100 are left out.
+    #[track_caller]
+    pub fn cross_entropy(self, classes: Self) -> Self {
+        self.operation("cross_entropy", [self.handle, classes.handle], |core, [logits, classes]| {
+            core.cross_entropy(logits, classes)
+        })
+    }
+
+    /// The mean of (a - b)^2 over all elements of two tensors of one shape, which are not
+    /// broadcast.
+    #[track_caller]
+    pub fn mse(self, b: Self) -> Self {
+        self.operation("mse", [self.handle, b.handle], |core, [a, b]| core.mse(a, b))
+    }
+
+    /// While the graph is in training mode: each element 0 with probability `p`, else scaled by 1 /
+    /// (1 - p). Otherwise the tensor itself.
+    ///
+    /// The choice is made from the seed, from how many random leaves and dropouts were recorded
+    /// since the seed was set before this one, and from how many replays began since. Value and
+    /// gradient have the same one. A replay begins, and the choice is new, with each write to any
+    /// leaf, an optimiser's step, a rewind, a reset, a change of mode, and a resample.
+    #[track_caller]
+    pub fn dropout(self, p: f64) -> Self {
+        self.operation("dropout", [self.handle], |core, [x]| core.dropout(x, p))
+    }
+}
+
+impl Graph {
+    /// The tensors one after the other along an axis they all have; other axes must agree.
+    /// Gradient: each gets its part.
+    #[track_caller]
+    pub fn concat(&self, xs: &[Var<'_>], axis: isize) -> Var<'_> {
+        self.operation_on_all("concat", xs, |core, xs| core.concat(xs, axis))
+    }
+
+    /// The tensors, all of one shape, along a new axis at this place of the result. Gradient: each
+    /// gets its part.
+    #[track_caller]
+    pub fn stack(&self, xs: &[Var<'_>], axis: isize) -> Var<'_> {
+        self.operation_on_all("stack", xs, |core, xs| core.stack(xs, axis))
+    }
+}
