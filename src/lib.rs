@@ -34,6 +34,9 @@ mod reserve;
 mod roll_call;
 mod session;
 mod shape;
+mod task;
+#[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "see reserve.rs")]
+mod team;
 #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "Rust's own interface")]
 mod var;
 mod visit;
@@ -50,5 +53,5 @@ pub use var::{Adam, Graph, NoGrad, Sgd, Var};
 /// An evaluation that comes later starts them again. For programs that must leave no thread behind,
 /// for example before they unload the library.
 pub fn shutdown() {
-    exec::shutdown();
+    team::shutdown();
 }

@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use crate::dtype::DType;
 use crate::id::{ListId, NodeId};
-use crate::roll_call::Elem;
+use crate::roll_call::{Elem, Structural};
 
 /// What a node does. Operations that are not elementwise keep their parameters in the node's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,6 +67,8 @@ pub(crate) enum Op {
     Assemble,
     /// Matrix products over the last two axes, broadcast over the others.
     MatMul,
+    /// An operation with a step of its own, as its rule says.
+    Structural(Structural),
 }
 
 /// An elementwise comparison.

@@ -39,3 +39,31 @@ macro_rules! elem_enum {
     };
 }
 roll_call!(elem_enum);
+
+/// Calls a macro with the operations that have a step of their own, by the file of `op/` they are in.
+macro_rules! structural_roll_call {
+    ($then:ident) => {
+        $then! {
+            scan: Recurrence, LogCumSumExp, CumMax, CumMin;
+            order: ArgSort, ArgTop, SearchSorted;
+            scatter: Scatter, IsLast;
+        }
+    };
+}
+pub(crate) use structural_roll_call;
+
+macro_rules! structural_enum {
+    ($($module:ident: $($rule:ident),*;)*) => {
+        /// An operation with a step of its own.
+        #[repr(u8)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub(crate) enum Structural { $($($rule),*),* }
+
+        #[cfg(test)]
+        impl Structural {
+            /// All of them, in the order of their numbers.
+            pub(crate) const ALL: &[Self] = &[$($(Self::$rule),*),*];
+        }
+    };
+}
+structural_roll_call!(structural_enum);

@@ -238,19 +238,6 @@ impl Session {
         })
     }
 
-    pub(crate) fn record2(
-        &mut self,
-        what: &str,
-        a: Handle,
-        b: Handle,
-        record: impl FnOnce(&mut Core, NodeId, NodeId) -> Maybe<NodeId>,
-    ) -> Handle {
-        self.record(|core| {
-            let (a, b) = (core.resolve(what, a)?, core.resolve(what, b)?);
-            record(core, a, b)
-        })
-    }
-
     // Elementwise functions. They do no arithmetic and record one node, so these four, and no others,
     // may be called without `enter`, which would take them a seventh of their time.
 

@@ -1,11 +1,11 @@
 //! Single steps along one axis: on rows, where it is the last one, or on columns.
 
 use super::Run;
-use super::team::Team;
 use crate::kernel::{call_columns, call_rows};
 use crate::node::Op;
 use crate::plan::{Groups, Single};
 use crate::shape::Dims;
+use crate::team::Team;
 
 /// Elements that a thread takes at a time, about, and columns of a longer axis.
 const SHARE: usize = 1 << 16;

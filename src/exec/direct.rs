@@ -8,7 +8,6 @@
 //! The kernels are those of plans, so the numbers are, too.
 
 use super::copy::Cursor;
-use super::team::Team;
 use super::{Engine, Key, Last, uninit};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::dtype::{Element, with_dtype};
@@ -21,6 +20,7 @@ use crate::node::{INLINE_OPERANDS, Node, Op, Reduction};
 use crate::op::matmul::last_two;
 use crate::plan::{Groups, Plan, ROW_MAX, can_be_alone, elementwise_operand, operand_dtype};
 use crate::shape::Layout;
+use crate::team::Team;
 
 /// How many hashes are remembered of what was computed here: so many at first, and at most.
 const MET: [usize; 2] = [64, 4096];

@@ -4,7 +4,6 @@
 use std::ops::Range;
 
 use super::Run;
-use super::team::Team;
 use super::tile::Workspace;
 use crate::dtype::with_float;
 use crate::gemm::{Entries, Factor, Held, Matrix, Part, Product, Sizes};
@@ -12,6 +11,7 @@ use crate::level::Level;
 use crate::op::matmul::last_two;
 use crate::plan::{Grain, Plan, Program, Single, Slot, Step};
 use crate::shape::{Dims, Layout};
+use crate::team::Team;
 
 /// Tiny products that a thread takes at a time.
 const ENTRIES: usize = 4096;

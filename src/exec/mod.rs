@@ -14,8 +14,6 @@ mod join;
 mod kept;
 mod matmul;
 mod profile;
-#[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "see reserve.rs")]
-mod team;
 mod tile;
 
 use std::fmt;
@@ -32,16 +30,17 @@ use crate::graph::{Core, WalkScratch};
 use crate::id::NodeId;
 use crate::kernel::{FloatKernels, call1, float_kernels};
 use crate::level::Level;
-use crate::node::Op;
+use crate::node::{INLINE_OPERANDS, Op};
 use crate::plan::{DatumId, Place, Plan, Planner, Program, Single, Step, Viewed, Work, is_fresh};
-use crate::shape::Layout;
+use crate::roll_call::Structural;
+use crate::shape::{Dims, Layout};
+use crate::task::{Given, Task};
+use crate::team::{PLAN_COST, STEP_COST, THREADS_MAX, Team};
 use direct::Direct;
 use follow::Follow;
 use index::Outside;
 use kept::{Key, Plans};
 pub(crate) use profile::Profile;
-pub(crate) use team::shutdown;
-use team::{PLAN_COST, STEP_COST, THREADS_MAX, Team};
 use tile::Workspace;
 
 /// After so many misses a plan's sources are not looked at any closer, if there is a plan without.
@@ -656,6 +655,9 @@ impl Run<'_> {
                     self.matmul(single, self.team_for(step.cost));
                     return Ok(());
                 }
+                if let Op::Structural(kind) = single.op {
+                    return self.structural(core, kind, single, self.team_for(step.cost));
+                }
                 self.single(single, self.team_for(step.cost))
             }
         };
@@ -749,6 +751,41 @@ impl Run<'_> {
             op => unreachable!("{op:?} is fused"),
         }
         Ok(())
+    }
+
+    /// An operation that says itself how it is run.
+    fn structural(
+        &self,
+        core: &mut Core,
+        kind: Structural,
+        single: &Single,
+        team: Team,
+    ) -> Maybe<()> {
+        let views = single.operands.of(&self.plan.views);
+        let mut given = [Given::NONE; INLINE_OPERANDS];
+        for (given, view) in given.iter_mut().zip(views) {
+            let (start, layout) = self.start(view);
+            assert!(layout.is_dense());
+            let dtype = self.plan.data[view.datum as usize].dtype;
+            *given = Given { dtype, dims: Dims::new(layout.dims()), start };
+        }
+        let work = self.plan.data.get(single.work as usize);
+        // SAFETY: operands are dense data that are complete, and that nobody writes while the step runs;
+        // the result and the memory to work in are the step's own, and as long as the plan says.
+        let task = unsafe {
+            Task::new(
+                &given[..views.len()],
+                single.list.of(&self.plan.words),
+                Given { dtype: single.dtype, dims: single.dims, start: self.base(single.out) },
+                work.map(|datum| (self.base(single.work).cast(), datum.len)),
+                team,
+            )
+        };
+        let done = kind.rule().run(&task);
+        done.map_err(|outside| {
+            let what = kind.rule().name();
+            core.fail(ErrorKind::Index, format_args!("{what}: {outside}"))
+        })
     }
 
     fn kernels(&self, dtype: DType) -> &'static FloatKernels {

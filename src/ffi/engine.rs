@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 use super::print::{BG_DOT, BG_TEXT, StandardOutput, format, unknown_format, written};
 use super::{bg_graph, bg_status, call, null_pointer, status};
 use crate::error::{ErrorKind, Maybe};
-use crate::exec::{self, Profile};
+use crate::exec::Profile;
 use crate::fpenv::Subnormals;
 use crate::host::Uncancelled;
 use crate::session::Session;
@@ -38,7 +38,7 @@ pub unsafe extern "C" fn bg_num_threads(g: *const bg_graph) -> usize {
 /// there use one thread, since fork leaves the others behind.
 #[unsafe(no_mangle)]
 pub extern "C" fn bg_shutdown() {
-    exec::shutdown();
+    crate::team::shutdown();
 }
 
 /// Sets whether operations are fused into passes over memory (the default), or computed one by one,

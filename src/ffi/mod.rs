@@ -28,6 +28,7 @@ mod tests;
 pub mod types;
 
 use std::any::Any;
+use std::ffi::{CStr, c_char};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -406,6 +407,20 @@ unsafe fn shape(core: &mut Core, what: &str, dims: *const usize, rank: usize) ->
 #[cold]
 fn null_pointer(core: &mut Core, what: &str) -> Fail {
     core.fail(ErrorKind::Argument, format_args!("{what}: a pointer is NULL"))
+}
+
+/// A word given by the caller.
+///
+/// # Safety
+/// `start` is NULL or points to a string that ends with a NUL, during this call of the library.
+unsafe fn text<'a>(core: &mut Core, what: &str, start: *const c_char) -> Maybe<&'a str> {
+    if start.is_null() {
+        return Err(null_pointer(core, what));
+    }
+    // SAFETY: the caller's promise.
+    let text = unsafe { CStr::from_ptr(start) };
+    text.to_str()
+        .map_err(|_| core.fail(ErrorKind::Argument, format_args!("{what}: a text is not UTF-8")))
 }
 
 fn dtype(core: &mut Core, what: &str, code: i32) -> Maybe<DType> {

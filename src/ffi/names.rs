@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 
 use crate::node::Op;
+use crate::op::structural::NAMES;
 use crate::op::{Elementwise, binary, unary};
 use crate::roll_call::roll_call;
 
@@ -28,6 +29,17 @@ macro_rules! rules {
 
 /// By the number of the operation.
 static ELEMENTWISE: &[[u8; ROOM]] = roll_call!(rules);
+
+/// Of operations with a step of their own, by their numbers.
+static STRUCTURAL: [[u8; ROOM]; NAMES.len()] = {
+    let mut texts = [[0; ROOM]; NAMES.len()];
+    let mut k = 0;
+    while k < NAMES.len() {
+        texts[k] = c_text(NAMES[k]);
+        k += 1;
+    }
+    texts
+};
 
 /// All other names.
 static OTHERS: &[&CStr] = &[
@@ -79,6 +91,9 @@ pub(super) fn of(op: Op) -> &'static CStr {
     if let Op::Map(elem) | Op::Pull(elem, _) = op {
         return CStr::from_bytes_until_nul(&ELEMENTWISE[elem as usize]).unwrap_or_default();
     }
+    if let Op::Structural(kind) = op {
+        return CStr::from_bytes_until_nul(&STRUCTURAL[kind as usize]).unwrap_or_default();
+    }
     let name = op.name().as_bytes();
     OTHERS.iter().copied().find(|other| other.to_bytes() == name).unwrap_or(c"unknown")
 }
@@ -87,7 +102,7 @@ pub(super) fn of(op: Op) -> &'static CStr {
 mod tests {
     use super::*;
     use crate::node::{Comparison, Extreme, Reduction, Ties};
-    use crate::roll_call::Elem;
+    use crate::roll_call::{Elem, Structural};
 
     #[test]
     fn every_operation_has_the_name_in_c_that_it_has_in_rust() {
@@ -124,6 +139,7 @@ mod tests {
         all.extend(Elem::ALL.iter().map(|&elem| Op::Map(elem)));
         all.extend(Elem::ALL.iter().map(|&elem| Op::Pull(elem, 0)));
         all.extend(Comparison::ALL.map(Op::Compare));
+        all.extend(Structural::ALL.iter().map(|&kind| Op::Structural(kind)));
         for extreme in [Extreme::Max, Extreme::Min] {
             all.push(Op::ArgReduce(extreme));
             all.extend(

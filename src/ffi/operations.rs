@@ -1,7 +1,8 @@
 //! The operations. Written by `make interface` from what `src/op/` declares: one plain function an
 //! operation, since cbindgen cannot see what macros make.
 
-use super::{axis_list, bg_graph, bg_node, int_list, node_list, operation, operation_on_all, record_map, saturate};
+use std::ffi::c_char;
+use super::{axis_list, bg_graph, bg_node, int_list, node_list, operation, operation_on_all, operations, record_map, saturate, text};
 use crate::graph::Operand;
 use crate::roll_call::Elem;
 
@@ -631,6 +632,246 @@ pub unsafe extern "C" fn bg_norm(
     }
 }
 
+/// The sums of all elements up to each one along an axis. Sums of f32 are made in f64, those of f64
+/// carry along what they lose. Gradient: the sums from each one on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_cumsum(g: *mut bg_graph, x: bg_node, axis: i32) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "cumsum", [x], |core, [x]| core.cumsum(x, axis as isize)) }
+}
+
+/// The products of all elements up to each one along an axis. The gradient is right where elements
+/// are 0, to any order.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_cumprod(g: *mut bg_graph, x: bg_node, axis: i32) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "cumprod", [x], |core, [x]| core.cumprod(x, axis as isize)) }
+}
+
+/// log sum e^x of all elements up to each one along an axis, without overflow.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_logcumsumexp(g: *mut bg_graph, x: bg_node, axis: i32) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "logcumsumexp", [x], |core, [x]| core.logcumsumexp(x, axis as isize)) }
+}
+
+/// The largest of all elements up to each one along an axis, and its index (BG_I64): of several,
+/// the last; a NaN is largest. Gradient: to the elements at the indices.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_cummax(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis: i32,
+    indices: *mut bg_node,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operations(g, "cummax", [x], [indices], |core, [x]| core.cummax(x, axis as isize)) }
+}
+
+/// The smallest of all elements up to each one along an axis, and its index; otherwise as
+/// bg_cummax.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_cummin(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis: i32,
+    indices: *mut bg_node,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operations(g, "cummin", [x], [indices], |core, [x]| core.cummin(x, axis as isize)) }
+}
+
+/// The differences of neighbours along an axis, n times over: x_(k+1) - x_k. Each time the axis
+/// gets shorter by 1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_diff(g: *mut bg_graph, x: bg_node, n: usize, axis: i32) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "diff", [x], |core, [x]| core.diff(x, n, axis as isize)) }
+}
+
+/// The integral along an axis by the trapezoidal rule, of values at equal distances dx. The axis is
+/// gone from the result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_trapezoid(g: *mut bg_graph, y: bg_node, dx: f64, axis: i32) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "trapezoid", [y], |core, [y]| core.trapezoid(y, dx, axis as isize)) }
+}
+
+/// The integral along an axis by the trapezoidal rule, of values y at the places x, which has the
+/// shape of y or is a vector along the axis. The axis is gone from the result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_trapezoid_at(
+    g: *mut bg_graph,
+    y: bg_node,
+    x: bg_node,
+    axis: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "trapezoid_at", [y, x], |core, [y, x]| {
+            core.trapezoid_at(y, x, axis as isize)
+        })
+    }
+}
+
+/// The elements in rising order along an axis (or falling, with descending), and the indices
+/// (BG_I64) where they were. Of equal elements the first comes first; a NaN is larger than all
+/// numbers. Gradient: to where the elements were.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_sort(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis: i32,
+    descending: bool,
+    indices: *mut bg_node,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operations(g, "sort", [x], [indices], |core, [x]| {
+            core.sort(x, axis as isize, descending)
+        })
+    }
+}
+
+/// The indices (BG_I64) that sort a tensor along an axis; otherwise as bg_sort. No gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_argsort(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis: i32,
+    descending: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "argsort", [x], |core, [x]| core.argsort(x, axis as isize, descending)) }
+}
+
+/// The k largest elements along an axis (or smallest, with largest false), in order, and their
+/// indices (BG_I64). A NaN is larger than all numbers. Gradient: to where the elements were.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_topk(
+    g: *mut bg_graph,
+    x: bg_node,
+    k: usize,
+    axis: i32,
+    largest: bool,
+    indices: *mut bg_node,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operations(g, "topk", [x], [indices], |core, [x]| {
+            core.topk(x, k, axis as isize, largest)
+        })
+    }
+}
+
+/// The k-th smallest element along an axis, counted from 1, and its index (BG_I64). A NaN is larger
+/// than all numbers. The axis vanishes, or stays with length 1 with keepdim.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_kthvalue(
+    g: *mut bg_graph,
+    x: bg_node,
+    k: usize,
+    axis: i32,
+    keepdim: bool,
+    indices: *mut bg_node,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operations(g, "kthvalue", [x], [indices], |core, [x]| {
+            core.kthvalue(x, k, axis as isize, keepdim)
+        })
+    }
+}
+
+/// Where each of values would have to be inserted into a row of sorted, which is in rising order,
+/// to keep it so (BG_I64): before equal elements, or behind them with right. sorted is one row, or
+/// has as many as values, with the same axes but for the last.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_searchsorted(
+    g: *mut bg_graph,
+    sorted: bg_node,
+    values: bg_node,
+    right: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "searchsorted", [sorted, values], |core, [sorted, values]| {
+            core.searchsorted(sorted, values, right)
+        })
+    }
+}
+
+/// The median: of an even number of elements the lower one of the two in the middle; NaN if there
+/// is one. Gradient: to that element.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_median(
+    g: *mut bg_graph,
+    x: bg_node,
+    axes: *const i32,
+    n: usize,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "median", [x], |core, [x]| {
+            let axes = axis_list(core, "median", axes, n)?;
+            core.median(x, &axes, keepdim)
+        })
+    }
+}
+
+/// As bg_median, over all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_median_all(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "median", [x], |core, [x]| core.median(x, &[], false)) }
+}
+
+/// The median of what is no NaN; NaN if nothing else is there. Otherwise as bg_median.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_nanmedian(
+    g: *mut bg_graph,
+    x: bg_node,
+    axes: *const i32,
+    n: usize,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "nanmedian", [x], |core, [x]| {
+            let axes = axis_list(core, "nanmedian", axes, n)?;
+            core.nanmedian(x, &axes, keepdim)
+        })
+    }
+}
+
+/// As bg_nanmedian, over all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_nanmedian_all(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "nanmedian", [x], |core, [x]| core.nanmedian(x, &[], false)) }
+}
+
+/// The quantile of a share q from 0 to 1: between the two elements beside q (count - 1), in
+/// proportion; NaN if there is one. Gradient: to those two.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_quantile(
+    g: *mut bg_graph,
+    x: bg_node,
+    q: f64,
+    axes: *const i32,
+    n: usize,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "quantile", [x], |core, [x]| {
+            let axes = axis_list(core, "quantile", axes, n)?;
+            core.quantile(x, q, &axes, keepdim)
+        })
+    }
+}
+
 /// The same elements in row-major order in another shape; one length may be -1: what is left.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_reshape(
@@ -804,6 +1045,83 @@ pub unsafe extern "C" fn bg_gather(
     unsafe {
         operation(g, "gather", [x, index], |core, [x, index]| {
             core.gather(x, axis as isize, index)
+        })
+    }
+}
+
+/// x with the elements of src at the positions in index (BG_I64) along an axis: for axis 1 of a
+/// matrix, y[i][index[i][j]] = src[i][j]. Of several that are written to one place, the last one in
+/// row-major order is there, and gets the gradient. Indices are not negative.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_scatter(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis: i32,
+    index: bg_node,
+    src: bg_node,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "scatter", [x, index, src], |core, [x, index, src]| {
+            core.scatter(x, axis as isize, index, src)
+        })
+    }
+}
+
+/// x with the elements of src added at the positions in index (BG_I64) along an axis; otherwise as
+/// bg_scatter. Gradient: to all of them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_scatter_add(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis: i32,
+    index: bg_node,
+    src: bg_node,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "scatter_add", [x, index, src], |core, [x, index, src]| {
+            core.scatter_add(x, axis as isize, index, src)
+        })
+    }
+}
+
+/// x with the elements of src joined to those at the positions in index (BG_I64) along an axis, by
+/// how: "sum", "prod", "mean", "amax" or "amin". Without include_self what was there before does
+/// not count where something is written. Gradients of equal extremes are shared evenly.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_scatter_reduce(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis: i32,
+    index: bg_node,
+    src: bg_node,
+    how: *const c_char,
+    include_self: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "scatter_reduce", [x, index, src], |core, [x, index, src]| {
+            let how = text(core, "scatter_reduce", how)?;
+            core.scatter_reduce(x, axis as isize, index, src, how, include_self)
+        })
+    }
+}
+
+/// x with the slices of src at the positions in index, a vector of BG_I64, along an axis; otherwise
+/// as bg_scatter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_index_copy(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis: i32,
+    index: bg_node,
+    src: bg_node,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "index_copy", [x, index, src], |core, [x, index, src]| {
+            core.index_copy(x, axis as isize, index, src)
         })
     }
 }

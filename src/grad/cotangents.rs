@@ -227,7 +227,7 @@ impl Cotangents {
             let block = match kind {
                 Kind::Block => part.cotangent,
                 Kind::Select(axis) => core.index_add(part.cotangent, index, axis, x)?,
-                Kind::Gather(axis) => core.scatter_add(part.cotangent, index, axis, x)?,
+                Kind::Gather(axis) => core.scatter_zeros(part.cotangent, index, axis, x)?,
             };
             if let Some(whole) = core.embed_by(block, &layout, id)? {
                 self.add(core, visit, id, whole)?;

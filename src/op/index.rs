@@ -62,7 +62,7 @@ impl Core {
     }
 
     /// Zeros in the shape of `like` with the elements of `x` added at the positions in `index`.
-    pub(crate) fn scatter_add(
+    pub(crate) fn scatter_zeros(
         &mut self,
         x: NodeId,
         index: NodeId,

@@ -12,9 +12,13 @@ pub(crate) mod elementwise;
 pub(crate) mod index;
 pub(crate) mod loss;
 pub(crate) mod matmul;
+pub(crate) mod order;
 pub(crate) mod record;
 pub(crate) mod reduce;
+pub(crate) mod scan;
+pub(crate) mod scatter;
 pub(crate) mod shaping;
+pub(crate) mod structural;
 pub(crate) mod unary;
 
 pub use loss::Reduce;
@@ -62,6 +66,7 @@ impl Op {
             Self::Unpick => "unpick",
             Self::Assemble => "assemble",
             Self::MatMul => "matmul",
+            Self::Structural(kind) => kind.rule().name(),
         }
     }
 }

@@ -18,20 +18,20 @@ pub(crate) struct Axes {
 
 impl Axes {
     /// The shape with reduced axes of length 1.
-    fn kept(&self, dims: &Dims) -> Dims {
+    pub(super) fn kept(&self, dims: &Dims) -> Dims {
         let mut out = *dims;
         (0..self.rank).filter(|&axis| self.reduced[axis]).for_each(|axis| out[axis] = 1);
         out
     }
 
     /// The shape without the reduced axes.
-    fn dropped(&self, dims: &Dims) -> Dims {
+    pub(super) fn dropped(&self, dims: &Dims) -> Dims {
         let mut out = Dims::SCALAR;
         (0..self.rank).filter(|&axis| !self.reduced[axis]).for_each(|axis| out.push(dims[axis]));
         out
     }
 
-    fn count(&self, dims: &Dims) -> usize {
+    pub(super) fn count(&self, dims: &Dims) -> usize {
         (0..self.rank).filter(|&axis| self.reduced[axis]).map(|axis| dims[axis]).product()
     }
 }
@@ -54,7 +54,7 @@ impl Core {
     }
 
     /// The axes to reduce; none named means all.
-    fn axes(&mut self, what: &str, x: NodeId, axes: &[isize]) -> Maybe<Axes> {
+    pub(super) fn axes(&mut self, what: &str, x: NodeId, axes: &[isize]) -> Maybe<Axes> {
         let rank = self.shape(x).len();
         let mut out = Axes { reduced: [axes.is_empty(); MAX_RANK], rank };
         for &axis in axes {
@@ -212,7 +212,7 @@ impl Core {
     }
 
     /// There is no largest of no elements.
-    fn need_some(&mut self, what: &str, x: NodeId, axes: &Axes) -> Maybe<()> {
+    pub(super) fn need_some(&mut self, what: &str, x: NodeId, axes: &Axes) -> Maybe<()> {
         let dims = self.shape(x);
         if axes.count(&dims) > 0 {
             return Ok(());
@@ -305,7 +305,7 @@ impl Core {
 
     /// A tensor with its reduced axes as one, where they are if they are neighbours, else at the end;
     /// which axis that is; and in which order the axes are then.
-    fn reduced_as_one(
+    pub(super) fn reduced_as_one(
         &mut self,
         what: &str,
         x: NodeId,
@@ -615,7 +615,7 @@ impl Core {
                             self.reshape_to(what, wide, &dims)?
                         } else {
                             let part = self.reshape_to(what, g, &kept)?;
-                            self.scatter_add(part, first, axis, x)?
+                            self.scatter_zeros(part, first, axis, x)?
                         }
                     }
                 }

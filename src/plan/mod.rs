@@ -520,6 +520,10 @@ impl Plan {
             Op::MatMul => len * *views[0].layout.dims().last().unwrap_or(&1) as u64 / 30,
             // Of the source no more than is selected.
             Op::IndexSelect | Op::Gather => len.max(views[1].layout.len() as u64),
+            Op::Structural(kind) => {
+                let given = views.iter().map(|view| view.layout.len() as u64).sum::<u64>();
+                given.max(len) * kind.rule().cost() / 1000
+            }
             _ => views.iter().map(|view| view.layout.len() as u64).sum::<u64>().max(len),
         }
     }

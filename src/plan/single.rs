@@ -23,6 +23,7 @@ pub(super) fn work_words(core: &Core, id: NodeId, node: &Node) -> usize {
             let (most, elements) = core.meetings(id);
             often_words(most, node.len, elements, 1)
         }
+        Op::Structural(kind) => kind.rule().work_words(core, node),
         _ => 0,
     }
 }
@@ -42,7 +43,8 @@ pub(crate) fn can_be_alone(core: &Core, node: &Node) -> bool {
         | Op::Assemble
         | Op::Softmax
         | Op::LogSoftmax
-        | Op::ArgReduce(_) => true,
+        | Op::ArgReduce(_)
+        | Op::Structural(_) => true,
         Op::Reduce(Reduction::LogSumExp) => {
             Groups::of(&core.shape(node.inputs[0]), &core.dims(node.list)).is_some()
         }

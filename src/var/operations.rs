@@ -525,6 +525,144 @@ impl<'g> Var<'g> {
         self.operation("norm", [self.handle], |core, [x]| core.norm(x, p, axes, keepdim))
     }
 
+    /// The sums of all elements up to each one along an axis. Sums of f32 are made in f64, those of
+    /// f64 carry along what they lose. Gradient: the sums from each one on.
+    #[track_caller]
+    pub fn cumsum(self, axis: isize) -> Self {
+        self.operation("cumsum", [self.handle], |core, [x]| core.cumsum(x, axis))
+    }
+
+    /// The products of all elements up to each one along an axis. The gradient is right where
+    /// elements are 0, to any order.
+    #[track_caller]
+    pub fn cumprod(self, axis: isize) -> Self {
+        self.operation("cumprod", [self.handle], |core, [x]| core.cumprod(x, axis))
+    }
+
+    /// log sum e^x of all elements up to each one along an axis, without overflow.
+    #[track_caller]
+    pub fn logcumsumexp(self, axis: isize) -> Self {
+        self.operation("logcumsumexp", [self.handle], |core, [x]| core.logcumsumexp(x, axis))
+    }
+
+    /// The largest of all elements up to each one along an axis, and its index (i64): of several,
+    /// the last; a NaN is largest. Gradient: to the elements at the indices.
+    #[track_caller]
+    pub fn cummax(self, axis: isize) -> (Self, Self) {
+        let [values, indices] = self.operations("cummax", [self.handle], |core, [x]| core.cummax(x, axis));
+        (values, indices)
+    }
+
+    /// The smallest of all elements up to each one along an axis, and its index; otherwise as
+    /// [`Var::cummax`].
+    #[track_caller]
+    pub fn cummin(self, axis: isize) -> (Self, Self) {
+        let [values, indices] = self.operations("cummin", [self.handle], |core, [x]| core.cummin(x, axis));
+        (values, indices)
+    }
+
+    /// The differences of neighbours along an axis, `n` times over: x_(k+1) - x_k. Each time the
+    /// axis gets shorter by 1.
+    #[track_caller]
+    pub fn diff(self, n: usize, axis: isize) -> Self {
+        self.operation("diff", [self.handle], |core, [x]| core.diff(x, n, axis))
+    }
+
+    /// The integral along an axis by the trapezoidal rule, of values at equal distances `dx`. The
+    /// axis is gone from the result.
+    #[track_caller]
+    pub fn trapezoid(self, dx: f64, axis: isize) -> Self {
+        self.operation("trapezoid", [self.handle], |core, [y]| core.trapezoid(y, dx, axis))
+    }
+
+    /// The integral along an axis by the trapezoidal rule, of values `y` at the places `x`, which
+    /// has the shape of `y` or is a vector along the axis. The axis is gone from the result.
+    #[track_caller]
+    pub fn trapezoid_at(self, x: Self, axis: isize) -> Self {
+        self.operation("trapezoid_at", [self.handle, x.handle], |core, [y, x]| {
+            core.trapezoid_at(y, x, axis)
+        })
+    }
+
+    /// The elements in rising order along an axis (or falling, with `descending`), and the indices
+    /// (i64) where they were. Of equal elements the first comes first; a NaN is larger than all
+    /// numbers. Gradient: to where the elements were.
+    #[track_caller]
+    pub fn sort(self, axis: isize, descending: bool) -> (Self, Self) {
+        let [values, indices] = self.operations("sort", [self.handle], |core, [x]| core.sort(x, axis, descending));
+        (values, indices)
+    }
+
+    /// The indices (i64) that sort a tensor along an axis; otherwise as [`Var::sort`]. No gradient.
+    #[track_caller]
+    pub fn argsort(self, axis: isize, descending: bool) -> Self {
+        self.operation("argsort", [self.handle], |core, [x]| core.argsort(x, axis, descending))
+    }
+
+    /// The `k` largest elements along an axis (or smallest, with `largest` false), in order, and
+    /// their indices (i64). A NaN is larger than all numbers. Gradient: to where the elements were.
+    #[track_caller]
+    pub fn topk(self, k: usize, axis: isize, largest: bool) -> (Self, Self) {
+        let [values, indices] = self.operations("topk", [self.handle], |core, [x]| core.topk(x, k, axis, largest));
+        (values, indices)
+    }
+
+    /// The `k`-th smallest element along an axis, counted from 1, and its index (i64). A NaN is
+    /// larger than all numbers. The axis vanishes, or stays with length 1 with `keepdim`.
+    #[track_caller]
+    pub fn kthvalue(self, k: usize, axis: isize, keepdim: bool) -> (Self, Self) {
+        let [values, indices] = self.operations("kthvalue", [self.handle], |core, [x]| core.kthvalue(x, k, axis, keepdim));
+        (values, indices)
+    }
+
+    /// Where each of `values` would have to be inserted into a row of `sorted`, which is in rising
+    /// order, to keep it so (i64): before equal elements, or behind them with `right`. `sorted` is
+    /// one row, or has as many as `values`, with the same axes but for the last.
+    #[track_caller]
+    pub fn searchsorted(self, values: Self, right: bool) -> Self {
+        self.operation("searchsorted", [self.handle, values.handle], |core, [sorted, values]| {
+            core.searchsorted(sorted, values, right)
+        })
+    }
+
+    /// As [`Var::median`], over some axes (negative ones count from the end; none means all), which
+    /// vanish, or stay with length 1 with `keepdim`.
+    #[track_caller]
+    pub fn median_axes(self, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("median", [self.handle], |core, [x]| core.median(x, axes, keepdim))
+    }
+
+    /// The median: of an even number of elements the lower one of the two in the middle; NaN if
+    /// there is one. Gradient: to that element.
+    ///
+    /// Over all elements; the result is 0-d.
+    #[track_caller]
+    pub fn median(self) -> Self {
+        self.operation("median", [self.handle], |core, [x]| core.median(x, &[], false))
+    }
+
+    /// As [`Var::nanmedian`], over some axes (negative ones count from the end; none means all),
+    /// which vanish, or stay with length 1 with `keepdim`.
+    #[track_caller]
+    pub fn nanmedian_axes(self, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("nanmedian", [self.handle], |core, [x]| core.nanmedian(x, axes, keepdim))
+    }
+
+    /// The median of what is no NaN; NaN if nothing else is there. Otherwise as [`Var::median`].
+    ///
+    /// Over all elements; the result is 0-d.
+    #[track_caller]
+    pub fn nanmedian(self) -> Self {
+        self.operation("nanmedian", [self.handle], |core, [x]| core.nanmedian(x, &[], false))
+    }
+
+    /// The quantile of a share `q` from 0 to 1: between the two elements beside q (count - 1), in
+    /// proportion; NaN if there is one. Gradient: to those two.
+    #[track_caller]
+    pub fn quantile(self, q: f64, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("quantile", [self.handle], |core, [x]| core.quantile(x, q, axes, keepdim))
+    }
+
     /// The same elements in row-major order in another shape; one length may be -1: what is left.
     #[track_caller]
     pub fn reshape(self, shape: &[isize]) -> Self {
@@ -586,6 +724,52 @@ impl<'g> Var<'g> {
     pub fn gather(self, axis: isize, index: Self) -> Self {
         self.operation("gather", [self.handle, index.handle], |core, [x, index]| {
             core.gather(x, axis, index)
+        })
+    }
+
+    /// `x` with the elements of `src` at the positions in `index` (i64) along an axis: for axis 1
+    /// of a matrix, y[i][index[i][j]] = src[i][j]. Of several that are written to one place, the
+    /// last one in row-major order is there, and gets the gradient. Indices are not negative.
+    #[track_caller]
+    pub fn scatter(self, axis: isize, index: Self, src: Self) -> Self {
+        self.operation("scatter", [self.handle, index.handle, src.handle], |core, [x, index, src]| {
+            core.scatter(x, axis, index, src)
+        })
+    }
+
+    /// `x` with the elements of `src` added at the positions in `index` (i64) along an axis;
+    /// otherwise as [`Var::scatter`]. Gradient: to all of them.
+    #[track_caller]
+    pub fn scatter_add(self, axis: isize, index: Self, src: Self) -> Self {
+        self.operation("scatter_add", [self.handle, index.handle, src.handle], |core, [x, index, src]| {
+            core.scatter_add(x, axis, index, src)
+        })
+    }
+
+    /// `x` with the elements of `src` joined to those at the positions in `index` (i64) along an
+    /// axis, by `how`: "sum", "prod", "mean", "amax" or "amin". Without `include_self` what was
+    /// there before does not count where something is written. Gradients of equal extremes are
+    /// shared evenly.
+    #[track_caller]
+    pub fn scatter_reduce(
+        self,
+        axis: isize,
+        index: Self,
+        src: Self,
+        how: &str,
+        include_self: bool,
+    ) -> Self {
+        self.operation("scatter_reduce", [self.handle, index.handle, src.handle], |core, [x, index, src]| {
+            core.scatter_reduce(x, axis, index, src, how, include_self)
+        })
+    }
+
+    /// `x` with the slices of `src` at the positions in `index`, a vector of i64, along an axis;
+    /// otherwise as [`Var::scatter`].
+    #[track_caller]
+    pub fn index_copy(self, axis: isize, index: Self, src: Self) -> Self {
+        self.operation("index_copy", [self.handle, index.handle, src.handle], |core, [x, index, src]| {
+            core.index_copy(x, axis, index, src)
         })
     }
 

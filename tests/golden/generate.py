@@ -842,11 +842,11 @@ def declared():
             else:
                 cases = [eval(f"dict({text})", dict(scope))]
             for case in cases:
-                ask(r, op, case)
+                ask(r, op, case, text)
     return r
 
 
-def ask(r, op, case):
+def ask(r, op, case, text):
     inputs = []
     for name in op["operands"]:
         given = case[name]
@@ -873,6 +873,7 @@ def ask(r, op, case):
         tracked = first(*asked).requires_grad
     r.add(op["op"], first, inputs, {k: number(v) for k, v in params.items()},
           "smooth" if smooth else "special points", smooth=smooth, tracked=tracked)
+    r.cases[-1]["case"] = text
     if several:
         r.cases[-1]["others"] = [array(y.detach().numpy()) for y in results[1:]]
 

@@ -86,6 +86,39 @@ pub fn call<'g>(
         "prod" => vec![x[0].prod_axes(&p.ints("axes"), p.flag("keepdim"))],
         "var" => vec![x[0].var(p.number("correction"), &p.ints("axes"), p.flag("keepdim"))],
         "norm" => vec![x[0].norm(p.number("p"), &p.ints("axes"), p.flag("keepdim"))],
+        "cumsum" => vec![x[0].cumsum(p.int("axis"))],
+        "cumprod" => vec![x[0].cumprod(p.int("axis"))],
+        "logcumsumexp" => vec![x[0].logcumsumexp(p.int("axis"))],
+        "cummax" => {
+            let (values, indices) = x[0].cummax(p.int("axis"));
+            vec![values, indices]
+        }
+        "cummin" => {
+            let (values, indices) = x[0].cummin(p.int("axis"));
+            vec![values, indices]
+        }
+        "diff" => vec![x[0].diff(p.int("n") as usize, p.int("axis"))],
+        "trapezoid" => vec![x[0].trapezoid(p.number("dx"), p.int("axis"))],
+        "trapezoid_at" => vec![x[0].trapezoid_at(x[1], p.int("axis"))],
+        "sort" => {
+            let (values, indices) = x[0].sort(p.int("axis"), p.flag("descending"));
+            vec![values, indices]
+        }
+        "argsort" => vec![x[0].argsort(p.int("axis"), p.flag("descending"))],
+        "topk" => {
+            let (values, indices) =
+                x[0].topk(p.int("k") as usize, p.int("axis"), p.flag("largest"));
+            vec![values, indices]
+        }
+        "kthvalue" => {
+            let (values, indices) =
+                x[0].kthvalue(p.int("k") as usize, p.int("axis"), p.flag("keepdim"));
+            vec![values, indices]
+        }
+        "searchsorted" => vec![x[0].searchsorted(x[1], p.flag("right"))],
+        "median" => vec![x[0].median_axes(&p.ints("axes"), p.flag("keepdim"))],
+        "nanmedian" => vec![x[0].nanmedian_axes(&p.ints("axes"), p.flag("keepdim"))],
+        "quantile" => vec![x[0].quantile(p.number("q"), &p.ints("axes"), p.flag("keepdim"))],
         "reshape" => vec![x[0].reshape(&p.ints("shape"))],
         "permute" => vec![x[0].permute(&p.ints("order"))],
         "transpose" => vec![x[0].transpose(p.int("axis0"), p.int("axis1"))],
@@ -97,6 +130,16 @@ pub fn call<'g>(
         "stack" => vec![graph.stack(x, p.int("axis"))],
         "index_select" => vec![x[0].index_select(p.int("axis"), x[1])],
         "gather" => vec![x[0].gather(p.int("axis"), x[1])],
+        "scatter" => vec![x[0].scatter(p.int("axis"), x[1], x[2])],
+        "scatter_add" => vec![x[0].scatter_add(p.int("axis"), x[1], x[2])],
+        "scatter_reduce" => vec![x[0].scatter_reduce(
+            p.int("axis"),
+            x[1],
+            x[2],
+            &p.text("how"),
+            p.flag("include_self"),
+        )],
+        "index_copy" => vec![x[0].index_copy(p.int("axis"), x[1], x[2])],
         "dot" => vec![x[0].dot(x[1])],
         "matmul" => vec![x[0].matmul(x[1])],
         "softmax" => vec![x[0].softmax(p.int("axis"))],
@@ -163,6 +206,22 @@ pub const NAMES: &[&str] = &[
     "prod",
     "var",
     "norm",
+    "cumsum",
+    "cumprod",
+    "logcumsumexp",
+    "cummax",
+    "cummin",
+    "diff",
+    "trapezoid",
+    "trapezoid_at",
+    "sort",
+    "argsort",
+    "topk",
+    "kthvalue",
+    "searchsorted",
+    "median",
+    "nanmedian",
+    "quantile",
     "reshape",
     "permute",
     "transpose",
@@ -174,6 +233,10 @@ pub const NAMES: &[&str] = &[
     "stack",
     "index_select",
     "gather",
+    "scatter",
+    "scatter_add",
+    "scatter_reduce",
+    "index_copy",
     "dot",
     "matmul",
     "softmax",

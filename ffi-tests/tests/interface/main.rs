@@ -20,8 +20,11 @@ pub const FAMILIES: &[(&str, &str)] = &[
     ("activation", "Activations and other expressions"),
     ("elementwise", "Comparisons"),
     ("reduce", "Reductions"),
+    ("scan", "Scans"),
+    ("order", "Order"),
     ("shaping", "Shapes"),
     ("index", "Indices"),
+    ("scatter", "Writes at indices"),
     ("matmul", "Products"),
     ("loss", "Softmax and losses"),
 ];

@@ -8,7 +8,7 @@
 //! help have gone. Nobody ever waits for a helper to come: where none can be had, in a forked
 //! child, or without memory, everything is done by the thread at hand. Sharing allocates nothing,
 //! and hands the work to no queue; rayon's own entries do both
-//! ([ADR 25](../../docs/adr/0025-a-guest.md)).
+//! ([ADR 25](../docs/adr/0025-a-guest.md)).
 
 use std::any::Any;
 use std::io;
@@ -27,8 +27,8 @@ use crate::reserve::Open;
 
 /// Estimated nanoseconds of a plan from which on helpers are wanted, and of a step from which on
 /// its chunks are shared. Waking a helper takes about 5 microseconds: see the `threads` benchmark.
-pub(super) const PLAN_COST: u64 = 100_000;
-pub(super) const STEP_COST: u64 = 50_000;
+pub(crate) const PLAN_COST: u64 = 100_000;
+pub(crate) const STEP_COST: u64 = 50_000;
 
 /// More threads than anybody has cores would only take memory.
 pub(crate) const THREADS_MAX: usize = 256;
@@ -321,23 +321,23 @@ pub(crate) fn shutdown() {
 
 /// The threads of one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Team {
+pub(crate) struct Team {
     threads: usize,
     subnormals: Subnormals,
 }
 
 impl Team {
     /// The thread at hand alone.
-    pub(super) const ALONE: Self = Self { threads: 1, subnormals: Subnormals::Keep };
+    pub(crate) const ALONE: Self = Self { threads: 1, subnormals: Subnormals::Keep };
 
     /// How many threads it has.
-    pub(super) fn threads(&self) -> usize {
+    pub(crate) fn threads(&self) -> usize {
         self.threads
     }
 
     /// Runs something with a team of this many threads, or of as many as there can be, which all do
     /// the same with subnormal numbers.
-    pub(super) fn enter<R>(
+    pub(crate) fn enter<R>(
         threads: usize,
         subnormals: Subnormals,
         run: impl FnOnce(Self) -> R,
@@ -353,7 +353,7 @@ impl Team {
     }
 
     /// Calls `work(worker, chunk)` for each chunk, every worker on one thread at a time.
-    pub(super) fn share(&self, chunks: usize, work: &(impl Fn(usize, usize) + Sync)) {
+    pub(crate) fn share(&self, chunks: usize, work: &(impl Fn(usize, usize) + Sync)) {
         let threads = self.threads.min(chunks);
         if threads <= 1 {
             return (0..chunks).for_each(|chunk| work(0, chunk));

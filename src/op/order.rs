@@ -1,0 +1,545 @@
+//! Order: sorting, ranks, and places in what is sorted.
+//!
+//! What is computed is indices; values are gathered at them, and so gradients go where the values came
+//! from. Rows are sorted as words: the upper half of an element's *key* beside its index, so that a word
+//! says which of equal elements comes first. Where upper halves agree, whole keys decide.
+
+use std::mem::MaybeUninit;
+
+use super::Sink;
+use super::reduce::Axes;
+use super::structural::Rule;
+use crate::dtype::{DType, Element, with_dtype};
+use crate::error::{ErrorKind, Maybe};
+use crate::graph::{Core, Operand};
+use crate::id::NodeId;
+use crate::node::Node;
+use crate::roll_call::{Elem, Structural};
+use crate::task::{Outside, Task};
+
+/// A number in the order of the elements: NaN last, zeros of both signs equal.
+fn key<T: Element>(x: T) -> u64 {
+    const SIGN: u64 = 1 << 63;
+    match T::DTYPE {
+        DType::F32 | DType::F64 => {
+            let x = x.to_f64() + 0.0;
+            let bits = x.to_bits();
+            let is_negative = bits & SIGN != 0;
+            if x.is_nan() {
+                u64::MAX
+            } else if is_negative {
+                !bits
+            } else {
+                bits | SIGN
+            }
+        }
+        // SAFETY: T is i64.
+        DType::I64 => unsafe { std::mem::transmute_copy::<T, i64>(&x) as u64 ^ SIGN },
+        DType::U8 => x.to_f64() as u64,
+    }
+}
+
+/// The upper half of a key, and an index.
+fn word(key: u64, index: usize, is_descending: bool) -> u64 {
+    let upper = key >> 32 << 32;
+    (if is_descending { !upper >> 32 << 32 } else { upper }) | index as u64
+}
+
+/// Puts words whose upper halves agree in the order of whole keys.
+fn refine<T: Element>(words: &mut [u64], row: &[T], is_descending: bool) {
+    if T::DTYPE == DType::U8 {
+        // (The upper halves of its keys say nothing.)
+        words.sort_unstable_by_key(|&word| order_of(row, word, is_descending));
+        return;
+    }
+    let mut first = 0;
+    while first < words.len() {
+        let upper = words[first] >> 32;
+        let same = words[first..].iter().take_while(|&&word| word >> 32 == upper).count();
+        if same > 1 {
+            words[first..first + same]
+                .sort_unstable_by_key(|&word| order_of(row, word, is_descending));
+        }
+        first += same;
+    }
+}
+
+fn order_of<T: Element>(row: &[T], word: u64, is_descending: bool) -> (u64, u64) {
+    let index = word as u32 as u64;
+    let key = key(row[index as usize]);
+    (if is_descending { !key } else { key }, index)
+}
+
+/// The indices that sort the rows of the last axis; of equal elements the first comes first. List:
+/// whether it is descending.
+pub(crate) struct ArgSort;
+
+impl Rule for ArgSort {
+    const NAME: &str = "argsort";
+    const COST: u64 = 40_000;
+
+    fn run(task: &Task<'_>) -> Result<(), Outside> {
+        let is_descending = task.list()[0] != 0;
+        let len = task.out_dims().last().copied().unwrap_or(1);
+        with_dtype!(task.dtype(0), T => {
+            let x = task.operand::<T>(0);
+            task.each_part::<i64>(len, |out, first| {
+                for (row, out) in x[first..].chunks_exact(len).zip(out.chunks_exact_mut(len)) {
+                    for (i, (&x, out)) in row.iter().zip(&mut *out).enumerate() {
+                        out.write(word(key(x), i, is_descending) as i64);
+                    }
+                    // SAFETY: all were just written, and any i64 is a u64.
+                    let words = unsafe { &mut *(std::ptr::from_mut(out) as *mut [u64]) };
+                    words.sort_unstable();
+                    refine(words, row, is_descending);
+                    words.iter_mut().for_each(|word| *word = u64::from(*word as u32));
+                }
+            });
+        });
+        Ok(())
+    }
+
+    fn vjp(_: &mut Core, _: NodeId, _: NodeId, _: &mut Sink) -> Maybe<()> {
+        Ok(())
+    }
+}
+
+/// The indices of the first elements of the rows of the last axis, were they sorted. List: whether
+/// descending, the rank of the first, and whether a NaN takes its place.
+pub(crate) struct ArgTop;
+
+/// Which rank is asked for.
+#[derive(Clone, Copy)]
+enum Rank {
+    /// This many from here on.
+    From(usize),
+    /// This one, if there is no NaN; else that of the first NaN.
+    OrNan(usize),
+    /// The lower middle of what is no NaN.
+    MiddleOfNumbers,
+}
+
+impl Rank {
+    fn words(self) -> [usize; 2] {
+        match self {
+            Self::From(rank) => [0, rank],
+            Self::OrNan(rank) => [1, rank],
+            Self::MiddleOfNumbers => [2, 0],
+        }
+    }
+
+    fn of(words: [u64; 2]) -> Self {
+        match words[0] {
+            0 => Self::From(words[1] as usize),
+            1 => Self::OrNan(words[1] as usize),
+            _ => Self::MiddleOfNumbers,
+        }
+    }
+}
+
+impl Rule for ArgTop {
+    const NAME: &str = "topk";
+    const COST: u64 = 10_000;
+
+    fn work_words(core: &Core, node: &Node) -> usize {
+        core.shape(node.inputs[0]).last().copied().unwrap_or(1)
+    }
+
+    fn run(task: &Task<'_>) -> Result<(), Outside> {
+        let list = task.list();
+        let (is_descending, rank) = (list[0] != 0, Rank::of([list[1], list[2]]));
+        let len = task.dims(0).last().copied().unwrap_or(1);
+        let count = task.out_dims().last().copied().unwrap_or(1);
+        with_dtype!(task.dtype(0), T => {
+            let x = task.operand::<T>(0);
+            task.fill(|out: &mut [MaybeUninit<i64>], words| {
+                for (row, out) in x.chunks_exact(len).zip(out.chunks_exact_mut(count)) {
+                    top(row, words, is_descending, rank, out);
+                }
+            });
+        });
+        Ok(())
+    }
+
+    fn vjp(_: &mut Core, _: NodeId, _: NodeId, _: &mut Sink) -> Maybe<()> {
+        Ok(())
+    }
+}
+
+fn top<T: Element>(
+    row: &[T],
+    words: &mut [u64],
+    is_descending: bool,
+    rank: Rank,
+    out: &mut [MaybeUninit<i64>],
+) {
+    for (i, (&x, word)) in row.iter().zip(&mut *words).enumerate() {
+        *word = self::word(key(x), i, is_descending);
+    }
+    let is_nan = |x: &T| x.to_f64().is_nan();
+    let first = match rank {
+        Rank::From(rank) => rank,
+        Rank::OrNan(rank) => match row.iter().position(is_nan) {
+            Some(place) => {
+                out[0].write(place as i64);
+                return;
+            }
+            None => rank,
+        },
+        Rank::MiddleOfNumbers => {
+            let numbers = row.len() - row.iter().filter(|x| is_nan(x)).count();
+            numbers.saturating_sub(1) / 2
+        }
+    };
+    let last = first + out.len() - 1;
+    // Whole keys decide: what is selected is where it would be if all were sorted.
+    let by = |word: &u64| order_of(row, *word, is_descending);
+    let (_, _, _) = words.select_nth_unstable_by_key(last, by);
+    let chosen = &mut words[..=last];
+    if first > 0 {
+        chosen.select_nth_unstable_by_key(first, by);
+    }
+    let chosen = &mut chosen[first..];
+    chosen.sort_unstable_by_key(by);
+    for (out, &word) in out.iter_mut().zip(&*chosen) {
+        out.write(i64::from(word as u32));
+    }
+}
+
+/// Where elements would be inserted into sorted rows of the last axis. Operands: the rows, one or as many
+/// as there are rows of values; the values. List: whether behind equal elements.
+pub(crate) struct SearchSorted;
+
+impl Rule for SearchSorted {
+    const NAME: &str = "searchsorted";
+    const COST: u64 = 10_000;
+
+    fn run(task: &Task<'_>) -> Result<(), Outside> {
+        let behind = task.list()[0] != 0;
+        let len = task.dims(0).last().copied().unwrap_or(1);
+        let per = task.out_dims().last().copied().unwrap_or(1);
+        let is_one = task.dims(0).len() == 1;
+        with_dtype!(task.dtype(0), T => {
+            let (rows, values) = (task.operand::<T>(0), task.operand::<T>(1));
+            task.each_part::<i64>(per, |out, first| {
+                for (k, out) in out.iter_mut().enumerate() {
+                    let at = first + k;
+                    let row = if is_one { rows } else { &rows[at / per * len..][..len] };
+                    let x = values[at];
+                    let place = row.partition_point(|&other| {
+                        // (With NaN on either side it is not there yet.)
+                        if behind { !(other > x) } else { !(other >= x) }
+                    });
+                    out.write(place as i64);
+                }
+            });
+        });
+        Ok(())
+    }
+
+    fn vjp(_: &mut Core, _: NodeId, _: NodeId, _: &mut Sink) -> Maybe<()> {
+        Ok(())
+    }
+}
+
+impl Core {
+    /// The tensor with an axis moved to the end; it has at least one.
+    fn with_axis_last(&mut self, what: &str, x: NodeId, axis: isize) -> Maybe<(NodeId, usize)> {
+        let rank = self.shape(x).len();
+        let axis = self.axis(what, axis, rank)?;
+        if rank == 0 {
+            return Ok((self.reshape_to(what, x, &[1])?, 0));
+        }
+        if self.shape(x)[axis] > u32::MAX as usize {
+            return Err(self.fail(
+                ErrorKind::Limit,
+                format_args!("{what}: an axis of more than 2^32 elements"),
+            ));
+        }
+        Ok((self.swap_with_last(what, x, axis)?, axis))
+    }
+
+    fn swap_with_last(&mut self, what: &str, x: NodeId, axis: usize) -> Maybe<NodeId> {
+        let mut order = crate::shape::Dims::SCALAR;
+        let rank = self.shape(x).len();
+        (0..rank).for_each(|axis| order.push(axis));
+        order.swap(axis, rank - 1);
+        self.permute_by(what, x, &order)
+    }
+
+    /// Indices along the last axis, in the shape of the rows with `count` instead of their length.
+    fn indices(
+        &mut self,
+        what: &str,
+        kind: Structural,
+        rows: NodeId,
+        count: usize,
+        list: &[usize],
+    ) -> Maybe<NodeId> {
+        let mut dims = self.shape(rows);
+        let last = dims.len() - 1;
+        dims[last] = count;
+        let mut node = self.structural(kind, &[rows], list)?;
+        node.dtype = DType::I64;
+        (node.shape, node.len) = self.intern_shape(what, &dims)?;
+        self.push(node)
+    }
+
+    /// Values at indices along the last axis, both with that axis where it was.
+    fn at_indices(
+        &mut self,
+        what: &str,
+        rows: NodeId,
+        indices: NodeId,
+        (x, axis): (NodeId, usize),
+        keepdim: bool,
+    ) -> Maybe<[NodeId; 2]> {
+        let values = self.gather(rows, -1, indices)?;
+        let mut out = [values, indices];
+        for y in &mut out {
+            if self.shape(x).is_empty() {
+                *y = self.reshape_to(what, *y, &[])?;
+                continue;
+            }
+            *y = self.swap_with_last(what, *y, axis)?;
+            if !keepdim {
+                *y = self.squeeze(*y, Some(axis as isize))?;
+            }
+        }
+        Ok(out)
+    }
+
+    /// The elements in rising order along an axis (or falling, with `descending`), and the indices (i64)
+    /// where they were. Of equal elements the first comes first; a NaN is larger than all numbers.
+    /// Gradient: to where the elements were.
+    ///
+    /// - PyTorch: `torch.sort(x, dim=axis, descending=descending, stable=True)`
+    /// - Results: values, indices
+    /// - Cases: `x=D(7), axis=0, descending=False`; `x=D(2,5,3), axis=1, descending=True`;
+    ///   `x=D(3,4), axis=-1, descending=False`; `x=U(), axis=0, descending=False`;
+    ///   `x=U(2,0), axis=1, descending=False`; `x=D(40,3), axis=0, descending=True`;
+    ///   `x=S(2,1,nan,2,-0.0,0.0,1,inf,-inf,nan), axis=0, descending=False`;
+    ///   `x=S(2,1,nan,2,-0.0,0.0,1,inf,-inf,nan), axis=0, descending=True`
+    pub(crate) fn sort(&mut self, x: NodeId, axis: isize, descending: bool) -> Maybe<[NodeId; 2]> {
+        let what = "sort";
+        let (rows, axis) = self.with_axis_last(what, x, axis)?;
+        let count = self.shape(rows)[self.shape(rows).len() - 1];
+        let list = [usize::from(descending)];
+        let indices = self.indices(what, Structural::ArgSort, rows, count, &list)?;
+        self.at_indices(what, rows, indices, (x, axis), true)
+    }
+
+    /// The indices (i64) that sort a tensor along an axis; otherwise as `sort`. No gradient.
+    ///
+    /// - PyTorch: `torch.argsort(x, dim=axis, descending=descending, stable=True)`
+    /// - Cases: `x=D(7), axis=0, descending=False`; `x=I([3,1,2],[1,1,0]), axis=-1, descending=True`;
+    ///   `x=M(1,0,1,0), axis=0, descending=False`;
+    ///   `x=I(5,-9223372036854775807,9223372036854775807,5,4), axis=0, descending=False`
+    pub(crate) fn argsort(&mut self, x: NodeId, axis: isize, descending: bool) -> Maybe<NodeId> {
+        let [_, indices] = self.sort(x, axis, descending)?;
+        Ok(indices)
+    }
+
+    /// The `k` largest elements along an axis (or smallest, with `largest` false), in order, and their
+    /// indices (i64). A NaN is larger than all numbers. Gradient: to where the elements were.
+    ///
+    /// - PyTorch: `torch.topk(x, k, dim=axis, largest=largest)`
+    /// - Results: values, indices
+    /// - Cases: `x=D(7), k=3, axis=0, largest=True`; `x=D(2,5,3), k=2, axis=1, largest=False`;
+    ///   `x=D(3,4), k=4, axis=-1, largest=True`; `x=D(3,4), k=0, axis=-1, largest=True`;
+    ///   `x=U(), k=1, axis=0, largest=True`; `x=S(2,1,nan,inf,-inf), k=3, axis=0, largest=True`;
+    ///   `x=S(2,1,nan,inf,-inf), k=5, axis=0, largest=False`; `x=D(2,70), k=5, axis=-1, largest=True`
+    pub(crate) fn topk(
+        &mut self,
+        x: NodeId,
+        k: usize,
+        axis: isize,
+        largest: bool,
+    ) -> Maybe<[NodeId; 2]> {
+        let what = "topk";
+        let (rows, axis) = self.with_axis_last(what, x, axis)?;
+        let dims = self.shape(rows);
+        if k > dims[dims.len() - 1] {
+            return Err(self.fail(
+                ErrorKind::Argument,
+                format_args!("{what}: {k} of {} elements", dims[dims.len() - 1]),
+            ));
+        }
+        let [mode, rank] = Rank::From(0).words();
+        let list = [usize::from(largest), mode, rank];
+        let indices = self.indices(what, Structural::ArgTop, rows, k, &list)?;
+        self.at_indices(what, rows, indices, (x, axis), true)
+    }
+
+    /// The `k`-th smallest element along an axis, counted from 1, and its index (i64). A NaN is larger
+    /// than all numbers. The axis vanishes, or stays with length 1 with `keepdim`.
+    ///
+    /// - PyTorch: `torch.kthvalue(x, k, axis, keepdim)`
+    /// - Results: values, indices
+    /// - Cases: `x=D(7), k=3, axis=0, keepdim=False`; `x=D(2,5,3), k=5, axis=1, keepdim=True`;
+    ///   `x=D(3,4), k=1, axis=-1, keepdim=False`; `x=S(2,1,nan,inf), k=3, axis=0, keepdim=False`
+    pub(crate) fn kthvalue(
+        &mut self,
+        x: NodeId,
+        k: usize,
+        axis: isize,
+        keepdim: bool,
+    ) -> Maybe<[NodeId; 2]> {
+        let what = "kthvalue";
+        let (rows, axis) = self.with_axis_last(what, x, axis)?;
+        let dims = self.shape(rows);
+        if k == 0 || k > dims[dims.len() - 1] {
+            return Err(self.fail(
+                ErrorKind::Argument,
+                format_args!("{what}: k is {k}, and must be from 1 to {}", dims[dims.len() - 1]),
+            ));
+        }
+        let [mode, rank] = Rank::From(k - 1).words();
+        let indices = self.indices(what, Structural::ArgTop, rows, 1, &[0, mode, rank])?;
+        self.at_indices(what, rows, indices, (x, axis), keepdim)
+    }
+
+    /// Where each of `values` would have to be inserted into a row of `sorted`, which is in rising order,
+    /// to keep it so (i64): before equal elements, or behind them with `right`. `sorted` is one row, or
+    /// has as many as `values`, with the same axes but for the last.
+    ///
+    /// - PyTorch: `torch.searchsorted(sorted, values, right=right)`
+    /// - Cases: `sorted=S(1,3,5,5,7), values=S(0,1,5,6,9,nan), right=False`;
+    ///   `sorted=S(1,3,5,5,7), values=S(0,1,5,6,9,nan), right=True`;
+    ///   `sorted=f64([[1,2,3],[10,20,30]]), values=f64([[2,0],[15,30]]), right=False`;
+    ///   `sorted=S(), values=S(1,2), right=False`; `sorted=I(1,4,6), values=I(4,5), right=True`;
+    ///   `sorted=S(1,3), values=f64([[0,2],[2,4]]), right=False`
+    pub(crate) fn searchsorted(
+        &mut self,
+        sorted: NodeId,
+        values: NodeId,
+        right: bool,
+    ) -> Maybe<NodeId> {
+        let what = "searchsorted";
+        let (dims, asked) = (self.shape(sorted), self.shape(values));
+        let (left, other) = (self.node(sorted).dtype, self.node(values).dtype);
+        if left != other {
+            return Err(self.fail(
+                ErrorKind::DType,
+                format_args!("{what}: rows are {left} and values {other}: use cast"),
+            ));
+        }
+        let agree = dims.len() == asked.len()
+            && !dims.is_empty()
+            && dims[..dims.len() - 1] == asked[..asked.len() - 1];
+        if dims.len() != 1 && !agree {
+            return Err(self.fail(
+                ErrorKind::Shape,
+                format_args!(
+                    "{what}: values of shape {asked:?} need one sorted row, or as many as they have, \
+                     not {dims:?}"
+                ),
+            ));
+        }
+        let mut node =
+            self.structural(Structural::SearchSorted, &[sorted, values], &[usize::from(right)])?;
+        node.dtype = DType::I64;
+        (node.shape, node.len) = (self.node(values).shape, self.node(values).len);
+        self.push(node)
+    }
+
+    // ---- ranks over axes ----
+
+    /// The elements of that rank over some axes.
+    fn of_rank(
+        &mut self,
+        what: &str,
+        (x, axes): (NodeId, &Axes),
+        rank: Rank,
+        dims: &[usize],
+    ) -> Maybe<NodeId> {
+        let (rows, at, _) = self.reduced_as_one(what, x, axes)?;
+        let rows = self.swap_with_last(what, rows, at)?;
+        let [mode, rank] = rank.words();
+        let indices = self.indices(what, Structural::ArgTop, rows, 1, &[0, mode, rank])?;
+        let values = self.gather(rows, -1, indices)?;
+        let values = self.swap_with_last(what, values, at)?;
+        self.reshape_to(what, values, dims)
+    }
+
+    /// The median: of an even number of elements the lower one of the two in the middle; NaN if there is
+    /// one. Gradient: to that element.
+    ///
+    /// - PyTorch: `x.movedim(axes, list(range(-len(axes), 0))).flatten(-len(axes)).median(-1).values if len(axes) else x.median()`
+    /// - Cases: `x=D(7), axes=[0], keepdim=False`; `x=D(2,4,3), axes=[1], keepdim=False`;
+    ///   `x=D(2,4,3), axes=[0,2], keepdim=False`; `x=D(2,3), axes=[], keepdim=False`;
+    ///   `x=S(1,nan,3), axes=[0], keepdim=False`
+    pub(crate) fn median(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
+        let what = "median";
+        let (axes, count, dims) = self.ranked(what, x, axes, keepdim)?;
+        self.of_rank(what, (x, &axes), Rank::OrNan((count - 1) / 2), &dims)
+    }
+
+    /// The median of what is no NaN; NaN if nothing else is there. Otherwise as `median`.
+    ///
+    /// - PyTorch: `x.movedim(axes, list(range(-len(axes), 0))).flatten(-len(axes)).nanmedian(-1).values if len(axes) else x.nanmedian()`
+    /// - Cases: `x=D(7), axes=[0], keepdim=False`; `x=D(2,4,3), axes=[0,2], keepdim=False`;
+    ///   `x=S(1,nan,3,2), axes=[0], keepdim=False`; `x=S(nan,nan), axes=[0], keepdim=False`
+    pub(crate) fn nanmedian(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
+        let what = "nanmedian";
+        let (axes, _, dims) = self.ranked(what, x, axes, keepdim)?;
+        self.of_rank(what, (x, &axes), Rank::MiddleOfNumbers, &dims)
+    }
+
+    /// The quantile of a share `q` from 0 to 1: between the two elements beside q (count - 1), in
+    /// proportion; NaN if there is one. Gradient: to those two.
+    ///
+    /// - PyTorch: `torch.quantile(x.movedim(axes, list(range(-len(axes), 0))).flatten(-len(axes)) if len(axes) else x.flatten(), q, -1)`
+    /// - Cases: `x=D(7), q=.3, axes=[0], keepdim=False`; `x=D(2,4,3), q=.5, axes=[1], keepdim=False`;
+    ///   `x=D(2,4,3), q=.77, axes=[0,2], keepdim=False`; `x=D(2,3), q=1., axes=[], keepdim=False`;
+    ///   `x=D(5), q=0., axes=[0], keepdim=False`; `x=S(1,nan,3), q=.5, axes=[0], keepdim=False`
+    pub(crate) fn quantile(
+        &mut self,
+        x: NodeId,
+        q: f64,
+        axes: &[isize],
+        keepdim: bool,
+    ) -> Maybe<NodeId> {
+        let what = "quantile";
+        if !(0.0..=1.0).contains(&q) {
+            return Err(self.fail(
+                ErrorKind::Argument,
+                format_args!("{what}: the share must be from 0 to 1, not {q}"),
+            ));
+        }
+        let (axes, count, dims) = self.ranked(what, x, axes, keepdim)?;
+        let place = q * (count - 1) as f64;
+        let low = (place.floor() as usize).min(count - 1);
+        let share = place - low as f64;
+        let below = self.of_rank(what, (x, &axes), Rank::OrNan(low), &dims)?;
+        if share == 0.0 {
+            return Ok(below);
+        }
+        let above = self.of_rank(what, (x, &axes), Rank::OrNan(low + 1), &dims)?;
+        let gap = self.map2(Elem::Sub, above, below)?;
+        let part = self.map2(Elem::Mul, gap, Operand::Constant(share))?;
+        self.map2(Elem::Add, below, part)
+    }
+
+    /// The axes over which ranks are asked for, how many elements those are, and the result's shape.
+    fn ranked(
+        &mut self,
+        what: &str,
+        x: NodeId,
+        axes: &[isize],
+        keepdim: bool,
+    ) -> Maybe<(Axes, usize, crate::shape::Dims)> {
+        self.need_float(what, x)?;
+        let axes = self.axes(what, x, axes)?;
+        self.need_some(what, x, &axes)?;
+        let dims = self.shape(x);
+        let count = axes.count(&dims);
+        if count > u32::MAX as usize {
+            return Err(
+                self.fail(ErrorKind::Limit, format_args!("{what}: more than 2^32 elements"))
+            );
+        }
+        let dims = if keepdim { axes.kept(&dims) } else { axes.dropped(&dims) };
+        Ok((axes, count, dims))
+    }
+}

@@ -1,0 +1,452 @@
+//! Scans: what an axis has added up to, or multiplied to, up to each of its positions.
+//!
+//! Sums and products are linear recurrences, s_k = a_k s_(k-1) + b_k, and so are their cotangents, in
+//! the other direction. A recurrence is one operation, then, and differentiable to any order without
+//! any division: the gradient of a product is right where factors are 0.
+
+use std::mem::MaybeUninit;
+
+use super::Sink;
+use super::structural::Rule;
+use crate::dtype::{DType, Element, with_float};
+use crate::error::{ErrorKind, Maybe};
+use crate::graph::{Core, Operand};
+use crate::id::NodeId;
+use crate::kernel::Total;
+use crate::real::Real;
+use crate::roll_call::{Elem, Structural};
+use crate::task::{Around, Outside, Task};
+
+/// Lines that are scanned side by side, since each step of one waits for the step before it: rows, and
+/// columns.
+const ROWS: usize = 4;
+const COLUMNS: usize = 64;
+
+/// Goes along the lines of whole slabs: `step(state, i)` takes element `i` in, and `value` is what
+/// stands there then.
+fn scan<T, S: Copy>(
+    out: &mut [MaybeUninit<T>],
+    Around { len, inner, .. }: Around,
+    backwards: bool,
+    start: S,
+    step: impl Fn(S, usize) -> S,
+    value: impl Fn(S) -> T,
+) {
+    let slab = len * inner;
+    let at = |k: usize| if backwards { len - 1 - k } else { k };
+    if inner == 1 {
+        let mut first = 0;
+        while first < out.len() {
+            let rows = ROWS.min((out.len() - first) / len);
+            let mut states = [start; ROWS];
+            for k in 0..len {
+                for (row, state) in states[..rows].iter_mut().enumerate() {
+                    let i = first + row * len + at(k);
+                    *state = step(*state, i);
+                    out[i].write(value(*state));
+                }
+            }
+            first += rows * len;
+        }
+        return;
+    }
+    for first in (0..out.len()).step_by(slab) {
+        for column in (0..inner).step_by(COLUMNS) {
+            let columns = COLUMNS.min(inner - column);
+            let mut states = [start; COLUMNS];
+            for k in 0..len {
+                let line = first + at(k) * inner + column;
+                for (c, state) in states[..columns].iter_mut().enumerate() {
+                    *state = step(*state, line + c);
+                    out[line + c].write(value(*state));
+                }
+            }
+        }
+    }
+}
+
+/// s_k = a_k s_(k-1) + b_k along an axis, from 0; from 1 without b. Without a the factors are 1.
+/// Operands: a and b, as far as they are there. List: axis, whether backwards, whether there is an a,
+/// and a b.
+pub(crate) struct Recurrence;
+
+impl Rule for Recurrence {
+    const NAME: &str = "scan";
+    const COST: u64 = 1_500;
+
+    fn run(task: &Task<'_>) -> Result<(), Outside> {
+        let list = task.list();
+        let around = Around::new(task.out_dims(), list[0] as usize);
+        let backwards = list[1] != 0;
+        let unit = around.len * around.inner;
+        with_float!(task.dtype(0), T => match (list[2] != 0, list[3] != 0) {
+            (true, true) => {
+                let (a, b) = (task.operand::<T>(0), task.operand::<T>(1));
+                task.each_part::<T>(unit, |out, first| {
+                    let step = |s: f64, i: usize| {
+                        a[first + i].to_f64() * s + b[first + i].to_f64()
+                    };
+                    scan(out, around, backwards, 0.0, step, T::from_f64);
+                });
+            }
+            (true, false) => {
+                let a = task.operand::<T>(0);
+                task.each_part::<T>(unit, |out, first| {
+                    let step = |s: f64, i: usize| a[first + i].to_f64() * s;
+                    scan(out, around, backwards, 1.0, step, T::from_f64);
+                });
+            }
+            // Sums of f32 have digits enough in f64; those of f64 carry along what is lost.
+            _ if T::DTYPE == DType::F32 => {
+                let b = task.operand::<T>(0);
+                task.each_part::<T>(unit, |out, first| {
+                    let step = |s: f64, i: usize| s + b[first + i].to_f64();
+                    scan(out, around, backwards, 0.0, step, T::from_f64);
+                });
+            }
+            _ => {
+                let b = task.operand::<T>(0);
+                task.each_part::<T>(unit, |out, first| {
+                    let step = |mut s: Total, i: usize| {
+                        s.add(b[first + i].to_f64());
+                        s
+                    };
+                    let value = |s: Total| T::from_f64(s.value());
+                    scan(out, around, backwards, Total::default(), step, value);
+                });
+            }
+        });
+        Ok(())
+    }
+
+    /// With r_k = g_k + a_(k+1) r_(k+1), which goes the other way: r_k for b, and r_k s_(k-1) for a.
+    fn vjp(core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
+        let node = *core.node(id);
+        let list = core.list(node.list);
+        let (axis, backwards) = (list[0] as usize, list[1] != 0);
+        let (has_a, has_b) = (list[2] != 0, list[3] != 0);
+        let (a, b) = (node.inputs[0], node.inputs[usize::from(has_a)]);
+        let r = if has_a {
+            let next = core.shifted(a, axis, !backwards, 0.0)?;
+            core.recurrence(Some(next), Some(g), axis, !backwards)?
+        } else {
+            core.recurrence(None, Some(g), axis, !backwards)?
+        };
+        if has_b && sink.wants(core, b) {
+            sink.send(core, b, r)?;
+        }
+        if has_a && sink.wants(core, a) {
+            let before = core.shifted(id, axis, backwards, if has_b { 0.0 } else { 1.0 })?;
+            let cotangent = core.map2(Elem::Mul, r, before)?;
+            sink.send(core, a, cotangent)?;
+        }
+        Ok(())
+    }
+}
+
+/// log sum e^x of all elements up to each one. List: axis.
+pub(crate) struct LogCumSumExp;
+
+impl Rule for LogCumSumExp {
+    const NAME: &str = "logcumsumexp";
+    const COST: u64 = 15_000;
+
+    fn run(task: &Task<'_>) -> Result<(), Outside> {
+        let around = Around::new(task.out_dims(), task.list()[0] as usize);
+        with_float!(task.dtype(0), T => {
+            let x = task.operand::<T>(0);
+            task.each_part::<T>(around.len * around.inner, |out, first| {
+                let step = |s: f64, i: usize| {
+                    let x = x[first + i].to_f64();
+                    let (low, high) = if s < x { (s, x) } else { (x, s) };
+                    // Equal infinities, of which one is the sum.
+                    if low == high && low.is_infinite() {
+                        return low;
+                    }
+                    high + libm::log1p(libm::exp(low - high))
+                };
+                scan(out, around, false, f64::NEG_INFINITY, step, T::from_f64);
+            });
+        });
+        Ok(())
+    }
+
+    /// The cotangent of x_k is e^(x_k - y_k) S_k, with S_k = g_k + e^(y_k - y_(k+1)) S_(k+1): a
+    /// recurrence whose factors are at most 1, so that nothing leaves the range.
+    fn vjp(core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
+        let node = *core.node(id);
+        let (x, axis) = (node.inputs[0], core.list(node.list)[0] as usize);
+        if !sink.wants(core, x) {
+            return Ok(());
+        }
+        let next = core.shifted(id, axis, true, f64::INFINITY)?;
+        let decay = core.falling_exp(id, next)?;
+        let sums = core.recurrence(Some(decay), Some(g), axis, true)?;
+        let share = core.falling_exp(x, id)?;
+        let cotangent = core.map2(Elem::Mul, sums, share)?;
+        sink.send(core, x, cotangent)
+    }
+}
+
+/// The place of the largest element up to each one: of several, the last; a NaN stays. List: axis.
+pub(crate) struct CumMax;
+
+impl Rule for CumMax {
+    const NAME: &str = "cummax";
+
+    fn run(task: &Task<'_>) -> Result<(), Outside> {
+        running_place::<true>(task);
+        Ok(())
+    }
+
+    fn vjp(_: &mut Core, _: NodeId, _: NodeId, _: &mut Sink) -> Maybe<()> {
+        Ok(())
+    }
+}
+
+/// The place of the smallest element up to each one; otherwise as [`CumMax`].
+pub(crate) struct CumMin;
+
+impl Rule for CumMin {
+    const NAME: &str = "cummin";
+
+    fn run(task: &Task<'_>) -> Result<(), Outside> {
+        running_place::<false>(task);
+        Ok(())
+    }
+
+    fn vjp(_: &mut Core, _: NodeId, _: NodeId, _: &mut Sink) -> Maybe<()> {
+        Ok(())
+    }
+}
+
+fn running_place<const MAX: bool>(task: &Task<'_>) {
+    let around = Around::new(task.out_dims(), task.list()[0] as usize);
+    let Around { len, inner, .. } = around;
+    with_float!(task.dtype(0), T => {
+        let x = task.operand::<T>(0);
+        task.each_part::<i64>(len * inner, |out, first| {
+            let step = |(best, place): (T, i64), i: usize| {
+                let (x, here) = (x[first + i], (i / inner % len) as i64);
+                let is_better = if MAX { x >= best } else { x <= best };
+                let is_nan = |x: T| x != x;
+                let is_first = place < 0;
+                if is_first || is_nan(x) || (!is_nan(best) && is_better) { (x, here) } else { (best, place) }
+            };
+            scan(out, around, false, (T::default(), -1), step, |(_, place)| place);
+        });
+    });
+}
+
+impl Core {
+    /// A linear recurrence along an axis: see [`Recurrence`].
+    fn recurrence(
+        &mut self,
+        a: Option<NodeId>,
+        b: Option<NodeId>,
+        axis: usize,
+        backwards: bool,
+    ) -> Maybe<NodeId> {
+        let list =
+            [axis, usize::from(backwards), usize::from(a.is_some()), usize::from(b.is_some())];
+        let first = a.or(b).unwrap_or(NodeId::NONE);
+        let operands = [first, b.unwrap_or(first)];
+        let count = list[2] + list[3];
+        let mut node = self.structural(Structural::Recurrence, &operands[..count], &list)?;
+        (node.shape, node.len) = (self.node(first).shape, self.node(first).len);
+        self.push(node)
+    }
+
+    /// x one position further back along an axis (or, with `ahead`, further ahead: element k is x_(k+1)),
+    /// with a constant where nothing comes from.
+    fn shifted(&mut self, x: NodeId, axis: usize, ahead: bool, rest: f64) -> Maybe<NodeId> {
+        let len = self.shape(x)[axis];
+        if len == 0 {
+            return Ok(x);
+        }
+        let moved = self.slice_by(x, axis, usize::from(ahead), len - 1, 1)?;
+        let one = self.slice_by(x, axis, 0, 1, 1)?;
+        let one = self.fill_like(one, rest)?;
+        let xs = if ahead { [moved, one] } else { [one, moved] };
+        self.concat(&xs, axis as isize)
+    }
+
+    /// e^(a - b) for a up to b, and 0 where both are -infinity.
+    fn falling_exp(&mut self, a: NodeId, b: NodeId) -> Maybe<NodeId> {
+        self.expression("logcumsumexp", [a, b], |[a, b]| {
+            let lowest = Real::lit(f64::NEG_INFINITY);
+            let is_lowest = a.eq(lowest);
+            let harmless = Real::select(is_lowest, Real::lit(0.0), a - b);
+            Real::select(is_lowest, Real::lit(0.0), harmless.exp())
+        })
+    }
+
+    /// The axis of a scan, and the tensor with at least one.
+    fn scanned(&mut self, what: &str, x: NodeId, axis: isize) -> Maybe<(NodeId, usize)> {
+        self.need_float(what, x)?;
+        let rank = self.shape(x).len();
+        let axis = self.axis(what, axis, rank)?;
+        let x = if rank == 0 { self.reshape_to(what, x, &[1])? } else { x };
+        Ok((x, axis))
+    }
+
+    /// A result in the shape of what was given.
+    fn as_given(&mut self, what: &str, y: NodeId, given: NodeId) -> Maybe<NodeId> {
+        let dims = self.shape(given);
+        self.reshape_to(what, y, &dims)
+    }
+
+    /// The sums of all elements up to each one along an axis. Sums of f32 are made in f64, those of f64
+    /// carry along what they lose. Gradient: the sums from each one on.
+    ///
+    /// - PyTorch: `torch.cumsum(x, axis)`
+    /// - Cases: `x=U(7), axis=0`; `x=U(2,3,4), axis=1`; `x=U(2,3,4), axis=0`; `x=U(5,3), axis=-1`;
+    ///   `x=U(), axis=0`; `x=U(2,0,3), axis=2`; `x=U(70,70), axis=0`; `x=S(1,inf,2,-inf,3), axis=0`;
+    ///   `x=S(1,nan,2), axis=0`
+    pub(crate) fn cumsum(&mut self, x: NodeId, axis: isize) -> Maybe<NodeId> {
+        let what = "cumsum";
+        let (line, axis) = self.scanned(what, x, axis)?;
+        let y = self.recurrence(None, Some(line), axis, false)?;
+        self.as_given(what, y, x)
+    }
+
+    /// The products of all elements up to each one along an axis. The gradient is right where elements
+    /// are 0, to any order.
+    ///
+    /// - PyTorch: `torch.cumprod(x, axis)`
+    /// - Cases: `x=U(7), axis=0`; `x=U(2,3,4), axis=1`; `x=U(5,3), axis=-1`; `x=U(), axis=0`;
+    ///   `x=U(0,2), axis=0`; `x=S(2,0,3,4), axis=0`; `x=S(0,2,0,3), axis=0`; `x=S(1,nan,2), axis=0`
+    pub(crate) fn cumprod(&mut self, x: NodeId, axis: isize) -> Maybe<NodeId> {
+        let what = "cumprod";
+        let (line, axis) = self.scanned(what, x, axis)?;
+        let y = self.recurrence(Some(line), None, axis, false)?;
+        self.as_given(what, y, x)
+    }
+
+    /// log sum e^x of all elements up to each one along an axis, without overflow.
+    ///
+    /// - PyTorch: `torch.logcumsumexp(x, axis)`
+    /// - Cases: `x=U(7), axis=0`; `x=U(2,3,4), axis=1`; `x=U(5,3), axis=-1`; `x=U(), axis=0`;
+    ///   `x=S(40,41,-40), axis=0`; `x=S(-inf,0,-inf,1), axis=0`
+    pub(crate) fn logcumsumexp(&mut self, x: NodeId, axis: isize) -> Maybe<NodeId> {
+        let what = "logcumsumexp";
+        let (line, axis) = self.scanned(what, x, axis)?;
+        let mut node = self.structural(Structural::LogCumSumExp, &[line], &[axis])?;
+        (node.shape, node.len) = (self.node(line).shape, self.node(line).len);
+        let y = self.push(node)?;
+        self.as_given(what, y, x)
+    }
+
+    /// The largest of all elements up to each one along an axis, and its index (i64): of several, the
+    /// last; a NaN is largest. Gradient: to the elements at the indices.
+    ///
+    /// - PyTorch: `torch.cummax(x, axis)`
+    /// - Results: values, indices
+    /// - Cases: `x=D(7), axis=0`; `x=D(2,3,4), axis=1`; `x=D(5,3), axis=-1`; `x=U(), axis=0`;
+    ///   `x=S(1,3,3,2,nan,5,nan,1), axis=0`; `x=S(-inf,-inf,0), axis=0`
+    pub(crate) fn cummax(&mut self, x: NodeId, axis: isize) -> Maybe<[NodeId; 2]> {
+        self.running("cummax", Structural::CumMax, x, axis)
+    }
+
+    /// The smallest of all elements up to each one along an axis, and its index; otherwise as `cummax`.
+    ///
+    /// - PyTorch: `torch.cummin(x, axis)`
+    /// - Results: values, indices
+    /// - Cases: `x=D(7), axis=0`; `x=D(2,3,4), axis=1`; `x=D(5,3), axis=-1`; `x=U(), axis=0`;
+    ///   `x=S(1,3,1,2,nan,5,nan,1), axis=0`
+    pub(crate) fn cummin(&mut self, x: NodeId, axis: isize) -> Maybe<[NodeId; 2]> {
+        self.running("cummin", Structural::CumMin, x, axis)
+    }
+
+    fn running(
+        &mut self,
+        what: &str,
+        kind: Structural,
+        x: NodeId,
+        axis: isize,
+    ) -> Maybe<[NodeId; 2]> {
+        let (line, axis) = self.scanned(what, x, axis)?;
+        let mut node = self.structural(kind, &[line], &[axis])?;
+        node.dtype = DType::I64;
+        (node.shape, node.len) = (self.node(line).shape, self.node(line).len);
+        let indices = self.push(node)?;
+        let values = self.gather(line, axis as isize, indices)?;
+        Ok([self.as_given(what, values, x)?, self.as_given(what, indices, x)?])
+    }
+
+    /// The differences of neighbours along an axis, `n` times over: x_(k+1) - x_k. Each time the axis
+    /// gets shorter by 1.
+    ///
+    /// - PyTorch: `torch.diff(x, n, axis)`
+    /// - Cases: `x=U(7), n=1, axis=0`; `x=U(2,5,4), n=2, axis=1`; `x=U(3), n=0, axis=0`;
+    ///   `x=U(3,2), n=1, axis=-1`
+    pub(crate) fn diff(&mut self, x: NodeId, n: usize, axis: isize) -> Maybe<NodeId> {
+        let what = "diff";
+        self.need_float(what, x)?;
+        let dims = self.shape(x);
+        if dims.is_empty() || n > dims[self.axis(what, axis, dims.len())?] {
+            return Err(self.fail(
+                ErrorKind::Shape,
+                format_args!("{what}: {dims:?} has no {n} differences along axis {axis}"),
+            ));
+        }
+        let axis = self.axis(what, axis, dims.len())?;
+        let mut y = x;
+        for k in 0..n {
+            let left = dims[axis] - k - 1;
+            let (low, high) =
+                (self.slice_by(y, axis, 0, left, 1)?, self.slice_by(y, axis, 1, left, 1)?);
+            y = self.map2(Elem::Sub, high, low)?;
+        }
+        Ok(y)
+    }
+
+    /// The integral along an axis by the trapezoidal rule, of values at equal distances `dx`. The axis is
+    /// gone from the result.
+    ///
+    /// - PyTorch: `torch.trapezoid(y, dx=dx, dim=axis)`
+    /// - Cases: `y=U(7), dx=1., axis=0`; `y=U(2,5,4), dx=.3, axis=1`; `y=U(3,1), dx=2., axis=-1`
+    pub(crate) fn trapezoid(&mut self, y: NodeId, dx: f64, axis: isize) -> Maybe<NodeId> {
+        let what = "trapezoid";
+        let pairs = self.sums_of_neighbours(what, y, axis)?;
+        let total = self.sum(pairs, &[axis], false)?;
+        self.map2(Elem::Mul, total, Operand::Constant(dx / 2.0))
+    }
+
+    /// The integral along an axis by the trapezoidal rule, of values `y` at the places `x`, which has the
+    /// shape of `y` or is a vector along the axis. The axis is gone from the result.
+    ///
+    /// - PyTorch: `torch.trapezoid(y, x, dim=axis)`
+    /// - Cases: `y=U(7), x=D(7), axis=0`; `y=U(2,5,4), x=U(5), axis=1`; `y=U(3,4), x=U(3,4), axis=-1`
+    pub(crate) fn trapezoid_at(&mut self, y: NodeId, x: NodeId, axis: isize) -> Maybe<NodeId> {
+        let what = "trapezoid_at";
+        self.need_same_float(what, y, x)?;
+        let (dims, places) = (self.shape(y), self.shape(x));
+        let pairs = self.sums_of_neighbours(what, y, axis)?;
+        let at = self.axis(what, axis, dims.len())?;
+        let mut widths = x;
+        if places.len() == 1 && dims.len() > 1 {
+            let mut along = crate::shape::Dims::SCALAR;
+            (0..dims.len()).for_each(|axis| along.push(if axis == at { places[0] } else { 1 }));
+            widths = self.reshape_to(what, x, &along)?;
+        }
+        let widths = self.diff(widths, 1, axis)?;
+        let areas = self.map2(Elem::Mul, pairs, widths)?;
+        let total = self.sum(areas, &[axis], false)?;
+        self.map2(Elem::Mul, total, Operand::Constant(0.5))
+    }
+
+    fn sums_of_neighbours(&mut self, what: &str, y: NodeId, axis: isize) -> Maybe<NodeId> {
+        self.need_float(what, y)?;
+        let dims = self.shape(y);
+        let at = self.axis(what, axis, dims.len())?;
+        let Some(count) = dims.get(at).and_then(|len| len.checked_sub(1)) else {
+            return Err(self.fail(
+                ErrorKind::Shape,
+                format_args!("{what}: needs values along axis {axis}, and {dims:?} has none"),
+            ));
+        };
+        let (low, high) = (self.slice_by(y, at, 0, count, 1)?, self.slice_by(y, at, 1, count, 1)?);
+        self.map2(Elem::Add, low, high)
+    }
+}

@@ -1,0 +1,501 @@
+//! Writes at indices: a tensor with other elements in some places.
+
+use std::mem::MaybeUninit;
+
+use super::Sink;
+use super::structural::Rule;
+use crate::dtype::{DType, Element, with_dtype};
+use crate::error::{ErrorKind, Maybe};
+use crate::graph::{Core, NewNode, Operand};
+use crate::id::NodeId;
+use crate::node::{Comparison, Node, Op};
+use crate::roll_call::{Elem, Structural};
+use crate::shape::{Layout, MAX_RANK};
+use crate::task::{Outside, Task};
+
+/// What is made of an element and of one that is written to its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// The last one that is written.
+    Set,
+    Add,
+    Multiply,
+    Max,
+    Min,
+}
+
+impl Mode {
+    const ALL: [Self; 5] = [Self::Set, Self::Add, Self::Multiply, Self::Max, Self::Min];
+
+    fn join<T: Element + PartialOrd>(self, x: T, y: T) -> T {
+        let is_nan = |x: T| x != x;
+        match self {
+            Self::Set => y,
+            Self::Add => T::from_f64(x.to_f64() + y.to_f64()),
+            Self::Multiply => T::from_f64(x.to_f64() * y.to_f64()),
+            Self::Max if is_nan(x) || x >= y => x,
+            Self::Min if is_nan(x) || x <= y => x,
+            _ => y,
+        }
+    }
+}
+
+/// Operand 0 with the elements of operand 2 written to the places of operand 1 along an axis. List: the
+/// axis, how they are written, and whether what was there counts.
+pub(crate) struct Scatter;
+
+impl Rule for Scatter {
+    const NAME: &str = "scatter";
+    const COST: u64 = 3_000;
+
+    fn work_words(core: &Core, node: &Node) -> usize {
+        let list = core.list(node.list);
+        if list[2] != 0 { 0 } else { node.len.div_ceil(64) }
+    }
+
+    fn run(task: &Task<'_>) -> Result<(), Outside> {
+        with_dtype!(task.dtype(0), T => {
+            task.fill(|out: &mut [MaybeUninit<T>], touched| write::<T>(task, out, touched))
+        })
+    }
+
+    fn vjp(core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
+        let node = *core.node(id);
+        let list = core.list(node.list);
+        let (axis, mode) = (list[0] as usize, Mode::ALL[list[1] as usize]);
+        let counts = list[2] != 0;
+        let [x, index, src, _] = node.inputs;
+        match mode {
+            Mode::Set => core.vjp_set((x, index, src), axis, g, sink),
+            Mode::Add => core.vjp_add((x, index, src), axis, counts, g, sink),
+            Mode::Multiply => core.vjp_multiply(id, axis, counts, g, sink),
+            Mode::Max | Mode::Min => core.vjp_extremes(id, axis, counts, g, sink),
+        }
+    }
+}
+
+/// Calls `visit(position, place)` for each index: its own position, and the place it names in what has
+/// the shape `large`.
+fn each_place(
+    (small, large): (&[usize], &[usize]),
+    axis: usize,
+    index: &[i64],
+    mut visit: impl FnMut(usize, &[usize], usize),
+) -> Result<(), Outside> {
+    let to = Layout::dense(large);
+    let to = to.strides();
+    let len = large.get(axis).copied().unwrap_or(1);
+    let along = to.get(axis).map_or(0, |&stride| stride as usize);
+    let mut at = [0; MAX_RANK];
+    for (position, &i) in index.iter().enumerate() {
+        let outside = Outside { position, index: i, len };
+        let i = usize::try_from(i).ok().filter(|&i| i < len).ok_or(outside)?;
+        let mut place = i * along;
+        for (k, &at) in at[..small.len()].iter().enumerate() {
+            place += if k == axis { 0 } else { at * to[k] as usize };
+        }
+        visit(position, &at[..small.len()], place);
+        for k in (0..small.len()).rev() {
+            at[k] += 1;
+            if at[k] < small[k] {
+                break;
+            }
+            at[k] = 0;
+        }
+    }
+    Ok(())
+}
+
+fn write<T: Element + PartialOrd>(
+    task: &Task<'_>,
+    out: &mut [MaybeUninit<T>],
+    touched: &mut [u64],
+) -> Result<(), Outside> {
+    let list = task.list();
+    let (axis, mode) = (list[0] as usize, Mode::ALL[list[1] as usize]);
+    let (x, index, src) = (task.operand::<T>(0), task.operand::<i64>(1), task.operand::<T>(2));
+    for (out, &x) in out.iter_mut().zip(x) {
+        out.write(x);
+    }
+    // SAFETY: all of them were just written.
+    let out = unsafe { &mut *(std::ptr::from_mut(out) as *mut [T]) };
+    let from = Layout::dense(task.dims(2));
+    let from = from.strides();
+    each_place((task.dims(1), task.out_dims()), axis, index, |_, at, place| {
+        let taken: usize = at.iter().zip(from).map(|(at, &stride)| at * stride as usize).sum();
+        let is_first = touched.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 0);
+        out[place] = if is_first {
+            touched[place / 64] |= 1 << (place % 64);
+            src[taken]
+        } else {
+            mode.join(out[place], src[taken])
+        };
+    })
+}
+
+/// Whether each index is the last one that names its place. Operands: the indices, and what they are
+/// places of. List: the axis.
+pub(crate) struct IsLast;
+
+impl Rule for IsLast {
+    const NAME: &str = "is_last";
+    const COST: u64 = 3_000;
+
+    fn work_words(core: &Core, node: &Node) -> usize {
+        core.node(node.inputs[1]).len
+    }
+
+    fn run(task: &Task<'_>) -> Result<(), Outside> {
+        let (axis, index) = (task.list()[0] as usize, task.operand::<i64>(0));
+        let dims = (task.dims(0), task.dims(1));
+        task.fill(|out: &mut [MaybeUninit<u8>], last| {
+            each_place(dims, axis, index, |position, _, place| last[place] = position as u64)?;
+            each_place(dims, axis, index, |position, _, place| {
+                out[position].write(u8::from(last[place] == position as u64));
+            })
+        })
+    }
+
+    fn vjp(_: &mut Core, _: NodeId, _: NodeId, _: &mut Sink) -> Maybe<()> {
+        Ok(())
+    }
+}
+
+impl Core {
+    fn write_at(
+        &mut self,
+        what: &str,
+        mode: Mode,
+        counts: bool,
+        (x, index, src): (NodeId, NodeId, NodeId),
+        axis: isize,
+    ) -> Maybe<NodeId> {
+        self.need_index(what, index)?;
+        let (left, right) = (self.node(x).dtype, self.node(src).dtype);
+        if left != right {
+            return Err(self.fail(
+                ErrorKind::DType,
+                format_args!("{what}: {right} cannot be written to {left}: use cast"),
+            ));
+        }
+        let (dims, at, given) = (self.shape(x), self.shape(index), self.shape(src));
+        let axis = self.axis(what, axis, dims.len())?;
+        let fits = dims.len() == at.len()
+            && at.len() == given.len()
+            && (0..dims.len()).all(|other| {
+                at[other] <= given[other] && (other == axis || at[other] <= dims[other])
+            });
+        if !fits {
+            return Err(self.fail(
+                ErrorKind::Shape,
+                format_args!(
+                    "{what}: an index of shape {at:?} does not fit {dims:?} and a source of shape \
+                     {given:?}: ranks must be equal, and it no longer than the source, nor than what is \
+                     written to beside axis {axis}"
+                ),
+            ));
+        }
+        let place = Mode::ALL.iter().position(|&other| other == mode).unwrap_or(0);
+        let list = [axis, place, usize::from(counts)];
+        let mut node = self.structural(Structural::Scatter, &[x, index, src], &list)?;
+        (node.shape, node.len) = (self.node(x).shape, self.node(x).len);
+        self.push(node)
+    }
+
+    /// A source with as many elements as there are indices.
+    fn as_indexed(&mut self, src: NodeId, index: NodeId) -> Maybe<NodeId> {
+        let mut y = src;
+        for (axis, &len) in self.shape(index).iter().enumerate() {
+            y = self.slice_by(y, axis, 0, len, 1)?;
+        }
+        Ok(y)
+    }
+
+    /// Sends the cotangents of the elements at the indices to the source, which may have more.
+    fn send_to_source(
+        &mut self,
+        (index, src): (NodeId, NodeId),
+        taken: NodeId,
+        sink: &mut Sink,
+    ) -> Maybe<()> {
+        let (dims, small) = (self.shape(src), self.shape(index));
+        let mut wide = taken;
+        for axis in (0..dims.len()).rev() {
+            if small[axis] != dims[axis] {
+                let mut lens = self.shape(wide);
+                lens[axis] = dims[axis];
+                wide = self.embed(wide, axis, 0, 1, &lens)?;
+            }
+        }
+        sink.send(self, src, wide)
+    }
+
+    /// Zeros where something was written.
+    fn without_written(&mut self, g: NodeId, index: NodeId, axis: usize) -> Maybe<NodeId> {
+        let zero = self.number_like(g, 0.0)?;
+        let dims = self.shape(index);
+        let zeros = self.expand_to("scatter", zero, &dims)?;
+        self.write_at("scatter", Mode::Set, true, (g, index, zeros), axis as isize)
+    }
+
+    /// One number, 0-d, of the dtype of `like`.
+    fn number_like(&mut self, like: NodeId, value: f64) -> Maybe<NodeId> {
+        let mut node = NewNode::new(Op::Fill, self.node(like).dtype);
+        (node.shape, node.len) = self.intern_shape("fill", &[])?;
+        node.imm = value;
+        self.push(node)
+    }
+
+    /// Of several elements that were written to one place only the last one is there.
+    fn vjp_set(
+        &mut self,
+        (x, index, src): (NodeId, NodeId, NodeId),
+        axis: usize,
+        g: NodeId,
+        sink: &mut Sink,
+    ) -> Maybe<()> {
+        if sink.wants(self, x) {
+            let rest = self.without_written(g, index, axis)?;
+            sink.send(self, x, rest)?;
+        }
+        if sink.wants(self, src) {
+            let mut node = self.structural(Structural::IsLast, &[index, x], &[axis])?;
+            node.dtype = DType::U8;
+            (node.shape, node.len) = (self.node(index).shape, self.node(index).len);
+            let is_last = self.push(node)?;
+            let taken = self.gather(g, axis as isize, index)?;
+            let taken = self.where_(is_last, taken, Operand::Constant(0.0))?;
+            self.send_to_source((index, src), taken, sink)?;
+        }
+        Ok(())
+    }
+
+    fn vjp_add(
+        &mut self,
+        (x, index, src): (NodeId, NodeId, NodeId),
+        axis: usize,
+        counts: bool,
+        g: NodeId,
+        sink: &mut Sink,
+    ) -> Maybe<()> {
+        if sink.wants(self, x) {
+            let to_x = if counts { g } else { self.without_written(g, index, axis)? };
+            sink.send(self, x, to_x)?;
+        }
+        if sink.wants(self, src) {
+            let taken = self.gather(g, axis as isize, index)?;
+            self.send_to_source((index, src), taken, sink)?;
+        }
+        Ok(())
+    }
+
+    /// The product by a factor; where a single factor is 0, the product of the others.
+    fn vjp_multiply(
+        &mut self,
+        id: NodeId,
+        axis: usize,
+        counts: bool,
+        g: NodeId,
+        sink: &mut Sink,
+    ) -> Maybe<()> {
+        let what = "scatter_reduce";
+        let [x, index, src, _] = self.node(id).inputs;
+        let at = axis as isize;
+        let given = self.as_indexed(src, index)?;
+        let (one, zero) = (Operand::Constant(1.0), Operand::Constant(0.0));
+        // The factors without zeros, how many zeros there are, and the products without them.
+        let x_is_zero = self.compare(Comparison::Eq, x, zero)?;
+        let src_is_zero = self.compare(Comparison::Eq, given, zero)?;
+        let (x_rest, src_rest) =
+            (self.where_(x_is_zero, one, x)?, self.where_(src_is_zero, one, given)?);
+        let rest = self.write_at(what, Mode::Multiply, counts, (x_rest, index, src_rest), at)?;
+        let dtype = self.node(x).dtype;
+        let (x_zeros, src_zeros) = (self.cast(x_is_zero, dtype)?, self.cast(src_is_zero, dtype)?);
+        let zeros = self.write_at(what, Mode::Add, counts, (x_zeros, index, src_zeros), at)?;
+        // Of each factor: the product of all others.
+        if sink.wants(self, x) {
+            let to_x = self.others(rest, zeros, x_rest, x_is_zero)?;
+            let to_x = self.map2(Elem::Mul, g, to_x)?;
+            let to_x = if counts { to_x } else { self.without_written(g, index, axis)? };
+            sink.send(self, x, to_x)?;
+        }
+        if sink.wants(self, src) {
+            let (rest, zeros) = (self.gather(rest, at, index)?, self.gather(zeros, at, index)?);
+            let others = self.others(rest, zeros, src_rest, src_is_zero)?;
+            let g = self.gather(g, at, index)?;
+            let taken = self.map2(Elem::Mul, g, others)?;
+            self.send_to_source((index, src), taken, sink)?;
+        }
+        Ok(())
+    }
+
+    /// rest / factor, where no other factor is 0; else 0.
+    fn others(
+        &mut self,
+        rest: NodeId,
+        zeros: NodeId,
+        factor: NodeId,
+        is_zero: NodeId,
+    ) -> Maybe<NodeId> {
+        let quotient = self.map2(Elem::Div, rest, factor)?;
+        let dtype = self.node(rest).dtype;
+        let own = self.cast(is_zero, dtype)?;
+        let other_zeros = self.map2(Elem::Sub, zeros, own)?;
+        let is_zero = self.compare(Comparison::Gt, other_zeros, Operand::Constant(0.5))?;
+        self.where_(is_zero, Operand::Constant(0.0), quotient)
+    }
+
+    /// All that are as large as the largest share its cotangent.
+    fn vjp_extremes(
+        &mut self,
+        id: NodeId,
+        axis: usize,
+        counts: bool,
+        g: NodeId,
+        sink: &mut Sink,
+    ) -> Maybe<()> {
+        let what = "scatter_reduce";
+        let [x, index, src, _] = self.node(id).inputs;
+        let (at, dtype) = (axis as isize, self.node(x).dtype);
+        let given = self.as_indexed(src, index)?;
+        let best = self.gather(id, at, index)?;
+        let x_is = self.compare(Comparison::Same, x, id)?;
+        let src_is = self.compare(Comparison::Same, given, best)?;
+        let (x_is, src_is) = (self.cast(x_is, dtype)?, self.cast(src_is, dtype)?);
+        let (x_is, src_is) = (self.detach(x_is)?, self.detach(src_is)?);
+        let count = self.write_at(what, Mode::Add, counts, (x_is, index, src_is), at)?;
+        let share = self.map2(Elem::Div, g, count)?;
+        if sink.wants(self, x) {
+            let to_x = self.map2(Elem::Mul, x_is, share)?;
+            let to_x = if counts { to_x } else { self.without_written(g, index, axis)? };
+            sink.send(self, x, to_x)?;
+        }
+        if sink.wants(self, src) {
+            let share = self.gather(share, at, index)?;
+            let taken = self.map2(Elem::Mul, src_is, share)?;
+            self.send_to_source((index, src), taken, sink)?;
+        }
+        Ok(())
+    }
+
+    /// `x` with the elements of `src` at the positions in `index` (i64) along an axis: for axis 1 of a
+    /// matrix, y[i][index[i][j]] = src[i][j]. Of several that are written to one place, the last one in
+    /// row-major order is there, and gets the gradient. Indices are not negative.
+    ///
+    /// - PyTorch: `torch.scatter(x, axis, index, src[tuple(slice(n) for n in index.shape)])`
+    /// - Cases: `x=U(3,4), axis=1, index=I([0,2],[1,3],[3,0]), src=U(3,2)`;
+    ///   `x=U(3,4), axis=0, index=I([0,2,1,0]), src=U(2,4)`; `x=U(5), axis=0, index=I(4,0), src=U(3)`;
+    ///   `x=U(2,3), axis=-1, index=np.zeros((2,0),np.int64), src=U(2,1)`
+    pub(crate) fn scatter(
+        &mut self,
+        x: NodeId,
+        axis: isize,
+        index: NodeId,
+        src: NodeId,
+    ) -> Maybe<NodeId> {
+        self.write_at("scatter", Mode::Set, true, (x, index, src), axis)
+    }
+
+    /// `x` with the elements of `src` added at the positions in `index` (i64) along an axis; otherwise as
+    /// `scatter`. Gradient: to all of them.
+    ///
+    /// - PyTorch: `torch.scatter_add(x, axis, index, src[tuple(slice(n) for n in index.shape)])`
+    /// - Cases: `x=U(3,4), axis=1, index=I([0,2],[1,1],[3,0]), src=U(3,2)`;
+    ///   `x=U(3,4), axis=0, index=I([0,2,1,0],[0,0,0,0]), src=U(2,4)`;
+    ///   `x=U(5), axis=0, index=I(4,0,4), src=U(5)`
+    pub(crate) fn scatter_add(
+        &mut self,
+        x: NodeId,
+        axis: isize,
+        index: NodeId,
+        src: NodeId,
+    ) -> Maybe<NodeId> {
+        self.write_at("scatter_add", Mode::Add, true, (x, index, src), axis)
+    }
+
+    /// `x` with the elements of `src` joined to those at the positions in `index` (i64) along an axis, by
+    /// `how`: "sum", "prod", "mean", "amax" or "amin". Without `include_self` what was there before does
+    /// not count where something is written. Gradients of equal extremes are shared evenly.
+    ///
+    /// - PyTorch: `torch.scatter_reduce(x, axis, index, src, how, include_self=include_self)`
+    /// - Cases: `x=U(3,4), axis=1, index=I([0,2],[1,1],[3,0]), src=U(3,2), how='sum', include_self=True`;
+    ///   `x=U(3,4), axis=1, index=I([0,2],[1,1],[3,0]), src=U(3,2), how='sum', include_self=False`;
+    ///   `x=U(3,4), axis=1, index=I([0,2],[1,1],[3,0]), src=U(3,2), how='prod', include_self=True`;
+    ///   `x=U(3,4), axis=1, index=I([0,2],[1,1],[3,0]), src=U(3,2), how='prod', include_self=False`;
+    ///   `x=U(3,4), axis=1, index=I([0,2],[1,1],[3,0]), src=U(3,2), how='mean', include_self=True`;
+    ///   `x=U(3,4), axis=1, index=I([0,2],[1,1],[3,0]), src=U(3,2), how='mean', include_self=False`;
+    ///   `x=D(3,4), axis=1, index=I([0,2],[1,1],[3,0]), src=U(3,2), how='amax', include_self=True`;
+    ///   `x=D(3,4), axis=1, index=I([0,2],[1,1],[3,0]), src=U(3,2), how='amin', include_self=False`;
+    ///   `x=S(2,0,3), axis=0, index=I(0,0,1,2,2), src=S(3,0,5,0,0), how='prod', include_self=True`;
+    ///   `x=S(2,1,3), axis=0, index=I(0,0,1,2,2), src=S(2,1,1,3,4), how='amax', include_self=True`
+    pub(crate) fn scatter_reduce(
+        &mut self,
+        x: NodeId,
+        axis: isize,
+        index: NodeId,
+        src: NodeId,
+        how: &str,
+        include_self: bool,
+    ) -> Maybe<NodeId> {
+        let what = "scatter_reduce";
+        let dtype = self.need_same_float(what, x, src)?;
+        let mode = match how {
+            "sum" | "mean" => Mode::Add,
+            "prod" => Mode::Multiply,
+            "amax" => Mode::Max,
+            "amin" => Mode::Min,
+            _ => {
+                return Err(self.fail(
+                    ErrorKind::Argument,
+                    format_args!("{what}: by \"sum\", \"prod\", \"mean\", \"amax\" or \"amin\", not \"{how}\""),
+                ));
+            }
+        };
+        let joined = self.write_at(what, mode, include_self, (x, index, src), axis)?;
+        if how != "mean" {
+            return Ok(joined);
+        }
+        let (ones, given) = (self.fill_like(x, 1.0)?, self.fill_like(src, 1.0)?);
+        let counts = self.write_at(what, mode, include_self, (ones, index, given), axis)?;
+        debug_assert!(dtype.is_float());
+        self.map2(Elem::Div, joined, counts)
+    }
+
+    /// `x` with the slices of `src` at the positions in `index`, a vector of i64, along an axis; otherwise
+    /// as `scatter`.
+    ///
+    /// - PyTorch: `torch.index_copy(x, axis, index, src)`
+    /// - Cases: `x=U(5,3), axis=0, index=I(4,0), src=U(2,3)`; `x=U(2,5,3), axis=1, index=I(1,2,0), src=U(2,3,3)`;
+    ///   `x=U(4), axis=0, index=I(2), src=U(1)`
+    pub(crate) fn index_copy(
+        &mut self,
+        x: NodeId,
+        axis: isize,
+        index: NodeId,
+        src: NodeId,
+    ) -> Maybe<NodeId> {
+        let what = "index_copy";
+        self.need_index(what, index)?;
+        let (dims, given, count) = (self.shape(x), self.shape(src), self.node(index).len);
+        let at = self.axis(what, axis, dims.len())?;
+        let fits = dims.len() == given.len()
+            && !dims.is_empty()
+            && self.shape(index).len() == 1
+            && (0..dims.len()).all(|k| given[k] == if k == at { count } else { dims[k] });
+        if !fits {
+            let index = self.shape(index);
+            return Err(self.fail(
+                ErrorKind::Shape,
+                format_args!(
+                    "{what}: a source of shape {given:?} and an index of shape {index:?} do not fit \
+                     {dims:?} along axis {at}"
+                ),
+            ));
+        }
+        let mut along = dims;
+        (0..dims.len()).for_each(|k| along[k] = if k == at { count } else { 1 });
+        let index = self.reshape_to(what, index, &along)?;
+        let index = self.expand_to(what, index, &given)?;
+        self.write_at(what, Mode::Set, true, (x, index, src), axis)
+    }
+}
