@@ -482,106 +482,6 @@ bg_status bg_sgd_step(bg_graph *g, const bg_sgd_options *options);
 // options. Set the gradients to zero before the next backward.
 bg_status bg_adam_step(bg_graph *g, const bg_adam_options *options);
 
-// -x.
-bg_node bg_neg(bg_graph *g, bg_node x);
-
-// |x|; the gradient at 0 is 0.
-bg_node bg_abs(bg_graph *g, bg_node x);
-
-// -1, 0 or 1; the gradient is 0.
-bg_node bg_sign(bg_graph *g, bg_node x);
-
-// e^x.
-bg_node bg_exp(bg_graph *g, bg_node x);
-
-// e^x - 1, exact near 0. The gradient is made of it, so below x = -16 (f32) or -36 it is 0.
-bg_node bg_expm1(bg_graph *g, bg_node x);
-
-// The natural logarithm.
-bg_node bg_log(bg_graph *g, bg_node x);
-
-// log(1 + x), exact near 0.
-bg_node bg_log1p(bg_graph *g, bg_node x);
-
-// The square root.
-bg_node bg_sqrt(bg_graph *g, bg_node x);
-
-// 1 / sqrt(x).
-bg_node bg_rsqrt(bg_graph *g, bg_node x);
-
-// x^2.
-bg_node bg_square(bg_graph *g, bg_node x);
-
-// 1 / x.
-bg_node bg_reciprocal(bg_graph *g, bg_node x);
-
-// The sine of x, in radians.
-bg_node bg_sin(bg_graph *g, bg_node x);
-
-// The cosine of x, in radians.
-bg_node bg_cos(bg_graph *g, bg_node x);
-
-// The tangent of x, in radians.
-bg_node bg_tan(bg_graph *g, bg_node x);
-
-// The hyperbolic tangent y. The gradient, 1 - y^2, is made of it, so beyond x = 9 (f32) or 19 it is 0.
-bg_node bg_tanh(bg_graph *g,
-                bg_node x);
-
-// 1 / (1 + e^-x). The gradient is made of it, so above x = 17 (f32) or 37 it is 0.
-bg_node bg_sigmoid(bg_graph *g, bg_node x);
-
-// The error function.
-bg_node bg_erf(bg_graph *g, bg_node x);
-
-// max(x, 0); the gradient at 0 is 0.
-bg_node bg_relu(bg_graph *g, bg_node x);
-
-// log(1 + e^x).
-bg_node bg_softplus(bg_graph *g, bg_node x);
-
-// x times the normal distribution function of x.
-bg_node bg_gelu(bg_graph *g, bg_node x);
-
-// The approximation of gelu by tanh.
-bg_node bg_gelu_tanh(bg_graph *g, bg_node x);
-
-// x sigmoid(x).
-bg_node bg_silu(bg_graph *g, bg_node x);
-
-// The next integer below; the gradient is 0.
-bg_node bg_floor(bg_graph *g, bg_node x);
-
-// The next integer above; the gradient is 0.
-bg_node bg_ceil(bg_graph *g, bg_node x);
-
-// The nearest integer, halves to even; the gradient is 0.
-bg_node bg_round(bg_graph *g, bg_node x);
-
-// a + b.
-bg_node bg_add(bg_graph *g, bg_node a, bg_node b);
-
-// a - b.
-bg_node bg_sub(bg_graph *g, bg_node a, bg_node b);
-
-// a b, element by element.
-bg_node bg_mul(bg_graph *g, bg_node a, bg_node b);
-
-// a / b.
-bg_node bg_div(bg_graph *g, bg_node a, bg_node b);
-
-// a^b.
-bg_node bg_pow(bg_graph *g, bg_node a, bg_node b);
-
-// The larger one; at a tie each gets half of the gradient.
-bg_node bg_maximum(bg_graph *g, bg_node a, bg_node b);
-
-// The smaller one; at a tie each gets half of the gradient.
-bg_node bg_minimum(bg_graph *g, bg_node a, bg_node b);
-
-// The angle of the point (b, a), in radians: atan2(a, b).
-bg_node bg_atan2(bg_graph *g, bg_node a, bg_node b);
-
 // factor x.
 bg_node bg_scale(bg_graph *g, bg_node x, double factor);
 
@@ -595,42 +495,6 @@ bg_node bg_pow_scalar(bg_graph *g, bg_node x, double exponent);
 // none; one of them must be a bound. Where min is above max, all elements become max.
 bg_node bg_clamp(bg_graph *g, bg_node x, double min, double max);
 
-// A mask (BG_U8): 1 where a == b, else 0. Any type, the same for both; no gradient.
-bg_node bg_eq(bg_graph *g, bg_node a, bg_node b);
-
-// A mask (BG_U8): 1 where a != b, else 0. Any type, the same for both; no gradient.
-bg_node bg_ne(bg_graph *g, bg_node a, bg_node b);
-
-// A mask (BG_U8): 1 where a < b, else 0. Any type, the same for both; no gradient.
-bg_node bg_lt(bg_graph *g, bg_node a, bg_node b);
-
-// A mask (BG_U8): 1 where a <= b, else 0. Any type, the same for both; no gradient.
-bg_node bg_le(bg_graph *g, bg_node a, bg_node b);
-
-// A mask (BG_U8): 1 where a > b, else 0. Any type, the same for both; no gradient.
-bg_node bg_gt(bg_graph *g, bg_node a, bg_node b);
-
-// A mask (BG_U8): 1 where a >= b, else 0. Any type, the same for both; no gradient.
-bg_node bg_ge(bg_graph *g, bg_node a, bg_node b);
-
-// A mask (BG_U8): 1 where x == c, else 0. Any type; no gradient.
-bg_node bg_eq_scalar(bg_graph *g, bg_node x, double c);
-
-// A mask (BG_U8): 1 where x != c, else 0. Any type; no gradient.
-bg_node bg_ne_scalar(bg_graph *g, bg_node x, double c);
-
-// A mask (BG_U8): 1 where x < c, else 0. Any type; no gradient.
-bg_node bg_lt_scalar(bg_graph *g, bg_node x, double c);
-
-// A mask (BG_U8): 1 where x <= c, else 0. Any type; no gradient.
-bg_node bg_le_scalar(bg_graph *g, bg_node x, double c);
-
-// A mask (BG_U8): 1 where x > c, else 0. Any type; no gradient.
-bg_node bg_gt_scalar(bg_graph *g, bg_node x, double c);
-
-// A mask (BG_U8): 1 where x >= c, else 0. Any type; no gradient.
-bg_node bg_ge_scalar(bg_graph *g, bg_node x, double c);
-
 // `yes` where the mask (BG_U8) is set, else `no`; all three broadcast. The gradient goes to the
 // one that was taken.
 bg_node bg_where(bg_graph *g, bg_node mask, bg_node yes, bg_node no);
@@ -639,39 +503,229 @@ bg_node bg_where(bg_graph *g, bg_node mask, bg_node yes, bg_node no);
 // integer type's range to its nearest end, and NaN to 0. The gradient flows between float types.
 bg_node bg_cast(bg_graph *g, bg_node x, int32_t dtype);
 
-// Sum of the elements over the axes.
+// -x. Gradient: -1.
+bg_node bg_neg(bg_graph *g, bg_node x);
+
+// |x|. Gradient: the sign of x, 0 at 0 and for NaN.
+bg_node bg_abs(bg_graph *g, bg_node x);
+
+// -1, 0 or 1; 0 for NaN. Gradient: 0.
+bg_node bg_sign(bg_graph *g, bg_node x);
+
+// e^x. Gradient: y.
+bg_node bg_exp(bg_graph *g, bg_node x);
+
+// e^x - 1, exact for small x. Gradient: y + 1, so that it is 0 below x = -16 (f32) or -36.
+bg_node bg_expm1(bg_graph *g, bg_node x);
+
+// The natural logarithm. Gradient: 1 / x.
+bg_node bg_log(bg_graph *g, bg_node x);
+
+// The natural logarithm of 1 + x, exact for small x. Gradient: 1 / (1 + x).
+bg_node bg_log1p(bg_graph *g, bg_node x);
+
+// The square root. Gradient: 1 / (2 y).
+bg_node bg_sqrt(bg_graph *g, bg_node x);
+
+// 1 / sqrt(x). Gradient: -y^3 / 2.
+bg_node bg_rsqrt(bg_graph *g, bg_node x);
+
+// x^2. Gradient: 2 x.
+bg_node bg_square(bg_graph *g, bg_node x);
+
+// 1 / x. Gradient: -y^2.
+bg_node bg_reciprocal(bg_graph *g, bg_node x);
+
+// The sine of an angle in radians. Gradient: cos x.
+bg_node bg_sin(bg_graph *g, bg_node x);
+
+// The cosine of an angle in radians. Gradient: -sin x.
+bg_node bg_cos(bg_graph *g, bg_node x);
+
+// The tangent of an angle in radians. Gradient: 1 + y^2.
+bg_node bg_tan(bg_graph *g, bg_node x);
+
+// The hyperbolic tangent. Gradient: 1 - y^2, so that it is 0 beyond x = 9 (f32) or 19.
+bg_node bg_tanh(bg_graph *g, bg_node x);
+
+// 1 / (1 + e^-x). Gradient: y (1 - y), so that it is 0 above x = 17 (f32) or 37.
+bg_node bg_sigmoid(bg_graph *g, bg_node x);
+
+// The error function. Gradient: 2 / sqrt(pi) e^(-x^2).
+bg_node bg_erf(bg_graph *g, bg_node x);
+
+// max(x, 0). Gradient: 0 up to 0, 1 above; 1 for NaN.
+bg_node bg_relu(bg_graph *g, bg_node x);
+
+// log(1 + e^x). Gradient: the sigmoid of x.
+bg_node bg_softplus(bg_graph *g, bg_node x);
+
+// x P(Z <= x) for a standard normal Z. Gradient: P(Z <= x) + x e^(-x^2/2) / sqrt(2 pi). D.
+// Hendrycks, K. Gimpel, "Gaussian error linear units", 2016.
+bg_node bg_gelu(bg_graph *g, bg_node x);
+
+// The approximation of gelu by x (1 + tanh u) / 2 with u = sqrt(2/pi) (x + 0.044715 x^3); written
+// with the sigmoid s of 2u, which does not cancel. Gradient: s + x s (1 - s) (2u)'.
+bg_node bg_gelu_tanh(bg_graph *g, bg_node x);
+
+// x times the sigmoid s of x, also called swish. Gradient: s (1 + x (1 - s)).
+bg_node bg_silu(bg_graph *g, bg_node x);
+
+// The largest integer up to x. Gradient: 0.
+bg_node bg_floor(bg_graph *g, bg_node x);
+
+// The smallest integer from x on. Gradient: 0.
+bg_node bg_ceil(bg_graph *g, bg_node x);
+
+// The nearest integer, the even one of two. Gradient: 0.
+bg_node bg_round(bg_graph *g, bg_node x);
+
+// a + b.
+bg_node bg_add(bg_graph *g, bg_node a, bg_node b);
+
+// a - b.
+bg_node bg_sub(bg_graph *g, bg_node a, bg_node b);
+
+// a b, element by element.
+bg_node bg_mul(bg_graph *g, bg_node a, bg_node b);
+
+// a / b. Gradients: 1 / b and -y / b.
+bg_node bg_div(bg_graph *g, bg_node a, bg_node b);
+
+// a^b. Gradients: b a^(b-1), 0 where b is 0; and y log a, 0 where a is 0 and b is not negative.
+bg_node bg_pow(bg_graph *g, bg_node a, bg_node b);
+
+// The larger one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each.
+bg_node bg_maximum(bg_graph *g, bg_node a, bg_node b);
+
+// The smaller one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each.
+bg_node bg_minimum(bg_graph *g, bg_node a, bg_node b);
+
+// The angle of the point (b, a) in radians. Gradients: b / (a^2 + b^2) and -a / (a^2 + b^2), 0 at
+// the origin and at infinity. They are computed from r, the smaller operand by the larger one,
+// because squares would leave the range: 1 / (larger (1 + r^2)), and r times that.
+bg_node bg_atan2(bg_graph *g, bg_node a, bg_node b);
+
+// x above 0, else slope times x. Gradient: 1 above 0, else the slope.
+bg_node bg_leaky_relu(bg_graph *g, bg_node x, double slope);
+
+// x above 0, else alpha (e^x - 1). Gradient: 1 above 0, else alpha e^x. D. Clevert, T.
+// Unterthiner, S. Hochreiter, 2015.
+bg_node bg_elu(bg_graph *g, bg_node x, double alpha);
+
+// A BG_U8 mask: 1 where a = b, else 0. Tensors of one dtype, any, broadcast to one another; no
+// gradient.
+bg_node bg_eq(bg_graph *g, bg_node a, bg_node b);
+
+// As bg_eq, with one number for all elements.
+bg_node bg_eq_scalar(bg_graph *g, bg_node a, double b);
+
+// A BG_U8 mask: 1 where a != b, else 0. Tensors of one dtype, any, broadcast to one another; no
+// gradient.
+bg_node bg_ne(bg_graph *g, bg_node a, bg_node b);
+
+// As bg_ne, with one number for all elements.
+bg_node bg_ne_scalar(bg_graph *g, bg_node a, double b);
+
+// A BG_U8 mask: 1 where a < b, else 0. Tensors of one dtype, any, broadcast to one another; no
+// gradient.
+bg_node bg_lt(bg_graph *g, bg_node a, bg_node b);
+
+// As bg_lt, with one number for all elements.
+bg_node bg_lt_scalar(bg_graph *g, bg_node a, double b);
+
+// A BG_U8 mask: 1 where a <= b, else 0. Tensors of one dtype, any, broadcast to one another; no
+// gradient.
+bg_node bg_le(bg_graph *g, bg_node a, bg_node b);
+
+// As bg_le, with one number for all elements.
+bg_node bg_le_scalar(bg_graph *g, bg_node a, double b);
+
+// A BG_U8 mask: 1 where a > b, else 0. Tensors of one dtype, any, broadcast to one another; no
+// gradient.
+bg_node bg_gt(bg_graph *g, bg_node a, bg_node b);
+
+// As bg_gt, with one number for all elements.
+bg_node bg_gt_scalar(bg_graph *g, bg_node a, double b);
+
+// A BG_U8 mask: 1 where a >= b, else 0. Tensors of one dtype, any, broadcast to one another; no
+// gradient.
+bg_node bg_ge(bg_graph *g, bg_node a, bg_node b);
+
+// As bg_ge, with one number for all elements.
+bg_node bg_ge_scalar(bg_graph *g, bg_node a, double b);
+
+// The sum; 0 of no elements. Gradient: the cotangent, repeated.
 bg_node bg_sum(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
 
-// Sum of the elements: a 0-d tensor.
+// As bg_sum, over all elements.
 bg_node bg_sum_all(bg_graph *g, bg_node x);
 
-// Mean of the elements over the axes.
+// The mean; NaN of no elements. (A reduction of its own, and not a sum by a number: what is
+// between may leave the range.)
 bg_node bg_mean(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
 
-// Mean of the elements: a 0-d tensor.
+// As bg_mean, over all elements.
 bg_node bg_mean_all(bg_graph *g, bg_node x);
 
-// Largest element over the axes. Gradient at ties: along a single axis the first gets all,
-// over all axes they share it evenly.
+// The largest element; NaN if there is one. Of several, all get an equal part of the gradient,
+// except along a single named axis: there the first gets all.
 bg_node bg_max(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
 
-// Smallest element over the axes. Gradient at ties: as for bg_max.
+// As bg_max, over all elements.
+bg_node bg_max_all(bg_graph *g, bg_node x);
+
+// The smallest element; otherwise as bg_max.
 bg_node bg_min(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
 
-// Largest element over the axes; ties share the gradient evenly.
+// As bg_min, over all elements.
+bg_node bg_min_all(bg_graph *g, bg_node x);
+
+// The largest element; of several, all get an equal part of the gradient.
 bg_node bg_amax(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
 
-// Smallest element over the axes; ties share the gradient evenly.
+// As bg_amax, over all elements.
+bg_node bg_amax_all(bg_graph *g, bg_node x);
+
+// The smallest element; of several, all get an equal part of the gradient.
 bg_node bg_amin(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
 
-// Product of the elements over the axes; its gradient is right at zeros, too.
-bg_node bg_prod(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+// As bg_amin, over all elements.
+bg_node bg_amin_all(bg_graph *g, bg_node x);
 
-// log(sum(e^x)) over the axes, without overflow.
+// The index of the first largest element along an axis, or of the flattened tensor; a NaN counts
+// as largest. The result is BG_I64, without gradient.
+bg_node bg_argmax(bg_graph *g, bg_node x, int32_t axis, bool keepdim);
+
+// As bg_argmax, over all elements.
+bg_node bg_argmax_all(bg_graph *g, bg_node x);
+
+// The index of the first smallest element; otherwise as bg_argmax.
+bg_node bg_argmin(bg_graph *g, bg_node x, int32_t axis, bool keepdim);
+
+// As bg_argmin, over all elements.
+bg_node bg_argmin_all(bg_graph *g, bg_node x);
+
+// log sum e^x without overflow; -infinity of no elements. Gradient: the softmax.
 bg_node bg_logsumexp(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
 
-// Variance over the axes: the sum of squared distances from the mean, divided by count -
-// correction (1 for the unbiased estimate).
+// As bg_logsumexp, over all elements.
+bg_node bg_logsumexp_all(bg_graph *g, bg_node x);
+
+// The product; 1 of no elements. It is a balanced tree of products, and so is its gradient, which
+// needs no division: it is right where elements are 0, to any order.
+bg_node bg_prod(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// As bg_prod, over all elements.
+bg_node bg_prod_all(bg_graph *g, bg_node x);
+
+// The variance: the sum of squared distances from the mean over count - correction. Correction 1
+// is the unbiased estimate, 0 the population's.
+//
+// The mean is rounded. The distances from it have few digits if all elements are equal: their
+// mean, taken off again, leaves nothing then, however large the elements are. And the square of
+// what the distances add up to is taken off (T. Chan, G. Golub, R. LeVeque, 1983): what is left
+// does not depend on the means at all, so no gradient need flow there.
 bg_node bg_var(bg_graph *g,
                bg_node x,
                const int32_t *axes,
@@ -679,87 +733,212 @@ bg_node bg_var(bg_graph *g,
                double correction,
                bool keepdim);
 
-// Norm over the axes: (sum |x|^p)^(1/p), for any p above 0 and INFINITY. The gradient at 0 is 0.
+// The p-norm (sum |x|^p)^(1/p); the largest |x| for p infinite, the smallest for -infinity, and
+// how many elements are not 0 for p = 0. Its gradient at 0 is 0 for p > 0.
 bg_node bg_norm(bg_graph *g, bg_node x, double p, const int32_t *axes, size_t n, bool keepdim);
 
-// Index (BG_I64) of the first largest element along an axis. No gradient.
-bg_node bg_argmax(bg_graph *g, bg_node x, int32_t axis, bool keepdim);
+// The standard deviation, the root of bg_var. Its gradient is 0 where all elements are equal.
+bg_node bg_std(bg_graph *g,
+               bg_node x,
+               const int32_t *axes,
+               size_t n,
+               double correction,
+               bool keepdim);
 
-// Index (BG_I64, 0-d) of the first largest of all elements, counted row-major. No gradient.
-bg_node bg_argmax_all(bg_graph *g, bg_node x);
+// Whether no element is 0 (BG_U8): 1 of no elements. Any dtype; a NaN is not 0. No gradient.
+bg_node bg_all(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
 
-// Index (BG_I64) of the first smallest element along an axis. No gradient.
-bg_node bg_argmin(bg_graph *g, bg_node x, int32_t axis, bool keepdim);
+// As bg_all, over all elements.
+bg_node bg_all_all(bg_graph *g, bg_node x);
 
-// Index (BG_I64, 0-d) of the first smallest of all elements, counted row-major. No gradient.
-bg_node bg_argmin_all(bg_graph *g, bg_node x);
+// Whether some element is not 0 (BG_U8): 0 of no elements. Any dtype; a NaN is not 0. No gradient.
+bg_node bg_any(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// As bg_any, over all elements.
+bg_node bg_any_all(bg_graph *g, bg_node x);
+
+// How many elements are not 0 (BG_I64). Any dtype; a NaN is not 0. No gradient.
+bg_node bg_count_nonzero(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// As bg_count_nonzero, over all elements.
+bg_node bg_count_nonzero_all(bg_graph *g, bg_node x);
+
+// The sum of what is no NaN. Gradient: the cotangent, 0 for NaN.
+bg_node bg_nansum(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// As bg_nansum, over all elements.
+bg_node bg_nansum_all(bg_graph *g, bg_node x);
+
+// The mean of what is no NaN; NaN if nothing else is there. Gradient: a share of the cotangent, 0
+// for NaN.
+bg_node bg_nanmean(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// As bg_nanmean, over all elements.
+bg_node bg_nanmean_all(bg_graph *g, bg_node x);
+
+// The sums of all elements up to each one along an axis. Sums of f32 are made in f64, those of f64
+// carry along what they lose. Gradient: the sums from each one on.
+bg_node bg_cumsum(bg_graph *g, bg_node x, int32_t axis);
+
+// The products of all elements up to each one along an axis. The gradient is right where elements
+// are 0, to any order.
+bg_node bg_cumprod(bg_graph *g, bg_node x, int32_t axis);
+
+// log sum e^x of all elements up to each one along an axis, without overflow.
+bg_node bg_logcumsumexp(bg_graph *g, bg_node x, int32_t axis);
+
+// The largest of all elements up to each one along an axis, and its index (BG_I64): of several,
+// the last; a NaN is largest. Gradient: to the elements at the indices.
+bg_node bg_cummax(bg_graph *g, bg_node x, int32_t axis, bg_node *indices);
+
+// The smallest of all elements up to each one along an axis, and its index; otherwise as
+// bg_cummax.
+bg_node bg_cummin(bg_graph *g, bg_node x, int32_t axis, bg_node *indices);
+
+// The differences of neighbours along an axis, n times over: x_(k+1) - x_k. Each time the axis
+// gets shorter by 1.
+bg_node bg_diff(bg_graph *g, bg_node x, size_t n, int32_t axis);
+
+// The integral along an axis by the trapezoidal rule, of values at equal distances dx. The axis is
+// gone from the result.
+bg_node bg_trapezoid(bg_graph *g, bg_node y, double dx, int32_t axis);
+
+// The integral along an axis by the trapezoidal rule, of values y at the places x, which has the
+// shape of y or is a vector along the axis. The axis is gone from the result.
+bg_node bg_trapezoid_at(bg_graph *g, bg_node y, bg_node x, int32_t axis);
+
+// The elements in rising order along an axis (or falling, with descending), and the indices
+// (BG_I64) where they were. Of equal elements the first comes first; a NaN is larger than all
+// numbers. Gradient: to where the elements were.
+bg_node bg_sort(bg_graph *g, bg_node x, int32_t axis, bool descending, bg_node *indices);
+
+// The indices (BG_I64) that sort a tensor along an axis; otherwise as bg_sort. No gradient.
+bg_node bg_argsort(bg_graph *g, bg_node x, int32_t axis, bool descending);
+
+// The k largest elements along an axis (or smallest, with largest false), in order, and their
+// indices (BG_I64). A NaN is larger than all numbers. Gradient: to where the elements were.
+bg_node bg_topk(bg_graph *g, bg_node x, size_t k, int32_t axis, bool largest, bg_node *indices);
+
+// The k-th smallest element along an axis, counted from 1, and its index (BG_I64). A NaN is larger
+// than all numbers. The axis vanishes, or stays with length 1 with keepdim.
+bg_node bg_kthvalue(bg_graph *g, bg_node x, size_t k, int32_t axis, bool keepdim, bg_node *indices);
+
+// Where each of values would have to be inserted into a row of sorted, which is in rising order,
+// to keep it so (BG_I64): before equal elements, or behind them with right. sorted is one row, or
+// has as many as values, with the same axes but for the last.
+bg_node bg_searchsorted(bg_graph *g, bg_node sorted, bg_node values, bool right);
+
+// The median: of an even number of elements the lower one of the two in the middle; NaN if there
+// is one. Gradient: to that element.
+bg_node bg_median(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// As bg_median, over all elements.
+bg_node bg_median_all(bg_graph *g, bg_node x);
+
+// The median of what is no NaN; NaN if nothing else is there. Otherwise as bg_median.
+bg_node bg_nanmedian(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// As bg_nanmedian, over all elements.
+bg_node bg_nanmedian_all(bg_graph *g, bg_node x);
+
+// The quantile of a share q from 0 to 1: between the two elements beside q (count - 1), in
+// proportion; NaN if there is one. Gradient: to those two.
+bg_node bg_quantile(bg_graph *g, bg_node x, double q, const int32_t *axes, size_t n, bool keepdim);
 
 // The same elements in row-major order in another shape; one length may be -1: what is left.
-bg_node bg_reshape(bg_graph *g, bg_node x, const int64_t *dims, size_t rank);
+bg_node bg_reshape(bg_graph *g, bg_node x, const int64_t *shape, size_t rank);
 
-// Two axes exchanged.
-bg_node bg_transpose(bg_graph *g, bg_node x, int32_t a, int32_t b);
-
-// Axis i of the result is axis order[i] of x; `order` names each axis once.
+// Axis i of the result is axis order[i] of x; order names each axis once.
 bg_node bg_permute(bg_graph *g, bg_node x, const int32_t *order, size_t n);
 
-// Axes of length 1, and missing ones at the left, repeated up to these lengths; -1 keeps one.
-bg_node bg_expand(bg_graph *g, bg_node x, const int64_t *dims, size_t rank);
+// Two axes exchanged.
+bg_node bg_transpose(bg_graph *g, bg_node x, int32_t axis0, int32_t axis1);
 
-// Without this axis if its length is 1, else x itself.
+// Axes of length 1, and missing ones at the left, repeated up to these lengths; -1 keeps one.
+// Gradient: summed over what was repeated.
+bg_node bg_expand(bg_graph *g, bg_node x, const int64_t *shape, size_t rank);
+
+// Without this axis if its length is 1, else the tensor itself.
 bg_node bg_squeeze(bg_graph *g, bg_node x, int32_t axis);
 
-// Without all axes of length 1.
+// As bg_squeeze, for all axes.
 bg_node bg_squeeze_all(bg_graph *g, bg_node x);
 
 // With a new axis of length 1 at this place of the result.
 bg_node bg_unsqueeze(bg_graph *g, bg_node x, int32_t axis);
 
-// The elements from start up to but without stop along an axis, every step-th (at least 1).
-// Negative bounds count from the end, and bounds outside are cut, as in Python.
+// The elements from start up to but without stop along an axis, every step-th, as in Python:
+// negative bounds count from the end, and bounds outside are cut. step is at least 1.
 bg_node bg_slice(bg_graph *g, bg_node x, int32_t axis, int64_t start, int64_t stop, int64_t step);
 
-// The n tensors one after the other along an axis they all have; other axes must agree.
+// The tensors one after the other along an axis they all have; other axes must agree. Gradient:
+// each gets its part.
 bg_node bg_concat(bg_graph *g, const bg_node *xs, size_t n, int32_t axis);
 
-// The n tensors, all of one shape, along a new axis at this place of the result.
+// The tensors, all of one shape, along a new axis at this place of the result. Gradient: each gets
+// its part.
 bg_node bg_stack(bg_graph *g, const bg_node *xs, size_t n, int32_t axis);
 
-// The slices of x along an axis at the positions in `index`, a vector of BG_I64. Indices
-// are not negative. Gradients of repeated positions add up.
+// The slices along an axis at the positions in index, a vector of BG_I64. Gradient: added up at
+// the positions.
 bg_node bg_index_select(bg_graph *g, bg_node x, int32_t axis, bg_node index);
 
-// The elements of x at the positions in `index` (BG_I64) along an axis: for axis 1 of a matrix,
-// y[i][j] = x[i][index[i][j]]. The result has the shape of `index`, whose other axes are no longer
-// than those of x. Indices are not negative. Gradients of repeated positions add up.
+// The elements at the positions in index (BG_I64) along an axis: for axis 1 of a matrix, y[i][j] =
+// x[i][index[i][j]]. The result has the shape of index, whose other axes are no longer than those
+// of x. Indices are not negative. Gradient: added up at the positions.
 bg_node bg_gather(bg_graph *g, bg_node x, int32_t axis, bg_node index);
 
-// Sum of a[i] b[i] of two vectors of one length: a 0-d tensor.
+// x with the elements of src at the positions in index (BG_I64) along an axis: for axis 1 of a
+// matrix, y[i][index[i][j]] = src[i][j]. Of several that are written to one place, the last one in
+// row-major order is there, and gets the gradient. Indices are not negative.
+bg_node bg_scatter(bg_graph *g, bg_node x, int32_t axis, bg_node index, bg_node src);
+
+// x with the elements of src added at the positions in index (BG_I64) along an axis; otherwise as
+// bg_scatter. Gradient: to all of them.
+bg_node bg_scatter_add(bg_graph *g, bg_node x, int32_t axis, bg_node index, bg_node src);
+
+// x with the elements of src joined to those at the positions in index (BG_I64) along an axis, by
+// how: "sum", "prod", "mean", "amax" or "amin". Without include_self what was there before does
+// not count where something is written. Gradients of equal extremes are shared evenly.
+bg_node bg_scatter_reduce(bg_graph *g,
+                          bg_node x,
+                          int32_t axis,
+                          bg_node index,
+                          bg_node src,
+                          const char *how,
+                          bool include_self);
+
+// x with the slices of src at the positions in index, a vector of BG_I64, along an axis; otherwise
+// as bg_scatter.
+bg_node bg_index_copy(bg_graph *g, bg_node x, int32_t axis, bg_node index, bg_node src);
+
+// The sum of a[i] b[i] of two vectors of one length: a 0-d tensor.
 bg_node bg_dot(bg_graph *g, bg_node a, bg_node b);
 
-// Matrix product over the last two axes; the others broadcast. A vector on the left is a row and
-// on the right a column, and that axis is gone from the result.
+// The matrix product over the last two axes; the others broadcast. A vector on the left is a row
+// and on the right a column, and that axis is gone from the result.
 bg_node bg_matmul(bg_graph *g, bg_node a, bg_node b);
 
-// e^x / sum(e^x) along an axis, without overflow.
+// e^x / sum e^x along an axis, without overflow.
 bg_node bg_softmax(bg_graph *g, bg_node x, int32_t axis);
 
-// x - log(sum(e^x)) along an axis, without overflow.
+// x - log sum e^x along an axis, without overflow.
 bg_node bg_log_softmax(bg_graph *g, bg_node x, int32_t axis);
 
-// Mean over the rows of -log softmax(logits)[class]: logits of shape [rows, classes] and a vector
-// of one class (BG_I64) a row. Rows of class -100 are left out.
+// The mean over the rows of -log softmax(logits) at the row's class. Logits are [rows, classes],
+// classes BG_I64 of shape [rows]; rows of class -100 are left out.
 bg_node bg_cross_entropy(bg_graph *g, bg_node logits, bg_node classes);
 
-// Mean of (a - b)^2 over all elements of two tensors of one shape, which are not broadcast.
+// The mean of (a - b)^2 over all elements of two tensors of one shape, which are not broadcast.
 bg_node bg_mse(bg_graph *g, bg_node a, bg_node b);
 
-// In training mode each element is 0 with probability p, else scaled by 1 / (1 - p); in evaluation
-// mode x. Which ones are 0 follows from the seed, from how many dropouts, bg_uniform and bg_normal
-// were recorded before this one since bg_set_seed, and from how many replays have begun since: a
-// replay begins, with a new choice, with each write to any leaf, an optimiser's step, bg_rewind,
-// bg_reset, a change of mode, and bg_resample. Within a replay, every read, and the gradient, sees
-// the same choice.
+// While the graph is in training mode: each element 0 with probability p, else scaled by 1 / (1 -
+// p). Otherwise the tensor itself.
+//
+// The choice is made from the seed, from how many random leaves and dropouts were recorded since
+// the seed was set before this one, and from how many replays began since. Value and gradient have
+// the same one. A replay begins, and the choice is new, with each write to any leaf, an
+// optimiser's step, a rewind, a reset, a change of mode, and a resample.
 bg_node bg_dropout(bg_graph *g, bg_node x, double p);
 
 // Computes x, if need be, and writes it as nested brackets; more than 1000 elements are

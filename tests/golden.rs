@@ -326,6 +326,10 @@ const DECIDED: &[(&str, &str, &str)] = &[
     ("cross_entropy", "special points: NaN in an ignored row", ""),
     // The other factors of a NaN are known; PyTorch divides by it.
     ("cumprod", "special points", "S(1,nan,2)"),
+    // Where there is nothing but NaN nothing has a share; PyTorch multiplies 0 by NaN.
+    ("nanmean", "special points", "S(nan,nan)"),
+    // Powers of what is no smaller than 1 stay in the range.
+    ("norm", "special points", "S(1e-200,2e-200)"),
     // What is -infinity has no share, also where there is nothing else yet: PyTorch gets NaN.
     ("logcumsumexp", "special points", "S(-inf,0,-inf,1)"),
 ];

@@ -10,6 +10,8 @@
 
 #include "check.h"
 
+#include "golden.h"
+
 /* ---- environments ---- */
 
 typedef struct environment {
@@ -311,6 +313,25 @@ static void shaped(bg_graph *g, int32_t dtype) {
     }
 }
 
+/* On operands of a few ordinary numbers: the rest of the operations. */
+static void every(bg_graph *g) {
+    for (size_t i = 0; i < CALLS(GOLDEN); i++) {
+        what = GOLDEN[i].name;
+        bg_place start = bg_mark(g);
+        bg_node x[16];
+        bg_node y = NODE(GOLDEN[i].call(g, x));
+        bg_node params[4];
+        size_t n = 0;
+        for (size_t k = 0; k < GOLDEN[i].operands && n < 4; k++) {
+            if (bg_requires_grad(g, x[k])) {
+                params[n++] = x[k];
+            }
+        }
+        keep_all(g, y, params, n);
+        CHECK(bg_rewind(g, start) == BG_OK);
+    }
+}
+
 static void leaves(bg_graph *g) {
     const size_t dims[2] = {3, 5};
     what = "a new leaf";
@@ -439,6 +460,8 @@ static void run(void) {
         shaped(g, dtype);
         elementwise(g, dtype);
     }
+    bg_reset(g);
+    every(g);
     VOID(bg_graph_free(g));
     size_t first = place;
     large(1);

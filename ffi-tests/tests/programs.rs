@@ -31,6 +31,11 @@ fn operations() {
 }
 
 #[test]
+fn golden_values() {
+    check("c/golden.c");
+}
+
+#[test]
 fn misuse() {
     check("c/misuse.c");
 }
@@ -49,7 +54,8 @@ fn threads() {
 #[test]
 fn environment() {
     let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
-    let (header, source) = (read("include/bumpgrad.h"), read("ffi-tests/c/environment.c"));
+    let header = read("include/bumpgrad.h");
+    let source = read("ffi-tests/c/environment.c") + &read("ffi-tests/c/golden.h");
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let words: Vec<&str> = source.split(|c| !is_name(c)).collect();
     for line in header.lines() {

@@ -613,7 +613,8 @@ pub unsafe extern "C" fn bg_var(
     }
 }
 
-/// The p-norm (sum |x|^p)^(1/p), p > 0, or the largest |x| for infinite p. Its gradient at 0 is 0.
+/// The p-norm (sum |x|^p)^(1/p); the largest |x| for p infinite, the smallest for -infinity, and
+/// how many elements are not 0 for p = 0. Its gradient at 0 is 0 for p > 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_norm(
     g: *mut bg_graph,
@@ -630,6 +631,151 @@ pub unsafe extern "C" fn bg_norm(
             core.norm(x, p, &axes, keepdim)
         })
     }
+}
+
+/// The standard deviation, the root of bg_var. Its gradient is 0 where all elements are equal.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_std(
+    g: *mut bg_graph,
+    x: bg_node,
+    axes: *const i32,
+    n: usize,
+    correction: f64,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "std", [x], |core, [x]| {
+            let axes = axis_list(core, "std", axes, n)?;
+            core.std(x, correction, &axes, keepdim)
+        })
+    }
+}
+
+/// Whether no element is 0 (BG_U8): 1 of no elements. Any dtype; a NaN is not 0. No gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_all(
+    g: *mut bg_graph,
+    x: bg_node,
+    axes: *const i32,
+    n: usize,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "all", [x], |core, [x]| {
+            let axes = axis_list(core, "all", axes, n)?;
+            core.all(x, &axes, keepdim)
+        })
+    }
+}
+
+/// As bg_all, over all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_all_all(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "all", [x], |core, [x]| core.all(x, &[], false)) }
+}
+
+/// Whether some element is not 0 (BG_U8): 0 of no elements. Any dtype; a NaN is not 0. No gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_any(
+    g: *mut bg_graph,
+    x: bg_node,
+    axes: *const i32,
+    n: usize,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "any", [x], |core, [x]| {
+            let axes = axis_list(core, "any", axes, n)?;
+            core.any(x, &axes, keepdim)
+        })
+    }
+}
+
+/// As bg_any, over all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_any_all(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "any", [x], |core, [x]| core.any(x, &[], false)) }
+}
+
+/// How many elements are not 0 (BG_I64). Any dtype; a NaN is not 0. No gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_count_nonzero(
+    g: *mut bg_graph,
+    x: bg_node,
+    axes: *const i32,
+    n: usize,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "count_nonzero", [x], |core, [x]| {
+            let axes = axis_list(core, "count_nonzero", axes, n)?;
+            core.count_nonzero(x, &axes, keepdim)
+        })
+    }
+}
+
+/// As bg_count_nonzero, over all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_count_nonzero_all(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "count_nonzero", [x], |core, [x]| core.count_nonzero(x, &[], false)) }
+}
+
+/// The sum of what is no NaN. Gradient: the cotangent, 0 for NaN.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_nansum(
+    g: *mut bg_graph,
+    x: bg_node,
+    axes: *const i32,
+    n: usize,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "nansum", [x], |core, [x]| {
+            let axes = axis_list(core, "nansum", axes, n)?;
+            core.nansum(x, &axes, keepdim)
+        })
+    }
+}
+
+/// As bg_nansum, over all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_nansum_all(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "nansum", [x], |core, [x]| core.nansum(x, &[], false)) }
+}
+
+/// The mean of what is no NaN; NaN if nothing else is there. Gradient: a share of the cotangent, 0
+/// for NaN.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_nanmean(
+    g: *mut bg_graph,
+    x: bg_node,
+    axes: *const i32,
+    n: usize,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "nanmean", [x], |core, [x]| {
+            let axes = axis_list(core, "nanmean", axes, n)?;
+            core.nanmean(x, &axes, keepdim)
+        })
+    }
+}
+
+/// As bg_nanmean, over all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_nanmean_all(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "nanmean", [x], |core, [x]| core.nanmean(x, &[], false)) }
 }
 
 /// The sums of all elements up to each one along an axis. Sums of f32 are made in f64, those of f64

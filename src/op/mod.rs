@@ -18,6 +18,7 @@ pub(crate) mod reduce;
 pub(crate) mod scan;
 pub(crate) mod scatter;
 pub(crate) mod shaping;
+mod statistics;
 pub(crate) mod structural;
 pub(crate) mod unary;
 

@@ -6,6 +6,8 @@ use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, NewNode, Operand};
 use crate::id::{ListId, NodeId};
 use crate::node::{Comparison, Extreme, Op, Reduction, Ties};
+use crate::op::record::Rec;
+use crate::real::Real;
 use crate::roll_call::Elem;
 use crate::shape::{Dims, MAX_RANK};
 
@@ -442,9 +444,14 @@ impl Core {
         self.map2(Elem::Div, total, Operand::Constant((count - correction).max(0.0)))
     }
 
-    /// The p-norm (sum |x|^p)^(1/p), p > 0, or the largest |x| for infinite p. Its gradient at 0 is 0.
+    /// The p-norm (sum |x|^p)^(1/p); the largest |x| for p infinite, the smallest for -infinity, and how
+    /// many elements are not 0 for p = 0. Its gradient at 0 is 0 for p > 0.
     ///
-    /// - PyTorch: `torch.linalg.vector_norm(x, p, axes, keepdim)`
+    /// - PyTorch: `torch.linalg.vector_norm(x, p, axes if len(axes) else None, keepdim)`
+    /// - Cases: `x=U(7), p=0., axes=[], keepdim=False`; `x=U(2,3,4), p=-1., axes=[1], keepdim=False`;
+    ///   `x=U(2,3,4), p=-2.5, axes=[0,2], keepdim=True`; `x=D(2,3,4), p=-inf, axes=[1], keepdim=False`;
+    ///   `x=S(0,2,nan), p=0., axes=[], keepdim=False`; `x=S(1e-200,2e-200), p=-2., axes=[], keepdim=False`;
+    ///   `x=S(2,-2,3), p=-inf, axes=[0], keepdim=False`
     pub(crate) fn norm(
         &mut self,
         x: NodeId,
@@ -455,23 +462,32 @@ impl Core {
         let what = "norm";
         let dtype = self.need_float(what, x)?;
         // In the precision of the elements.
-        let given = p;
         let p = match dtype {
             DType::F32 => f64::from(p as f32),
             _ => p,
         };
-        if p.is_nan() || p <= 0.0 {
-            return Err(self.fail(
-                ErrorKind::Argument,
-                format_args!("{what}: p must be above 0 in {dtype} (or infinity), not {given}"),
-            ));
+        if p.is_nan() {
+            return Err(
+                self.fail(ErrorKind::Argument, format_args!("{what}: p must be a number, not NaN"))
+            );
         }
         let reduced = self.axes(what, x, axes)?;
         if p == 2.0 {
             let op = Op::Reduce(Reduction::Norm);
             return self.push_reduction(what, op, dtype, x, &reduced, keepdim);
         }
+        if p == 0.0 {
+            // (The sign has a gradient, of 0; that of NaN is 0.)
+            let sign = self.map(Elem::Sign, x)?;
+            let mark = self.map(Elem::Square, sign)?;
+            let is_number = self.compare(Comparison::Eq, x, x)?;
+            let mark = self.where_(is_number, mark, Operand::Constant(1.0))?;
+            return self.sum(mark, axes, keepdim);
+        }
         let size = self.map(Elem::Abs, x)?;
+        if p < 0.0 {
+            return self.norm_by_smallest(size, p, axes, keepdim);
+        }
         if p == 1.0 || p < f64::INFINITY && reduced.count(&self.shape(x)) == 0 {
             return self.sum(size, axes, keepdim);
         }
@@ -499,6 +515,35 @@ impl Core {
         };
         let sum = self.sum(power, axes, keepdim)?;
         let root = self.map2(Elem::NormRoot, sum, Operand::Constant(p))?;
+        let dims = self.shape(root);
+        let scale = self.reshape_to(what, scale, &dims)?;
+        self.map2(Elem::Mul, root, scale)
+    }
+
+    /// The norm of these sizes for a negative p: the smallest one, and how far the others take it down.
+    fn norm_by_smallest(
+        &mut self,
+        size: NodeId,
+        p: f64,
+        axes: &[isize],
+        keepdim: bool,
+    ) -> Maybe<NodeId> {
+        let what = "norm";
+        if p == f64::NEG_INFINITY {
+            return self.extreme_with(Extreme::Min, Ties::Even, size, axes, keepdim);
+        }
+        let largest = self.node(size).dtype.largest();
+        let smallest = self.extreme_with(Extreme::Min, Ties::Even, size, axes, true)?;
+        let smallest = self.detach(smallest)?;
+        let scale = self.expression(what, [smallest], |[x]| {
+            let (one, zero) = (Rec::lit(1.0), Rec::lit(0.0));
+            let positive = Real::select(zero.lt(x), x, one);
+            Real::select(x.le(Rec::lit(largest)), positive, one)
+        })?;
+        let share = self.map2(Elem::Div, size, scale)?;
+        let power = self.map2(Elem::Pow, share, Operand::Constant(p))?;
+        let sum = self.sum(power, axes, keepdim)?;
+        let root = self.map2(Elem::Pow, sum, Operand::Constant(1.0 / p))?;
         let dims = self.shape(root);
         let scale = self.reshape_to(what, scale, &dims)?;
         self.map2(Elem::Mul, root, scale)

@@ -518,11 +518,99 @@ impl<'g> Var<'g> {
         self.operation("var", [self.handle], |core, [x]| core.var(x, correction, axes, keepdim))
     }
 
-    /// The p-norm (sum |x|^p)^(1/p), p > 0, or the largest |x| for infinite p. Its gradient at 0 is
-    /// 0.
+    /// The p-norm (sum |x|^p)^(1/p); the largest |x| for p infinite, the smallest for -infinity,
+    /// and how many elements are not 0 for p = 0. Its gradient at 0 is 0 for p > 0.
     #[track_caller]
     pub fn norm(self, p: f64, axes: &[isize], keepdim: bool) -> Self {
         self.operation("norm", [self.handle], |core, [x]| core.norm(x, p, axes, keepdim))
+    }
+
+    /// The standard deviation, the root of [`Var::var`]. Its gradient is 0 where all elements are
+    /// equal.
+    #[track_caller]
+    pub fn std(self, correction: f64, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("std", [self.handle], |core, [x]| core.std(x, correction, axes, keepdim))
+    }
+
+    /// As [`Var::all`], over some axes (negative ones count from the end; none means all), which
+    /// vanish, or stay with length 1 with `keepdim`.
+    #[track_caller]
+    pub fn all_axes(self, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("all", [self.handle], |core, [x]| core.all(x, axes, keepdim))
+    }
+
+    /// Whether no element is 0 (u8): 1 of no elements. Any dtype; a NaN is not 0. No gradient.
+    ///
+    /// Over all elements; the result is 0-d.
+    #[track_caller]
+    pub fn all(self) -> Self {
+        self.operation("all", [self.handle], |core, [x]| core.all(x, &[], false))
+    }
+
+    /// As [`Var::any`], over some axes (negative ones count from the end; none means all), which
+    /// vanish, or stay with length 1 with `keepdim`.
+    #[track_caller]
+    pub fn any_axes(self, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("any", [self.handle], |core, [x]| core.any(x, axes, keepdim))
+    }
+
+    /// Whether some element is not 0 (u8): 0 of no elements. Any dtype; a NaN is not 0. No
+    /// gradient.
+    ///
+    /// Over all elements; the result is 0-d.
+    #[track_caller]
+    pub fn any(self) -> Self {
+        self.operation("any", [self.handle], |core, [x]| core.any(x, &[], false))
+    }
+
+    /// As [`Var::count_nonzero`], over some axes (negative ones count from the end; none means
+    /// all), which vanish, or stay with length 1 with `keepdim`.
+    #[track_caller]
+    pub fn count_nonzero_axes(self, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("count_nonzero", [self.handle], |core, [x]| {
+            core.count_nonzero(x, axes, keepdim)
+        })
+    }
+
+    /// How many elements are not 0 (i64). Any dtype; a NaN is not 0. No gradient.
+    ///
+    /// Over all elements; the result is 0-d.
+    #[track_caller]
+    pub fn count_nonzero(self) -> Self {
+        self.operation("count_nonzero", [self.handle], |core, [x]| {
+            core.count_nonzero(x, &[], false)
+        })
+    }
+
+    /// As [`Var::nansum`], over some axes (negative ones count from the end; none means all), which
+    /// vanish, or stay with length 1 with `keepdim`.
+    #[track_caller]
+    pub fn nansum_axes(self, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("nansum", [self.handle], |core, [x]| core.nansum(x, axes, keepdim))
+    }
+
+    /// The sum of what is no NaN. Gradient: the cotangent, 0 for NaN.
+    ///
+    /// Over all elements; the result is 0-d.
+    #[track_caller]
+    pub fn nansum(self) -> Self {
+        self.operation("nansum", [self.handle], |core, [x]| core.nansum(x, &[], false))
+    }
+
+    /// As [`Var::nanmean`], over some axes (negative ones count from the end; none means all),
+    /// which vanish, or stay with length 1 with `keepdim`.
+    #[track_caller]
+    pub fn nanmean_axes(self, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("nanmean", [self.handle], |core, [x]| core.nanmean(x, axes, keepdim))
+    }
+
+    /// The mean of what is no NaN; NaN if nothing else is there. Gradient: a share of the
+    /// cotangent, 0 for NaN.
+    ///
+    /// Over all elements; the result is 0-d.
+    #[track_caller]
+    pub fn nanmean(self) -> Self {
+        self.operation("nanmean", [self.handle], |core, [x]| core.nanmean(x, &[], false))
     }
 
     /// The sums of all elements up to each one along an axis. Sums of f32 are made in f64, those of

@@ -97,7 +97,7 @@ impl Variant<'_> {
     }
 
     /// The parameters that are given, in C's order.
-    fn given(&self) -> Vec<&Param> {
+    pub fn given(&self) -> Vec<&Param> {
         let mut params: Vec<_> = self.op.params.iter().filter(|p| self.is_given(p)).collect();
         // As in the first version.
         let at = |params: &[&Param], name: &str| params.iter().position(|p| p.name == name);

@@ -1,9 +1,10 @@
 //! The interface is what the operations declare: the C functions, the methods in Rust, what the tests
-//! call by name, the golden cases, and the reference are written from `src/op/`, and checked in.
+//! call by name, the golden cases, the C tests, and the reference are written from `src/op/`, and checked in.
 //! `make interface` writes them anew; this fails when they are out of date.
 
 mod c;
 mod declared;
+mod golden;
 mod reference;
 mod rust;
 mod tests;
@@ -20,6 +21,7 @@ pub const FAMILIES: &[(&str, &str)] = &[
     ("activation", "Activations and other expressions"),
     ("elementwise", "Comparisons"),
     ("reduce", "Reductions"),
+    ("statistics", "Counts and statistics"),
     ("scan", "Scans"),
     ("order", "Order"),
     ("shaping", "Shapes"),
@@ -39,6 +41,7 @@ fn the_interface_is_up_to_date() {
         ("tests/operations/mod.rs", tests::dispatch(&all)),
         ("tests/golden/declared.json", tests::cases(&all)),
         ("docs/operations.md", reference::page(&all)),
+        ("ffi-tests/c/golden.h", golden::header(&all, &golden::load(root()))),
     ];
     let mut stale = Vec::new();
     for (path, text) in &files {
