@@ -175,6 +175,7 @@ impl Core {
             | Op::Fill
             | Op::DropoutMask
             | Op::Detach
+            | Op::Integer(_)
             | Op::Compare(_)
             | Op::ArgReduce(_) => Ok(()),
         }

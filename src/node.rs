@@ -21,6 +21,8 @@ pub(crate) enum Op {
     /// The cotangent that an elementwise rule sends to one of its operands. Operands: those of the
     /// rule, its value, the cotangent of its value; those that the rule does not read are absent.
     Pull(Elem, u8),
+    /// Arithmetic on i64.
+    Integer(Integer),
     /// A mask.
     Compare(Comparison),
     /// Operand 1 where the mask in operand 0 is set, else operand 2.
@@ -69,6 +71,55 @@ pub(crate) enum Op {
     MatMul,
     /// An operation with a step of its own, as its rule says.
     Structural(Structural),
+}
+
+/// Arithmetic on i64, which wraps around where it overflows. What is divided by 0 is 0.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Integer {
+    Add,
+    Sub,
+    Mul,
+    FloorDivide,
+    Remainder,
+    Maximum,
+    Minimum,
+}
+
+impl Integer {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Add,
+        Self::Sub,
+        Self::Mul,
+        Self::FloorDivide,
+        Self::Remainder,
+        Self::Maximum,
+        Self::Minimum,
+    ];
+
+    /// That which does to integers what a rule does to floats.
+    pub(crate) fn of(elem: Elem) -> Option<Self> {
+        match elem {
+            Elem::Add => Some(Self::Add),
+            Elem::Sub => Some(Self::Sub),
+            Elem::Mul => Some(Self::Mul),
+            Elem::Maximum | Elem::AtLeast => Some(Self::Maximum),
+            Elem::Minimum | Elem::AtMost => Some(Self::Minimum),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Sub => "sub",
+            Self::Mul => "mul",
+            Self::FloorDivide => "floor_divide",
+            Self::Remainder => "remainder",
+            Self::Maximum => "maximum",
+            Self::Minimum => "minimum",
+        }
+    }
 }
 
 /// An elementwise comparison.
@@ -149,6 +200,19 @@ impl Op {
         let mut digits = Digits(1);
         self.hash(&mut digits);
         digits.finish()
+    }
+
+    /// Whether each element of the result is made of one element of each operand, by a kernel.
+    pub(crate) fn is_elementwise(self) -> bool {
+        matches!(
+            self,
+            Self::Map(_)
+                | Self::Pull(..)
+                | Self::Integer(_)
+                | Self::Compare(_)
+                | Self::Where
+                | Self::Cast
+        )
     }
 
     /// Whether the node's data are another node's, seen through another layout.

@@ -45,6 +45,7 @@ macro_rules! structural_roll_call {
     ($then:ident) => {
         $then! {
             scan: Recurrence, LogCumSumExp, CumMax, CumMin;
+            integer: IntegerRows;
             order: ArgSort, ArgTop, SearchSorted;
             scatter: Scatter, IsLast;
         }

@@ -238,6 +238,18 @@ impl Session {
         })
     }
 
+    #[cfg(test)]
+    pub(crate) fn record2(
+        &mut self,
+        what: &str,
+        a: Handle,
+        b: Handle,
+        record: impl FnOnce(&mut Core, NodeId, NodeId) -> Maybe<NodeId>,
+    ) -> Handle {
+        let [y] = self.operation(what, [a, b], |core, [a, b]| Ok([record(core, a, b)?]));
+        y
+    }
+
     // Elementwise functions. They do no arithmetic and record one node, so these four, and no others,
     // may be called without `enter`, which would take them a seventh of their time.
 

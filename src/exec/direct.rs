@@ -221,7 +221,7 @@ impl Engine {
     pub(super) fn compute(&mut self, core: &mut Core, id: NodeId) -> Result<(), Stop> {
         let node = *core.node(id);
         match node.op {
-            Op::Map(_) | Op::Pull(..) | Op::Compare(_) | Op::Where | Op::Cast => {
+            op if op.is_elementwise() => {
                 let out = core.make_room(id)?.as_ptr();
                 self.elementwise(core, &node, out)?;
             }

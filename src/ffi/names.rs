@@ -43,6 +43,13 @@ static STRUCTURAL: [[u8; ROOM]; NAMES.len()] = {
 
 /// All other names.
 static OTHERS: &[&CStr] = &[
+    c"add",
+    c"sub",
+    c"mul",
+    c"maximum",
+    c"minimum",
+    c"floor_divide",
+    c"remainder",
     c"leaf",
     c"fill",
     c"dropout_mask",
@@ -101,7 +108,7 @@ pub(super) fn of(op: Op) -> &'static CStr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::{Comparison, Extreme, Reduction, Ties};
+    use crate::node::{Comparison, Extreme, Integer, Reduction, Ties};
     use crate::roll_call::{Elem, Structural};
 
     #[test]
@@ -139,6 +146,7 @@ mod tests {
         all.extend(Elem::ALL.iter().map(|&elem| Op::Map(elem)));
         all.extend(Elem::ALL.iter().map(|&elem| Op::Pull(elem, 0)));
         all.extend(Comparison::ALL.map(Op::Compare));
+        all.extend(Integer::ALL.map(Op::Integer));
         all.extend(Structural::ALL.iter().map(|&kind| Op::Structural(kind)));
         for extreme in [Extreme::Max, Extreme::Min] {
             all.push(Op::ArgReduce(extreme));

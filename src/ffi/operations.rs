@@ -346,7 +346,8 @@ pub unsafe extern "C" fn bg_ge_scalar(g: *mut bg_graph, a: bg_node, b: f64) -> b
     unsafe { operation(g, "ge", [a], |core, [a]| core.ge(a, Operand::Constant(b))) }
 }
 
-/// The sum; 0 of no elements. Gradient: the cotangent, repeated.
+/// The sum; 0 of no elements. Gradient: the cotangent, repeated. That of integers is BG_I64, and
+/// wraps around.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_sum(
     g: *mut bg_graph,
@@ -779,7 +780,8 @@ pub unsafe extern "C" fn bg_nanmean_all(g: *mut bg_graph, x: bg_node) -> bg_node
 }
 
 /// The sums of all elements up to each one along an axis. Sums of f32 are made in f64, those of f64
-/// carry along what they lose. Gradient: the sums from each one on.
+/// carry along what they lose, and those of integers are BG_I64. Gradient: the sums from each one
+/// on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_cumsum(g: *mut bg_graph, x: bg_node, axis: i32) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.

@@ -9,6 +9,7 @@ use crate::real::{Real, times_log};
 /// a + b.
 ///
 /// - PyTorch: `torch.add(a, b)`
+/// - Cases: `a=I([1,2],[3,4]), b=I(5,-6)`
 pub(crate) enum Add {}
 impl Elementwise<2> for Add {
     const NAME: &str = "add";
@@ -26,6 +27,7 @@ impl Elementwise<2> for Add {
 /// a - b.
 ///
 /// - PyTorch: `torch.sub(a, b)`
+/// - Cases: `a=I([1,2],[3,4]), b=I(5,-6)`
 pub(crate) enum Sub {}
 impl Elementwise<2> for Sub {
     const NAME: &str = "sub";
@@ -43,6 +45,7 @@ impl Elementwise<2> for Sub {
 /// a b, element by element.
 ///
 /// - PyTorch: `torch.mul(a, b)`
+/// - Cases: `a=I(9223372036854775807,-3), b=I(2,7)`
 pub(crate) enum Mul {}
 impl Elementwise<2> for Mul {
     const NAME: &str = "mul";
@@ -109,6 +112,7 @@ impl Elementwise<2> for Pow {
 /// The larger one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each.
 ///
 /// - PyTorch: `torch.maximum(a, b)`
+/// - Cases: `a=I(1,-2,3), b=I(2,-7,3)`
 pub(crate) enum Maximum {}
 impl Elementwise<2> for Maximum {
     const NAME: &str = "maximum";
@@ -130,6 +134,7 @@ impl Elementwise<2> for Maximum {
 /// The smaller one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each.
 ///
 /// - PyTorch: `torch.minimum(a, b)`
+/// - Cases: `a=I(1,-2,3), b=I(2,-7,3)`
 pub(crate) enum Minimum {}
 impl Elementwise<2> for Minimum {
     const NAME: &str = "minimum";

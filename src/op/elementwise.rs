@@ -5,7 +5,7 @@ use crate::dtype::DType;
 use crate::error::{ErrorKind, Fail, Maybe};
 use crate::graph::{Core, NewNode, Operand};
 use crate::id::{ListId, NodeId};
-use crate::node::{Comparison, Op};
+use crate::node::{Comparison, Integer, Op};
 use crate::roll_call::Elem;
 use crate::shape;
 
@@ -84,7 +84,10 @@ impl Core {
 
     #[inline(always)]
     pub(crate) fn map(&mut self, elem: Elem, x: NodeId) -> Maybe<NodeId> {
-        let dtype = self.need_float(Rule::of(elem).name, x)?;
+        let dtype = self.node(x).dtype;
+        if !dtype.is_float() {
+            return self.integer_function(elem, x);
+        }
         let mut node = NewNode::new(Op::Map(elem), dtype);
         node.inputs[0] = x;
         (node.shape, node.len) = (self.node(x).shape, self.node(x).len);
@@ -100,7 +103,13 @@ impl Core {
     ) -> Maybe<NodeId> {
         let what = Rule::of(elem).name;
         let mut node;
-        match (a.into(), b.into()) {
+        let (a, b) = (a.into(), b.into());
+        if self.is_integer(a) || self.is_integer(b) {
+            if let Some(integer) = Integer::of(elem) {
+                return self.integer(integer, a, b);
+            }
+        }
+        match (a, b) {
             (Operand::Node(a), Operand::Node(b)) => {
                 node = NewNode::new(Op::Map(elem), self.need_same_float(what, a, b)?);
                 (node.shape, node.len) = self.broadcast(what, a, b)?;
@@ -119,6 +128,82 @@ impl Core {
             }
         }
         self.push(node)
+    }
+
+    #[inline(always)]
+    fn is_integer(&self, x: Operand) -> bool {
+        matches!(x, Operand::Node(x) if self.node(x).dtype == DType::I64)
+    }
+
+    /// Functions of one integer, as far as there are any.
+    #[cold]
+    fn integer_function(&mut self, elem: Elem, x: NodeId) -> Maybe<NodeId> {
+        let (x, zero) = (Operand::Node(x), Operand::Constant(0.0));
+        match elem {
+            _ if !self.is_integer(x) => {}
+            Elem::Neg => return self.integer(Integer::Sub, zero, x),
+            Elem::Square => return self.integer(Integer::Mul, x, x),
+            Elem::Relu => return self.integer(Integer::Maximum, x, zero),
+            Elem::Abs => {
+                let negative = self.integer(Integer::Sub, zero, x)?;
+                return self.integer(Integer::Maximum, x, Operand::Node(negative));
+            }
+            Elem::Sign => {
+                let above = self.integer(Integer::Maximum, x, Operand::Constant(-1.0))?;
+                return self.integer(Integer::Minimum, above.into(), Operand::Constant(1.0));
+            }
+            _ => {}
+        }
+        let Operand::Node(x) = x else { unreachable!("it is a node") };
+        self.need_float(Rule::of(elem).name, x)?;
+        unreachable!("floats have rules")
+    }
+
+    /// Arithmetic on integers, broadcast to one another; a number must be one, too.
+    #[cold]
+    pub(crate) fn integer(&mut self, op: Integer, a: Operand, b: Operand) -> Maybe<NodeId> {
+        let what = op.name();
+        let mut node = NewNode::new(Op::Integer(op), DType::I64);
+        let mut like = None;
+        for (place, operand) in [a, b].into_iter().enumerate() {
+            node.inputs[place] = match operand {
+                Operand::Constant(c) => {
+                    self.need_exact(what, DType::I64, c)?;
+                    node.imm = c;
+                    NodeId::IMMEDIATE
+                }
+                Operand::Node(x) => {
+                    let dtype = self.node(x).dtype;
+                    if dtype != DType::I64 {
+                        return Err(self.dtype_clash(what, DType::I64, dtype));
+                    }
+                    (node.shape, node.len) = match like {
+                        None => (self.node(x).shape, self.node(x).len),
+                        Some(other) => self.broadcast(what, other, x)?,
+                    };
+                    like = Some(x);
+                    x
+                }
+            };
+        }
+        self.push(node)
+    }
+
+    /// A number is one of this dtype.
+    fn need_exact(&mut self, what: &str, dtype: DType, c: f64) -> Maybe<()> {
+        let is_exact = match dtype {
+            DType::F32 | DType::F64 => true,
+            // 2^63 itself is no i64, although it is what i64::MAX rounds to.
+            DType::I64 => c as i64 as f64 == c && c < i64::MAX as f64,
+            DType::U8 => f64::from(c as u8) == c,
+        };
+        if is_exact {
+            return Ok(());
+        }
+        Err(self.fail(
+            ErrorKind::Argument,
+            format_args!("{what}: {c} is no {dtype}: cast the tensor to f64"),
+        ))
     }
 
     fn with_constant(&mut self, what: &str, op: Op, x: NodeId, c: f64) -> Maybe<NewNode> {
@@ -220,20 +305,7 @@ impl Core {
             }
             Operand::Constant(c) => {
                 let dtype = self.node(a).dtype;
-                let exact = match dtype {
-                    DType::F32 | DType::F64 => true,
-                    // 2^63 itself is no i64, although it is what i64::MAX rounds to.
-                    DType::I64 => c as i64 as f64 == c && c < i64::MAX as f64,
-                    DType::U8 => f64::from(c as u8) == c,
-                };
-                if !exact {
-                    return Err(self.fail(
-                        ErrorKind::Argument,
-                        format_args!(
-                            "{what}: {c} is no {dtype}: cast the tensor to f64 to compare"
-                        ),
-                    ));
-                }
+                self.need_exact(what, dtype, c)?;
                 (node.shape, node.len, node.imm) = (self.node(a).shape, self.node(a).len, c);
                 node.inputs[1] = NodeId::IMMEDIATE;
             }
@@ -258,8 +330,18 @@ impl Core {
         }
         let (yes, no) = (yes.into(), no.into());
         let dtype = match (yes, no) {
-            (Operand::Node(a), Operand::Node(b)) => self.need_same_float(what, a, b)?,
-            (Operand::Node(x), _) | (_, Operand::Node(x)) => self.need_float(what, x)?,
+            (Operand::Node(a), Operand::Node(b)) => {
+                let (left, right) = (self.node(a).dtype, self.node(b).dtype);
+                if left != right {
+                    return Err(self.dtype_clash(what, left, right));
+                }
+                left
+            }
+            (Operand::Node(x), Operand::Constant(c)) | (Operand::Constant(c), Operand::Node(x)) => {
+                let dtype = self.node(x).dtype;
+                self.need_exact(what, dtype, c)?;
+                dtype
+            }
             _ => unreachable!("{what} of two constants is nobody's tensor"),
         };
         let mut node = NewNode::new(Op::Where, dtype);

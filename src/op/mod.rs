@@ -10,6 +10,7 @@ pub(crate) mod binary;
 pub(crate) mod create;
 pub(crate) mod elementwise;
 pub(crate) mod index;
+mod integer;
 pub(crate) mod loss;
 pub(crate) mod matmul;
 pub(crate) mod order;
@@ -42,6 +43,7 @@ impl Op {
             Self::DropoutMask => "dropout_mask",
             Self::Map(elem) => Rule::of(elem).name,
             Self::Pull(elem, _) => Rule::of(elem).name,
+            Self::Integer(integer) => integer.name(),
             Self::Compare(comparison) => comparison.name(),
             Self::Where => "where",
             Self::Cast => "cast",

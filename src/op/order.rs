@@ -259,7 +259,7 @@ impl Core {
         Ok((self.swap_with_last(what, x, axis)?, axis))
     }
 
-    fn swap_with_last(&mut self, what: &str, x: NodeId, axis: usize) -> Maybe<NodeId> {
+    pub(super) fn swap_with_last(&mut self, what: &str, x: NodeId, axis: usize) -> Maybe<NodeId> {
         let mut order = crate::shape::Dims::SCALAR;
         let rank = self.shape(x).len();
         (0..rank).for_each(|axis| order.push(axis));

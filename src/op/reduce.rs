@@ -1,6 +1,7 @@
 //! Reductions over all, one or several axes: sum, extremes, log-sum-exp, and what is made of them.
 
 use super::Sink;
+use super::integer::Over;
 use crate::dtype::DType;
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, NewNode, Operand};
@@ -89,11 +90,18 @@ impl Core {
         self.push(node)
     }
 
-    /// The sum; 0 of no elements. Gradient: the cotangent, repeated.
+    /// The sum; 0 of no elements. Gradient: the cotangent, repeated. That of integers is i64, and wraps
+    /// around.
     ///
-    /// - PyTorch: `torch.sum(x, axes, keepdim)`
+    /// - PyTorch: `torch.sum(x, axes if len(axes) else None, keepdim)`
+    /// - Cases: `x=I([1,2],[3,4]), axes=[0], keepdim=False`; `x=M([1,2],[3,4]), axes=[], keepdim=False`;
+    ///   `x=I([[1,2],[3,4]],[[5,6],[7,8]]), axes=[0,2], keepdim=True`;
+    ///   `x=I(9223372036854775807,2), axes=[0], keepdim=False`
     pub(crate) fn sum(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
-        let dtype = self.need_float("sum", x)?;
+        if !self.node(x).dtype.is_float() {
+            return self.reduce_integers("sum", Over::Sum, x, axes, keepdim);
+        }
+        let dtype = self.node(x).dtype;
         let axes = self.axes("sum", x, axes)?;
         self.push_reduction("sum", Op::Reduce(Reduction::Sum), dtype, x, &axes, keepdim)
     }
@@ -145,6 +153,7 @@ impl Core {
     /// The largest element; of several, all get an equal part of the gradient.
     ///
     /// - PyTorch: `torch.amax(x, axes, keepdim)`
+    /// - Cases: `x=I([1,2],[3,4]), axes=[0], keepdim=False`; `x=M([1,2],[3,4]), axes=[1], keepdim=False`
     pub(crate) fn amax(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
         self.extreme_with(Extreme::Max, Ties::Even, x, axes, keepdim)
     }
@@ -206,7 +215,11 @@ impl Core {
         keepdim: bool,
     ) -> Maybe<NodeId> {
         let what = Reduction::Extreme(which, ties).name();
-        let dtype = self.need_float(what, x)?;
+        if !self.node(x).dtype.is_float() {
+            let how = if which == Extreme::Max { Over::Max } else { Over::Min };
+            return self.reduce_integers(what, how, x, axes, keepdim);
+        }
+        let dtype = self.node(x).dtype;
         let axes = self.axes(what, x, axes)?;
         self.need_some(what, x, &axes)?;
         let op = Op::Reduce(Reduction::Extreme(which, ties));
@@ -252,10 +265,14 @@ impl Core {
     /// The product; 1 of no elements. It is a balanced tree of products, and so is its gradient, which needs
     /// no division: it is right where elements are 0, to any order.
     ///
-    /// - PyTorch: `torch.prod(x, axis, keepdim)`
+    /// - PyTorch: `torch.prod(x, axes[0], keepdim)`
+    /// - Cases: `x=I([1,2],[3,4]), axes=[0], keepdim=False`
     pub(crate) fn prod(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
         let what = "prod";
-        let dtype = self.need_float(what, x)?;
+        if !self.node(x).dtype.is_float() {
+            return self.reduce_integers(what, Over::Product, x, axes, keepdim);
+        }
+        let dtype = self.node(x).dtype;
         let axes = self.axes(what, x, axes)?;
         let dims = self.shape(x);
         let (kept, dropped) = (axes.kept(&dims), axes.dropped(&dims));

@@ -79,6 +79,14 @@ impl Rule for Recurrence {
         let around = Around::new(task.out_dims(), list[0] as usize);
         let backwards = list[1] != 0;
         let unit = around.len * around.inner;
+        if task.dtype(0) == DType::I64 {
+            let b = task.operand::<i64>(0);
+            task.each_part::<i64>(unit, |out, first| {
+                let step = |s: i64, i: usize| s.wrapping_add(b[first + i]);
+                scan(out, around, backwards, 0, step, |s| s);
+            });
+            return Ok(());
+        }
         with_float!(task.dtype(0), T => match (list[2] != 0, list[3] != 0) {
             (true, true) => {
                 let (a, b) = (task.operand::<T>(0), task.operand::<T>(1));
@@ -283,7 +291,6 @@ impl Core {
 
     /// The axis of a scan, and the tensor with at least one.
     fn scanned(&mut self, what: &str, x: NodeId, axis: isize) -> Maybe<(NodeId, usize)> {
-        self.need_float(what, x)?;
         let rank = self.shape(x).len();
         let axis = self.axis(what, axis, rank)?;
         let x = if rank == 0 { self.reshape_to(what, x, &[1])? } else { x };
@@ -297,15 +304,16 @@ impl Core {
     }
 
     /// The sums of all elements up to each one along an axis. Sums of f32 are made in f64, those of f64
-    /// carry along what they lose. Gradient: the sums from each one on.
+    /// carry along what they lose, and those of integers are i64. Gradient: the sums from each one on.
     ///
     /// - PyTorch: `torch.cumsum(x, axis)`
     /// - Cases: `x=U(7), axis=0`; `x=U(2,3,4), axis=1`; `x=U(2,3,4), axis=0`; `x=U(5,3), axis=-1`;
     ///   `x=U(), axis=0`; `x=U(2,0,3), axis=2`; `x=U(70,70), axis=0`; `x=S(1,inf,2,-inf,3), axis=0`;
-    ///   `x=S(1,nan,2), axis=0`
+    ///   `x=S(1,nan,2), axis=0`; `x=I([1,2],[3,4]), axis=0`; `x=M(1,1,0,1), axis=0`
     pub(crate) fn cumsum(&mut self, x: NodeId, axis: isize) -> Maybe<NodeId> {
         let what = "cumsum";
-        let (line, axis) = self.scanned(what, x, axis)?;
+        let wide = if self.node(x).dtype.is_float() { x } else { self.cast(x, DType::I64)? };
+        let (line, axis) = self.scanned(what, wide, axis)?;
         let y = self.recurrence(None, Some(line), axis, false)?;
         self.as_given(what, y, x)
     }
@@ -318,6 +326,7 @@ impl Core {
     ///   `x=U(0,2), axis=0`; `x=S(2,0,3,4), axis=0`; `x=S(0,2,0,3), axis=0`; `x=S(1,nan,2), axis=0`
     pub(crate) fn cumprod(&mut self, x: NodeId, axis: isize) -> Maybe<NodeId> {
         let what = "cumprod";
+        self.need_float(what, x)?;
         let (line, axis) = self.scanned(what, x, axis)?;
         let y = self.recurrence(Some(line), None, axis, false)?;
         self.as_given(what, y, x)
@@ -330,6 +339,7 @@ impl Core {
     ///   `x=S(40,41,-40), axis=0`; `x=S(-inf,0,-inf,1), axis=0`
     pub(crate) fn logcumsumexp(&mut self, x: NodeId, axis: isize) -> Maybe<NodeId> {
         let what = "logcumsumexp";
+        self.need_float(what, x)?;
         let (line, axis) = self.scanned(what, x, axis)?;
         let mut node = self.structural(Structural::LogCumSumExp, &[line], &[axis])?;
         (node.shape, node.len) = (self.node(line).shape, self.node(line).len);
@@ -365,6 +375,7 @@ impl Core {
         x: NodeId,
         axis: isize,
     ) -> Maybe<[NodeId; 2]> {
+        self.need_float(what, x)?;
         let (line, axis) = self.scanned(what, x, axis)?;
         let mut node = self.structural(kind, &[line], &[axis])?;
         node.dtype = DType::I64;

@@ -5,7 +5,7 @@
 //! goes through one table, and names no operation.
 
 use super::Sink;
-use super::{order, scan, scatter};
+use super::{integer, order, scan, scatter};
 use crate::error::Maybe;
 use crate::graph::{Core, NewNode};
 use crate::id::NodeId;

@@ -11,6 +11,7 @@ use crate::real::{GATE, GATE_CUBE, Real, within};
 /// -x. Gradient: -1.
 ///
 /// - PyTorch: `torch.neg(x)`
+/// - Cases: `x=I(3,-4,0)`
 pub(crate) enum Neg {}
 impl Elementwise<1> for Neg {
     const NAME: &str = "neg";
@@ -28,6 +29,7 @@ impl Elementwise<1> for Neg {
 /// |x|. Gradient: the sign of x, 0 at 0 and for NaN.
 ///
 /// - PyTorch: `torch.abs(x)`
+/// - Cases: `x=I(3,-4,0)`
 pub(crate) enum Abs {}
 impl Elementwise<1> for Abs {
     const NAME: &str = "abs";
@@ -45,6 +47,7 @@ impl Elementwise<1> for Abs {
 /// -1, 0 or 1; 0 for NaN. Gradient: 0.
 ///
 /// - PyTorch: `torch.sign(x)`
+/// - Cases: `x=I(3,-4,0)`
 pub(crate) enum Sign {}
 impl Elementwise<1> for Sign {
     const NAME: &str = "sign";
@@ -185,6 +188,7 @@ impl Elementwise<1> for Rsqrt {
 /// x^2. Gradient: 2 x.
 ///
 /// - PyTorch: `torch.square(x)`
+/// - Cases: `x=I(3,-4,0)`
 pub(crate) enum Square {}
 impl Elementwise<1> for Square {
     const NAME: &str = "square";
@@ -330,6 +334,7 @@ impl Elementwise<1> for Erf {
 /// max(x, 0). Gradient: 0 up to 0, 1 above; 1 for NaN.
 ///
 /// - PyTorch: `torch.relu(x)`
+/// - Cases: `x=I(3,-4,0)`
 pub(crate) enum Relu {}
 impl Elementwise<1> for Relu {
     const NAME: &str = "relu";

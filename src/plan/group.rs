@@ -371,7 +371,7 @@ impl Grouping {
         match node.op {
             op if op.is_view() || op == Op::Fill => self.show(core, id),
             Op::Embed if !self.single => self.show(core, id),
-            Op::Map(_) | Op::Pull(..) | Op::Compare(_) | Op::Where | Op::Cast => {
+            op if op.is_elementwise() => {
                 let count = self.set_views(core, &node);
                 let is_constant = self.views[..count]
                     .iter()

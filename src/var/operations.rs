@@ -377,7 +377,8 @@ impl<'g> Var<'g> {
         self.operation("sum", [self.handle], |core, [x]| core.sum(x, axes, keepdim))
     }
 
-    /// The sum; 0 of no elements. Gradient: the cotangent, repeated.
+    /// The sum; 0 of no elements. Gradient: the cotangent, repeated. That of integers is i64, and
+    /// wraps around.
     ///
     /// Over all elements; the result is 0-d.
     #[track_caller]
@@ -614,7 +615,8 @@ impl<'g> Var<'g> {
     }
 
     /// The sums of all elements up to each one along an axis. Sums of f32 are made in f64, those of
-    /// f64 carry along what they lose. Gradient: the sums from each one on.
+    /// f64 carry along what they lose, and those of integers are i64. Gradient: the sums from each
+    /// one on.
     #[track_caller]
     pub fn cumsum(self, axis: isize) -> Self {
         self.operation("cumsum", [self.handle], |core, [x]| core.cumsum(x, axis))
