@@ -261,7 +261,7 @@ impl Run<'_> {
             start += n;
         }
         #[cfg(target_arch = "x86_64")]
-        if program.flushes {
+        if program.non_temporal {
             // Stores past the cache are ordered by nothing else.
             // SAFETY: SSE is part of x86-64.
             unsafe {
@@ -342,7 +342,7 @@ impl Run<'_> {
         unsafe {
             match instr.code {
                 Code::Map | Code::SinCos | Code::Chain => unreachable!("run by `instr`"),
-                Code::Flush => unreachable!("a link of a chain"),
+                Code::StoreNonTemporal => unreachable!("a link of a chain"),
                 Code::Rows | Code::Softmaxes => {
                     // The second result, if there is one.
                     let second = workspace.slots[instr.ops[1] as usize].cast_const();

@@ -119,7 +119,7 @@ macro_rules! acts {
             /// Writes the block down.
             Store,
             /// The same, past the cache.
-            StorePast,
+            StoreNonTemporal,
             /// Has what lies some tiles ahead of its operand brought to the cache.
             Ahead,
             $($alone,)*
@@ -134,7 +134,7 @@ macro_rules! acts {
 
             /// Whether it writes the block down.
             pub(crate) fn writes(self) -> bool {
-                matches!(self, Act::Store | Act::StorePast)
+                matches!(self, Act::Store | Act::StoreNonTemporal)
             }
 
             /// Whether it changes the block by an operation.
@@ -147,7 +147,7 @@ macro_rules! acts {
                 match self {
                     Act::Load => "load",
                     Act::Store => "store",
-                    Act::StorePast => "store past",
+                    Act::StoreNonTemporal => "store past",
                     Act::Ahead => "ahead",
                     $(Act::$alone => $alone_name,)*
                     $(Act::$paired => $paired_name,)*
@@ -202,7 +202,7 @@ macro_rules! acts {
                     Act::Load => for k in 0..V {
                         held[k] = operand!(k);
                     },
-                    Act::Store | Act::StorePast if V == 1 && count < R::LANES => {
+                    Act::Store | Act::StoreNonTemporal if V == 1 && count < R::LANES => {
                         // SAFETY: the caller's promise.
                         unsafe { held[0].store_part(at, count) };
                     }
@@ -210,7 +210,7 @@ macro_rules! acts {
                         // SAFETY: the caller's promise.
                         unsafe { held[k].store(at.add(k * R::LANES)) };
                     },
-                    Act::StorePast => for k in 0..V {
+                    Act::StoreNonTemporal => for k in 0..V {
                         // SAFETY: the caller's promise.
                         unsafe { held[k].store_past(at.add(k * R::LANES)) };
                     },

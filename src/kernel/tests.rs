@@ -400,7 +400,7 @@ fn links_are_kernels<T: Float>() {
     let mut check = |level: Level, op: Op, kernel: Kernel, columns: &[Vec<T>]| {
         for &Form(act, block, operand) in forms(op) {
             tried += 1;
-            for store in [Act::Store, Act::StorePast] {
+            for store in [Act::Store, Act::StoreNonTemporal] {
                 for (rows, reach) in [(1, Reach::Each), (1, Reach::One), (3, Reach::Row)] {
                     let len = columns[0].len() / rows * rows;
                     let mut columns: Vec<Vec<T>> =
@@ -523,7 +523,7 @@ fn a_chain_of_many_links() {
                 link(Act::Relu, each, 0),
                 link(Act::Ahead, each, 0),
                 link(Act::SubFrom, each, 2),
-                link(Act::StorePast, each, 3),
+                link(Act::StoreNonTemporal, each, 3),
                 link(Act::Load, Reach::One, 1),
                 link(Act::Add, each, 0),
                 link(Act::Store, each, 0),

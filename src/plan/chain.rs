@@ -40,7 +40,7 @@ pub(super) struct Linking {
     /// By instruction.
     turns: Vec<Turn>,
     /// Whether there are any that only write past the cache.
-    flushes: bool,
+    non_temporal: bool,
     /// The instructions in their new order.
     instrs: Vec<Instr>,
     pub(super) links: Vec<Link>,
@@ -104,11 +104,11 @@ impl Linker<'_> {
         let blank = Known { left: 0, repeats: NONE, maker: NONE, made: true, stored: true };
         linking.known.try_extend_to(self.values.len(), blank)?;
         linking.turns.clear();
-        linking.flushes = false;
+        linking.non_temporal = false;
         linking.instrs.clear();
         linking.links.clear();
         for (number, instr) in self.instrs.iter().enumerate() {
-            linking.flushes |= instr.code == Code::Flush;
+            linking.non_temporal |= instr.code == Code::StoreNonTemporal;
             linking.turns.try_push(if is_cheap(instr) { Turn::Cheap } else { Turn::Dear })?;
             for op in instr.operands() {
                 linking.known[op as usize].left += 1;
@@ -268,7 +268,7 @@ impl Linker<'_> {
                 continue;
             }
             let instr = &self.instrs[number];
-            let writes_down = instr.code == Code::Flush && instr.ops[0] == open.held;
+            let writes_down = instr.code == Code::StoreNonTemporal && instr.ops[0] == open.held;
             let is_meant = writes_down || among >> (number - first) & 1 != 0;
             if !is_meant || self.repeats(number, row, linking) {
                 continue;
@@ -283,7 +283,7 @@ impl Linker<'_> {
             }
             let fits = instr.code == Code::Map
                 && forms(instr.name).iter().any(|form| instr.ops[form.1] == open.held);
-            if fits && !linking.flushes {
+            if fits && !linking.non_temporal {
                 return Some(number);
             }
             if fits && !other.is_some_and(|(_, fits)| fits) {
@@ -301,7 +301,7 @@ impl Linker<'_> {
         linking: &mut Linking,
     ) -> Result<(), OutOfMemory> {
         let (form, value) = match instr.code {
-            Code::Flush => (None, instr.ops[0]),
+            Code::StoreNonTemporal => (None, instr.ops[0]),
             _ => {
                 let forms = forms(instr.name);
                 let held = forms.iter().find(|form| instr.ops[form.1] == open.held);
@@ -318,7 +318,7 @@ impl Linker<'_> {
         }
         let Some(Form(act, _, operand)) = form else {
             linking.links.try_push(Link {
-                act: Act::StorePast,
+                act: Act::StoreNonTemporal,
                 reach: Reach::Each,
                 slot: instr.out,
             })?;
@@ -375,7 +375,7 @@ impl Linker<'_> {
 /// Whether an instruction can be part of a chain.
 fn is_cheap(instr: &Instr) -> bool {
     match instr.code {
-        Code::Flush => true,
+        Code::StoreNonTemporal => true,
         Code::Map => instr.grain == Grain::Element && !forms(instr.name).is_empty(),
         _ => false,
     }

@@ -31,7 +31,7 @@ use crate::shape::Layout;
 
 /// Results from this size on are written past the cache: they would only push out what is still
 /// needed, and would be read from memory first.
-const FLUSH_BYTES: usize = 4 << 20;
+const NON_TEMPORAL_BYTES: usize = 4 << 20;
 
 /// Steps that read and write this much have what they read fetched ahead of time: it comes from beyond
 /// the second-level cache.
@@ -549,7 +549,7 @@ impl Emitter {
     }
 
     /// The value that a member makes: in memory if others need it there. The second one is the
-    /// stream to flush it to, if that is worth while.
+    /// stream to store it to, past the cache, if that is worth while.
     fn target(
         &mut self,
         context: &Context<'_>,
@@ -579,7 +579,7 @@ impl Emitter {
         let stream = self.stream(datum, 0, grain, plan)?;
         let large = grain == Grain::Element
             && node.dtype.is_float()
-            && plan.data[datum as usize].bytes() >= FLUSH_BYTES;
+            && plan.data[datum as usize].bytes() >= NON_TEMPORAL_BYTES;
         let value = if large { self.value(Kind::Register(grain))? } else { stream };
         if member.result == NONE {
             self.value_of[member.node.index()] = value;
@@ -587,13 +587,18 @@ impl Emitter {
         Ok((value, if large { stream } else { NONE }))
     }
 
-    fn flush(&mut self, dtype: DType, value: u32, stream: u32) -> Result<(), OutOfMemory> {
+    fn store_non_temporal(
+        &mut self,
+        dtype: DType,
+        value: u32,
+        stream: u32,
+    ) -> Result<(), OutOfMemory> {
         if stream == NONE {
             return Ok(());
         }
         self.push(Instr {
             ops: [value, NONE, NONE, NONE],
-            ..instr(Code::Flush, Op::Detach, dtype, stream)
+            ..instr(Code::StoreNonTemporal, Op::Detach, dtype, stream)
         })
     }
 
@@ -632,7 +637,7 @@ impl Emitter {
                 let (out, stream) = self.target(context, member, grain, plan)?;
                 let instr = instr(Code::Map, node.op, node.dtype, out);
                 self.push(Instr { grain, kernel, ops, ..instr })?;
-                self.flush(node.dtype, out, stream)
+                self.store_non_temporal(node.dtype, out, stream)
             }
             What::Copy | What::Concat => {
                 let op = if member.what == What::Copy {
@@ -655,7 +660,7 @@ impl Emitter {
                     if member.result == NONE {
                         self.value_of[member.node.index()] = op;
                     }
-                    return self.flush(node.dtype, op, stream);
+                    return self.store_non_temporal(node.dtype, op, stream);
                 }
                 let ops = [op, NONE, NONE, NONE];
                 self.push(Instr { grain, ops, ..instr(Code::Copy, Op::Detach, node.dtype, out) })
@@ -665,7 +670,7 @@ impl Emitter {
                 let (out, stream) = self.target(context, member, grain, plan)?;
                 self.cost += 2000;
                 self.push(Instr { grain, arg, ..instr(Code::Mask, node.op, node.dtype, out) })?;
-                self.flush(node.dtype, out, stream)
+                self.store_non_temporal(node.dtype, out, stream)
             }
             What::Rows | What::Fold | What::MovedFold => {
                 let kernels = float_kernels(input_dtype, level);
@@ -700,7 +705,7 @@ impl Emitter {
                 let instr = instr(code, node.op, input_dtype, out);
                 let arg = inner as u32;
                 self.push(Instr { kernel, ops, arg, grain: out_grain, ..instr })?;
-                self.flush(node.dtype, out, stream)
+                self.store_non_temporal(node.dtype, out, stream)
             }
             What::Pick => {
                 let x = self.operand(context, &seen[0], node.dtype, Grain::Element, plan)?;
@@ -717,7 +722,7 @@ impl Emitter {
                 self.cost += 30;
                 let ops = [g, classes, NONE, NONE];
                 self.push(Instr { ops, ..instr(Code::Unpick, node.op, node.dtype, out) })?;
-                self.flush(node.dtype, out, stream)
+                self.store_non_temporal(node.dtype, out, stream)
             }
             What::Sink | What::MovedSink => {
                 let Op::Reduce(reduction) = node.op else {
@@ -869,7 +874,7 @@ impl Emitter {
             let ops = [g, value, NONE, NONE];
             self.push(Instr { grain, kernel, ops, ..instr(Code::Map, name, dtype, out) })?;
         }
-        self.flush(dtype, out, stream)
+        self.store_non_temporal(dtype, out, stream)
     }
 
     /// Leaves out what nobody reads (every other step may compute it for itself), and makes one
@@ -1006,7 +1011,7 @@ impl Emitter {
         self.note_last_uses();
         self.free.iter_mut().for_each(Vec::clear);
         let first_instr = plan.instrs.len();
-        let mut flushes = false;
+        let mut non_temporal = false;
         let mut place = 0;
         for number in 0..self.instrs.len() {
             let mut instr = self.instrs[number];
@@ -1014,7 +1019,7 @@ impl Emitter {
                 let first_link = plan.chains.len();
                 for k in instr.links.first..instr.links.first + instr.links.count {
                     let mut link = self.linking.links[k as usize];
-                    flushes |= link.act == Act::StorePast;
+                    non_temporal |= link.act == Act::StoreNonTemporal;
                     link.slot = if link.slot == NONE {
                         0
                     } else {
@@ -1088,7 +1093,7 @@ impl Emitter {
             gathers: Span::default(),
             pads: Span::default(),
             joins: Span::default(),
-            flushes,
+            non_temporal,
             register_bytes: register_bytes.next_multiple_of(ALIGN),
             chunk,
             product,

@@ -164,7 +164,7 @@ pub(crate) struct Program {
     pub(crate) pads: Span,
     pub(crate) joins: Span,
     /// Whether there are stores past the cache, which need something after the last tile.
-    pub(crate) flushes: bool,
+    pub(crate) non_temporal: bool,
     /// Bytes of registers that a thread needs.
     pub(crate) register_bytes: usize,
     /// What a thread takes at a time.
@@ -266,7 +266,7 @@ pub(crate) enum Code {
     Join,
     Copy,
     /// To a stream, past the cache. In a finished program a link of a chain does it.
-    Flush,
+    StoreNonTemporal,
     /// From each row of operand 0 the element that operand 1 tells; 0 for ignored rows.
     Pick,
     /// Zeros, with operand 0 where operand 1 tells.

@@ -212,7 +212,7 @@ impl Plan {
                     begun = true;
                 }
                 Act::Store => write!(f, " -> {slot}")?,
-                Act::StorePast => write!(f, " => {slot}")?,
+                Act::StoreNonTemporal => write!(f, " => {slot}")?,
                 act if act.reads() => write!(f, " | {} {slot}", act.name())?,
                 act => write!(f, " | {}", act.name())?,
             }
