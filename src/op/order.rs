@@ -192,18 +192,42 @@ fn top<T: Element>(
         }
     };
     let last = first + out.len() - 1;
-    // Whole keys decide: what is selected is where it would be if all were sorted.
-    let by = |word: &u64| order_of(row, *word, is_descending);
-    let (_, _, _) = words.select_nth_unstable_by_key(last, by);
+    select(words, row, is_descending, last);
     let chosen = &mut words[..=last];
     if first > 0 {
-        chosen.select_nth_unstable_by_key(first, by);
+        select(chosen, row, is_descending, first);
     }
     let chosen = &mut chosen[first..];
-    chosen.sort_unstable_by_key(by);
+    chosen.sort_unstable();
+    refine(chosen, row, is_descending);
     for (out, &word) in out.iter_mut().zip(&*chosen) {
         out.write(i64::from(word as u32));
     }
+}
+
+/// Puts the word of a rank where it would be if all were sorted, and those before it before it.
+fn select<T: Element>(words: &mut [u64], row: &[T], is_descending: bool, rank: usize) {
+    let (_, &mut word, _) = words.select_nth_unstable(rank);
+    // Of those with the same upper half whole keys decide: they are brought together first.
+    let upper = word >> 32;
+    let below = partition(&mut words[..rank], |word| word >> 32 < upper);
+    let beyond = partition(&mut words[rank + 1..], |word| word >> 32 == upper);
+    let same = &mut words[below..rank + 1 + beyond];
+    if same.len() > 1 {
+        same.select_nth_unstable_by_key(rank - below, |&word| order_of(row, word, is_descending));
+    }
+}
+
+/// Brings the words for which something holds to the front; how many they are.
+fn partition(words: &mut [u64], holds: impl Fn(u64) -> bool) -> usize {
+    let mut count = 0;
+    for i in 0..words.len() {
+        if holds(words[i]) {
+            words.swap(i, count);
+            count += 1;
+        }
+    }
+    count
 }
 
 /// Where elements would be inserted into sorted rows of the last axis. Operands: the rows, one or as many

@@ -12,7 +12,6 @@ use crate::dtype::{DType, Element, with_float};
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, Operand};
 use crate::id::NodeId;
-use crate::kernel::Total;
 use crate::real::Real;
 use crate::roll_call::{Elem, Structural};
 use crate::task::{Around, Outside, Task};
@@ -62,6 +61,31 @@ fn scan<T, S: Copy>(
                 }
             }
         }
+    }
+}
+
+/// A sum, and what its additions have lost (D. Knuth's exact sum of two): without a branch, since it is
+/// made at each element.
+#[derive(Clone, Copy, Default)]
+struct Running {
+    sum: f64,
+    lost: f64,
+}
+
+impl Running {
+    #[inline(always)]
+    fn and(self, x: f64) -> Self {
+        let sum = self.sum + x;
+        let part = sum - self.sum;
+        let lost = (self.sum - (sum - part)) + (x - part);
+        Self { sum, lost: self.lost + lost }
+    }
+
+    /// (What an infinite sum has lost is NaN.)
+    #[inline(always)]
+    fn value(self) -> f64 {
+        let whole = self.sum + self.lost;
+        if self.sum.is_finite() { whole } else { self.sum }
     }
 }
 
@@ -115,12 +139,9 @@ impl Rule for Recurrence {
             _ => {
                 let b = task.operand::<T>(0);
                 task.each_part::<T>(unit, |out, first| {
-                    let step = |mut s: Total, i: usize| {
-                        s.add(b[first + i].to_f64());
-                        s
-                    };
-                    let value = |s: Total| T::from_f64(s.value());
-                    scan(out, around, backwards, Total::default(), step, value);
+                    let step = |s: Running, i: usize| s.and(b[first + i].to_f64());
+                    let value = |s: Running| T::from_f64(s.value());
+                    scan(out, around, backwards, Running::default(), step, value);
                 });
             }
         });

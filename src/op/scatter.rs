@@ -74,28 +74,33 @@ impl Rule for Scatter {
     }
 }
 
-/// Calls `visit(position, place)` for each index: its own position, and the place it names in what has
-/// the shape `large`.
+/// Calls `visit(position, outer, last, place)` for each index: its own position, as a number and by all
+/// axes but the last, and by the last one; and the place that it names in what has the shape `large`.
 fn each_place(
     (small, large): (&[usize], &[usize]),
     axis: usize,
     index: &[i64],
-    mut visit: impl FnMut(usize, &[usize], usize),
+    mut visit: impl FnMut(usize, &[usize], usize, usize),
 ) -> Result<(), Outside> {
-    let to = Layout::dense(large);
-    let to = to.strides();
+    let strides = Layout::dense(large);
+    let to = strides.strides();
     let len = large.get(axis).copied().unwrap_or(1);
     let along = to.get(axis).map_or(0, |&stride| stride as usize);
+    // The last axis is the inner loop.
+    let row = small.last().copied().unwrap_or(1);
+    let last = small.len().saturating_sub(1);
+    let step = if last == axis || small.is_empty() { 0 } else { 1 };
     let mut at = [0; MAX_RANK];
-    for (position, &i) in index.iter().enumerate() {
-        let outside = Outside { position, index: i, len };
-        let i = usize::try_from(i).ok().filter(|&i| i < len).ok_or(outside)?;
-        let mut place = i * along;
-        for (k, &at) in at[..small.len()].iter().enumerate() {
-            place += if k == axis { 0 } else { at * to[k] as usize };
+    for (number, index) in index.chunks_exact(row.max(1)).enumerate() {
+        let outer = at[..last].iter().zip(to).enumerate().filter(|&(k, _)| k != axis);
+        let start: usize = outer.map(|(_, (at, &stride))| at * stride as usize).sum();
+        for (k, &i) in index.iter().enumerate() {
+            let position = number * row + k;
+            let outside = Outside { position, index: i, len };
+            let i = usize::try_from(i).ok().filter(|&i| i < len).ok_or(outside)?;
+            visit(position, &at[..last], k, start + k * step + i * along);
         }
-        visit(position, &at[..small.len()], place);
-        for k in (0..small.len()).rev() {
+        for k in (0..last).rev() {
             at[k] += 1;
             if at[k] < small[k] {
                 break;
@@ -121,8 +126,9 @@ fn write<T: Element + PartialOrd>(
     let out = unsafe { &mut *(std::ptr::from_mut(out) as *mut [T]) };
     let from = Layout::dense(task.dims(2));
     let from = from.strides();
-    each_place((task.dims(1), task.out_dims()), axis, index, |_, at, place| {
-        let taken: usize = at.iter().zip(from).map(|(at, &stride)| at * stride as usize).sum();
+    each_place((task.dims(1), task.out_dims()), axis, index, |_, outer, last, place| {
+        let start = outer.iter().zip(from).map(|(at, &stride)| at * stride as usize);
+        let taken = start.sum::<usize>() + last;
         let is_first = touched.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 0);
         out[place] = if is_first {
             touched[place / 64] |= 1 << (place % 64);
@@ -149,8 +155,8 @@ impl Rule for IsLast {
         let (axis, index) = (task.list()[0] as usize, task.operand::<i64>(0));
         let dims = (task.dims(0), task.dims(1));
         task.fill(|out: &mut [MaybeUninit<u8>], last| {
-            each_place(dims, axis, index, |position, _, place| last[place] = position as u64)?;
-            each_place(dims, axis, index, |position, _, place| {
+            each_place(dims, axis, index, |position, _, _, place| last[place] = position as u64)?;
+            each_place(dims, axis, index, |position, _, _, place| {
                 out[position].write(u8::from(last[place] == position as u64));
             })
         })
