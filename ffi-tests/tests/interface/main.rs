@@ -35,7 +35,9 @@ pub const FAMILIES: &[(&str, &str)] = &[
 fn the_interface_is_up_to_date() {
     let families: Vec<_> = FAMILIES.iter().map(|(family, _)| *family).collect();
     let all = declared::operations(root(), &families);
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let files = [
+        ("README.md", reference::readme(&readme, &all)),
         ("src/ffi/operations.rs", c::file(&all)),
         ("src/var/operations.rs", rust::file(&all)),
         ("tests/operations/mod.rs", tests::dispatch(&all)),

@@ -67,3 +67,21 @@ fn in_rust(variant: &Variant<'_>, method: &str) -> String {
     let receiver = if op.is_of_graph() { "graph".to_owned() } else { names.remove(0) };
     format!("{receiver}.{method}({})", names.join(", "))
 }
+
+const BEGIN: &str = "<!-- operations: written by make interface -->\n";
+const END: &str = "<!-- end -->";
+
+/// The README with its table of operations.
+pub fn readme(text: &str, all: &[Operation]) -> String {
+    let (before, rest) = text.split_once(BEGIN).expect("the README has a place for operations");
+    let (_, after) = rest.split_once(END).expect("and it ends");
+    let mut table = "| | |\n|---|---|\n".to_owned();
+    for (family, title) in FAMILIES {
+        let of_family = all.iter().filter(|op| op.family == *family);
+        let names: Vec<_> = of_family.map(|op| format!("`{}`", op.name)).collect();
+        if !names.is_empty() {
+            table.push_str(&format!("| {title} | {} |\n", names.join(", ")));
+        }
+    }
+    format!("{before}{BEGIN}{table}{END}{after}")
+}
