@@ -25,6 +25,7 @@ mod level;
 mod math;
 mod node;
 mod op;
+mod optim;
 mod plan;
 mod print;
 mod random;

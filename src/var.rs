@@ -15,9 +15,10 @@ use crate::exec::Profile;
 use crate::fpenv::Subnormals;
 use crate::graph::{Core, Handle, Mark, Operand};
 use crate::id::NodeId;
+use crate::optim::Update;
 use crate::print;
 use crate::roll_call::Elem;
-use crate::session::{Session, Update};
+use crate::session::Session;
 
 /// A recording of operations, and everything it owns: nodes, data, gradients.
 ///

@@ -5,7 +5,10 @@
 //! a rewind, and on several threads: values and gradients must be equal bit for bit. (NaNs count as
 //! equal: which operand's NaN an addition hands on is up to the compiler.)
 
-use bumpgrad::{DType, ErrorKind, Graph, Result, Sgd, Var};
+mod operations;
+
+use bumpgrad::{DType, ErrorKind, Graph, Reduce, Result, Sgd, Var};
+use operations::Params;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
@@ -215,7 +218,92 @@ fn partner<'g>(pool: &[Var<'g>], x: Var<'g>, gene: &Gene) -> Result<Var<'g>> {
     reduce(x, &some_axes(shape.len(), from >> 2), true, from)
 }
 
-const GENES: u8 = 52;
+const GENES: u8 = 58;
+
+/// Parameters of any operation, from a gene.
+struct Drawn<'a> {
+    gene: &'a Gene,
+    rank: usize,
+    dtype: DType,
+}
+
+impl Params for Drawn<'_> {
+    fn int(&self, name: &str) -> isize {
+        let k = self.gene.k as usize;
+        match name {
+            _ if name.starts_with("axis") => {
+                (k / name.len() % self.rank.max(1)) as isize - (k & 1) as isize
+            }
+            // Of what is counted a few.
+            _ => 1 + (k / 2 % 3) as isize,
+        }
+    }
+    fn maybe_int(&self, name: &str) -> Option<isize> {
+        (self.gene.k & 1 == 0).then(|| self.int(name))
+    }
+    fn ints(&self, name: &str) -> Vec<isize> {
+        let k = self.gene.k as usize;
+        match name {
+            "axes" => some_axes(self.rank, k),
+            "order" => (0..self.rank as isize).rev().collect(),
+            _ => (0..self.rank).map(|axis| 1 + (k >> axis & 1) as isize).collect(),
+        }
+    }
+    fn number(&self, _: &str) -> f64 {
+        f64::from(self.gene.k % 8) * 0.25 + 0.25
+    }
+    fn maybe_number(&self, name: &str) -> Option<f64> {
+        (self.gene.k & 2 == 0).then(|| self.number(name))
+    }
+    fn flag(&self, name: &str) -> bool {
+        self.gene.k as usize >> (name.len() % 8) & 1 == 1
+    }
+    fn dtype(&self, _: &str) -> DType {
+        self.dtype
+    }
+    fn reduce(&self, _: &str) -> Reduce {
+        [Reduce::None, Reduce::Mean, Reduce::Sum][self.gene.k as usize % 3]
+    }
+    fn text(&self, name: &str) -> String {
+        let words: &[&str] = match name {
+            "how" => &["sum", "prod", "mean", "amax", "amin"],
+            _ => &["...i->...i", "...i,...i->...", "...i,...i->...i"],
+        };
+        words[self.gene.k as usize % words.len()].to_owned()
+    }
+}
+
+/// Whatever operation there is, by its declaration: nothing where it refuses.
+fn declared<'g>(
+    graph: &'g Graph,
+    program: &Program,
+    pool: &[Var<'g>],
+    gene: &Gene,
+) -> Result<Option<Var<'g>>> {
+    let name = operations::NAMES[gene.y as usize % operations::NAMES.len()];
+    let x = pool[gene.x as usize % pool.len()];
+    let rank = x.shape()?.len();
+    // (As indices the places of extremes: there are some.)
+    let index = x.argmax(Some(-1), true);
+    let is_indexed =
+        ["index", "take", "gather", "scatter", "embedding", "classes", "one_hot", "nll"]
+            .iter()
+            .any(|word| name.contains(word));
+    let y = partner(pool, x, gene)?;
+    let xs = if is_indexed { [x, index, y] } else { [x, y, x] };
+    let drawn = Drawn { gene, rank, dtype: program.dtype };
+    let count = 1 + usize::from(gene.k & 4 == 0);
+    let takes_list = ["concat", "stack", "einsum", "meshgrid", "block_diag"].contains(&name);
+    let xs = if takes_list { &xs[..count] } else { &xs[..] };
+    let results = operations::call(graph, name, xs, &drawn).unwrap_or_default();
+    if graph.check().is_err() {
+        return Ok(None);
+    }
+    let Some(&y) = results.get(gene.k as usize % results.len().max(1)) else { return Ok(None) };
+    let y = if y.dtype()? == program.dtype { y } else { y.cast(program.dtype) };
+    // Large numbers soon leave the range, and then everything is NaN.
+    Ok(Some(if gene.k & 8 == 0 { y.tanh() } else { y }))
+}
 
 /// Records what a gene says; nothing where that makes no sense.
 fn record<'g>(
@@ -396,6 +484,7 @@ fn record<'g>(
             };
             mask.where_(x.maximum(x.detach()), x * constant)
         }
+        51..57 => return declared(graph, program, pool, gene),
         _ => unary(unary(x, k), gene.y as usize),
     };
     Ok((!y.is_null()).then_some(y))

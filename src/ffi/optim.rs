@@ -3,7 +3,7 @@
 use std::mem::offset_of;
 
 use super::{bg_graph, bg_status, field, need_size, status};
-use crate::session::Update;
+use crate::optim::Update;
 
 /// Options of bg_sgd_step. Start from BG_SGD_OPTIONS_INIT, which sets the defaults.
 #[repr(C)]

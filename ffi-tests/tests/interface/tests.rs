@@ -6,6 +6,7 @@ use crate::rust::name;
 
 const HEAD: &str = "\
 //! Operations by name. Written by `make interface` from what `src/op/` declares.
+#![allow(dead_code, reason = \"each test has its own parameters\")]
 
 use bumpgrad::{DType, Graph, Reduce, Var};
 
