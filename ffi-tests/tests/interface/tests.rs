@@ -69,7 +69,9 @@ pub fn dispatch(all: &[Operation]) -> String {
                 }
                 Results::List => call,
             };
-            out.push_str(&format!("        \"{key}\" => {value},\n"));
+            let arm = format!("        \"{key}\" => {value},\n");
+            let block = format!("        \"{key}\" => {{\n            {value}\n        }}\n");
+            out.push_str(if arm.len() <= 101 { &arm } else { &block });
         }
     }
     out.push_str("        _ => return None,\n    })\n}\n\n");
