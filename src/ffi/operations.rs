@@ -256,6 +256,480 @@ pub unsafe extern "C" fn bg_elu(g: *mut bg_graph, x: bg_node, alpha: f64) -> bg_
     unsafe { operation(g, "elu", [x], |core, [x]| core.elu(x, alpha)) }
 }
 
+/// Up to 0 alpha (e^x - 1) scale, above scale x, with the alpha and the scale that keep mean 0 and
+/// variance 1. Gradient: the scale above 0, else alpha scale e^x. G. Klambauer et al.,
+/// "Self-normalizing neural networks", 2017.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_selu(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "selu", [x], |core, [x]| core.selu(x)) }
+}
+
+/// x above 0, else alpha (e^(x / alpha) - 1), with an alpha other than 0. Gradient: 1 above 0, else
+/// e^(x / alpha). J. T. Barron, "Continuously differentiable exponential linear units", 2017.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_celu(g: *mut bg_graph, x: bg_node, alpha: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "celu", [x], |core, [x]| core.celu(x, alpha)) }
+}
+
+/// x, but at least 0 and at most 6. Gradient: 1 between, 0 at the bounds and beyond, and for NaN.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_relu6(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "relu6", [x], |core, [x]| core.relu6(x)) }
+}
+
+/// x, but at least min and at most max. Gradient: 1 between, 0 at the bounds and beyond, and for
+/// NaN.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_hardtanh(g: *mut bg_graph, x: bg_node, min: f64, max: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "hardtanh", [x], |core, [x]| core.hardtanh(x, min, max)) }
+}
+
+/// (x + 3) / 6, but at least 0 and at most 1. Gradient: 1/6 between, 0 at the bounds and beyond,
+/// and for NaN. (It is F.hardsigmoid, whose gradient PyTorch rounds to f32.)
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_hardsigmoid(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "hardsigmoid", [x], |core, [x]| core.hardsigmoid(x)) }
+}
+
+/// x (x + 3) / 6 between -3 and 3, 0 below and x above. Gradient: (2 x + 3) / 6 between; 0 at -3
+/// and below, 1 at 3 and above. At -infinity it is 0, where PyTorch gives NaN. A. Howard et al.,
+/// "Searching for MobileNetV3", 2019.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_hardswish(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "hardswish", [x], |core, [x]| core.hardswish(x)) }
+}
+
+/// x tanh(log(1 + e^x)). At -infinity it is 0 with the gradient 0, and at infinity the gradient is
+/// 1, where PyTorch gives NaN. D. Misra, "Mish", 2019.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_mish(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "mish", [x], |core, [x]| core.mish(x)) }
+}
+
+/// x / (1 + |x|). Gradient: 1 / (1 + |x|)^2. At an infinity it is 1 or -1 with the gradient 0,
+/// where PyTorch gives NaN.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_softsign(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "softsign", [x], |core, [x]| core.softsign(x)) }
+}
+
+/// x - tanh x. Gradient: tanh(x)^2.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_tanhshrink(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "tanhshrink", [x], |core, [x]| core.tanhshrink(x)) }
+}
+
+/// x, brought nearer to 0 by a threshold that is not negative; 0 up to there. Gradient: 1 beyond
+/// the threshold, else 0, also for NaN.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_softshrink(g: *mut bg_graph, x: bg_node, threshold: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "softshrink", [x], |core, [x]| core.softshrink(x, threshold)) }
+}
+
+/// x, but 0 from -threshold to threshold. Gradient: 1 beyond, else 0, also for NaN.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_hardshrink(g: *mut bg_graph, x: bg_node, threshold: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "hardshrink", [x], |core, [x]| core.hardshrink(x, threshold)) }
+}
+
+/// x above the threshold, else the value. Gradient: 1 above and for NaN, else 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_threshold(
+    g: *mut bg_graph,
+    x: bg_node,
+    threshold: f64,
+    value: f64,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "threshold", [x], |core, [x]| core.threshold(x, threshold, value)) }
+}
+
+/// log(1 + e^(beta x)) / beta, with a beta other than 0: a smooth relu, the steeper the larger beta
+/// is. Gradient: the sigmoid of beta x. (PyTorch gives x where beta x is above 20.)
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_softplus_beta(g: *mut bg_graph, x: bg_node, beta: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "softplus_beta", [x], |core, [x]| core.softplus_beta(x, beta)) }
+}
+
+/// The logarithm of the sigmoid, -log(1 + e^-x), without overflow. Gradient: the sigmoid of -x.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_log_sigmoid(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "log_sigmoid", [x], |core, [x]| core.log_sigmoid(x)) }
+}
+
+/// log(x / (1 - x)), what sigmoid makes x of. Where eps is not 0, x counts as at least eps and at
+/// most 1 - eps, so eps is from 0 to 1/2. Gradient: 1 / (x (1 - x)), 0 beyond those bounds, and for
+/// NaN. Without them value and gradient are NaN outside of [0, 1].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_logit(g: *mut bg_graph, x: bg_node, eps: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "logit", [x], |core, [x]| core.logit(x, eps)) }
+}
+
+/// sin(pi x) / (pi x), and 1 at 0. Near 0 it is computed from its series, so that derivatives do
+/// not cancel there; at the zeros, the whole numbers, the sine is of an angle within pi.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_sinc(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "sinc", [x], |core, [x]| core.sinc(x)) }
+}
+
+/// The integer next to x towards 0. Gradient: 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_trunc(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "trunc", [x], |core, [x]| core.trunc(x)) }
+}
+
+/// x less the integer next to it towards 0; NaN at the infinities. Gradient: 1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_frac(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "frac", [x], |core, [x]| core.frac(x)) }
+}
+
+/// x, with nan for NaN, pos for infinity and neg for -infinity; an infinite pos or neg leaves it as
+/// it is. A finite one that is beyond the type's largest number stands for that number, so the
+/// largest f64 does for all types. Gradient: 1, and 0 where x is not finite.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_nan_to_num(
+    g: *mut bg_graph,
+    x: bg_node,
+    nan: f64,
+    pos: f64,
+    neg: f64,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "nan_to_num", [x], |core, [x]| core.nan_to_num(x, nan, pos, neg)) }
+}
+
+/// -x log x, the part of an entropy, with 0 at 0 and -infinity below. Gradient: -1 - log x;
+/// infinite at 0, NaN below.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_entr(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "entr", [x], |core, [x]| core.entr(x)) }
+}
+
+/// An angle in degrees, in radians. Gradient: pi / 180.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_deg2rad(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "deg2rad", [x], |core, [x]| core.deg2rad(x)) }
+}
+
+/// An angle in radians, in degrees. Gradient: 180 / pi.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_rad2deg(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "rad2deg", [x], |core, [x]| core.rad2deg(x)) }
+}
+
+/// A BG_U8 mask: 1 where x is NaN, else 0. Tensors of any type; no gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_isnan(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "isnan", [x], |core, [x]| core.isnan(x)) }
+}
+
+/// A BG_U8 mask: 1 where x is infinite, else 0. Tensors of any type; no gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_isinf(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "isinf", [x], |core, [x]| core.isinf(x)) }
+}
+
+/// A BG_U8 mask: 1 where x is neither infinite nor NaN, else 0. Tensors of any type; no gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_isfinite(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "isfinite", [x], |core, [x]| core.isfinite(x)) }
+}
+
+/// A BG_U8 mask: 1 where x is 0, else 0. Tensors of any type; no gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_logical_not(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "logical_not", [x], |core, [x]| core.logical_not(x)) }
+}
+
+/// The length of (a, b), without overflow; infinite if one of them is, even if the other is NaN.
+/// Gradients: a / y and b / y, NaN at (0, 0) and for the infinite one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_hypot(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "hypot", [a, b], |core, [a, b]| core.hypot(a, b)) }
+}
+
+/// What the division of a by b with a quotient rounded towards 0 leaves, with the sign of a; NaN
+/// where b is 0. Gradients: 1 and -trunc(a / b). The value is exact; it may be NaN where a / b is
+/// above 2^78.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_fmod(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "fmod", [a, b], |core, [a, b]| core.fmod(a, b)) }
+}
+
+/// As bg_fmod, with one number for all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_fmod_scalar(g: *mut bg_graph, a: bg_node, b: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "fmod", [a], |core, [a]| core.fmod(a, Operand::Constant(b))) }
+}
+
+/// What the division of a by b with a quotient rounded towards -infinity leaves, with the sign of
+/// b, as % does in Python; NaN where b is 0. Gradients: 1 and -floor(a / b). The value is exact; it
+/// may be NaN where a / b is above 2^78.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_remainder(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "remainder", [a, b], |core, [a, b]| core.remainder(a, b)) }
+}
+
+/// As bg_remainder, with one number for all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_remainder_scalar(g: *mut bg_graph, a: bg_node, b: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "remainder", [a], |core, [a]| core.remainder(a, Operand::Constant(b))) }
+}
+
+/// The quotient rounded towards -infinity; plainly a / b where b is 0. It is that of the exact
+/// quotient: 1 by 0.1 is 9, as 0.1 is a little more than that. Gradients: 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_floor_divide(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "floor_divide", [a, b], |core, [a, b]| core.floor_divide(a, b)) }
+}
+
+/// As bg_floor_divide, with one number for all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_floor_divide_scalar(g: *mut bg_graph, a: bg_node, b: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "floor_divide", [a], |core, [a]| {
+            core.floor_divide(a, Operand::Constant(b))
+        })
+    }
+}
+
+/// The size of a with the sign of b, which 0 has, too. (A NaN counts as positive.) Gradients: 1
+/// where the sign stays, -1 where it changes, 0 where a is 0 or NaN; and 0. PyTorch's is NaN where
+/// a is infinite or NaN.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_copysign(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "copysign", [a, b], |core, [a, b]| core.copysign(a, b)) }
+}
+
+/// The larger one; NaN only if both are. Gradients: 1 and 0, at a tie 1/2 each; of two NaN to the
+/// first.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_fmax(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "fmax", [a, b], |core, [a, b]| core.fmax(a, b)) }
+}
+
+/// The smaller one; NaN only if both are. Gradients: 1 and 0, at a tie 1/2 each; of two NaN to the
+/// first.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_fmin(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "fmin", [a, b], |core, [a, b]| core.fmin(a, b)) }
+}
+
+/// log(e^a + e^b), without overflow. Gradients: the shares of e^a and e^b in the sum, NaN at two
+/// equal infinities.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_logaddexp(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "logaddexp", [a, b], |core, [a, b]| core.logaddexp(a, b)) }
+}
+
+/// log2(2^a + 2^b), without overflow. Gradients: the shares of 2^a and 2^b in the sum, NaN at two
+/// equal infinities.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_logaddexp2(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "logaddexp2", [a, b], |core, [a, b]| core.logaddexp2(a, b)) }
+}
+
+/// a log b, and 0 where a is 0, unless b is NaN. Gradients: log b, but 0 where a is 0 and b not
+/// positive; and a / b.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_xlogy(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "xlogy", [a, b], |core, [a, b]| core.xlogy(a, b)) }
+}
+
+/// a log(1 + b), exact for small b, and 0 where a is 0, unless b is NaN. Gradients: log(1 + b), but
+/// 0 where a is 0 and b not above -1; and a / (1 + b).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_xlog1py(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "xlog1py", [a, b], |core, [a, b]| core.xlog1py(a, b)) }
+}
+
+/// The step: 0 where a is negative or NaN, 1 where it is positive, b where it is 0. Gradients: 0;
+/// and 1 where a is 0, else 0. (PyTorch has none.)
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_heaviside(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "heaviside", [a, b], |core, [a, b]| core.heaviside(a, b)) }
+}
+
+/// a + weight (b - a): a at weight 0, b at weight 1, both exactly. Gradients: 1 - weight, the
+/// weight, and b - a.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_lerp(
+    g: *mut bg_graph,
+    a: bg_node,
+    b: bg_node,
+    weight: bg_node,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "lerp", [a, b, weight], |core, [a, b, weight]| core.lerp(a, b, weight)) }
+}
+
+/// As bg_lerp, with one number for all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_lerp_scalar(
+    g: *mut bg_graph,
+    a: bg_node,
+    b: bg_node,
+    weight: f64,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "lerp", [a, b], |core, [a, b]| {
+            core.lerp(a, b, Operand::Constant(weight))
+        })
+    }
+}
+
+/// x + value a b. Gradients: 1, value b and value a.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_addcmul(
+    g: *mut bg_graph,
+    x: bg_node,
+    a: bg_node,
+    b: bg_node,
+    value: f64,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "addcmul", [x, a, b], |core, [x, a, b]| core.addcmul(x, a, b, value)) }
+}
+
+/// x + value a / b. Gradients: 1, value / b and -value a / b^2.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_addcdiv(
+    g: *mut bg_graph,
+    x: bg_node,
+    a: bg_node,
+    b: bg_node,
+    value: f64,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "addcdiv", [x, a, b], |core, [x, a, b]| core.addcdiv(x, a, b, value)) }
+}
+
+/// x y + z, of which the product and the sum are rounded each, as by mul and add. Gradients: y, x
+/// and 1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_fma(g: *mut bg_graph, x: bg_node, y: bg_node, z: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "fma", [x, y, z], |core, [x, y, z]| core.fma(x, y, z)) }
+}
+
+/// a 2^b; b may also be BG_I64. Gradients: 2^b and y log 2.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_ldexp(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "ldexp", [a, b], |core, [a, b]| core.ldexp(a, b)) }
+}
+
+/// x, but at least min and at most max, which are tensors; max where min is above it; NaN if one of
+/// them is. Gradients: 1 for what is the value; where x is the value and a bound, too, 1/2 each,
+/// and 1 for x where it is both; 1 for x where one of them is NaN.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_clamp_tensor(
+    g: *mut bg_graph,
+    x: bg_node,
+    min: bg_node,
+    max: bg_node,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "clamp_tensor", [x, min, max], |core, [x, min, max]| {
+            core.clamp_tensor(x, min, max)
+        })
+    }
+}
+
+/// x above 0, else weight times x. The weight is one number, or, as a vector, one for each channel,
+/// which is axis 1 of x. Gradients: 1 above 0, else the weight; and the sum of those x that are not
+/// above 0. K. He et al., "Delving deep into rectifiers", 2015.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_prelu(g: *mut bg_graph, x: bg_node, weight: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "prelu", [x, weight], |core, [x, weight]| core.prelu(x, weight)) }
+}
+
+/// A BG_U8 mask: 1 where neither a nor b is 0, else 0. Tensors of any types, broadcast to one
+/// another; no gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_logical_and(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "logical_and", [a, b], |core, [a, b]| core.logical_and(a, b)) }
+}
+
+/// A BG_U8 mask: 1 where a or b or both are not 0, else 0. Tensors of any types, broadcast to one
+/// another; no gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_logical_or(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "logical_or", [a, b], |core, [a, b]| core.logical_or(a, b)) }
+}
+
+/// A BG_U8 mask: 1 where one of a and b is 0 and the other is not, else 0. Tensors of any types,
+/// broadcast to one another; no gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_logical_xor(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "logical_xor", [a, b], |core, [a, b]| core.logical_xor(a, b)) }
+}
+
+/// A BG_U8 mask: 1 where |a - b| is at most atol + rtol |b|, or both are the same infinity; else 0.
+/// Two NaN are close with equal_nan. No gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_isclose(
+    g: *mut bg_graph,
+    a: bg_node,
+    b: bg_node,
+    rtol: f64,
+    atol: f64,
+    equal_nan: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "isclose", [a, b], |core, [a, b]| {
+            core.isclose(a, b, rtol, atol, equal_nan)
+        })
+    }
+}
+
 /// A BG_U8 mask: 1 where a = b, else 0. Tensors of one dtype, any, broadcast to one another; no
 /// gradient.
 #[unsafe(no_mangle)]

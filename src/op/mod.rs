@@ -5,6 +5,7 @@
 //! cotangents by [`vjp`](crate::grad) functions beside them.
 
 mod activation;
+mod arithmetic;
 pub(crate) mod assemble;
 pub(crate) mod binary;
 pub(crate) mod create;

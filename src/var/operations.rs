@@ -292,6 +292,394 @@ impl<'g> Var<'g> {
         self.operation("elu", [self.handle], |core, [x]| core.elu(x, alpha))
     }
 
+    /// Up to 0 alpha (e^x - 1) scale, above scale x, with the alpha and the scale that keep mean 0
+    /// and variance 1. Gradient: the scale above 0, else alpha scale e^x. G. Klambauer et al.,
+    /// "Self-normalizing neural networks", 2017.
+    #[track_caller]
+    pub fn selu(self) -> Self {
+        self.operation("selu", [self.handle], |core, [x]| core.selu(x))
+    }
+
+    /// x above 0, else alpha (e^(x / alpha) - 1), with an alpha other than 0. Gradient: 1 above 0,
+    /// else e^(x / alpha). J. T. Barron, "Continuously differentiable exponential linear units",
+    /// 2017.
+    #[track_caller]
+    pub fn celu(self, alpha: f64) -> Self {
+        self.operation("celu", [self.handle], |core, [x]| core.celu(x, alpha))
+    }
+
+    /// x, but at least 0 and at most 6. Gradient: 1 between, 0 at the bounds and beyond, and for
+    /// NaN.
+    #[track_caller]
+    pub fn relu6(self) -> Self {
+        self.operation("relu6", [self.handle], |core, [x]| core.relu6(x))
+    }
+
+    /// x, but at least min and at most max. Gradient: 1 between, 0 at the bounds and beyond, and
+    /// for NaN.
+    #[track_caller]
+    pub fn hardtanh(self, min: f64, max: f64) -> Self {
+        self.operation("hardtanh", [self.handle], |core, [x]| core.hardtanh(x, min, max))
+    }
+
+    /// (x + 3) / 6, but at least 0 and at most 1. Gradient: 1/6 between, 0 at the bounds and
+    /// beyond, and for NaN. (It is F.hardsigmoid, whose gradient PyTorch rounds to f32.)
+    #[track_caller]
+    pub fn hardsigmoid(self) -> Self {
+        self.operation("hardsigmoid", [self.handle], |core, [x]| core.hardsigmoid(x))
+    }
+
+    /// x (x + 3) / 6 between -3 and 3, 0 below and x above. Gradient: (2 x + 3) / 6 between; 0 at
+    /// -3 and below, 1 at 3 and above. At -infinity it is 0, where PyTorch gives NaN. A. Howard et
+    /// al., "Searching for MobileNetV3", 2019.
+    #[track_caller]
+    pub fn hardswish(self) -> Self {
+        self.operation("hardswish", [self.handle], |core, [x]| core.hardswish(x))
+    }
+
+    /// x tanh(log(1 + e^x)). At -infinity it is 0 with the gradient 0, and at infinity the gradient
+    /// is 1, where PyTorch gives NaN. D. Misra, "Mish", 2019.
+    #[track_caller]
+    pub fn mish(self) -> Self {
+        self.operation("mish", [self.handle], |core, [x]| core.mish(x))
+    }
+
+    /// x / (1 + |x|). Gradient: 1 / (1 + |x|)^2. At an infinity it is 1 or -1 with the gradient 0,
+    /// where PyTorch gives NaN.
+    #[track_caller]
+    pub fn softsign(self) -> Self {
+        self.operation("softsign", [self.handle], |core, [x]| core.softsign(x))
+    }
+
+    /// x - tanh x. Gradient: tanh(x)^2.
+    #[track_caller]
+    pub fn tanhshrink(self) -> Self {
+        self.operation("tanhshrink", [self.handle], |core, [x]| core.tanhshrink(x))
+    }
+
+    /// x, brought nearer to 0 by a threshold that is not negative; 0 up to there. Gradient: 1
+    /// beyond the threshold, else 0, also for NaN.
+    #[track_caller]
+    pub fn softshrink(self, threshold: f64) -> Self {
+        self.operation("softshrink", [self.handle], |core, [x]| core.softshrink(x, threshold))
+    }
+
+    /// x, but 0 from -threshold to threshold. Gradient: 1 beyond, else 0, also for NaN.
+    #[track_caller]
+    pub fn hardshrink(self, threshold: f64) -> Self {
+        self.operation("hardshrink", [self.handle], |core, [x]| core.hardshrink(x, threshold))
+    }
+
+    /// x above the threshold, else the value. Gradient: 1 above and for NaN, else 0.
+    #[track_caller]
+    pub fn threshold(self, threshold: f64, value: f64) -> Self {
+        self.operation("threshold", [self.handle], |core, [x]| core.threshold(x, threshold, value))
+    }
+
+    /// log(1 + e^(beta x)) / beta, with a beta other than 0: a smooth relu, the steeper the larger
+    /// beta is. Gradient: the sigmoid of beta x. (PyTorch gives x where beta x is above 20.)
+    #[track_caller]
+    pub fn softplus_beta(self, beta: f64) -> Self {
+        self.operation("softplus_beta", [self.handle], |core, [x]| core.softplus_beta(x, beta))
+    }
+
+    /// The logarithm of the sigmoid, -log(1 + e^-x), without overflow. Gradient: the sigmoid of -x.
+    #[track_caller]
+    pub fn log_sigmoid(self) -> Self {
+        self.operation("log_sigmoid", [self.handle], |core, [x]| core.log_sigmoid(x))
+    }
+
+    /// log(x / (1 - x)), what sigmoid makes x of. Where eps is not 0, x counts as at least eps and
+    /// at most 1 - eps, so eps is from 0 to 1/2. Gradient: 1 / (x (1 - x)), 0 beyond those bounds,
+    /// and for NaN. Without them value and gradient are NaN outside of \[0, 1].
+    #[track_caller]
+    pub fn logit(self, eps: f64) -> Self {
+        self.operation("logit", [self.handle], |core, [x]| core.logit(x, eps))
+    }
+
+    /// sin(pi x) / (pi x), and 1 at 0. Near 0 it is computed from its series, so that derivatives
+    /// do not cancel there; at the zeros, the whole numbers, the sine is of an angle within pi.
+    #[track_caller]
+    pub fn sinc(self) -> Self {
+        self.operation("sinc", [self.handle], |core, [x]| core.sinc(x))
+    }
+
+    /// The integer next to x towards 0. Gradient: 0.
+    #[track_caller]
+    pub fn trunc(self) -> Self {
+        self.operation("trunc", [self.handle], |core, [x]| core.trunc(x))
+    }
+
+    /// x less the integer next to it towards 0; NaN at the infinities. Gradient: 1.
+    #[track_caller]
+    pub fn frac(self) -> Self {
+        self.operation("frac", [self.handle], |core, [x]| core.frac(x))
+    }
+
+    /// x, with nan for NaN, pos for infinity and neg for -infinity; an infinite pos or neg leaves
+    /// it as it is. A finite one that is beyond the type's largest number stands for that number,
+    /// so the largest f64 does for all types. Gradient: 1, and 0 where x is not finite.
+    #[track_caller]
+    pub fn nan_to_num(self, nan: f64, pos: f64, neg: f64) -> Self {
+        self.operation("nan_to_num", [self.handle], |core, [x]| core.nan_to_num(x, nan, pos, neg))
+    }
+
+    /// -x log x, the part of an entropy, with 0 at 0 and -infinity below. Gradient: -1 - log x;
+    /// infinite at 0, NaN below.
+    #[track_caller]
+    pub fn entr(self) -> Self {
+        self.operation("entr", [self.handle], |core, [x]| core.entr(x))
+    }
+
+    /// An angle in degrees, in radians. Gradient: pi / 180.
+    #[track_caller]
+    pub fn deg2rad(self) -> Self {
+        self.operation("deg2rad", [self.handle], |core, [x]| core.deg2rad(x))
+    }
+
+    /// An angle in radians, in degrees. Gradient: 180 / pi.
+    #[track_caller]
+    pub fn rad2deg(self) -> Self {
+        self.operation("rad2deg", [self.handle], |core, [x]| core.rad2deg(x))
+    }
+
+    /// A u8 mask: 1 where x is NaN, else 0. Tensors of any type; no gradient.
+    #[track_caller]
+    pub fn isnan(self) -> Self {
+        self.operation("isnan", [self.handle], |core, [x]| core.isnan(x))
+    }
+
+    /// A u8 mask: 1 where x is infinite, else 0. Tensors of any type; no gradient.
+    #[track_caller]
+    pub fn isinf(self) -> Self {
+        self.operation("isinf", [self.handle], |core, [x]| core.isinf(x))
+    }
+
+    /// A u8 mask: 1 where x is neither infinite nor NaN, else 0. Tensors of any type; no gradient.
+    #[track_caller]
+    pub fn isfinite(self) -> Self {
+        self.operation("isfinite", [self.handle], |core, [x]| core.isfinite(x))
+    }
+
+    /// A u8 mask: 1 where x is 0, else 0. Tensors of any type; no gradient.
+    #[track_caller]
+    pub fn logical_not(self) -> Self {
+        self.operation("logical_not", [self.handle], |core, [x]| core.logical_not(x))
+    }
+
+    /// The length of (a, b), without overflow; infinite if one of them is, even if the other is
+    /// NaN. Gradients: a / y and b / y, NaN at (0, 0) and for the infinite one.
+    #[track_caller]
+    pub fn hypot(self, b: Self) -> Self {
+        self.operation("hypot", [self.handle, b.handle], |core, [a, b]| core.hypot(a, b))
+    }
+
+    /// What the division of a by b with a quotient rounded towards 0 leaves, with the sign of a;
+    /// NaN where b is 0. Gradients: 1 and -trunc(a / b). The value is exact; it may be NaN where a
+    /// / b is above 2^78.
+    #[track_caller]
+    pub fn fmod(self, b: Self) -> Self {
+        self.operation("fmod", [self.handle, b.handle], |core, [a, b]| core.fmod(a, b))
+    }
+
+    /// As [`Var::fmod`], with one number for all elements.
+    #[track_caller]
+    pub fn fmod_scalar(self, b: f64) -> Self {
+        self.operation("fmod", [self.handle], |core, [a]| core.fmod(a, Operand::Constant(b)))
+    }
+
+    /// What the division of a by b with a quotient rounded towards -infinity leaves, with the sign
+    /// of b, as % does in Python; NaN where b is 0. Gradients: 1 and -floor(a / b). The value is
+    /// exact; it may be NaN where a / b is above 2^78.
+    #[track_caller]
+    pub fn remainder(self, b: Self) -> Self {
+        self.operation("remainder", [self.handle, b.handle], |core, [a, b]| core.remainder(a, b))
+    }
+
+    /// As [`Var::remainder`], with one number for all elements.
+    #[track_caller]
+    pub fn remainder_scalar(self, b: f64) -> Self {
+        self.operation("remainder", [self.handle], |core, [a]| {
+            core.remainder(a, Operand::Constant(b))
+        })
+    }
+
+    /// The quotient rounded towards -infinity; plainly a / b where b is 0. It is that of the exact
+    /// quotient: 1 by 0.1 is 9, as 0.1 is a little more than that. Gradients: 0.
+    #[track_caller]
+    pub fn floor_divide(self, b: Self) -> Self {
+        self.operation("floor_divide", [self.handle, b.handle], |core, [a, b]| {
+            core.floor_divide(a, b)
+        })
+    }
+
+    /// As [`Var::floor_divide`], with one number for all elements.
+    #[track_caller]
+    pub fn floor_divide_scalar(self, b: f64) -> Self {
+        self.operation("floor_divide", [self.handle], |core, [a]| {
+            core.floor_divide(a, Operand::Constant(b))
+        })
+    }
+
+    /// The size of a with the sign of b, which 0 has, too. (A NaN counts as positive.) Gradients: 1
+    /// where the sign stays, -1 where it changes, 0 where a is 0 or NaN; and 0. PyTorch's is NaN
+    /// where a is infinite or NaN.
+    #[track_caller]
+    pub fn copysign(self, b: Self) -> Self {
+        self.operation("copysign", [self.handle, b.handle], |core, [a, b]| core.copysign(a, b))
+    }
+
+    /// The larger one; NaN only if both are. Gradients: 1 and 0, at a tie 1/2 each; of two NaN to
+    /// the first.
+    #[track_caller]
+    pub fn fmax(self, b: Self) -> Self {
+        self.operation("fmax", [self.handle, b.handle], |core, [a, b]| core.fmax(a, b))
+    }
+
+    /// The smaller one; NaN only if both are. Gradients: 1 and 0, at a tie 1/2 each; of two NaN to
+    /// the first.
+    #[track_caller]
+    pub fn fmin(self, b: Self) -> Self {
+        self.operation("fmin", [self.handle, b.handle], |core, [a, b]| core.fmin(a, b))
+    }
+
+    /// log(e^a + e^b), without overflow. Gradients: the shares of e^a and e^b in the sum, NaN at
+    /// two equal infinities.
+    #[track_caller]
+    pub fn logaddexp(self, b: Self) -> Self {
+        self.operation("logaddexp", [self.handle, b.handle], |core, [a, b]| core.logaddexp(a, b))
+    }
+
+    /// log2(2^a + 2^b), without overflow. Gradients: the shares of 2^a and 2^b in the sum, NaN at
+    /// two equal infinities.
+    #[track_caller]
+    pub fn logaddexp2(self, b: Self) -> Self {
+        self.operation("logaddexp2", [self.handle, b.handle], |core, [a, b]| core.logaddexp2(a, b))
+    }
+
+    /// a log b, and 0 where a is 0, unless b is NaN. Gradients: log b, but 0 where a is 0 and b not
+    /// positive; and a / b.
+    #[track_caller]
+    pub fn xlogy(self, b: Self) -> Self {
+        self.operation("xlogy", [self.handle, b.handle], |core, [a, b]| core.xlogy(a, b))
+    }
+
+    /// a log(1 + b), exact for small b, and 0 where a is 0, unless b is NaN. Gradients: log(1 + b),
+    /// but 0 where a is 0 and b not above -1; and a / (1 + b).
+    #[track_caller]
+    pub fn xlog1py(self, b: Self) -> Self {
+        self.operation("xlog1py", [self.handle, b.handle], |core, [a, b]| core.xlog1py(a, b))
+    }
+
+    /// The step: 0 where a is negative or NaN, 1 where it is positive, b where it is 0. Gradients:
+    /// 0; and 1 where a is 0, else 0. (PyTorch has none.)
+    #[track_caller]
+    pub fn heaviside(self, b: Self) -> Self {
+        self.operation("heaviside", [self.handle, b.handle], |core, [a, b]| core.heaviside(a, b))
+    }
+
+    /// a + weight (b - a): a at weight 0, b at weight 1, both exactly. Gradients: 1 - weight, the
+    /// weight, and b - a.
+    #[track_caller]
+    pub fn lerp(self, b: Self, weight: Self) -> Self {
+        self.operation("lerp", [self.handle, b.handle, weight.handle], |core, [a, b, weight]| {
+            core.lerp(a, b, weight)
+        })
+    }
+
+    /// As [`Var::lerp`], with one number for all elements.
+    #[track_caller]
+    pub fn lerp_scalar(self, b: Self, weight: f64) -> Self {
+        self.operation("lerp", [self.handle, b.handle], |core, [a, b]| {
+            core.lerp(a, b, Operand::Constant(weight))
+        })
+    }
+
+    /// x + value a b. Gradients: 1, value b and value a.
+    #[track_caller]
+    pub fn addcmul(self, a: Self, b: Self, value: f64) -> Self {
+        self.operation("addcmul", [self.handle, a.handle, b.handle], |core, [x, a, b]| {
+            core.addcmul(x, a, b, value)
+        })
+    }
+
+    /// x + value a / b. Gradients: 1, value / b and -value a / b^2.
+    #[track_caller]
+    pub fn addcdiv(self, a: Self, b: Self, value: f64) -> Self {
+        self.operation("addcdiv", [self.handle, a.handle, b.handle], |core, [x, a, b]| {
+            core.addcdiv(x, a, b, value)
+        })
+    }
+
+    /// x y + z, of which the product and the sum are rounded each, as by mul and add. Gradients: y,
+    /// x and 1.
+    #[track_caller]
+    pub fn fma(self, y: Self, z: Self) -> Self {
+        self.operation("fma", [self.handle, y.handle, z.handle], |core, [x, y, z]| {
+            core.fma(x, y, z)
+        })
+    }
+
+    /// a 2^b; b may also be i64. Gradients: 2^b and y log 2.
+    #[track_caller]
+    pub fn ldexp(self, b: Self) -> Self {
+        self.operation("ldexp", [self.handle, b.handle], |core, [a, b]| core.ldexp(a, b))
+    }
+
+    /// x, but at least min and at most max, which are tensors; max where min is above it; NaN if
+    /// one of them is. Gradients: 1 for what is the value; where x is the value and a bound, too,
+    /// 1/2 each, and 1 for x where it is both; 1 for x where one of them is NaN.
+    #[track_caller]
+    pub fn clamp_tensor(self, min: Self, max: Self) -> Self {
+        self.operation("clamp_tensor", [self.handle, min.handle, max.handle], |core, [x, min, max]| {
+            core.clamp_tensor(x, min, max)
+        })
+    }
+
+    /// x above 0, else weight times x. The weight is one number, or, as a vector, one for each
+    /// channel, which is axis 1 of x. Gradients: 1 above 0, else the weight; and the sum of those x
+    /// that are not above 0. K. He et al., "Delving deep into rectifiers", 2015.
+    #[track_caller]
+    pub fn prelu(self, weight: Self) -> Self {
+        self.operation("prelu", [self.handle, weight.handle], |core, [x, weight]| {
+            core.prelu(x, weight)
+        })
+    }
+
+    /// A u8 mask: 1 where neither a nor b is 0, else 0. Tensors of any types, broadcast to one
+    /// another; no gradient.
+    #[track_caller]
+    pub fn logical_and(self, b: Self) -> Self {
+        self.operation("logical_and", [self.handle, b.handle], |core, [a, b]| {
+            core.logical_and(a, b)
+        })
+    }
+
+    /// A u8 mask: 1 where a or b or both are not 0, else 0. Tensors of any types, broadcast to one
+    /// another; no gradient.
+    #[track_caller]
+    pub fn logical_or(self, b: Self) -> Self {
+        self.operation("logical_or", [self.handle, b.handle], |core, [a, b]| core.logical_or(a, b))
+    }
+
+    /// A u8 mask: 1 where one of a and b is 0 and the other is not, else 0. Tensors of any types,
+    /// broadcast to one another; no gradient.
+    #[track_caller]
+    pub fn logical_xor(self, b: Self) -> Self {
+        self.operation("logical_xor", [self.handle, b.handle], |core, [a, b]| {
+            core.logical_xor(a, b)
+        })
+    }
+
+    /// A u8 mask: 1 where |a - b| is at most atol + rtol |b|, or both are the same infinity; else
+    /// 0. Two NaN are close with equal_nan. No gradient.
+    #[track_caller]
+    pub fn isclose(self, b: Self, rtol: f64, atol: f64, equal_nan: bool) -> Self {
+        self.operation("isclose", [self.handle, b.handle], |core, [a, b]| {
+            core.isclose(a, b, rtol, atol, equal_nan)
+        })
+    }
+
     /// A u8 mask: 1 where a = b, else 0. Tensors of one dtype, any, broadcast to one another; no
     /// gradient.
     #[track_caller]

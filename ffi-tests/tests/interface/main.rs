@@ -19,6 +19,7 @@ pub const FAMILIES: &[(&str, &str)] = &[
     ("unary", "Functions of one tensor"),
     ("binary", "Functions of two tensors"),
     ("activation", "Activations and other expressions"),
+    ("arithmetic", "Other functions of several tensors"),
     ("elementwise", "Comparisons"),
     ("reduce", "Reductions"),
     ("statistics", "Counts and statistics"),
