@@ -283,13 +283,18 @@ fn declared<'g>(
     let name = operations::NAMES[gene.y as usize % operations::NAMES.len()];
     let x = pool[gene.x as usize % pool.len()];
     let rank = x.shape()?.len();
-    // (As indices the places of extremes: there are some.)
-    let index = x.argmax(Some(-1), true);
     let is_indexed =
         ["index", "take", "gather", "scatter", "embedding", "classes", "one_hot", "nll"]
             .iter()
             .any(|word| name.contains(word));
     let y = partner(pool, x, gene)?;
+    let shape = x.shape()?;
+    if is_indexed && len_of(&shape) == 0 {
+        return Ok(None);
+    }
+    // (The first place is there along any axis.)
+    let few: Vec<usize> = shape.iter().map(|&len| len.min(2)).collect();
+    let index = graph.zeros::<i64>(&few);
     let xs = if is_indexed { [x, index, y] } else { [x, y, x] };
     let drawn = Drawn { gene, rank, dtype: program.dtype };
     let count = 1 + usize::from(gene.k & 4 == 0);

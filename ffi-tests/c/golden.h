@@ -229,6 +229,353 @@ static bg_node made_elu(bg_graph *g, bg_node *x) {
 }
 static const double elu_numbers[] = {-0.4913524813196863, 0.44, 2.767, 1.318, 1.447, -0.7471604041952535, 2.424, 1.395, 1.008, 0.594, 1.672, 1.69, 0.849, 1.051, 0.7095632885590376, 1.008, 0.594, 1.672, 1.69, 0.21466081683822977, 1.051};
 
+static bg_node made_selu(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.164, 0.44, -0.602, -2.74, -2.137, -0.975, -0.904}, (size_t[]){7}, 1);
+    return bg_selu(g, x[0]);
+}
+static const double selu_numbers[] = {0.1723149619262988, 0.4623084344364114, -0.7951617674875239, -1.6445782565362108, -1.5506289604258152, -1.0949577126753198, -1.0461629387500817, 0.949, 1.327, 1.904, 1.206, 0.95, 1.517, 0.552, 0.9971152370003508, 1.3942802102207226, 1.83343313967716, 0.13690642767926614, 0.1970968614004832, 1.0059858499370102, 0.392988893957707};
+
+static bg_node made_celu(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){1.165, 0.95, 0.794, 1.578, 0.277, -2.897, 1.777}, (size_t[]){7}, 1);
+    return bg_celu(g, x[0], 1.0);
+}
+static const double celu_numbers[] = {1.165, 0.95, 0.794, 1.578, 0.277, -0.944811462431143, 1.777, 0.42, 1.665, 0.553, 0.457, 1.925, 1.767, 1.721, 0.42, 1.665, 0.553, 0.457, 1.925, 0.09751814588417036, 1.721};
+
+static bg_node made_relu6(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.423, 0.196, -2.699, 2.907, 4.012, 8.507, -2.677}, (size_t[]){7}, 1);
+    return bg_relu6(g, x[0]);
+}
+static const double relu6_numbers[] = {0.423, 0.196, 0.0, 2.907, 4.012, 6.0, 0.0, 1.308, 0.31, 1.115, 0.218, 0.28, 1.452, 0.212, 1.308, 0.31, 0.0, 0.218, 0.28, 0.0, 0.0};
+
+static bg_node made_hardtanh(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-2.495, 2.429, 1.324, -2.796, -1.192, 1.982, 2.346}, (size_t[]){7}, 1);
+    return bg_hardtanh(g, x[0], -1.0, 0.5);
+}
+static const double hardtanh_numbers[] = {-1.0, 0.5, 0.5, -1.0, -1.0, 0.5, 0.5, 0.347, 1.411, 0.478, 0.54, 0.478, 1.15, 0.706, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+
+static bg_node made_hardsigmoid(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-3.702, 4.152, 4.079, 0.46, -4.983, -4.567, 3.961}, (size_t[]){7}, 1);
+    return bg_hardsigmoid(g, x[0]);
+}
+static const double hardsigmoid_numbers[] = {0.0, 1.0, 1.0, 0.5766666666666667, 0.0, 0.0, 1.0, 1.355, 0.236, 1.576, 0.722, 0.855, 0.539, 0.35, 0.0, 0.0, 0.0, 0.12033333333333332, 0.0, 0.0, 0.0};
+
+static bg_node made_hardswish(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){4.968, 4.528, -3.977, 1.781, 4.833, -1.551, 0.003}, (size_t[]){7}, 1);
+    return bg_hardswish(g, x[0]);
+}
+static const double hardswish_numbers[] = {4.968, 4.528, -0.0, 1.419160166666667, 4.833, -0.3745665, 0.0015015000000000002, 0.203, 1.218, 1.41, 0.563, 1.083, 1.989, 0.773, 0.203, 1.218, 0.0, 0.6157343333333332, 1.083, -0.03381300000000003, 0.387273};
+
+static bg_node made_mish(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.992, 1.668, -1.794, -3.452, -1.833, -3.383, 2.21}, (size_t[]){7}, 1);
+    return bg_mish(g, x[0]);
+}
+static const double mish_numbers[] = {0.8567120525049661, 1.5860536942925805, -0.27381619686008574, -0.10763533252678552, -0.2699701673240977, -0.11288948869640604, 2.1672234819526155, 1.2, 0.409, 1.673, 0.926, 1.746, 1.301, 0.45, 1.2570506446369751, 0.44391584840679904, -0.1626259469394632, -0.0691951350024917, -0.17454883898980073, -0.10092372589347195, 0.4756471116268057};
+
+static bg_node made_softsign(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.122, 0.89, -2.306, 0.884, 1.833, -1.223, 2.47}, (size_t[]){7}, 1);
+    return bg_softsign(g, x[0]);
+}
+static const double softsign_numbers[] = {-0.528746465598492, 0.4708994708994709, -0.6975196612220206, 0.4692144373673036, 0.6470172961524885, -0.5501574448942871, 0.7118155619596542, 0.816, 0.714, 1.061, 0.328, 0.76, 0.861, 0.616, 0.1812171932477052, 0.1998824221046443, 0.09707551102342292, 0.09240852682777306, 0.09469355980377996, 0.17423051729465533, 0.05115896652243601};
+
+static bg_node made_tanhshrink(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.394, 1.772, 1.096, 2.109, -0.41, -2.986, 0.194}, (size_t[]){7}, 1);
+    return bg_tanhshrink(g, x[0]);
+}
+static const double tanhshrink_numbers[] = {0.01919653888230166, 0.828171786625671, 0.29694239121519217, 1.1380286070301269, -0.02152731978393896, -1.9910853129178576, 0.0023977051131034433, 0.568, 0.409, 1.851, 1.618, 1.763, 0.462, 0.919, 0.07979129637657784, 0.3643419838118035, 1.1818506580524129, 1.5254268515727547, 0.2660561340325027, 0.45731311837215216, 0.03373781281404531};
+
+static bg_node made_softshrink(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-0.389, 1.205, -1.62, -1.338, -0.783, -1.436, 1.328}, (size_t[]){7}, 1);
+    return bg_softshrink(g, x[0], 0.5);
+}
+static const double softshrink_numbers[] = {-0.0, 0.7050000000000001, -1.12, -0.8380000000000001, -0.28300000000000003, -0.936, 0.8280000000000001, 0.77, 1.796, 1.446, 0.689, 0.409, 1.142, 1.23, 0.0, 1.796, 1.446, 0.689, 0.409, 1.142, 1.23};
+
+static bg_node made_hardshrink(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.866, 0.881, -1.894, -0.44, 0.273, -1.589, 1.332}, (size_t[]){7}, 1);
+    return bg_hardshrink(g, x[0], 0.5);
+}
+static const double hardshrink_numbers[] = {0.866, 0.881, -1.894, 0.0, 0.0, -1.589, 1.332, 1.206, 0.324, 1.713, 0.75, 1.794, 1.801, 1.828, 1.206, 0.324, 1.713, 0.0, 0.0, 1.801, 1.828};
+
+static bg_node made_threshold(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.405, -0.26, 0.624, -1.594, 1.055, 0.403, 0.907}, (size_t[]){7}, 1);
+    return bg_threshold(g, x[0], 0.5, 7.0);
+}
+static const double threshold_numbers[] = {7.0, 7.0, 0.624, 7.0, 1.055, 7.0, 0.907, 1.365, 1.697, 1.045, 1.361, 1.387, 0.656, 0.461, 0.0, 0.0, 1.045, 0.0, 1.387, 0.0, 0.461};
+
+static bg_node made_softplus_beta(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.005, -1.867, -2.852, -2.577, -2.824, 1.112, -2.594}, (size_t[]){7}, 1);
+    return bg_softplus_beta(g, x[0], 2.0);
+}
+static const double softplus_beta_numbers[] = {0.0628706090955717, 0.011807995244941211, 0.0016635337477236144, 0.002879817427101102, 0.00175918107340396, 1.1633575027371286, 0.002783816950761427, 0.513, 1.308, 1.336, 0.288, 0.246, 0.945, 1.067, 0.06061452961615528, 0.0305278243503729, 0.004437576023011973, 0.001654007027332052, 0.0008639962709526294, 0.8527529852448282, 0.005924158297287396};
+
+static bg_node made_log_sigmoid(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-2.538, -5.976, -0.477, -0.463, 1.96, 2.747, 5.021}, (size_t[]){7}, 1);
+    return bg_log_sigmoid(g, x[0]);
+}
+static const double log_sigmoid_numbers[] = {-2.6140571980043155, -5.978535744136651, -0.959822693630814, -0.9512073272861477, -0.13178097985146933, -0.0621481033205495, -0.006576254443800956, 1.088, 0.362, 1.977, 0.806, 0.791, 1.81, 1.764, 1.008318357289412, 0.361083223469128, 1.219886535287906, 0.49466284793451226, 0.09766243462409216, 0.10906390784701128, 0.011562452354323951};
+
+static bg_node made_logit(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.774, 0.391, 0.082, 0.309, 0.527, 0.253, 0.063}, (size_t[]){7}, 1);
+    return bg_logit(g, x[0], 0.0);
+}
+static const double logit_numbers[] = {1.2310368743174414, -0.44311070772453126, -2.4154781433562373, -0.8047985468699246, 0.10810516004942952, -1.082675696405297, -2.6995485558468895, 1.295, 1.419, 0.866, 1.58, 0.673, 1.222, 1.857, 7.403215110562301, 5.959205271313923, 11.504330729581804, 7.399809852987322, 2.6998728291698595, 6.465916366387818, 31.45804746658535};
+
+static bg_node made_sinc(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){2.848, -1.637, 0.202, -0.146, -1.936, 2.672, 0.29}, (size_t[]){7}, 1);
+    return bg_sinc(g, x[0]);
+}
+static const double sinc_numbers[] = {0.0513654540473274, -0.17671345354588655, 0.9342187472710436, 0.9653035762255426, -0.03283556878476653, 0.10215539383703896, 0.8672901795064059, 0.242, 0.911, 1.904, 0.586, 1.809, 0.727, 1.68, -0.07983127124028475, -0.33053448889808834, -1.2150805960895594, 0.2755907404932863, -0.9462589533547237, -0.1677636648123811, -1.4736677635646935};
+
+static bg_node made_trunc(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.37, 1.506, 2.876, 2.759, 1.46, 1.08, 2.775}, (size_t[]){7}, 1);
+    return bg_trunc(g, x[0]);
+}
+static const double trunc_numbers[] = {0.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 0.762, 0.395, 0.814, 0.683, 0.696, 1.865, 1.553, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+
+static bg_node made_frac(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-2.886, -1.81, -1.613, -1.548, -0.371, 1.798, -0.333}, (size_t[]){7}, 1);
+    return bg_frac(g, x[0]);
+}
+static const double frac_numbers[] = {-0.8860000000000001, -0.81, -0.613, -0.548, -0.371, 0.798, -0.333, 0.436, 1.514, 0.746, 1.887, 0.416, 0.418, 1.272, 0.436, 1.514, 0.746, 1.887, 0.416, 0.418, 1.272};
+
+static bg_node made_nan_to_num(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.265, -0.525, -1.358, -0.993, 1.536, -0.261, -2.798}, (size_t[]){7}, 1);
+    return bg_nan_to_num(g, x[0], 0.5, 7.0, -9.0);
+}
+static const double nan_to_num_numbers[] = {-1.265, -0.525, -1.358, -0.993, 1.536, -0.261, -2.798, 0.849, 0.573, 0.431, 1.83, 1.123, 1.366, 0.749, 0.849, 0.573, 0.431, 1.83, 1.123, 1.366, 0.749};
+
+static bg_node made_entr(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){1.883, 2.636, 2.434, 2.473, 1.424, 1.133, 3.416}, (size_t[]){7}, 1);
+    return bg_entr(g, x[0]);
+}
+static const double entr_numbers[] = {-1.191687148138054, -2.5549762574637276, -2.1651306107720267, -2.239133307657637, -0.5033410136974523, -0.14147655665796988, -4.196454462564321, 1.015, 0.704, 0.577, 1.147, 0.976, 1.192, 0.672, -1.6573592434201403, -1.3863608821147435, -1.0902622688641983, -2.185530490854553, -1.3209865374780292, -1.3408438265986762, -1.4975320254224893};
+
+static bg_node made_deg2rad(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-2.76, 1.862, -0.389, 1.123, 2.503, 2.052, -1.123}, (size_t[]){7}, 1);
+    return bg_deg2rad(g, x[0]);
+}
+static const double deg2rad_numbers[] = {-0.04817108735504349, 0.032498030672134415, -0.006789330790257942, 0.01960004749989632, 0.04368559117741807, 0.03581415625092364, -0.01960004749989632, 0.47, 1.55, 1.707, 0.3, 0.297, 0.768, 0.574, 0.008203047484373348, 0.027052603405912107, 0.02979277033154321, 0.005235987755982988, 0.0051836278784231585, 0.013404128655316452, 0.01001818990644745};
+
+static bg_node made_rad2deg(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){1.096, 0.401, 1.847, 0.81, 0.774, -1.546, -0.113}, (size_t[]){7}, 1);
+    return bg_rad2deg(g, x[0]);
+}
+static const double rad2deg_numbers[] = {62.79617434633823, 22.97560758474601, 105.82530476066304, 46.40958140559668, 44.34693334312572, -88.57927512722527, -6.474423084978302, 0.301, 0.222, 1.886, 1.767, 1.584, 1.639, 0.287, 17.24602963343778, 12.719663051904275, 108.05984016167324, 101.24164239961644, 90.7565147487224, 93.90778262194192, 16.443888720254627};
+
+static bg_node made_isnan(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){1.377, -1.046, 1.051, 0.537, 1.469, -0.326}, (size_t[]){2, 3}, 2);
+    return bg_isnan(g, x[0]);
+}
+static const double isnan_numbers[] = {0, 0, 0, 0, 0, 0};
+
+static bg_node made_isinf(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.592, 1.219, -0.16, -0.873, 0.037, -0.404}, (size_t[]){2, 3}, 2);
+    return bg_isinf(g, x[0]);
+}
+static const double isinf_numbers[] = {0, 0, 0, 0, 0, 0};
+
+static bg_node made_isfinite(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.459, 1.675, 0.412, 1.235, 0.24, 0.774}, (size_t[]){2, 3}, 2);
+    return bg_isfinite(g, x[0]);
+}
+static const double isfinite_numbers[] = {1, 1, 1, 1, 1, 1};
+
+static bg_node made_logical_not(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.006, -1.343, 0.497, 1.198, -0.752, 0.388}, (size_t[]){2, 3}, 2);
+    return bg_logical_not(g, x[0]);
+}
+static const double logical_not_numbers[] = {0, 0, 0, 0, 0, 0};
+
+static bg_node made_hypot(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.899, -0.431, -0.944, 0.282, -1.146, -0.474}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){-1.634, 1.748, -0.832, 0.317, -0.58, 1.027}, (size_t[]){2, 3}, 2);
+    return bg_hypot(g, x[0], x[1]);
+}
+static const double hypot_numbers[] = {2.5052259379145827, 1.8003513545972074, 1.2583163354260327, 0.4242793890822414, 1.284412706259168, 1.131107863998832, 0.749, 1.655, 1.54, 1.459, 1.089, 1.992, -0.5677535820118497, -0.3962032178766504, -1.1553215666613714, 0.9697336485988192, -0.9716456353306898, -0.8347638895037998, -0.4885251990560096, 1.606875231666786, -1.0182495163795138, 1.0900906617227863, -0.49175782590907513, 1.8086550939248995};
+
+static bg_node made_fmod(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.651, 1.597, -0.725, 1.933, 0.124, -1.388}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){1.497, -1.755, -1.768, -0.717, -1.1, 0.828}, (size_t[]){2, 3}, 2);
+    return bg_fmod(g, x[0], x[1]);
+}
+static const double fmod_numbers[] = {-0.15399999999999991, 1.597, -0.725, 0.4990000000000001, 0.124, -0.5599999999999999, 0.809, 0.812, 1.598, 0.547, 1.099, 1.191, 0.809, 0.812, 1.598, 0.547, 1.099, 1.191, 0.809, 0.0, -0.0, 1.094, 0.0, 1.191};
+
+static bg_node made_fmod_scalar(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.651, 1.597, -0.725, 1.933, 0.124, -1.388}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){1.497, -1.755, -1.768, -0.717, -1.1, 0.828}, (size_t[]){2, 3}, 2);
+    return bg_fmod_scalar(g, x[0], 0);
+}
+
+static bg_node made_remainder(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.707, -1.816, -1.236, -0.466, -1.045, 1.189}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){0.607, 1.448, 0.422, -0.22, 1.487, 0.433}, (size_t[]){2, 3}, 2);
+    return bg_remainder(g, x[0], x[1]);
+}
+static const double remainder_numbers[] = {0.09999999999999998, 1.0799999999999998, 0.02999999999999997, -0.026000000000000023, 0.44200000000000017, 0.32300000000000006, 1.275, 0.565, 1.643, 0.615, 1.431, 1.769, 1.275, 0.565, 1.643, 0.615, 1.431, 1.769, -1.275, 1.13, 4.929, -1.23, 1.431, -3.538};
+
+static bg_node made_remainder_scalar(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.707, -1.816, -1.236, -0.466, -1.045, 1.189}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){0.607, 1.448, 0.422, -0.22, 1.487, 0.433}, (size_t[]){2, 3}, 2);
+    return bg_remainder_scalar(g, x[0], 0);
+}
+
+static bg_node made_floor_divide(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.112, 0.961, -1.478, 1.457, 1.38, -0.569}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){0.095, 0.355, 0.56, 1.438, -0.938, 1.76}, (size_t[]){2, 3}, 2);
+    return bg_floor_divide(g, x[0], x[1]);
+}
+static const double floor_divide_numbers[] = {-12.0, 2.0, -3.0, 1.0, -2.0, -1.0, 1.235, 1.221, 0.802, 1.731, 1.763, 0.72, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+
+static bg_node made_floor_divide_scalar(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.112, 0.961, -1.478, 1.457, 1.38, -0.569}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){0.095, 0.355, 0.56, 1.438, -0.938, 1.76}, (size_t[]){2, 3}, 2);
+    return bg_floor_divide_scalar(g, x[0], 0);
+}
+
+static bg_node made_copysign(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.037, -1.704, 1.908, -1.717, 0.366, 1.801}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){-1.605, 1.269, -0.199, 0.444, 0.589, 1.01}, (size_t[]){2, 3}, 2);
+    return bg_copysign(g, x[0], x[1]);
+}
+static const double copysign_numbers[] = {-1.037, 1.704, -1.908, 1.717, 0.366, 1.801, 1.681, 1.286, 1.607, 1.61, 1.672, 0.238, 1.681, -1.286, -1.607, -1.61, 1.672, 0.238, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+
+static bg_node made_fmax(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.248, -0.058, 0.577, 0.779, 0.899, 0.352}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){-1.893, 1.868, 1.647, -1.784, 0.883, -0.425}, (size_t[]){2, 3}, 2);
+    return bg_fmax(g, x[0], x[1]);
+}
+static const double fmax_numbers[] = {-1.248, 1.868, 1.647, 0.779, 0.899, 0.352, 0.492, 0.224, 0.711, 0.785, 0.852, 0.908, 0.492, 0.0, 0.0, 0.785, 0.852, 0.908, 0.0, 0.224, 0.711, 0.0, 0.0, 0.0};
+
+static bg_node made_fmin(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.842, -0.034, -0.368, 1.495, 1.221, -0.139}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){-0.578, 1.125, 0.409, 1.952, -0.101, -0.9}, (size_t[]){2, 3}, 2);
+    return bg_fmin(g, x[0], x[1]);
+}
+static const double fmin_numbers[] = {-1.842, -0.034, -0.368, 1.495, -0.101, -0.9, 0.34, 1.995, 0.723, 1.735, 1.507, 0.742, 0.34, 1.995, 0.723, 1.735, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.507, 0.742};
+
+static bg_node made_logaddexp(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.763, 0.445, 1.244, -0.849, 1.051, 1.362}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){0.445, -1.039, 1.953, -0.05, 0.203, -1.471}, (size_t[]){2, 3}, 2);
+    return bg_logaddexp(g, x[0], x[1]);
+}
+static const double logaddexp_numbers[] = {0.5492881833391444, 0.6493512418208338, 2.3532087091250595, 0.32141079843504167, 1.4074643538150504, 1.4191702674816762, 0.657, 1.159, 0.827, 0.522, 0.205, 0.229, 0.06506558981148135, 0.9447889805177332, 0.2727610087354932, 0.1619450029204062, 0.1435302228649551, 0.2162752141136808, 0.5919344101885187, 0.2142110194822667, 0.5542389912645067, 0.3600549970795938, 0.06146977713504491, 0.01272478588631919};
+
+static bg_node made_logaddexp2(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-0.065, 0.461, 0.878, 1.649, 1.517, -0.908}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){0.56, -0.649, -1.394, 1.448, -0.187, -0.705}, (size_t[]){2, 3}, 2);
+    return bg_logaddexp2(g, x[0], x[1]);
+}
+static const double logaddexp2_numbers[] = {1.2810836779267936, 1.0102196904367875, 1.1494766719316951, 2.551997652436251, 1.903186199827908, 0.1970675461506007, 1.247, 1.71, 0.905, 1.491, 1.328, 1.003, 0.4905179332638149, 1.1685963065778788, 0.7497663719698348, 0.7973486514688561, 1.0161187024707865, 0.466275347466319, 0.7564820667361851, 0.5414036934221211, 0.15523362803016527, 0.693651348531144, 0.31188129752921373, 0.5367246525336808};
+
+static bg_node made_xlogy(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){1.935, -1.637, -1.0, -1.523, 1.389, 1.327}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){2.6, 2.078, 2.192, 2.104, 1.998, 1.295}, (size_t[]){2, 3}, 2);
+    return bg_xlogy(g, x[0], x[1]);
+}
+static const double xlogy_numbers[] = {1.8489146461280896, -1.1973114463123071, -0.7848143690857692, -1.1328687690953307, 0.9613917388344164, 0.3430436924660418, 1.94, 1.305, 1.436, 0.951, 0.576, 1.416, 1.8536922033532264, 0.9544846899435314, 1.1269934340071646, 0.7073921204265657, 0.39867648781038434, 0.3660511443345254, 1.443807692307692, -1.028048604427334, -0.6551094890510948, -0.6883902091254752, 0.4004324324324324, 1.4509899613899613};
+
+static bg_node made_xlog1py(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-0.754, 1.092, 0.082, -0.616, 1.51, -0.691}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){2.008, 0.033, 1.353, 1.375, 2.472, 1.58}, (size_t[]){2, 3}, 2);
+    return bg_xlog1py(g, x[0], x[1]);
+}
+static const double xlog1py_numbers[] = {-0.8303616561900454, 0.03545417163015164, 0.07016667099910849, -0.5328384214917484, 1.8795435031651364, -0.6549224746630665, 0.54, 1.994, 0.508, 1.257, 1.323, 0.421, 0.5946887192873005, 0.06473957713417798, 0.4346910837505745, 1.0873017789206618, 1.646778844163891, 0.3990193369510145, -0.1353590425531915, 2.10788770571152, 0.017703357416064602, -0.32602610526315784, 0.5753830645161291, -0.11275620155038758};
+
+static bg_node made_heaviside(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.193, 0.878, 0.498, 1.323, 1.943, 0.664}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){1.612, 1.786, 0.257, 0.446, 1.495, -0.504}, (size_t[]){2, 3}, 2);
+    return bg_heaviside(g, x[0], x[1]);
+}
+static const double heaviside_numbers[] = {1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.477, 1.097, 1.339, 1.34, 0.848, 0.307, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+
+static bg_node made_lerp(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-0.792, -0.617, -0.339, 1.221, 0.655, 1.885}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){-1.204, -1.962, 1.521}, (size_t[]){3}, 1);
+    x[2] = bg_param(g, BG_F64, (double[]){-0.632, 0.875}, (size_t[]){2, 1}, 2);
+    return bg_lerp(g, x[0], x[1], x[2]);
+}
+static const double lerp_numbers[] = {-0.5316160000000001, 0.23304000000000016, -1.51452, -0.900875, -1.634875, 1.5665, 1.677, 1.702, 0.979, 1.261, 0.623, 0.907, 2.736864, 2.777664, 1.597728, 0.157625, 0.077875, 0.113375, 0.043510999999999855, -0.530539, 0.17489700000000008, -1.159174, -5.018464};
+
+static bg_node made_lerp_scalar(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-0.792, -0.617, -0.339, 1.221, 0.655, 1.885}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){-1.204, -1.962, 1.521}, (size_t[]){3}, 1);
+    x[2] = bg_param(g, BG_F64, (double[]){-0.632, 0.875}, (size_t[]){2, 1}, 2);
+    return bg_lerp_scalar(g, x[0], x[1], 0);
+}
+
+static bg_node made_addcmul(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){1.345, -0.39, 0.962, 0.443, 0.208, -1.987}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){-0.7, -0.931, -1.023}, (size_t[]){3}, 1);
+    x[2] = bg_param(g, BG_F64, (double[]){-1.459, -1.264}, (size_t[]){2, 1}, 2);
+    return bg_addcmul(g, x[0], x[1], x[2], 0.5);
+}
+static const double addcmul_numbers[] = {1.85565, 0.28916450000000005, 1.7082785, 0.8854, 0.796392, -1.340464, 0.647, 1.649, 0.609, 1.341, 0.923, 0.705, 0.647, 1.649, 0.609, 1.341, 0.923, 0.705, -1.3194985, -1.7862815, -0.8898254999999999, -1.305563, -1.259614};
+
+static bg_node made_addcdiv(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.213, -0.824, 1.325, -1.364, 0.017, -1.591}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){0.824, 1.797, -0.215}, (size_t[]){3}, 1);
+    x[2] = bg_param(g, BG_F64, (double[]){1.967, 1.227}, (size_t[]){2, 1}, 2);
+    return bg_addcdiv(g, x[0], x[1], x[2], 0.5);
+}
+static const double addcdiv_numbers[] = {0.4224560244026436, -0.36721301474326384, 1.2703482460599895, -1.0282216788916057, 0.7492738386308068, -1.6786120619396905, 1.452, 1.221, 1.394, 1.548, 1.653, 0.484, 1.452, 1.221, 1.394, 1.548, 1.653, 0.484, 0.9998968307141178, 0.9839652555677232, 0.5515757347496942, -0.39943188176855066, -1.3755739676884338};
+
+static bg_node made_fma(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.533, -1.111, -1.824, -0.294, 1.037, 1.376}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){-0.294, -1.848, -0.803}, (size_t[]){3}, 1);
+    x[2] = bg_param(g, BG_F64, (double[]){1.382, -0.857}, (size_t[]){2, 1}, 2);
+    return bg_fma(g, x[0], x[1], x[2]);
+}
+static const double fma_numbers[] = {1.832702, 3.4351279999999997, 2.846672, -0.770564, -2.773376, -1.961928, 0.82, 1.974, 0.349, 0.894, 0.227, 1.227, -0.24107999999999996, -3.647952, -0.280247, -0.262836, -0.419496, -0.9852810000000002, -1.519896, -1.957715, 1.051776, 3.143, 2.348};
+
+static bg_node made_ldexp(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){1.288, -0.117, -0.351, 0.417, 0.993, -1.697}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){0.729, 0.683, -1.612, -1.376, -0.841, -1.004}, (size_t[]){2, 3}, 2);
+    return bg_ldexp(g, x[0], x[1]);
+}
+static const double ldexp_numbers[] = {2.1348468739610675, -0.18784054895953312, -0.11482772577017714, 0.16066407609272804, 0.5543486856243472, -0.846150716772231, 0.504, 1.2, 1.098, 1.125, 1.409, 0.906, 0.835374863723896, 1.9265697329182885, 0.3592046806144003, 0.43344624845160445, 0.7865833817167223, 0.4517457568624874, 0.7458005981731168, -0.1562413762873593, -0.08739258077574431, 0.12528433278106085, 0.5414015269390675, -0.5313753271954605};
+
+static bg_node made_clamp_tensor(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){1.108, -0.24, 0.076, 2.864, -0.258, 0.409}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){-0.924, -0.907, -0.986}, (size_t[]){3}, 1);
+    x[2] = bg_param(g, BG_F64, (double[]){1.058, 1.066}, (size_t[]){2, 1}, 2);
+    return bg_clamp_tensor(g, x[0], x[1], x[2]);
+}
+static const double clamp_tensor_numbers[] = {1.058, -0.24, 0.076, 1.066, -0.258, 0.409, 1.533, 0.817, 0.282, 1.696, 1.931, 0.364, 0.0, 0.817, 0.282, 0.0, 1.931, 0.364, 0.0, 0.0, 0.0, 1.533, 1.696};
+
+static bg_node made_prelu(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-0.82, -0.433, -1.975, -0.232, 1.862, 1.107}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){-1.848, -0.922, -1.624}, (size_t[]){3}, 1);
+    return bg_prelu(g, x[0], x[1]);
+}
+static const double prelu_numbers[] = {1.51536, 0.399226, 3.2074000000000003, 0.42873600000000006, 1.862, 1.107, 0.432, 0.231, 1.228, 1.328, 1.028, 1.369, -0.798336, -0.21298200000000003, -1.994272, -2.4541440000000003, 1.028, 1.369, -0.662336, -0.100023, -2.4253};
+
+static bg_node made_logical_and(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.539, -0.806, 1.807, 1.832, 0.18, -0.092}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){-1.44, 1.12, -0.415, -0.026, 1.981, -1.466}, (size_t[]){2, 3}, 2);
+    return bg_logical_and(g, x[0], x[1]);
+}
+static const double logical_and_numbers[] = {1, 1, 1, 1, 1, 1};
+
+static bg_node made_logical_or(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.382, 1.507, -1.907, 0.984, 1.958, 0.183}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){-0.227, -0.007, -0.873, 0.537, 0.254, 0.628}, (size_t[]){2, 3}, 2);
+    return bg_logical_or(g, x[0], x[1]);
+}
+static const double logical_or_numbers[] = {1, 1, 1, 1, 1, 1};
+
+static bg_node made_logical_xor(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.285, 0.396, -0.843, 0.749, 1.766, -1.898}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){1.942, 0.746, 0.507, -0.724, -0.983, -0.429}, (size_t[]){2, 3}, 2);
+    return bg_logical_xor(g, x[0], x[1]);
+}
+static const double logical_xor_numbers[] = {0, 0, 0, 0, 0, 0};
+
+static bg_node made_isclose(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.97, 1.011, -0.195, -1.35, -1.646, 1.728}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){-1.646, -1.49, -1.731, 1.856, -1.623, 1.229}, (size_t[]){2, 3}, 2);
+    return bg_isclose(g, x[0], x[1], 0.5, 0.25, false);
+}
+static const double isclose_numbers[] = {0, 0, 0, 0, 1, 1};
+
 static bg_node made_eq(bg_graph *g, bg_node *x) {
     x[0] = bg_param(g, BG_F64, (double[]){0.0, 0.5, 0.5, -0.5, 0.0, 0.0}, (size_t[]){2, 3}, 2);
     x[1] = bg_param(g, BG_F64, (double[]){-0.5, -0.5, 0.5, 0.0, 0.0, 0.0}, (size_t[]){2, 3}, 2);
@@ -798,6 +1145,59 @@ static const golden GOLDEN[] = {
     {"bg_atan2", made_atan2, 2, atan2_numbers, 6, 12},
     {"bg_leaky_relu", made_leaky_relu, 1, leaky_relu_numbers, 7, 7},
     {"bg_elu", made_elu, 1, elu_numbers, 7, 7},
+    {"bg_selu", made_selu, 1, selu_numbers, 7, 7},
+    {"bg_celu", made_celu, 1, celu_numbers, 7, 7},
+    {"bg_relu6", made_relu6, 1, relu6_numbers, 7, 7},
+    {"bg_hardtanh", made_hardtanh, 1, hardtanh_numbers, 7, 7},
+    {"bg_hardsigmoid", made_hardsigmoid, 1, hardsigmoid_numbers, 7, 7},
+    {"bg_hardswish", made_hardswish, 1, hardswish_numbers, 7, 7},
+    {"bg_mish", made_mish, 1, mish_numbers, 7, 7},
+    {"bg_softsign", made_softsign, 1, softsign_numbers, 7, 7},
+    {"bg_tanhshrink", made_tanhshrink, 1, tanhshrink_numbers, 7, 7},
+    {"bg_softshrink", made_softshrink, 1, softshrink_numbers, 7, 7},
+    {"bg_hardshrink", made_hardshrink, 1, hardshrink_numbers, 7, 7},
+    {"bg_threshold", made_threshold, 1, threshold_numbers, 7, 7},
+    {"bg_softplus_beta", made_softplus_beta, 1, softplus_beta_numbers, 7, 7},
+    {"bg_log_sigmoid", made_log_sigmoid, 1, log_sigmoid_numbers, 7, 7},
+    {"bg_logit", made_logit, 1, logit_numbers, 7, 7},
+    {"bg_sinc", made_sinc, 1, sinc_numbers, 7, 7},
+    {"bg_trunc", made_trunc, 1, trunc_numbers, 7, 7},
+    {"bg_frac", made_frac, 1, frac_numbers, 7, 7},
+    {"bg_nan_to_num", made_nan_to_num, 1, nan_to_num_numbers, 7, 7},
+    {"bg_entr", made_entr, 1, entr_numbers, 7, 7},
+    {"bg_deg2rad", made_deg2rad, 1, deg2rad_numbers, 7, 7},
+    {"bg_rad2deg", made_rad2deg, 1, rad2deg_numbers, 7, 7},
+    {"bg_isnan", made_isnan, 1, isnan_numbers, 6, 0},
+    {"bg_isinf", made_isinf, 1, isinf_numbers, 6, 0},
+    {"bg_isfinite", made_isfinite, 1, isfinite_numbers, 6, 0},
+    {"bg_logical_not", made_logical_not, 1, logical_not_numbers, 6, 0},
+    {"bg_hypot", made_hypot, 2, hypot_numbers, 6, 12},
+    {"bg_fmod", made_fmod, 2, fmod_numbers, 6, 12},
+    {"bg_fmod_scalar", made_fmod_scalar, 2, NULL, 0, 0},
+    {"bg_remainder", made_remainder, 2, remainder_numbers, 6, 12},
+    {"bg_remainder_scalar", made_remainder_scalar, 2, NULL, 0, 0},
+    {"bg_floor_divide", made_floor_divide, 2, floor_divide_numbers, 6, 12},
+    {"bg_floor_divide_scalar", made_floor_divide_scalar, 2, NULL, 0, 0},
+    {"bg_copysign", made_copysign, 2, copysign_numbers, 6, 12},
+    {"bg_fmax", made_fmax, 2, fmax_numbers, 6, 12},
+    {"bg_fmin", made_fmin, 2, fmin_numbers, 6, 12},
+    {"bg_logaddexp", made_logaddexp, 2, logaddexp_numbers, 6, 12},
+    {"bg_logaddexp2", made_logaddexp2, 2, logaddexp2_numbers, 6, 12},
+    {"bg_xlogy", made_xlogy, 2, xlogy_numbers, 6, 12},
+    {"bg_xlog1py", made_xlog1py, 2, xlog1py_numbers, 6, 12},
+    {"bg_heaviside", made_heaviside, 2, heaviside_numbers, 6, 12},
+    {"bg_lerp", made_lerp, 3, lerp_numbers, 6, 11},
+    {"bg_lerp_scalar", made_lerp_scalar, 3, NULL, 0, 0},
+    {"bg_addcmul", made_addcmul, 3, addcmul_numbers, 6, 11},
+    {"bg_addcdiv", made_addcdiv, 3, addcdiv_numbers, 6, 11},
+    {"bg_fma", made_fma, 3, fma_numbers, 6, 11},
+    {"bg_ldexp", made_ldexp, 2, ldexp_numbers, 6, 12},
+    {"bg_clamp_tensor", made_clamp_tensor, 3, clamp_tensor_numbers, 6, 11},
+    {"bg_prelu", made_prelu, 2, prelu_numbers, 6, 9},
+    {"bg_logical_and", made_logical_and, 2, logical_and_numbers, 6, 0},
+    {"bg_logical_or", made_logical_or, 2, logical_or_numbers, 6, 0},
+    {"bg_logical_xor", made_logical_xor, 2, logical_xor_numbers, 6, 0},
+    {"bg_isclose", made_isclose, 2, isclose_numbers, 6, 0},
     {"bg_eq", made_eq, 2, eq_numbers, 6, 0},
     {"bg_eq_scalar", made_eq_scalar, 2, NULL, 0, 0},
     {"bg_ne", made_ne, 2, ne_numbers, 6, 0},

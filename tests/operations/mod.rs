@@ -151,31 +151,20 @@ pub fn call<'g>(
         "cumsum" => vec![x[0].cumsum(p.int("axis"))],
         "cumprod" => vec![x[0].cumprod(p.int("axis"))],
         "logcumsumexp" => vec![x[0].logcumsumexp(p.int("axis"))],
-        "cummax" => {
-            let (values, indices) = x[0].cummax(p.int("axis"));
-            vec![values, indices]
-        }
-        "cummin" => {
-            let (values, indices) = x[0].cummin(p.int("axis"));
-            vec![values, indices]
-        }
+        "cummax" => { let (values, indices) = x[0].cummax(p.int("axis")); vec![values, indices] },
+        "cummin" => { let (values, indices) = x[0].cummin(p.int("axis")); vec![values, indices] },
         "diff" => vec![x[0].diff(p.int("n") as usize, p.int("axis"))],
         "trapezoid" => vec![x[0].trapezoid(p.number("dx"), p.int("axis"))],
         "trapezoid_at" => vec![x[0].trapezoid_at(x[1], p.int("axis"))],
         "sort" => {
-            let (values, indices) = x[0].sort(p.int("axis"), p.flag("descending"));
-            vec![values, indices]
+            { let (values, indices) = x[0].sort(p.int("axis"), p.flag("descending")); vec![values, indices] }
         }
         "argsort" => vec![x[0].argsort(p.int("axis"), p.flag("descending"))],
         "topk" => {
-            let (values, indices) =
-                x[0].topk(p.int("k") as usize, p.int("axis"), p.flag("largest"));
-            vec![values, indices]
+            { let (values, indices) = x[0].topk(p.int("k") as usize, p.int("axis"), p.flag("largest")); vec![values, indices] }
         }
         "kthvalue" => {
-            let (values, indices) =
-                x[0].kthvalue(p.int("k") as usize, p.int("axis"), p.flag("keepdim"));
-            vec![values, indices]
+            { let (values, indices) = x[0].kthvalue(p.int("k") as usize, p.int("axis"), p.flag("keepdim")); vec![values, indices] }
         }
         "searchsorted" => vec![x[0].searchsorted(x[1], p.flag("right"))],
         "median" => vec![x[0].median_axes(&p.ints("axes"), p.flag("keepdim"))],
@@ -194,13 +183,9 @@ pub fn call<'g>(
         "gather" => vec![x[0].gather(p.int("axis"), x[1])],
         "scatter" => vec![x[0].scatter(p.int("axis"), x[1], x[2])],
         "scatter_add" => vec![x[0].scatter_add(p.int("axis"), x[1], x[2])],
-        "scatter_reduce" => vec![x[0].scatter_reduce(
-            p.int("axis"),
-            x[1],
-            x[2],
-            &p.text("how"),
-            p.flag("include_self"),
-        )],
+        "scatter_reduce" => {
+            vec![x[0].scatter_reduce(p.int("axis"), x[1], x[2], &p.text("how"), p.flag("include_self"))]
+        }
         "index_copy" => vec![x[0].index_copy(p.int("axis"), x[1], x[2])],
         "dot" => vec![x[0].dot(x[1])],
         "matmul" => vec![x[0].matmul(x[1])],
