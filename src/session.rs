@@ -136,16 +136,46 @@ impl Session {
         what: &str,
         xs: [Handle; N],
         record: impl FnOnce(&mut Core, [NodeId; N], &mut Vec<NodeId>) -> Maybe<()>,
+        tell: impl FnMut(Handle),
+    ) -> bool {
+        self.record_list(
+            |core, out| {
+                let mut ids = [NodeId::NONE; N];
+                for (id, x) in ids.iter_mut().zip(xs) {
+                    *id = core.resolve(what, x)?;
+                }
+                record(core, ids, out)
+            },
+            tell,
+        )
+    }
+
+    /// As `list_of`, for a list of operands.
+    pub(crate) fn list_of_all(
+        &mut self,
+        what: &str,
+        xs: impl ExactSizeIterator<Item = Handle>,
+        record: impl FnOnce(&mut Core, &mut [NodeId], &mut Vec<NodeId>) -> Maybe<()>,
+        tell: impl FnMut(Handle),
+    ) -> bool {
+        if self.resolve_all(what, xs).is_err() {
+            return false;
+        }
+        let mut operands = std::mem::take(&mut self.xs);
+        let is_right = self.record_list(|core, out| record(core, &mut operands, out), tell);
+        self.xs = operands;
+        is_right
+    }
+
+    fn record_list(
+        &mut self,
+        record: impl FnOnce(&mut Core, &mut Vec<NodeId>) -> Maybe<()>,
         mut tell: impl FnMut(Handle),
     ) -> bool {
         let (start, mut out) = (self.core.start(), std::mem::take(&mut self.found));
         out.clear();
         let recorded = (|| {
-            let mut ids = [NodeId::NONE; N];
-            for (id, x) in ids.iter_mut().zip(xs) {
-                *id = self.core.resolve(what, x)?;
-            }
-            record(&mut self.core, ids, &mut out)?;
+            record(&mut self.core, &mut out)?;
             for id in &mut out {
                 *id = self.offered(start, *id)?;
             }

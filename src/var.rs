@@ -248,6 +248,24 @@ impl Graph {
         self.offer(|session| session.record_all(what, xs.iter().map(|x| x.handle), record))
     }
 
+    /// The same with a list of results: none if it failed.
+    #[track_caller]
+    fn list_of_all(
+        &self,
+        what: &str,
+        xs: &[Var<'_>],
+        record: impl FnOnce(&mut Core, &mut [NodeId], &mut Vec<NodeId>) -> Maybe<()>,
+    ) -> Vec<Var<'_>> {
+        let (mut out, handles) = (Vec::new(), xs.iter().map(|x| x.handle));
+        self.offer(|session| {
+            let tell = |handle| out.push(Var { graph: self, handle });
+            let is_right = session.list_of_all(what, handles, record, tell);
+            // (Only whether it is null is looked at.)
+            xs.first().map_or(Handle::NULL, |x| if is_right { x.handle } else { Handle::NULL })
+        });
+        out
+    }
+
     // ---- gradients ----
 
     /// Adds the gradients of several roots to those of the leaves, in one walk. Each root comes

@@ -221,6 +221,38 @@ unsafe fn list_of<const N: usize>(
     }
 }
 
+/// The same for an operation on a list of operands.
+///
+/// # Safety
+/// As for [`list_of`] and, for the list of operands, [`input`].
+unsafe fn list_of_all(
+    g: *mut bg_graph,
+    what: &str,
+    (xs, n): (*const bg_node, usize),
+    (out, capacity): (*mut bg_node, usize),
+    body: impl FnOnce(&mut Core, &mut [NodeId], &mut Vec<NodeId>) -> Maybe<()>,
+) -> usize {
+    let capacity = if out.is_null() { 0 } else { capacity };
+    // SAFETY: the caller's promise.
+    unsafe {
+        call(g, |s| {
+            let mut count = 0;
+            if let Ok(xs) = input(&mut s.core, what, xs, n) {
+                s.list_of_all(what, xs.iter().map(Handle::from), body, |result| {
+                    if count < capacity {
+                        out.add(count).write_unaligned(result.into());
+                    }
+                    count += 1;
+                });
+            }
+            for k in count..capacity {
+                out.add(k).write_unaligned(Handle::NULL.into());
+            }
+            count
+        })
+    }
+}
+
 /// A list of nodes of the caller.
 fn node_list(start: *const bg_node, len: usize) -> (*const bg_node, usize) {
     (start, len)
@@ -385,6 +417,15 @@ unsafe fn axis_list(core: &mut Core, what: &str, start: *const i32, len: usize) 
 unsafe fn int_list(core: &mut Core, what: &str, start: *const i64, len: usize) -> Maybe<Short> {
     // SAFETY: the caller's promise.
     unsafe { numbers(core, what, start, len, saturate) }
+}
+
+/// Lengths given by the caller.
+///
+/// # Safety
+/// As for [`input`].
+unsafe fn len_list(core: &mut Core, what: &str, start: *const usize, len: usize) -> Maybe<Dims> {
+    // SAFETY: the caller's promise.
+    unsafe { shape(core, what, start, len) }
 }
 
 /// A length or bound of C's; out of isize, it is out of range for any tensor.

@@ -26,18 +26,16 @@ pub fn file(all: &[Operation]) -> String {
                     "axis_list",
                     "bg_graph",
                     "bg_node",
-                    "dtype",
                     "int_list",
                     "len_list",
                     "list_of",
+                    "list_of_all",
                     "node_list",
                     "operation",
                     "operation_on_all",
                     "operations",
                     "record_map",
-                    "reduce",
                     "saturate",
-                    "text",
                 ],
             ),
             ("crate::graph", &["Operand"]),
@@ -178,15 +176,15 @@ impl Variant<'_> {
                 Kind::Ints => "int_list",
                 Kind::Lens => "len_list",
                 Kind::DType => {
-                    lines.push(format!("let {name} = dtype(core, \"{what}\", {name})?;"));
+                    lines.push(format!("let {name} = super::dtype(core, \"{what}\", {name})?;"));
                     continue;
                 }
                 Kind::Reduce => {
-                    lines.push(format!("let {name} = reduce(core, \"{what}\", {name})?;"));
+                    lines.push(format!("let {name} = super::reduce(core, \"{what}\", {name})?;"));
                     continue;
                 }
                 Kind::Text => {
-                    lines.push(format!("let {name} = text(core, \"{what}\", {name})?;"));
+                    lines.push(format!("let {name} = super::text(core, \"{what}\", {name})?;"));
                     continue;
                 }
                 _ => continue,
@@ -217,6 +215,7 @@ impl Variant<'_> {
             Results::One if is_listed => ("operation_on_all", String::new()),
             Results::One => ("operation", String::new()),
             Results::Named(names) => ("operations", format!(", [{}]", names[1..].join(", "))),
+            Results::List if is_listed => ("list_of_all", ", (out, capacity)".to_owned()),
             Results::List => ("list_of", ", (out, capacity)".to_owned()),
         };
         let begin = format!("{helper}(g, \"{}\", {from}{results}, {closure_takes}", op.name);

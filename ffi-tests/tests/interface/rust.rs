@@ -164,7 +164,12 @@ fn body(variant: &Variant<'_>, receiver: Option<&Param>, is_all: bool) -> String
     let what = &op.name;
     if let Some(list) = op.params.iter().find(|p| p.kind == Kind::Operands) {
         let list = &list.name;
-        return lines(&format!("self.operation_on_all(\"{what}\", {list}, |core, xs|"), &recorded);
+        let (helper, takes) = match op.results {
+            Results::List => ("list_of_all", ", out"),
+            _ => ("operation_on_all", ""),
+        };
+        let begin = format!("self.{helper}(\"{what}\", {list}, |core, xs{takes}|");
+        return lines(&begin, &recorded);
     }
     let (helper, takes) = match op.results {
         Results::One => ("operation", String::new()),
