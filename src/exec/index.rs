@@ -39,6 +39,7 @@ impl fmt::Display for Outside {
         };
         write!(f, "{what}: {noun} {index} at position {position} is outside of ")?;
         match len.checked_sub(1) {
+            Some(last) if counts_from_end(*op) => write!(f, "-{len} to {last}"),
             Some(last) => write!(f, "0 to {last}"),
             None => f.write_str("an axis of length 0"),
         }
@@ -48,14 +49,29 @@ impl fmt::Display for Outside {
 pub(super) fn checked(op: Op, position: usize, index: i64, len: usize) -> Result<usize, Outside> {
     match usize::try_from(index) {
         Ok(at) if at < len => Ok(at),
-        _ => Err(Outside { op, position, index, len }),
+        _ => checked_from_end(op, position, index, len),
     }
 }
 
-/// Whether all indices are inside of an axis; else the first that is not. The loop has no branch: it is
-/// a few instructions for a vector of them.
-fn within(op: Op, index: &[i64], len: usize) -> Result<(), Outside> {
-    const BLOCK: usize = 1024;
+/// Whether negative indices of an operation count from the end.
+fn counts_from_end(op: Op) -> bool {
+    matches!(op, Op::IndexSelect | Op::IndexAdd)
+}
+
+#[cold]
+fn checked_from_end(op: Op, position: usize, index: i64, len: usize) -> Result<usize, Outside> {
+    let at = index.checked_add_unsigned(len as u64).filter(|_| index < 0 && counts_from_end(op));
+    let at = at.and_then(|at| usize::try_from(at).ok());
+    at.ok_or(Outside { op, position, index, len })
+}
+
+/// Indices that are looked at together.
+const BLOCK: usize = 1024;
+
+/// Whether all indices are inside of an axis, none of them counted from its end; else the first that is
+/// outside. The loop has no branch: it is a few instructions for a vector of them.
+fn within(op: Op, index: &[i64], len: usize) -> Result<bool, Outside> {
+    let mut are_plain = true;
     for (block, start) in index.chunks(BLOCK).zip((0..).step_by(BLOCK)) {
         // (As numbers without sign, negative ones are beyond every axis.)
         let is_outside = block.iter().fold(false, |any, &i| any | (i as u64 >= len as u64));
@@ -63,9 +79,31 @@ fn within(op: Op, index: &[i64], len: usize) -> Result<(), Outside> {
             for (k, &i) in block.iter().enumerate() {
                 checked(op, start + k, i, len)?;
             }
+            are_plain = false;
         }
     }
-    Ok(())
+    Ok(are_plain)
+}
+
+/// As `select`, for indices of which some count from the end.
+///
+/// # Safety
+/// As for `select`.
+unsafe fn select_from_end<T: Copy>(
+    inner: usize,
+    index: &[i64],
+    len: usize,
+    from: *const T,
+    out: *mut T,
+) {
+    let mut places = [0; BLOCK];
+    for (block, start) in index.chunks(BLOCK).zip((0..).step_by(BLOCK)) {
+        for (place, &i) in places.iter_mut().zip(block) {
+            *place = if i < 0 { i + len as i64 } else { i };
+        }
+        // SAFETY: the caller's promise, for this block.
+        unsafe { select(inner, &places[..block.len()], from, out.add(start * inner)) };
+    }
 }
 
 /// The slices of `inner` elements at indices along an axis of this length: those of `from`, one behind the
@@ -204,13 +242,19 @@ impl Run<'_> {
         match op {
             Op::IndexSelect => {
                 let (outer, len, inner) = around(inside, axis);
-                within(op, index, len)?;
+                let are_plain = within(op, index, len)?;
                 let slab = index.len() * inner;
                 assert!(from.len() >= outer * len * inner && out.len() >= outer * slab);
                 for o in 0..outer {
                     let (from, out) = (&from[o * len * inner..], &mut out[o * slab..]);
+                    let (from, out) = (from.as_ptr(), out.as_mut_ptr().cast());
                     // SAFETY: so many slices, which were just looked at; the indices are inside.
-                    unsafe { select(inner, index, from.as_ptr(), out.as_mut_ptr().cast()) };
+                    unsafe {
+                        match are_plain {
+                            true => select(inner, index, from, out),
+                            false => select_from_end(inner, index, len, from, out),
+                        }
+                    }
                 }
             }
             Op::Gather if is_slabs(outside, inside, axis) => {

@@ -149,7 +149,7 @@ fn a_failure_in_the_middle_changes_nothing() {
     assert!(s.backward(std::iter::once((sum, None))).is_err());
     let error = s.core.error.take().unwrap();
     assert_eq!(error.kind(), ErrorKind::Index);
-    assert_eq!(error.message(), "index_select: index 7 at position 1 is outside of 0 to 2");
+    assert_eq!(error.message(), "index_select: index 7 at position 1 is outside of -3 to 2");
     assert_eq!(s.grad_values::<f64>(x).unwrap().unwrap(), [2.0, 4.0, 6.0]);
     s.write(bad, &[0i64, 2]).unwrap();
     s.backward(std::iter::once((sum, None))).unwrap();
