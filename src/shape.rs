@@ -180,7 +180,8 @@ impl Layout {
         out
     }
 
-    /// Every `step`-th element of one axis, `len` of them from `start` on.
+    /// Every `step`-th element of one axis, `len` of them from `start` on. A step may go backwards: it is
+    /// a number with a sign, as is the distance of elements.
     pub(crate) fn slice(&self, axis: usize, start: usize, len: usize, step: usize) -> Self {
         let mut out = *self;
         // Where there are no elements, every offset is behind the last one.
@@ -190,6 +191,36 @@ impl Layout {
         out.dims[axis] = len;
         out.strides[axis] *= step as isize;
         out
+    }
+
+    /// The same elements, those of each axis in the order in which they lie.
+    pub(crate) fn forwards(&self) -> Self {
+        let mut out = *self;
+        for axis in 0..self.dims.len() {
+            if self.strides[axis] < 0 {
+                let len = self.dims[axis];
+                out = out.slice(axis, len.max(1) - 1, len, usize::MAX);
+            }
+        }
+        out
+    }
+
+    /// How many of the elements may be one and the same, at most.
+    pub(crate) fn meetings(&self) -> usize {
+        let mut order = [7, 6, 5, 4, 3, 2, 1, 0];
+        let axes = &mut order[MAX_RANK - self.dims.len()..];
+        // (Mostly they are in order.)
+        axes.sort_unstable_by_key(|&axis| self.strides[axis].unsigned_abs());
+        let (mut most, mut reach) = (1usize, 0usize);
+        for &mut axis in axes {
+            let (len, stride) = (self.dims[axis], self.strides[axis].unsigned_abs());
+            if len > 1 {
+                let ways = reach.checked_div(stride).map_or(len, |back| len.min(back + 1));
+                most = most.saturating_mul(ways);
+                reach = reach.saturating_add((len - 1).saturating_mul(stride));
+            }
+        }
+        most
     }
 
     /// The layout of the entries of a batch of matrices: all axes but the last two.
@@ -471,6 +502,33 @@ mod tests {
         let row = Layout::dense(&[3]).expand(&[2, 3]);
         assert_eq!(offsets(&row), [0, 1, 2, 0, 1, 2]);
         assert!(Layout::dense(&[1]).expand(&[4, 5]).is_splat());
+        let back = base.slice(2, 3, 4, usize::MAX).slice(0, 1, 2, usize::MAX);
+        assert_eq!(offsets(&back)[..6], [15, 14, 13, 12, 19, 18]);
+        assert_eq!(back.forwards(), base);
+    }
+
+    #[test]
+    fn how_often_an_element_is_shown_has_a_bound() {
+        let base = Layout::dense(&[4, 1, 6]);
+        let windows = |size: usize, step: isize| {
+            let count = (24 - size) / step as usize + 1;
+            Layout::new(0, &[count, size], [step, 1].into_iter())
+        };
+        for layout in [
+            base,
+            base.permute(&[2, 0, 1]),
+            base.slice(2, 5, 6, usize::MAX),
+            Layout::new(3, &[3], [7].into_iter()),
+            windows(3, 3),
+            windows(2, 5),
+        ] {
+            assert_eq!(layout.meetings(), 1, "{layout:?}");
+        }
+        for layout in [windows(3, 1), windows(5, 2), base.expand(&[4, 9, 6])] {
+            let all = offsets(&layout);
+            let most = all.iter().map(|at| all.iter().filter(|&other| other == at).count());
+            assert!((2..=layout.meetings()).contains(&most.max().unwrap()), "{layout:?}");
+        }
     }
 
     /// What says how slices take the elements of a layout gives them in its order.

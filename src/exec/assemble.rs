@@ -26,6 +26,26 @@ struct Line {
     from_step: usize,
 }
 
+impl Line {
+    /// Where element `i` belongs in the whole.
+    #[inline(always)]
+    fn place(&self, i: usize) -> usize {
+        ahead(self.to, i, self.to_step)
+    }
+
+    /// Where it lies among the data of the part.
+    #[inline(always)]
+    fn source(&self, i: usize) -> usize {
+        ahead(self.from, i, self.from_step)
+    }
+}
+
+/// So many steps from a place. (A step backwards is a number that wraps around.)
+#[inline(always)]
+fn ahead(place: usize, count: usize, step: usize) -> usize {
+    place.wrapping_add(count.wrapping_mul(step))
+}
+
 /// The axes along which a part is walked over.
 struct Axes {
     rank: usize,
@@ -37,12 +57,14 @@ struct Axes {
 const SHORT: usize = 8;
 
 impl Axes {
-    /// In any order: no two elements of a part have the same place in the whole, at one index.
+    /// In any order, for a part no two elements of which have the same place in the whole, at one index.
     fn new(axes: impl Iterator<Item = [usize; 3]>) -> Self {
         let mut out = Self { rank: 0, of: [[0; 3]; MAX_RANK] };
         for [len, to, from] in axes.filter(|&[len, ..]| len != 1) {
             match out.of[..out.rank].last_mut() {
-                Some(last) if last[1] == to * len && last[2] == from * len => {
+                Some(last)
+                    if last[1] == to.wrapping_mul(len) && last[2] == from.wrapping_mul(len) =>
+                {
                     *last = [last[0] * len, to, from];
                 }
                 _ => {
@@ -61,6 +83,16 @@ impl Axes {
         out
     }
 
+    /// One after the other, as they are.
+    fn in_order(axes: impl Iterator<Item = [usize; 3]>) -> Self {
+        let mut out = Self { rank: 0, of: [[0; 3]; MAX_RANK] };
+        for axis in axes {
+            out.of[out.rank] = axis;
+            out.rank += 1;
+        }
+        out
+    }
+
     /// Tells each line, from these places on.
     fn lines(&self, to: usize, from: usize, tell: &mut dyn FnMut(Line)) {
         let Some((&[count, to_step, from_step], outer)) = self.of[..self.rank].split_last() else {
@@ -72,12 +104,13 @@ impl Axes {
             tell(line);
             for (axis, &[len, to, from]) in outer.iter().enumerate().rev() {
                 at[axis] += 1;
-                (line.to, line.from) = (line.to + to, line.from + from);
+                (line.to, line.from) = (line.to.wrapping_add(to), line.from.wrapping_add(from));
                 if at[axis] < len {
                     break;
                 }
                 at[axis] = 0;
-                (line.to, line.from) = (line.to - len * to, line.from - len * from);
+                let [to, from] = [to, from].map(|step| step.wrapping_mul(len));
+                (line.to, line.from) = (line.to.wrapping_sub(to), line.from.wrapping_sub(from));
             }
         }
     }
@@ -92,7 +125,7 @@ impl Part<'_> {
             tell(Line { to, from: from.offset, count: 1, to_step: 1, from_step: 1 });
             return Ok(());
         }
-        // (No view has a negative stride.)
+        // (Whatever goes backwards wraps around.)
         let steps =
             place.strides.iter().zip(strides).map(|(&to, &from)| [to as usize, from as usize]);
         let axes = from.dims().iter().zip(steps).map(|(&len, [to, from])| [len, to, from]);
@@ -103,31 +136,32 @@ impl Part<'_> {
         };
         let index = self.index.map_or(&[][..], |index| run.dense::<i64>(index));
         match self.place.kind {
-            Kind::Block => Axes::new(axes).lines(to, from.offset, tell),
+            Kind::Block if place.layout().meetings() == 1 => {
+                Axes::new(axes).lines(to, from.offset, tell);
+            }
+            Kind::Block => Axes::in_order(axes).lines(to, from.offset, tell),
             Kind::Select(axis) => {
                 let (len, to_step, from_step) = along(axis);
                 let others = axes.enumerate().filter(|&(other, _)| other != axis);
                 let others = Axes::new(others.map(|(_, axis)| axis));
                 for (k, &i) in index.iter().enumerate() {
                     let at = checked(Op::IndexAdd, k, i, len)?;
-                    others.lines(to + at * to_step, from.offset + k * from_step, tell);
+                    others.lines(ahead(to, at, to_step), ahead(from.offset, k, from_step), tell);
                 }
             }
             Kind::Gather(axis) => {
                 let (len, to_step, _) = along(axis);
                 // One after the other, as the indices are.
-                let mut all = Axes { rank: 0, of: [[0; 3]; MAX_RANK] };
-                for (other, [len, to, from]) in axes.enumerate() {
-                    all.of[other] = [len, if other == axis { 0 } else { to }, from];
-                    all.rank += 1;
-                }
+                let all = Axes::in_order(axes.enumerate().map(|(other, [len, to, from])| {
+                    [len, if other == axis { 0 } else { to }, from]
+                }));
                 let (mut k, mut outside) = (0, None);
                 all.lines(to, from.offset, &mut |line| {
                     for i in 0..line.count {
                         match checked(Op::ScatterAdd, k, index[k], len) {
                             Ok(at) => tell(Line {
-                                to: line.to + i * line.to_step + at * to_step,
-                                from: line.from + i * line.from_step,
+                                to: ahead(line.place(i), at, to_step),
+                                from: line.source(i),
                                 count: 1,
                                 ..line
                             }),
@@ -146,14 +180,14 @@ impl Part<'_> {
 /// Adds the elements of a line.
 #[inline]
 fn add<T: Float>(out: &mut [T], from: &[T], line: Line) {
-    let Line { to, from: at, count, to_step, from_step } = line;
-    if (to_step, from_step) == (1, 1) {
+    let Line { to, from: at, count, .. } = line;
+    if (line.to_step, line.from_step) == (1, 1) {
         let (out, from) = (&mut out[to..to + count], &from[at..at + count]);
         out.iter_mut().zip(from).for_each(|(out, &x)| *out = out.plus(x));
     } else {
         for i in 0..count {
-            let place = to + i * to_step;
-            out[place] = out[place].plus(from[at + i * from_step]);
+            let place = line.place(i);
+            out[place] = out[place].plus(from[line.source(i)]);
         }
     }
 }
@@ -178,8 +212,8 @@ impl Run<'_> {
         let mut often = self.often(single, len, 1);
         if often.is_possible() {
             for part in parts() {
-                part.lines(self, &mut |Line { to, to_step, count, .. }| {
-                    (0..count).for_each(|i| often.count(to + i * to_step));
+                part.lines(self, &mut |line| {
+                    (0..line.count).for_each(|i| often.count(line.place(i)));
                 })?;
             }
             often.begin();
@@ -199,10 +233,10 @@ impl Run<'_> {
         let out = unsafe { uninit::<T>(base, len) };
         if let Some(first) = &begin {
             let from = self.all::<T>(first.from);
-            first.lines(self, &mut |Line { to, from: at, count, to_step, from_step }| {
-                for i in 0..count {
-                    out[to + i * to_step].write(from[at + i * from_step]);
-                }
+            first.lines(self, &mut |line| {
+                (0..line.count).for_each(|i| {
+                    out[line.place(i)].write(from[line.source(i)]);
+                });
             })?;
         }
         // SAFETY: zeros, or the first part, which is as long as the whole and dense in it, were written
@@ -211,9 +245,9 @@ impl Run<'_> {
         for part in parts().skip(usize::from(begin.is_some())) {
             let from = self.all::<T>(part.from);
             if often.is_possible() {
-                part.lines(self, &mut |Line { to, from: at, count, to_step, from_step }| {
-                    for i in 0..count {
-                        let (place, x) = (to + i * to_step, from[at + i * from_step]);
+                part.lines(self, &mut |line| {
+                    for i in 0..line.count {
+                        let (place, x) = (line.place(i), from[line.source(i)]);
                         match often.totals(place) {
                             Some(totals) => totals[0].add(x.to_f64()),
                             None => out[place] = out[place].plus(x),

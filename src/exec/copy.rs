@@ -331,6 +331,7 @@ impl Block {
                 (1, _) => self.each_line(from, to, |from, to| {
                     std::ptr::copy_nonoverlapping(from, to, run);
                 }),
+                (-1, _) => self.each_line(from, to, |from, to| backwards(from, to, run)),
                 (2, _) => self.each_line(from, to, |from, to| strided::<T, 2>(from, to, run)),
                 (3, _) => self.each_line(from, to, |from, to| strided::<T, 3>(from, to, run)),
                 (4, _) => self.each_line(from, to, |from, to| strided::<T, 4>(from, to, run)),
@@ -412,6 +413,29 @@ unsafe fn fill<T: Copy, const N: usize>(from: *const T, to: *mut T) {
         for k in 0..N {
             to.add(k).write(value);
         }
+    }
+}
+
+/// Copies `n` elements of which each lies before the one before.
+///
+/// # Safety
+/// As for [`Block::copy`], of these elements.
+#[inline(always)]
+unsafe fn backwards<T: Copy>(from: *const T, to: *mut T, n: usize) {
+    if n == 0 {
+        return;
+    }
+    // SAFETY: the caller's promise; the places do not overlap.
+    let (from, to) =
+        unsafe { (std::slice::from_raw_parts(from.sub(n - 1), n), uninit::<T>(to.cast(), n)) };
+    gather_backwards(from, to);
+}
+
+/// A function of its own, whose parameters overlap nothing.
+#[inline(always)]
+fn gather_backwards<T: Copy>(from: &[T], to: &mut [MaybeUninit<T>]) {
+    for (to, from) in to.iter_mut().zip(from.iter().rev()) {
+        to.write(*from);
     }
 }
 

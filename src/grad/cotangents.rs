@@ -226,7 +226,7 @@ impl Cotangents {
             let x = core.node(part.of).inputs[0];
             let block = match kind {
                 Kind::Block => part.cotangent,
-                Kind::Select(axis) => core.index_add(part.cotangent, index, axis, x)?,
+                Kind::Select(axis) => core.add_slices(part.cotangent, index, axis, x)?,
                 Kind::Gather(axis) => core.scatter_zeros(part.cotangent, index, axis, x)?,
             };
             if let Some(whole) = core.embed_by(block, &layout, id)? {
@@ -259,8 +259,9 @@ impl Cotangents {
     /// Whether all parts of a list are slices of their base.
     fn are_slices(&self, core: &Core, visit: &Visit, base: NodeId, first: u32) -> bool {
         let dims = core.shape(base);
-        self.list(first)
-            .all(|part| self.place(core, visit, part.of).1.layout.as_slices(&dims).is_some())
+        self.list(first).all(|part| {
+            self.place(core, visit, part.of).1.layout.forwards().as_slices(&dims).is_some()
+        })
     }
 
     fn list(&self, first: u32) -> impl Iterator<Item = &Contribution> + Clone {

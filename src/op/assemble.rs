@@ -134,7 +134,7 @@ impl Core {
     }
 
     /// The elements of `x`, row-major, that lie where this layout says.
-    fn as_strided(&mut self, x: NodeId, layout: &Layout) -> Maybe<NodeId> {
+    pub(crate) fn as_strided(&mut self, x: NodeId, layout: &Layout) -> Maybe<NodeId> {
         if *layout == Layout::dense(&self.shape(x)) {
             return Ok(x);
         }
@@ -189,8 +189,14 @@ impl Core {
             let nothing = self.reshape_to("reshape", block, &lens)?;
             return self.embed(nothing, 0, 0, 1, &dims).map(Some);
         }
-        let Some((axes, order)) = layout.as_slices(&dims) else { return Ok(None) };
+        let forwards = layout.forwards();
+        let Some((axes, order)) = forwards.as_slices(&dims) else { return Ok(None) };
         let mut x = block;
+        for (axis, &stride) in layout.strides().iter().enumerate() {
+            if stride < 0 {
+                x = self.flip_axis(x, axis)?;
+            }
+        }
         if !order.is_sorted() {
             let (mut lens, mut by) = (order, order);
             for (i, &axis) in order.iter().enumerate() {
@@ -220,7 +226,7 @@ impl Core {
             let Some(x) = operands.next() else { break };
             all += self.node(x).len;
             most += match place.kind {
-                Kind::Block => 1,
+                Kind::Block => place.layout().meetings(),
                 Kind::Select(_) => operands.next().map_or(0, |index| self.node(index).len),
                 Kind::Gather(axis) => operands
                     .next()

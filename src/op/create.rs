@@ -117,7 +117,7 @@ impl Core {
 
     /// Numbers that a type does not hold are refused where they are given, not cut to size. (Floats
     /// are rounded, as everywhere.)
-    fn need_number(&mut self, what: &str, dtype: DType, x: f64) -> Maybe<()> {
+    pub(crate) fn need_number(&mut self, what: &str, dtype: DType, x: f64) -> Maybe<()> {
         const END: f64 = (1u64 << 63) as f64;
         let (fits, range) = match dtype {
             DType::F32 | DType::F64 => return Ok(()),

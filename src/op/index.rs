@@ -14,8 +14,8 @@ impl Core {
         Ok(node)
     }
 
-    /// The slices along an axis at the positions in `index`, a vector of i64. Gradient: added up at the
-    /// positions.
+    /// The slices along an axis at the positions in `index`, a vector of i64; negative ones count from the
+    /// end. Gradient: added up at the positions.
     ///
     /// - PyTorch: `torch.index_select(x, axis, index)`
     pub(crate) fn index_select(&mut self, x: NodeId, axis: isize, index: NodeId) -> Maybe<NodeId> {
@@ -73,7 +73,7 @@ impl Core {
     }
 
     /// Zeros in the shape of `like` with the slices of `x` added at the positions in `index`.
-    pub(crate) fn index_add(
+    pub(crate) fn add_slices(
         &mut self,
         x: NodeId,
         index: NodeId,

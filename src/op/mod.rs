@@ -6,19 +6,23 @@
 
 mod activation;
 mod arithmetic;
+mod arrange;
 pub(crate) mod assemble;
 pub(crate) mod binary;
 pub(crate) mod create;
+mod diagonal;
 pub(crate) mod elementwise;
 pub(crate) mod index;
 mod integer;
 pub(crate) mod loss;
 pub(crate) mod matmul;
 pub(crate) mod order;
+mod parts;
 pub(crate) mod record;
 pub(crate) mod reduce;
 pub(crate) mod scan;
 pub(crate) mod scatter;
+mod select;
 pub(crate) mod shaping;
 mod statistics;
 pub(crate) mod structural;

@@ -44,18 +44,8 @@ impl Core {
                 ),
             ));
         }
-        let known = shape
-            .iter()
-            .filter(|&&d| d != -1)
-            .try_fold(1usize, |len, &d| usize::try_from(d).ok().and_then(|d| len.checked_mul(d)));
-        let open = shape.iter().filter(|&&d| d == -1).count();
         let len = self.node(x).len;
-        let fits = known.filter(|&known| match open {
-            0 => known == len,
-            1 => known > 0 && len.is_multiple_of(known),
-            _ => false,
-        });
-        let Some(known) = fits else {
+        let Some(dims) = filled(shape, len) else {
             return Err(self.fail(
                 ErrorKind::Shape,
                 format_args!(
@@ -63,9 +53,65 @@ impl Core {
                 ),
             ));
         };
-        let mut dims = Dims::SCALAR;
-        shape.iter().for_each(|&d| dims.push(if d == -1 { len / known } else { d as usize }));
         self.reshape_to(what, x, &dims)
+    }
+
+    /// The axes from `axis_start` to `axis_end`, both included, as one. A 0-d tensor becomes a vector.
+    ///
+    /// - PyTorch: `torch.flatten(x, axis_start, axis_end)`
+    /// - Cases: `x=U(2,3,4), axis_start=0, axis_end=-1`; `x=U(2,3,4), axis_start=1, axis_end=2`;
+    ///   `x=U(2,3), axis_start=1, axis_end=1`; `x=U(), axis_start=0, axis_end=-1`;
+    ///   `x=U(2,0,3), axis_start=-2, axis_end=-1`
+    pub(crate) fn flatten(
+        &mut self,
+        x: NodeId,
+        axis_start: isize,
+        axis_end: isize,
+    ) -> Maybe<NodeId> {
+        let what = "flatten";
+        let dims = self.shape(x);
+        let start = self.axis(what, axis_start, dims.len())?;
+        let end = self.axis(what, axis_end, dims.len())?;
+        if start > end {
+            return Err(self.fail(
+                ErrorKind::Argument,
+                format_args!("{what}: axis {axis_start} of {dims:?} is behind axis {axis_end}"),
+            ));
+        }
+        if dims.is_empty() {
+            return self.reshape_to(what, x, &[1]);
+        }
+        let mut flat = Dims::new(&dims[..start]);
+        flat.push(dims[start..=end].iter().product());
+        dims[end + 1..].iter().for_each(|&len| flat.push(len));
+        self.reshape_to(what, x, &flat)
+    }
+
+    /// One axis as several; one of their lengths may be -1: what is left.
+    ///
+    /// - PyTorch: `torch.unflatten(x, axis, tuple(shape))`
+    /// - Cases: `x=U(6), axis=0, shape=[2, 3]`; `x=U(2,6), axis=-1, shape=[3, -1]`;
+    ///   `x=U(2,6,2), axis=1, shape=[1, 3, 2]`; `x=U(0,2), axis=0, shape=[0, 5]`
+    pub(crate) fn unflatten(&mut self, x: NodeId, axis: isize, shape: &[isize]) -> Maybe<NodeId> {
+        let what = "unflatten";
+        let axis = self.own_axis(what, x, axis)?;
+        let dims = self.shape(x);
+        let rank = dims.len() - 1 + shape.len();
+        if rank > MAX_RANK {
+            return Err(self.fail(
+                ErrorKind::Limit,
+                format_args!("{what}: a shape of rank {rank} exceeds the largest, {MAX_RANK}"),
+            ));
+        }
+        let Some(parts) = filled(shape, dims[axis]).filter(|parts| !parts.is_empty()) else {
+            return Err(self.fail(
+                ErrorKind::Shape,
+                format_args!("{what}: axis {axis} of {dims:?} is not as long as {shape:?}"),
+            ));
+        };
+        let mut all = Dims::new(&dims[..axis]);
+        parts.iter().chain(&dims[axis + 1..]).for_each(|&len| all.push(len));
+        self.reshape_to(what, x, &all)
     }
 
     /// As `reshape`, for a shape known to fit.
@@ -125,12 +171,43 @@ impl Core {
         self.permute_by(what, x, &order)
     }
 
+    /// An axis moved to another place of the result; the others keep their order.
+    ///
+    /// - PyTorch: `torch.movedim(x, axis_from, axis_to)`
+    /// - Cases: `x=U(2,3,4), axis_from=0, axis_to=-1`; `x=U(2,3,4), axis_from=2, axis_to=0`;
+    ///   `x=U(2,3), axis_from=1, axis_to=1`; `x=U(), axis_from=0, axis_to=-1`
+    pub(crate) fn movedim(&mut self, x: NodeId, axis_from: isize, axis_to: isize) -> Maybe<NodeId> {
+        let what = "movedim";
+        let rank = self.shape(x).len();
+        let from = self.axis(what, axis_from, rank)?;
+        let to = self.axis(what, axis_to, rank)?;
+        let mut order = Dims::SCALAR;
+        (0..rank).for_each(|axis| order.push(axis));
+        if from < to {
+            order[from..=to].rotate_left(1);
+        } else if to < from {
+            order[to..=from].rotate_right(1);
+        }
+        self.permute_by(what, x, &order)
+    }
+
     /// Axes of length 1, and missing ones at the left, repeated up to these lengths; -1 keeps one.
     /// Gradient: summed over what was repeated.
     ///
     /// - PyTorch: `x.expand(shape)`
     pub(crate) fn expand(&mut self, x: NodeId, shape: &[isize]) -> Maybe<NodeId> {
-        let what = "expand";
+        self.expand_as("expand", x, shape)
+    }
+
+    /// As `expand`.
+    ///
+    /// - PyTorch: `torch.broadcast_to(x, shape)`
+    /// - Cases: `x=U(3), shape=[2, 3]`; `x=U(2,1), shape=[2, 4]`; `x=U(), shape=[2]`; `x=U(2,1), shape=[3, -1, 2]`
+    pub(crate) fn broadcast_to(&mut self, x: NodeId, shape: &[isize]) -> Maybe<NodeId> {
+        self.expand_as("broadcast_to", x, shape)
+    }
+
+    fn expand_as(&mut self, what: &str, x: NodeId, shape: &[isize]) -> Maybe<NodeId> {
         let from = self.shape(x);
         let missing = shape.len().checked_sub(from.len());
         let mut dims = Dims::SCALAR;
@@ -245,6 +322,7 @@ impl Core {
         self.slice_by(x, axis, start as usize, count, step as usize)
     }
 
+    /// As `slice`, for what is known to be inside. A step may go backwards: see [`Layout::slice`].
     pub(crate) fn slice_by(
         &mut self,
         x: NodeId,
@@ -417,4 +495,23 @@ impl Core {
         }
         Ok(())
     }
+}
+
+/// A shape of so many elements, of which one length may be -1: what is left.
+fn filled(shape: &[isize], len: usize) -> Option<Dims> {
+    let known = shape
+        .iter()
+        .filter(|&&d| d != -1)
+        .try_fold(1usize, |len, &d| usize::try_from(d).ok().and_then(|d| len.checked_mul(d)))?;
+    let open = shape.iter().filter(|&&d| d == -1).count();
+    let fits = match open {
+        0 => known == len,
+        1 => known > 0 && len.is_multiple_of(known),
+        _ => false,
+    };
+    let mut dims = Dims::SCALAR;
+    fits.then(|| {
+        shape.iter().for_each(|&d| dims.push(if d == -1 { len / known } else { d as usize }));
+        dims
+    })
 }

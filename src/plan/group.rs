@@ -920,9 +920,9 @@ impl Grouping {
                 View::Same(_) => true,
                 View::Other(_, layout) => match node.op {
                     Op::MatMul => {
-                        // A product kernel must not meet a repeated row or column.
+                        // A product kernel must not meet a repeated row or column, nor go backwards.
                         let axes = layout.dims().iter().zip(layout.strides()).rev().take(2);
-                        axes.into_iter().all(|(&len, &stride)| len == 1 || stride != 0)
+                        axes.into_iter().all(|(&len, &stride)| len == 1 || stride > 0)
                     }
                     Op::Embed | Op::Concat => true,
                     // (Indices are read one after the other.)
