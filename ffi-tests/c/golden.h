@@ -967,6 +967,18 @@ static bg_node made_reshape(bg_graph *g, bg_node *x) {
 }
 static const double reshape_numbers[] = {-1.372, 0.136, 0.99, -1.455, -0.191, -0.735, 1.873, 1.378, 0.854, 1.555, 1.348, 1.796, 1.873, 1.378, 0.854, 1.555, 1.348, 1.796};
 
+static bg_node made_flatten(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-0.701, 0.331, -1.287, -1.323, -0.091, 1.942, -0.141, 0.045, -1.737, -1.148, -1.354, -1.461, -1.4, -1.091, 1.676, 0.79, 0.713, 1.006, -1.015, -0.518, -0.988, 1.314, -0.262, -0.661}, (size_t[]){2, 3, 4}, 3);
+    return bg_flatten(g, x[0], 0, -1);
+}
+static const double flatten_numbers[] = {-0.701, 0.331, -1.287, -1.323, -0.091, 1.942, -0.141, 0.045, -1.737, -1.148, -1.354, -1.461, -1.4, -1.091, 1.676, 0.79, 0.713, 1.006, -1.015, -0.518, -0.988, 1.314, -0.262, -0.661, 1.439, 0.326, 0.668, 1.672, 1.482, 0.832, 1.163, 1.983, 1.053, 1.902, 0.556, 1.129, 1.386, 1.305, 0.908, 1.248, 1.683, 0.332, 0.771, 0.929, 1.987, 0.665, 1.176, 1.607, 1.439, 0.326, 0.668, 1.672, 1.482, 0.832, 1.163, 1.983, 1.053, 1.902, 0.556, 1.129, 1.386, 1.305, 0.908, 1.248, 1.683, 0.332, 0.771, 0.929, 1.987, 0.665, 1.176, 1.607};
+
+static bg_node made_unflatten(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.983, -1.5, -0.285, -0.987, 0.213, 1.344}, (size_t[]){6}, 1);
+    return bg_unflatten(g, x[0], 0, (int64_t[]){2, 3}, 2);
+}
+static const double unflatten_numbers[] = {-1.983, -1.5, -0.285, -0.987, 0.213, 1.344, 0.764, 1.719, 1.973, 1.214, 1.857, 1.461, 0.764, 1.719, 1.973, 1.214, 1.857, 1.461};
+
 static bg_node made_permute(bg_graph *g, bg_node *x) {
     x[0] = bg_param(g, BG_F64, (double[]){0.758, -0.549, -1.284, 1.789, 1.392, -1.31}, (size_t[]){2, 3}, 2);
     return bg_permute(g, x[0], (int32_t[]){1, 0}, 2);
@@ -979,11 +991,23 @@ static bg_node made_transpose(bg_graph *g, bg_node *x) {
 }
 static const double transpose_numbers[] = {-1.735, 0.51, 1.543, -0.346, -1.389, 1.141, 0.66, 0.265, 0.414, 0.806, 0.527, 0.94, 0.66, 0.414, 0.527, 0.265, 0.806, 0.94};
 
+static bg_node made_movedim(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.291, 0.768, 0.751, 1.869, -1.152, -1.822, -1.802, -0.046, 0.49, -1.719, 1.724, -1.112, -0.727, 0.587, 0.319, -1.17, -1.085, 0.063, 0.839, 1.846, -0.329, -1.184, 0.405, -1.682}, (size_t[]){2, 3, 4}, 3);
+    return bg_movedim(g, x[0], 0, -1);
+}
+static const double movedim_numbers[] = {0.291, -0.727, 0.768, 0.587, 0.751, 0.319, 1.869, -1.17, -1.152, -1.085, -1.822, 0.063, -1.802, 0.839, -0.046, 1.846, 0.49, -0.329, -1.719, -1.184, 1.724, 0.405, -1.112, -1.682, 1.685, 0.564, 0.397, 1.022, 1.685, 1.938, 0.615, 0.572, 1.916, 1.559, 1.932, 1.209, 0.294, 0.746, 1.145, 1.33, 1.335, 0.233, 0.815, 1.444, 1.848, 0.294, 1.134, 0.422, 1.685, 0.397, 1.685, 0.615, 1.916, 1.932, 0.294, 1.145, 1.335, 0.815, 1.848, 1.134, 0.564, 1.022, 1.938, 0.572, 1.559, 1.209, 0.746, 1.33, 0.233, 1.444, 0.294, 0.422};
+
 static bg_node made_expand(bg_graph *g, bg_node *x) {
     x[0] = bg_param(g, BG_F64, (double[]){-0.548, -1.546, 1.488}, (size_t[]){3}, 1);
     return bg_expand(g, x[0], (int64_t[]){2, 3}, 2);
 }
 static const double expand_numbers[] = {-0.548, -1.546, 1.488, -0.548, -1.546, 1.488, 1.383, 0.335, 0.468, 0.559, 1.623, 1.745, 1.942, 1.958, 2.213};
+
+static bg_node made_broadcast_to(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.954, -1.031, 1.508}, (size_t[]){3}, 1);
+    return bg_broadcast_to(g, x[0], (int64_t[]){2, 3}, 2);
+}
+static const double broadcast_to_numbers[] = {0.954, -1.031, 1.508, 0.954, -1.031, 1.508, 1.008, 0.762, 1.835, 1.591, 1.931, 1.856, 2.599, 2.693, 3.691};
 
 static bg_node made_squeeze(bg_graph *g, bg_node *x) {
     x[0] = bg_param(g, BG_F64, (double[]){-0.633, -1.395, -1.609, 1.602, 0.823, 0.165}, (size_t[]){2, 1, 3}, 3);
@@ -1023,6 +1047,167 @@ static bg_node made_stack(bg_graph *g, bg_node *x) {
 }
 static const double stack_numbers[] = {0.02, -0.775, 1.355, -1.562, 1.223, 0.825, 0.133, 0.856, -1.475, 0.16, -1.167, 0.031, 1.346, 1.944, 1.064, 1.159, 1.916, 0.773, 1.038, 0.942, 1.482, 1.963, 0.718, 0.426, 1.346, 1.944, 1.064, 1.159, 1.916, 0.773, 1.038, 0.942, 1.482, 1.963, 0.718, 0.426};
 
+static bg_node made_select(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-0.909, -0.777, 0.908}, (size_t[]){3}, 1);
+    return bg_select(g, x[0], 0, 1);
+}
+static const double select_numbers[] = {-0.777, 1.252, 0.0, 1.252, 0.0};
+
+static bg_node made_narrow(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.133, 0.173, 0.792, -0.573, -0.602}, (size_t[]){5}, 1);
+    return bg_narrow(g, x[0], 0, 1, 3);
+}
+static const double narrow_numbers[] = {0.173, 0.792, -0.573, 1.698, 0.572, 1.327, 0.0, 1.698, 0.572, 1.327, 0.0};
+
+static bg_node made_split(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){1.75, -0.078, -1.335, 1.501, 1.815}, (size_t[]){5}, 1);
+    bg_node out[8];
+    bg_split(g, x[0], 2, 0, out, 8);
+    return out[0];
+}
+static const double split_numbers[] = {1.75, -0.078, 0.368, 0.518, 0.368, 0.518, 0.0, 0.0, 0.0};
+
+static bg_node made_split_sizes(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-0.508, 1.233, 0.55, -0.818, 0.717, -1.207}, (size_t[]){6}, 1);
+    bg_node out[8];
+    bg_split_sizes(g, x[0], (size_t[]){1, 2, 3}, 3, 0, out, 8);
+    return out[0];
+}
+static const double split_sizes_numbers[] = {-0.508, 1.826, 1.826, 0.0, 0.0, 0.0, 0.0, 0.0};
+
+static bg_node made_chunk(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){1.037, -1.106, -1.029, 1.928, -0.675, 1.83}, (size_t[]){6}, 1);
+    bg_node out[8];
+    bg_chunk(g, x[0], 3, 0, out, 8);
+    return out[0];
+}
+static const double chunk_numbers[] = {1.037, -1.106, 1.723, 0.647, 1.723, 0.647, 0.0, 0.0, 0.0, 0.0};
+
+static bg_node made_unbind(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.434, -1.887, -0.265}, (size_t[]){3}, 1);
+    bg_node out[8];
+    bg_unbind(g, x[0], 0, out, 8);
+    return out[0];
+}
+static const double unbind_numbers[] = {0.434, 0.48, 0.48, 0.0, 0.0};
+
+static bg_node made_unfold(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-0.826, 1.664, 0.818, 0.704, -0.767, 0.699, 1.018}, (size_t[]){7}, 1);
+    return bg_unfold(g, x[0], 0, 3, 1);
+}
+static const double unfold_numbers[] = {-0.826, 1.664, 0.818, 1.664, 0.818, 0.704, 0.818, 0.704, -0.767, 0.704, -0.767, 0.699, -0.767, 0.699, 1.018, 0.744, 0.776, 1.206, 0.835, 0.453, 0.524, 1.056, 1.875, 1.257, 0.502, 1.889, 1.582, 1.494, 1.403, 1.897, 0.744, 1.611, 2.715, 2.901, 4.64, 2.9850000000000003, 1.897};
+
+static bg_node made_flip(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){1.747, -1.484, -1.265, -0.664}, (size_t[]){4}, 1);
+    return bg_flip(g, x[0], (int32_t[]){0}, 1);
+}
+static const double flip_numbers[] = {-0.664, -1.265, -1.484, 1.747, 1.948, 1.254, 1.813, 0.277, 0.277, 1.813, 1.254, 1.948};
+
+static bg_node made_roll(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-0.842, -1.821, 0.325, 0.458, 0.205}, (size_t[]){5}, 1);
+    return bg_roll(g, x[0], (int64_t[]){2}, 1, (int32_t[]){0}, 1);
+}
+static const double roll_numbers[] = {0.458, 0.205, -0.842, -1.821, 0.325, 0.825, 1.434, 1.302, 1.412, 1.637, 1.302, 1.412, 1.637, 0.825, 1.434};
+
+static bg_node made_rot90(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.384, 1.051, 0.964, -1.29, 1.133, 1.512}, (size_t[]){2, 3}, 2);
+    return bg_rot90(g, x[0], 1, 0, 1);
+}
+static const double rot90_numbers[] = {0.964, 1.512, 1.051, 1.133, 0.384, -1.29, 1.317, 0.308, 1.917, 1.407, 1.376, 1.89, 1.376, 1.917, 1.317, 1.89, 1.407, 0.308};
+
+static bg_node made_pad(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-0.146, -0.201, 0.862}, (size_t[]){3}, 1);
+    return bg_pad(g, x[0], (int64_t[]){1, 2}, 2, 0.0);
+}
+static const double pad_numbers[] = {0.0, -0.146, -0.201, 0.862, 0.0, 0.0, 0.985, 1.638, 1.209, 1.447, 0.562, 1.006, 1.638, 1.209, 1.447};
+
+static bg_node made_pad_reflect(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){1.331, 0.547, 0.646, -1.258, 0.301, -0.3, -1.946, 1.65}, (size_t[]){2, 4}, 2);
+    return bg_pad_reflect(g, x[0], (int64_t[]){1, 2}, 2);
+}
+static const double pad_reflect_numbers[] = {0.547, 1.331, 0.547, 0.646, -1.258, 0.646, 0.547, -0.3, 0.301, -0.3, -1.946, 1.65, -1.946, -0.3, 1.347, 0.416, 0.491, 1.541, 0.215, 1.99, 0.24, 1.052, 1.262, 1.312, 1.238, 1.498, 0.395, 0.267, 0.416, 2.0780000000000003, 3.5309999999999997, 0.215, 1.262, 2.631, 1.633, 1.498};
+
+static bg_node made_pad_replicate(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.363, -0.553, 0.179, -1.992, 0.705, -1.486, 0.328, 0.682}, (size_t[]){2, 4}, 2);
+    return bg_pad_replicate(g, x[0], (int64_t[]){1, 2}, 2);
+}
+static const double pad_replicate_numbers[] = {-1.363, -1.363, -0.553, 0.179, -1.992, -1.992, -1.992, 0.705, 0.705, -1.486, 0.328, 0.682, 0.682, 0.682, 1.559, 0.903, 1.309, 0.412, 1.193, 0.7, 0.237, 0.962, 1.795, 0.565, 1.672, 1.196, 0.323, 1.998, 2.4619999999999997, 1.309, 0.412, 2.13, 2.7569999999999997, 0.565, 1.672, 3.517};
+
+static bg_node made_pad_circular(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.606, 0.379, -1.13, -0.162, -1.639, 1.646, -1.447, 0.371}, (size_t[]){2, 4}, 2);
+    return bg_pad_circular(g, x[0], (int64_t[]){1, 2}, 2);
+}
+static const double pad_circular_numbers[] = {-0.162, 0.606, 0.379, -1.13, -0.162, 0.606, 0.379, 0.371, -1.639, 1.646, -1.447, 0.371, -1.639, 1.646, 1.637, 1.586, 1.001, 1.425, 1.667, 1.797, 1.371, 1.01, 0.349, 0.218, 0.747, 1.983, 0.704, 1.116, 3.383, 2.372, 1.425, 3.3040000000000003, 1.053, 1.334, 0.747, 2.9930000000000003};
+
+static bg_node made_tile(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.407, 0.869, 1.427}, (size_t[]){3}, 1);
+    return bg_tile(g, x[0], (int64_t[]){2}, 1);
+}
+static const double tile_numbers[] = {0.407, 0.869, 1.427, 0.407, 0.869, 1.427, 1.774, 0.515, 0.431, 1.605, 0.916, 1.813, 3.379, 1.431, 2.244};
+
+static bg_node made_repeat_interleave(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.192, -1.936, -1.948}, (size_t[]){3}, 1);
+    return bg_repeat_interleave(g, x[0], 2, 0);
+}
+static const double repeat_interleave_numbers[] = {-1.192, -1.192, -1.936, -1.936, -1.948, -1.948, 0.628, 1.5, 0.559, 1.087, 1.623, 1.166, 2.128, 1.646, 2.7889999999999997};
+
+static bg_node made_meshgrid(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.391, -1.367, 0.765}, (size_t[]){3}, 1);
+    bg_node out[8];
+    bg_meshgrid(g, x, 1, out, 8);
+    return out[0];
+}
+static const double meshgrid_numbers[] = {-1.391, -1.367, 0.765, 0.684, 0.894, 1.211, 0.684, 0.894, 1.211};
+
+static bg_node made_block_diag(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-0.024, 1.602, -1.247, 1.153, -1.248, 1.279}, (size_t[]){2, 3}, 2);
+    x[1] = bg_param(g, BG_F64, (double[]){-0.561, 1.595}, (size_t[]){1, 2}, 2);
+    return bg_block_diag(g, x, 2);
+}
+static const double block_diag_numbers[] = {-0.024, 1.602, -1.247, 0.0, 0.0, 1.153, -1.248, 1.279, 0.0, 0.0, 0.0, 0.0, 0.0, -0.561, 1.595, 1.418, 0.602, 1.84, 0.489, 1.566, 1.561, 1.048, 1.903, 1.963, 0.669, 1.177, 1.898, 1.385, 1.418, 1.347, 1.418, 0.602, 1.84, 1.561, 1.048, 1.903, 1.418, 1.347};
+
+static bg_node made_vander(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-0.845, -0.525, 0.848, 1.556}, (size_t[]){4}, 1);
+    return bg_vander(g, x[0], 4, false);
+}
+static const double vander_numbers[] = {-0.603351125, 0.7140249999999999, -0.845, 1.0, -0.14470312500000002, 0.275625, -0.525, 1.0, 0.6098001919999999, 0.719104, 0.848, 1.0, 3.767287616, 2.421136, 1.556, 1.0, 0.534, 1.563, 0.896, 1.66, 0.228, 0.527, 0.585, 0.727, 0.873, 0.383, 1.492, 1.725, 1.115, 1.89, 0.431, 1.639, -0.6016019499999999, 0.22017749999999997, 4.024901376000001, 14.41137992};
+
+static bg_node made_diagonal(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.717, -1.921, 0.799, 1.865, 0.109, -0.364, -1.653, -0.908, -0.229}, (size_t[]){3, 3}, 2);
+    return bg_diagonal(g, x[0], 0, 0, 1);
+}
+static const double diagonal_numbers[] = {-1.717, 0.109, -0.229, 1.204, 1.558, 1.205, 1.204, 0.0, 0.0, 0.0, 1.558, 0.0, 0.0, 0.0, 1.205};
+
+static bg_node made_diag_embed(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.381, 1.944, 0.8}, (size_t[]){3}, 1);
+    return bg_diag_embed(g, x[0], 0);
+}
+static const double diag_embed_numbers[] = {0.381, 0.0, 0.0, 0.0, 1.944, 0.0, 0.0, 0.0, 0.8, 1.402, 1.865, 0.699, 0.551, 0.24, 0.708, 1.297, 1.554, 1.075, 1.402, 0.24, 1.075};
+
+static bg_node made_diag(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){1.605, 1.862, -0.335}, (size_t[]){3}, 1);
+    return bg_diag(g, x[0], 0);
+}
+static const double diag_numbers[] = {1.605, 0.0, 0.0, 0.0, 1.862, 0.0, 0.0, 0.0, -0.335, 0.781, 0.486, 0.522, 1.511, 1.162, 1.488, 0.474, 0.797, 1.096, 0.781, 1.162, 1.096};
+
+static bg_node made_trace(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.171, -0.403, -1.172, 1.508, 1.859, -1.765, 0.672, -1.412, -0.671}, (size_t[]){3, 3}, 2);
+    return bg_trace(g, x[0]);
+}
+static const double trace_numbers[] = {0.016999999999999904, 0.294, 0.294, 0.0, 0.0, 0.0, 0.294, 0.0, 0.0, 0.0, 0.294};
+
+static bg_node made_tril(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.037, 1.916, 1.705, 0.643, 0.52, -0.483, -0.501, -1.702, -1.213}, (size_t[]){3, 3}, 2);
+    return bg_tril(g, x[0], 0);
+}
+static const double tril_numbers[] = {-1.037, 0.0, 0.0, 0.643, 0.52, 0.0, -0.501, -1.702, -1.213, 1.757, 1.837, 0.414, 1.532, 0.795, 0.437, 0.287, 1.602, 1.785, 1.757, 0.0, 0.0, 1.532, 0.795, 0.0, 0.287, 1.602, 1.785};
+
+static bg_node made_triu(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-0.071, 0.051, -1.087, -1.583, -0.694, -0.119, -1.137, 1.491, 0.229}, (size_t[]){3, 3}, 2);
+    return bg_triu(g, x[0], 0);
+}
+static const double triu_numbers[] = {-0.071, 0.051, -1.087, 0.0, -0.694, -0.119, 0.0, 0.0, 0.229, 0.911, 1.752, 0.758, 1.715, 1.324, 0.457, 1.894, 1.158, 1.183, 0.911, 1.752, 0.758, 0.0, 1.324, 0.457, 0.0, 0.0, 1.183};
+
 static bg_node made_index_select(bg_graph *g, bg_node *x) {
     x[0] = bg_param(g, BG_F64, (double[]){-0.091, 0.952, 0.443, 0.28, -0.702}, (size_t[]){5}, 1);
     x[1] = bg_tensor(g, BG_I64, (int64_t[]){3, 1}, (size_t[]){2}, 1);
@@ -1036,6 +1221,76 @@ static bg_node made_gather(bg_graph *g, bg_node *x) {
     return bg_gather(g, x[0], 0, x[1]);
 }
 static const double gather_numbers[] = {1.528, 0.305, 0.305, -0.925, -0.925, -0.925, -1.257, 1.387, 0.632, 0.505, 1.58, 1.022, 0.489, 1.258, 1.137, 1.258, 3.091, 0.0, 1.387};
+
+static bg_node made_take(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){1.41, 0.321, -0.029, 0.985, 0.967, -0.535}, (size_t[]){2, 3}, 2);
+    x[1] = bg_tensor(g, BG_I64, (int64_t[]){0, 5, -1, 0}, (size_t[]){4}, 1);
+    return bg_take(g, x[0], x[1]);
+}
+static const double take_numbers[] = {1.41, -0.535, -0.535, 1.41, 1.656, 0.282, 0.593, 1.576, 3.232, 0.0, 0.0, 0.0, 0.0, 0.875};
+
+static bg_node made_take_along_dim(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.325, 1.428, -0.552, 0.506, 0.108, -0.072}, (size_t[]){2, 3}, 2);
+    x[1] = bg_tensor(g, BG_I64, (int64_t[]){2, 0, 1, 1}, (size_t[]){2, 2}, 2);
+    return bg_take_along_dim(g, x[0], x[1], 1);
+}
+static const double take_along_dim_numbers[] = {-0.552, 0.325, 0.108, 0.108, 0.526, 1.24, 1.356, 1.722, 1.24, 0.0, 0.526, 0.0, 3.0780000000000003, 0.0};
+
+static bg_node made_embedding(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-0.776, -1.302, -1.377, 1.559, -0.245, 1.867, 0.513, 0.394, 0.035, -0.252, -0.838, -1.304}, (size_t[]){4, 3}, 2);
+    x[1] = bg_tensor(g, BG_I64, (int64_t[]){0, 3, 3}, (size_t[]){3}, 1);
+    return bg_embedding(g, x[0], x[1]);
+}
+static const double embedding_numbers[] = {-0.776, -1.302, -1.377, -0.252, -0.838, -1.304, -0.252, -0.838, -1.304, 1.1, 1.577, 0.598, 0.696, 1.363, 1.073, 0.602, 1.635, 1.791, 1.1, 1.577, 0.598, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.298, 2.998, 2.864};
+
+static bg_node made_one_hot(bg_graph *g, bg_node *x) {
+    x[0] = bg_tensor(g, BG_I64, (int64_t[]){0, 2, 1}, (size_t[]){3}, 1);
+    return bg_one_hot(g, x[0], 3, BG_I64);
+}
+static const double one_hot_numbers[] = {1, 0, 0, 0, 0, 1, 0, 1, 0};
+
+static bg_node made_index_add(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.926, -0.684, -0.722}, (size_t[]){3}, 1);
+    x[1] = bg_tensor(g, BG_I64, (int64_t[]){2, 0}, (size_t[]){2}, 1);
+    x[2] = bg_param(g, BG_F64, (double[]){1.941, 0.011}, (size_t[]){2}, 1);
+    return bg_index_add(g, x[0], 0, x[1], x[2], 1.0);
+}
+static const double index_add_numbers[] = {0.937, -0.684, 1.219, 1.418, 0.769, 1.188, 1.418, 0.769, 1.188, 1.188, 1.418};
+
+static bg_node made_index_fill(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.926, 0.376, 0.578, 1.056}, (size_t[]){4}, 1);
+    x[1] = bg_tensor(g, BG_I64, (int64_t[]){1, -1}, (size_t[]){2}, 1);
+    return bg_index_fill(g, x[0], 0, x[1], 2.0);
+}
+static const double index_fill_numbers[] = {-1.926, 2.0, 0.578, 2.0, 0.69, 0.854, 1.336, 1.808, 0.69, 0.0, 1.336, 0.0};
+
+static bg_node made_masked_fill(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.978, -1.714, -0.161}, (size_t[]){3}, 1);
+    x[1] = bg_tensor(g, BG_U8, (uint8_t[]){1, 0, 1}, (size_t[]){3}, 1);
+    return bg_masked_fill(g, x[0], x[1], 2.0);
+}
+static const double masked_fill_numbers[] = {2.0, -1.714, 2.0, 1.663, 1.488, 0.975, 0.0, 1.488, 0.0};
+
+static bg_node made_gather_nd(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){-1.633, -0.519, 0.455, 0.397, 1.182, 0.604}, (size_t[]){2, 3}, 2);
+    x[1] = bg_tensor(g, BG_I64, (int64_t[]){0, 1, 1, -1, 0, 1}, (size_t[]){3, 2}, 2);
+    return bg_gather_nd(g, x[0], x[1]);
+}
+static const double gather_nd_numbers[] = {-0.519, 0.604, -0.519, 1.487, 0.61, 1.892, 0.0, 3.379, 0.0, 0.0, 0.0, 0.61};
+
+static bg_node made_slice_write(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){1.92, 1.821, -1.085, -0.678, 0.408}, (size_t[]){5}, 1);
+    x[1] = bg_param(g, BG_F64, (double[]){0.979, -1.99}, (size_t[]){2}, 1);
+    return bg_slice_write(g, x[0], x[1], 0, 1, 1);
+}
+static const double slice_write_numbers[] = {1.92, 0.979, -1.99, -0.678, 0.408, 0.703, 1.883, 0.363, 0.336, 1.952, 0.703, 0.0, 0.0, 0.336, 1.952, 1.883, 0.363};
+
+static bg_node made_select_write(bg_graph *g, bg_node *x) {
+    x[0] = bg_param(g, BG_F64, (double[]){0.512, -0.894, -1.967, 0.283}, (size_t[]){4}, 1);
+    x[1] = bg_param(g, BG_F64, (double[]){-0.8}, (size_t[]){0}, 0);
+    return bg_select_write(g, x[0], x[1], 0, -1);
+}
+static const double select_write_numbers[] = {0.512, -0.894, -1.967, -0.8, 1.106, 1.202, 1.083, 1.943, 1.106, 1.202, 1.083, 0.0, 1.943};
 
 static bg_node made_scatter(bg_graph *g, bg_node *x) {
     x[0] = bg_param(g, BG_F64, (double[]){0.532, 0.961, -0.268, -1.238, -0.598, 0.681, 0.107, 0.549, -1.611, 0.99, 0.36, 0.766}, (size_t[]){3, 4}, 2);
@@ -1262,17 +1517,56 @@ static const golden GOLDEN[] = {
     {"bg_nanmedian_all", made_nanmedian_all, 1, NULL, 0, 0},
     {"bg_quantile", made_quantile, 1, quantile_numbers, 1, 7},
     {"bg_reshape", made_reshape, 1, reshape_numbers, 6, 6},
+    {"bg_flatten", made_flatten, 1, flatten_numbers, 24, 24},
+    {"bg_unflatten", made_unflatten, 1, unflatten_numbers, 6, 6},
     {"bg_permute", made_permute, 1, permute_numbers, 6, 6},
     {"bg_transpose", made_transpose, 1, transpose_numbers, 6, 6},
+    {"bg_movedim", made_movedim, 1, movedim_numbers, 24, 24},
     {"bg_expand", made_expand, 1, expand_numbers, 6, 3},
+    {"bg_broadcast_to", made_broadcast_to, 1, broadcast_to_numbers, 6, 3},
     {"bg_squeeze", made_squeeze, 1, squeeze_numbers, 6, 6},
     {"bg_squeeze_all", made_squeeze_all, 1, squeeze_all_numbers, 6, 6},
     {"bg_unsqueeze", made_unsqueeze, 1, unsqueeze_numbers, 6, 6},
     {"bg_slice", made_slice, 1, slice_numbers, 3, 5},
     {"bg_concat", made_concat, 2, concat_numbers, 5, 5},
     {"bg_stack", made_stack, 2, stack_numbers, 12, 12},
+    {"bg_select", made_select, 1, select_numbers, 1, 3},
+    {"bg_narrow", made_narrow, 1, narrow_numbers, 3, 5},
+    {"bg_split", made_split, 1, split_numbers, 2, 5},
+    {"bg_split_sizes", made_split_sizes, 1, split_sizes_numbers, 1, 6},
+    {"bg_chunk", made_chunk, 1, chunk_numbers, 2, 6},
+    {"bg_unbind", made_unbind, 1, unbind_numbers, 1, 3},
+    {"bg_unfold", made_unfold, 1, unfold_numbers, 15, 7},
+    {"bg_flip", made_flip, 1, flip_numbers, 4, 4},
+    {"bg_roll", made_roll, 1, roll_numbers, 5, 5},
+    {"bg_rot90", made_rot90, 1, rot90_numbers, 6, 6},
+    {"bg_pad", made_pad, 1, pad_numbers, 6, 3},
+    {"bg_pad_reflect", made_pad_reflect, 1, pad_reflect_numbers, 14, 8},
+    {"bg_pad_replicate", made_pad_replicate, 1, pad_replicate_numbers, 14, 8},
+    {"bg_pad_circular", made_pad_circular, 1, pad_circular_numbers, 14, 8},
+    {"bg_tile", made_tile, 1, tile_numbers, 6, 3},
+    {"bg_repeat_interleave", made_repeat_interleave, 1, repeat_interleave_numbers, 6, 3},
+    {"bg_meshgrid", made_meshgrid, 1, meshgrid_numbers, 3, 3},
+    {"bg_block_diag", made_block_diag, 2, block_diag_numbers, 15, 8},
+    {"bg_vander", made_vander, 1, vander_numbers, 16, 4},
+    {"bg_diagonal", made_diagonal, 1, diagonal_numbers, 3, 9},
+    {"bg_diag_embed", made_diag_embed, 1, diag_embed_numbers, 9, 3},
+    {"bg_diag", made_diag, 1, diag_numbers, 9, 3},
+    {"bg_trace", made_trace, 1, trace_numbers, 1, 9},
+    {"bg_tril", made_tril, 1, tril_numbers, 9, 9},
+    {"bg_triu", made_triu, 1, triu_numbers, 9, 9},
     {"bg_index_select", made_index_select, 2, index_select_numbers, 2, 5},
     {"bg_gather", made_gather, 2, gather_numbers, 7, 5},
+    {"bg_take", made_take, 2, take_numbers, 4, 6},
+    {"bg_take_along_dim", made_take_along_dim, 2, take_along_dim_numbers, 4, 6},
+    {"bg_embedding", made_embedding, 2, embedding_numbers, 9, 12},
+    {"bg_one_hot", made_one_hot, 1, one_hot_numbers, 9, 0},
+    {"bg_index_add", made_index_add, 3, index_add_numbers, 3, 5},
+    {"bg_index_fill", made_index_fill, 2, index_fill_numbers, 4, 4},
+    {"bg_masked_fill", made_masked_fill, 2, masked_fill_numbers, 3, 3},
+    {"bg_gather_nd", made_gather_nd, 2, gather_nd_numbers, 3, 6},
+    {"bg_slice_write", made_slice_write, 2, slice_write_numbers, 5, 7},
+    {"bg_select_write", made_select_write, 2, select_write_numbers, 4, 5},
     {"bg_scatter", made_scatter, 3, scatter_numbers, 12, 18},
     {"bg_scatter_add", made_scatter_add, 3, scatter_add_numbers, 12, 18},
     {"bg_scatter_reduce", made_scatter_reduce, 3, scatter_reduce_numbers, 12, 18},

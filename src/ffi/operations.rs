@@ -2,7 +2,7 @@
 //! operation, since cbindgen cannot see what macros make.
 
 use std::ffi::c_char;
-use super::{axis_list, bg_graph, bg_node, int_list, node_list, operation, operation_on_all, operations, record_map, saturate, text};
+use super::{axis_list, bg_graph, bg_node, int_list, len_list, list_of, list_of_all, node_list, operation, operation_on_all, operations, record_map, saturate};
 use crate::graph::Operand;
 use crate::roll_call::Elem;
 
@@ -1511,6 +1511,40 @@ pub unsafe extern "C" fn bg_reshape(
     }
 }
 
+/// The axes from axis_start to axis_end, both included, as one. A 0-d tensor becomes a vector.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_flatten(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis_start: i32,
+    axis_end: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "flatten", [x], |core, [x]| {
+            core.flatten(x, axis_start as isize, axis_end as isize)
+        })
+    }
+}
+
+/// One axis as several; one of their lengths may be -1: what is left.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_unflatten(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis: i32,
+    shape: *const i64,
+    rank: usize,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "unflatten", [x], |core, [x]| {
+            let shape = int_list(core, "unflatten", shape, rank)?;
+            core.unflatten(x, axis as isize, &shape)
+        })
+    }
+}
+
 /// Axis i of the result is axis order[i] of x; order names each axis once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_permute(
@@ -1544,6 +1578,22 @@ pub unsafe extern "C" fn bg_transpose(
     }
 }
 
+/// An axis moved to another place of the result; the others keep their order.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_movedim(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis_from: i32,
+    axis_to: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "movedim", [x], |core, [x]| {
+            core.movedim(x, axis_from as isize, axis_to as isize)
+        })
+    }
+}
+
 /// Axes of length 1, and missing ones at the left, repeated up to these lengths; -1 keeps one.
 /// Gradient: summed over what was repeated.
 #[unsafe(no_mangle)]
@@ -1558,6 +1608,23 @@ pub unsafe extern "C" fn bg_expand(
         operation(g, "expand", [x], |core, [x]| {
             let shape = int_list(core, "expand", shape, rank)?;
             core.expand(x, &shape)
+        })
+    }
+}
+
+/// As bg_expand.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_broadcast_to(
+    g: *mut bg_graph,
+    x: bg_node,
+    shape: *const i64,
+    rank: usize,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "broadcast_to", [x], |core, [x]| {
+            let shape = int_list(core, "broadcast_to", shape, rank)?;
+            core.broadcast_to(x, &shape)
         })
     }
 }
@@ -1636,8 +1703,384 @@ pub unsafe extern "C" fn bg_stack(
     }
 }
 
-/// The slices along an axis at the positions in index, a vector of BG_I64. Gradient: added up at
-/// the positions.
+/// What lies at one position along an axis, which vanishes. A negative index counts from the end. A
+/// view.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_select(g: *mut bg_graph, x: bg_node, axis: i32, index: i64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "select", [x], |core, [x]| {
+            core.select(x, axis as isize, saturate(index))
+        })
+    }
+}
+
+/// len positions of an axis from start on, which counts from the end if it is negative. A view.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_narrow(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis: i32,
+    start: i64,
+    len: usize,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "narrow", [x], |core, [x]| {
+            core.narrow(x, axis as isize, saturate(start), len)
+        })
+    }
+}
+
+/// Pieces of size positions along an axis, of which the last has what is left. Views.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_split(
+    g: *mut bg_graph,
+    x: bg_node,
+    size: usize,
+    axis: i32,
+    out: *mut bg_node,
+    capacity: usize,
+) -> usize {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        list_of(g, "split", [x], (out, capacity), |core, [x], out| {
+            core.split(x, size, axis as isize, out)
+        })
+    }
+}
+
+/// Pieces of these lengths along an axis, which they fill. Views.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_split_sizes(
+    g: *mut bg_graph,
+    x: bg_node,
+    sizes: *const usize,
+    n: usize,
+    axis: i32,
+    out: *mut bg_node,
+    capacity: usize,
+) -> usize {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        list_of(g, "split_sizes", [x], (out, capacity), |core, [x], out| {
+            let sizes = len_list(core, "split_sizes", sizes, n)?;
+            core.split_sizes(x, &sizes, axis as isize, out)
+        })
+    }
+}
+
+/// At most so many pieces of equal lengths along an axis; the last may be shorter. Views.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_chunk(
+    g: *mut bg_graph,
+    x: bg_node,
+    chunks: usize,
+    axis: i32,
+    out: *mut bg_node,
+    capacity: usize,
+) -> usize {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        list_of(g, "chunk", [x], (out, capacity), |core, [x], out| {
+            core.chunk(x, chunks, axis as isize, out)
+        })
+    }
+}
+
+/// What lies at each position along an axis, which vanishes. Views.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_unbind(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis: i32,
+    out: *mut bg_node,
+    capacity: usize,
+) -> usize {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        list_of(g, "unbind", [x], (out, capacity), |core, [x], out| {
+            core.unbind(x, axis as isize, out)
+        })
+    }
+}
+
+/// Windows of size positions along an axis, step apart: their number takes the place of the axis,
+/// and their positions are a new last axis. Windows may overlap. A view. Gradient: added up where
+/// they do.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_unfold(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis: i32,
+    size: usize,
+    step: usize,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "unfold", [x], |core, [x]| core.unfold(x, axis as isize, size, step)) }
+}
+
+/// The elements along these axes in reverse order. A view.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_flip(
+    g: *mut bg_graph,
+    x: bg_node,
+    axes: *const i32,
+    n: usize,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "flip", [x], |core, [x]| {
+            let axes = axis_list(core, "flip", axes, n)?;
+            core.flip(x, &axes)
+        })
+    }
+}
+
+/// The elements moved on by these shifts along these axes, one after the other; those that leave at
+/// one end come in at the other. Without axes: by one shift, in the order of all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_roll(
+    g: *mut bg_graph,
+    x: bg_node,
+    shifts: *const i64,
+    shifts_count: usize,
+    axes: *const i32,
+    axes_count: usize,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "roll", [x], |core, [x]| {
+            let shifts = int_list(core, "roll", shifts, shifts_count)?;
+            let axes = axis_list(core, "roll", axes, axes_count)?;
+            core.roll(x, &shifts, &axes)
+        })
+    }
+}
+
+/// Turned by k times 90 degrees in the plane of two axes, from the first towards the second. A
+/// view.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_rot90(
+    g: *mut bg_graph,
+    x: bg_node,
+    k: i64,
+    axis0: i32,
+    axis1: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "rot90", [x], |core, [x]| {
+            core.rot90(x, saturate(k), axis0 as isize, axis1 as isize)
+        })
+    }
+}
+
+/// One value added around a tensor. widths says how many places: a pair an axis, before and behind,
+/// from the last axis on. Negative ones are cut off. Gradient: that of the elements that are left.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_pad(
+    g: *mut bg_graph,
+    x: bg_node,
+    widths: *const i64,
+    n: usize,
+    value: f64,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "pad", [x], |core, [x]| {
+            let widths = int_list(core, "pad", widths, n)?;
+            core.pad(x, &widths, value)
+        })
+    }
+}
+
+/// Continued at its borders as in a mirror, which does not repeat the border itself; otherwise as
+/// bg_pad. No wider than an axis is long, less one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_pad_reflect(
+    g: *mut bg_graph,
+    x: bg_node,
+    widths: *const i64,
+    n: usize,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "pad_reflect", [x], |core, [x]| {
+            let widths = int_list(core, "pad_reflect", widths, n)?;
+            core.pad_reflect(x, &widths)
+        })
+    }
+}
+
+/// Continued at its borders with what is there; otherwise as bg_pad.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_pad_replicate(
+    g: *mut bg_graph,
+    x: bg_node,
+    widths: *const i64,
+    n: usize,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "pad_replicate", [x], |core, [x]| {
+            let widths = int_list(core, "pad_replicate", widths, n)?;
+            core.pad_replicate(x, &widths)
+        })
+    }
+}
+
+/// Continued at one border with what is at the other; otherwise as bg_pad. No wider than an axis is
+/// long.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_pad_circular(
+    g: *mut bg_graph,
+    x: bg_node,
+    widths: *const i64,
+    n: usize,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "pad_circular", [x], |core, [x]| {
+            let widths = int_list(core, "pad_circular", widths, n)?;
+            core.pad_circular(x, &widths)
+        })
+    }
+}
+
+/// The whole tensor, so many times along each axis; repeats are aligned with the axes at the right,
+/// and there may be more of them. Gradient: added up.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_tile(
+    g: *mut bg_graph,
+    x: bg_node,
+    repeats: *const i64,
+    n: usize,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "tile", [x], |core, [x]| {
+            let repeats = int_list(core, "tile", repeats, n)?;
+            core.tile(x, &repeats)
+        })
+    }
+}
+
+/// Each element so many times along an axis. Gradient: added up.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_repeat_interleave(
+    g: *mut bg_graph,
+    x: bg_node,
+    repeats: usize,
+    axis: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "repeat_interleave", [x], |core, [x]| {
+            core.repeat_interleave(x, repeats, axis as isize)
+        })
+    }
+}
+
+/// For vectors, what each has along an axis of its own, all in one shape: of result i, element [j0,
+/// j1, ...] is element ji of xs[i]. A 0-d tensor counts as a vector. Views.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_meshgrid(
+    g: *mut bg_graph,
+    xs: *const bg_node,
+    n: usize,
+    out: *mut bg_node,
+    capacity: usize,
+) -> usize {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        list_of_all(g, "meshgrid", node_list(xs, n), (out, capacity), |core, xs, out| {
+            core.meshgrid(xs, out)
+        })
+    }
+}
+
+/// Matrices one after the other along the diagonal of a matrix of zeros. A vector counts as a row,
+/// a 0-d tensor as one element. Gradient: each gets its block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_block_diag(g: *mut bg_graph, xs: *const bg_node, n: usize) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation_on_all(g, "block_diag", node_list(xs, n), |core, xs| core.block_diag(xs)) }
+}
+
+/// The powers of the elements of a vector, a row each: those from 0 on in columns columns, rising
+/// or falling. Gradient: that of the powers.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_vander(
+    g: *mut bg_graph,
+    x: bg_node,
+    columns: usize,
+    increasing: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "vander", [x], |core, [x]| core.vander(x, columns, increasing)) }
+}
+
+/// A diagonal of the matrices along two axes, which vanish; it is the last axis of the result.
+/// offset is how far above the main diagonal it is, or, negative, below. A view of what lies in
+/// row-major order.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_diagonal(
+    g: *mut bg_graph,
+    x: bg_node,
+    offset: i64,
+    axis0: i32,
+    axis1: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "diagonal", [x], |core, [x]| {
+            core.diagonal(x, saturate(offset), axis0 as isize, axis1 as isize)
+        })
+    }
+}
+
+/// Matrices of zeros with the last axis on a diagonal: offset above the main one or, negative,
+/// below.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_diag_embed(g: *mut bg_graph, x: bg_node, offset: i64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "diag_embed", [x], |core, [x]| core.diag_embed(x, saturate(offset))) }
+}
+
+/// Of a vector, the matrix that has it on a diagonal among zeros; of a matrix, the diagonal: k
+/// above the main one or, negative, below.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_diag(g: *mut bg_graph, x: bg_node, k: i64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "diag", [x], |core, [x]| core.diag(x, saturate(k))) }
+}
+
+/// The sum of the main diagonal of a matrix.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_trace(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "trace", [x], |core, [x]| core.trace(x)) }
+}
+
+/// The matrices of the last two axes with zeros above a diagonal: k above the main one or,
+/// negative, below. Gradient: that of the elements that are left.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_tril(g: *mut bg_graph, x: bg_node, k: i64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "tril", [x], |core, [x]| core.tril(x, saturate(k))) }
+}
+
+/// The matrices of the last two axes with zeros below a diagonal: k above the main one or,
+/// negative, below. Gradient: that of the elements that are left.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_triu(g: *mut bg_graph, x: bg_node, k: i64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "triu", [x], |core, [x]| core.triu(x, saturate(k))) }
+}
+
+/// The slices along an axis at the positions in index, a vector of BG_I64; negative ones count from
+/// the end. Gradient: added up at the positions.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_index_select(
     g: *mut bg_graph,
@@ -1667,6 +2110,168 @@ pub unsafe extern "C" fn bg_gather(
     unsafe {
         operation(g, "gather", [x, index], |core, [x, index]| {
             core.gather(x, axis as isize, index)
+        })
+    }
+}
+
+/// The elements at the positions in index (BG_I64, any shape), counted in the order of all
+/// elements; negative ones count from the end. Gradient: added up at the positions.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_take(g: *mut bg_graph, x: bg_node, index: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "take", [x, index], |core, [x, index]| core.take(x, index)) }
+}
+
+/// The elements at the positions in index (BG_I64) along an axis, as bg_gather, of tensors whose
+/// other axes are broadcast to one another; negative positions count from the end. Gradient: added
+/// up at the positions.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_take_along_dim(
+    g: *mut bg_graph,
+    x: bg_node,
+    index: bg_node,
+    axis: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "take_along_dim", [x, index], |core, [x, index]| {
+            core.take_along_dim(x, index, axis as isize)
+        })
+    }
+}
+
+/// The rows of weight at an index (BG_I64) of any shape; negative ones count from the end.
+/// Gradient: added up at the rows.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_embedding(
+    g: *mut bg_graph,
+    weight: bg_node,
+    index: bg_node,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "embedding", [weight, index], |core, [weight, index]| {
+            core.embedding(weight, index)
+        })
+    }
+}
+
+/// A new last axis of length classes with 1 at the place that index (BG_I64) says, else 0. Of a
+/// class that there is not, all are 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_one_hot(
+    g: *mut bg_graph,
+    index: bg_node,
+    classes: usize,
+    dtype: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "one_hot", [index], |core, [index]| {
+            let dtype = super::dtype(core, "one_hot", dtype)?;
+            core.one_hot(index, classes, dtype)
+        })
+    }
+}
+
+/// alpha times the slices of src added to those of x at the positions in index, a vector of BG_I64,
+/// along an axis; negative ones count from the end, and what is added at one position is added up.
+/// Gradient: that of the result for x, and alpha times what is at the positions for src.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_index_add(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis: i32,
+    index: bg_node,
+    src: bg_node,
+    alpha: f64,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "index_add", [x, index, src], |core, [x, index, src]| {
+            core.index_add(x, axis as isize, index, src, alpha)
+        })
+    }
+}
+
+/// One value in the slices at the positions in index, a vector of BG_I64, along an axis; negative
+/// ones count from the end. Gradient: that of the others.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_index_fill(
+    g: *mut bg_graph,
+    x: bg_node,
+    axis: i32,
+    index: bg_node,
+    value: f64,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "index_fill", [x, index], |core, [x, index]| {
+            core.index_fill(x, axis as isize, index, value)
+        })
+    }
+}
+
+/// One value where the mask (BG_U8) is set, else x; broadcast to one another. Gradient: that of the
+/// others.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_masked_fill(
+    g: *mut bg_graph,
+    x: bg_node,
+    mask: bg_node,
+    value: f64,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "masked_fill", [x, mask], |core, [x, mask]| {
+            core.masked_fill(x, mask, value)
+        })
+    }
+}
+
+/// What lies at the positions along the first axes that the last axis of index (BG_I64) lists: for
+/// an index of shape [.., k], the result has the shape [..] and then that of x without its first k
+/// axes. Negative positions count from the end. Gradient: added up at the positions.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_gather_nd(g: *mut bg_graph, x: bg_node, index: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "gather_nd", [x, index], |core, [x, index]| core.gather_nd(x, index)) }
+}
+
+/// x with src in place of every step-th slice from start on along an axis: as many as src has.
+/// Nothing is written to x itself. Gradient: each gets that of its elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_slice_write(
+    g: *mut bg_graph,
+    x: bg_node,
+    src: bg_node,
+    axis: i32,
+    start: i64,
+    step: usize,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "slice_write", [x, src], |core, [x, src]| {
+            core.slice_write(x, src, axis as isize, saturate(start), step)
+        })
+    }
+}
+
+/// x with src in place of what is at one position along an axis, which src does not have. A
+/// negative index counts from the end. Nothing is written to x itself. Gradient: each gets that of
+/// its elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_select_write(
+    g: *mut bg_graph,
+    x: bg_node,
+    src: bg_node,
+    axis: i32,
+    index: i64,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "select_write", [x, src], |core, [x, src]| {
+            core.select_write(x, src, axis as isize, saturate(index))
         })
     }
 }
@@ -1724,7 +2329,7 @@ pub unsafe extern "C" fn bg_scatter_reduce(
     // SAFETY: the header's rules for `g` and for what is pointed to.
     unsafe {
         operation(g, "scatter_reduce", [x, index, src], |core, [x, index, src]| {
-            let how = text(core, "scatter_reduce", how)?;
+            let how = super::text(core, "scatter_reduce", how)?;
             core.scatter_reduce(x, axis as isize, index, src, how, include_self)
         })
     }

@@ -1,6 +1,7 @@
 //! The operations as methods. Written by `make interface` from what `src/op/` declares.
 
 use super::{Graph, Var};
+use crate::dtype::DType;
 use crate::graph::Operand;
 use crate::roll_call::Elem;
 
@@ -1147,6 +1148,19 @@ impl<'g> Var<'g> {
         self.operation("reshape", [self.handle], |core, [x]| core.reshape(x, shape))
     }
 
+    /// The axes from `axis_start` to `axis_end`, both included, as one. A 0-d tensor becomes a
+    /// vector.
+    #[track_caller]
+    pub fn flatten(self, axis_start: isize, axis_end: isize) -> Self {
+        self.operation("flatten", [self.handle], |core, [x]| core.flatten(x, axis_start, axis_end))
+    }
+
+    /// One axis as several; one of their lengths may be -1: what is left.
+    #[track_caller]
+    pub fn unflatten(self, axis: isize, shape: &[isize]) -> Self {
+        self.operation("unflatten", [self.handle], |core, [x]| core.unflatten(x, axis, shape))
+    }
+
     /// Axis i of the result is axis order[i] of `x`; `order` names each axis once.
     #[track_caller]
     pub fn permute(self, order: &[isize]) -> Self {
@@ -1159,11 +1173,23 @@ impl<'g> Var<'g> {
         self.operation("transpose", [self.handle], |core, [x]| core.transpose(x, axis0, axis1))
     }
 
+    /// An axis moved to another place of the result; the others keep their order.
+    #[track_caller]
+    pub fn movedim(self, axis_from: isize, axis_to: isize) -> Self {
+        self.operation("movedim", [self.handle], |core, [x]| core.movedim(x, axis_from, axis_to))
+    }
+
     /// Axes of length 1, and missing ones at the left, repeated up to these lengths; -1 keeps one.
     /// Gradient: summed over what was repeated.
     #[track_caller]
     pub fn expand(self, shape: &[isize]) -> Self {
         self.operation("expand", [self.handle], |core, [x]| core.expand(x, shape))
+    }
+
+    /// As [`Var::expand`].
+    #[track_caller]
+    pub fn broadcast_to(self, shape: &[isize]) -> Self {
+        self.operation("broadcast_to", [self.handle], |core, [x]| core.broadcast_to(x, shape))
     }
 
     /// Without this axis if its length is 1, else the tensor itself.
@@ -1186,8 +1212,171 @@ impl<'g> Var<'g> {
         self.operation("slice", [self.handle], |core, [x]| core.slice(x, axis, start, stop, step))
     }
 
-    /// The slices along an axis at the positions in `index`, a vector of i64. Gradient: added up at
-    /// the positions.
+    /// What lies at one position along an axis, which vanishes. A negative index counts from the
+    /// end. A view.
+    #[track_caller]
+    pub fn select(self, axis: isize, index: isize) -> Self {
+        self.operation("select", [self.handle], |core, [x]| core.select(x, axis, index))
+    }
+
+    /// `len` positions of an axis from `start` on, which counts from the end if it is negative. A
+    /// view.
+    #[track_caller]
+    pub fn narrow(self, axis: isize, start: isize, len: usize) -> Self {
+        self.operation("narrow", [self.handle], |core, [x]| core.narrow(x, axis, start, len))
+    }
+
+    /// Pieces of `size` positions along an axis, of which the last has what is left. Views.
+    #[track_caller]
+    pub fn split(self, size: usize, axis: isize) -> Vec<Self> {
+        self.list_of("split", [self.handle], |core, [x], out| core.split(x, size, axis, out))
+    }
+
+    /// Pieces of these lengths along an axis, which they fill. Views.
+    #[track_caller]
+    pub fn split_sizes(self, sizes: &[usize], axis: isize) -> Vec<Self> {
+        self.list_of("split_sizes", [self.handle], |core, [x], out| {
+            core.split_sizes(x, sizes, axis, out)
+        })
+    }
+
+    /// At most so many pieces of equal lengths along an axis; the last may be shorter. Views.
+    #[track_caller]
+    pub fn chunk(self, chunks: usize, axis: isize) -> Vec<Self> {
+        self.list_of("chunk", [self.handle], |core, [x], out| core.chunk(x, chunks, axis, out))
+    }
+
+    /// What lies at each position along an axis, which vanishes. Views.
+    #[track_caller]
+    pub fn unbind(self, axis: isize) -> Vec<Self> {
+        self.list_of("unbind", [self.handle], |core, [x], out| core.unbind(x, axis, out))
+    }
+
+    /// Windows of `size` positions along an axis, `step` apart: their number takes the place of the
+    /// axis, and their positions are a new last axis. Windows may overlap. A view. Gradient: added
+    /// up where they do.
+    #[track_caller]
+    pub fn unfold(self, axis: isize, size: usize, step: usize) -> Self {
+        self.operation("unfold", [self.handle], |core, [x]| core.unfold(x, axis, size, step))
+    }
+
+    /// The elements along these axes in reverse order. A view.
+    #[track_caller]
+    pub fn flip(self, axes: &[isize]) -> Self {
+        self.operation("flip", [self.handle], |core, [x]| core.flip(x, axes))
+    }
+
+    /// The elements moved on by these shifts along these axes, one after the other; those that
+    /// leave at one end come in at the other. Without axes: by one shift, in the order of all
+    /// elements.
+    #[track_caller]
+    pub fn roll(self, shifts: &[isize], axes: &[isize]) -> Self {
+        self.operation("roll", [self.handle], |core, [x]| core.roll(x, shifts, axes))
+    }
+
+    /// Turned by `k` times 90 degrees in the plane of two axes, from the first towards the second.
+    /// A view.
+    #[track_caller]
+    pub fn rot90(self, k: isize, axis0: isize, axis1: isize) -> Self {
+        self.operation("rot90", [self.handle], |core, [x]| core.rot90(x, k, axis0, axis1))
+    }
+
+    /// One value added around a tensor. `widths` says how many places: a pair an axis, before and
+    /// behind, from the last axis on. Negative ones are cut off. Gradient: that of the elements
+    /// that are left.
+    #[track_caller]
+    pub fn pad(self, widths: &[isize], value: f64) -> Self {
+        self.operation("pad", [self.handle], |core, [x]| core.pad(x, widths, value))
+    }
+
+    /// Continued at its borders as in a mirror, which does not repeat the border itself; otherwise
+    /// as [`Var::pad`]. No wider than an axis is long, less one.
+    #[track_caller]
+    pub fn pad_reflect(self, widths: &[isize]) -> Self {
+        self.operation("pad_reflect", [self.handle], |core, [x]| core.pad_reflect(x, widths))
+    }
+
+    /// Continued at its borders with what is there; otherwise as [`Var::pad`].
+    #[track_caller]
+    pub fn pad_replicate(self, widths: &[isize]) -> Self {
+        self.operation("pad_replicate", [self.handle], |core, [x]| core.pad_replicate(x, widths))
+    }
+
+    /// Continued at one border with what is at the other; otherwise as [`Var::pad`]. No wider than
+    /// an axis is long.
+    #[track_caller]
+    pub fn pad_circular(self, widths: &[isize]) -> Self {
+        self.operation("pad_circular", [self.handle], |core, [x]| core.pad_circular(x, widths))
+    }
+
+    /// The whole tensor, so many times along each axis; `repeats` are aligned with the axes at the
+    /// right, and there may be more of them. Gradient: added up.
+    #[track_caller]
+    pub fn tile(self, repeats: &[isize]) -> Self {
+        self.operation("tile", [self.handle], |core, [x]| core.tile(x, repeats))
+    }
+
+    /// Each element so many times along an axis. Gradient: added up.
+    #[track_caller]
+    pub fn repeat_interleave(self, repeats: usize, axis: isize) -> Self {
+        self.operation("repeat_interleave", [self.handle], |core, [x]| {
+            core.repeat_interleave(x, repeats, axis)
+        })
+    }
+
+    /// The powers of the elements of a vector, a row each: those from 0 on in `columns` columns,
+    /// rising or falling. Gradient: that of the powers.
+    #[track_caller]
+    pub fn vander(self, columns: usize, increasing: bool) -> Self {
+        self.operation("vander", [self.handle], |core, [x]| core.vander(x, columns, increasing))
+    }
+
+    /// A diagonal of the matrices along two axes, which vanish; it is the last axis of the result.
+    /// `offset` is how far above the main diagonal it is, or, negative, below. A view of what lies
+    /// in row-major order.
+    #[track_caller]
+    pub fn diagonal(self, offset: isize, axis0: isize, axis1: isize) -> Self {
+        self.operation("diagonal", [self.handle], |core, [x]| {
+            core.diagonal(x, offset, axis0, axis1)
+        })
+    }
+
+    /// Matrices of zeros with the last axis on a diagonal: `offset` above the main one or,
+    /// negative, below.
+    #[track_caller]
+    pub fn diag_embed(self, offset: isize) -> Self {
+        self.operation("diag_embed", [self.handle], |core, [x]| core.diag_embed(x, offset))
+    }
+
+    /// Of a vector, the matrix that has it on a diagonal among zeros; of a matrix, the diagonal:
+    /// `k` above the main one or, negative, below.
+    #[track_caller]
+    pub fn diag(self, k: isize) -> Self {
+        self.operation("diag", [self.handle], |core, [x]| core.diag(x, k))
+    }
+
+    /// The sum of the main diagonal of a matrix.
+    #[track_caller]
+    pub fn trace(self) -> Self {
+        self.operation("trace", [self.handle], |core, [x]| core.trace(x))
+    }
+
+    /// The matrices of the last two axes with zeros above a diagonal: `k` above the main one or,
+    /// negative, below. Gradient: that of the elements that are left.
+    #[track_caller]
+    pub fn tril(self, k: isize) -> Self {
+        self.operation("tril", [self.handle], |core, [x]| core.tril(x, k))
+    }
+
+    /// The matrices of the last two axes with zeros below a diagonal: `k` above the main one or,
+    /// negative, below. Gradient: that of the elements that are left.
+    #[track_caller]
+    pub fn triu(self, k: isize) -> Self {
+        self.operation("triu", [self.handle], |core, [x]| core.triu(x, k))
+    }
+
+    /// The slices along an axis at the positions in `index`, a vector of i64; negative ones count
+    /// from the end. Gradient: added up at the positions.
     #[track_caller]
     pub fn index_select(self, axis: isize, index: Self) -> Self {
         self.operation("index_select", [self.handle, index.handle], |core, [x, index]| {
@@ -1202,6 +1391,100 @@ impl<'g> Var<'g> {
     pub fn gather(self, axis: isize, index: Self) -> Self {
         self.operation("gather", [self.handle, index.handle], |core, [x, index]| {
             core.gather(x, axis, index)
+        })
+    }
+
+    /// The elements at the positions in `index` (i64, any shape), counted in the order of all
+    /// elements; negative ones count from the end. Gradient: added up at the positions.
+    #[track_caller]
+    pub fn take(self, index: Self) -> Self {
+        self.operation("take", [self.handle, index.handle], |core, [x, index]| core.take(x, index))
+    }
+
+    /// The elements at the positions in `index` (i64) along an axis, as [`Var::gather`], of tensors
+    /// whose other axes are broadcast to one another; negative positions count from the end.
+    /// Gradient: added up at the positions.
+    #[track_caller]
+    pub fn take_along_dim(self, index: Self, axis: isize) -> Self {
+        self.operation("take_along_dim", [self.handle, index.handle], |core, [x, index]| {
+            core.take_along_dim(x, index, axis)
+        })
+    }
+
+    /// The rows of `weight` at an index (i64) of any shape; negative ones count from the end.
+    /// Gradient: added up at the rows.
+    #[track_caller]
+    pub fn embedding(self, index: Self) -> Self {
+        self.operation("embedding", [self.handle, index.handle], |core, [weight, index]| {
+            core.embedding(weight, index)
+        })
+    }
+
+    /// A new last axis of length `classes` with 1 at the place that `index` (i64) says, else 0. Of
+    /// a class that there is not, all are 0.
+    #[track_caller]
+    pub fn one_hot(self, classes: usize, dtype: DType) -> Self {
+        self.operation("one_hot", [self.handle], |core, [index]| {
+            core.one_hot(index, classes, dtype)
+        })
+    }
+
+    /// `alpha` times the slices of `src` added to those of `x` at the positions in `index`, a
+    /// vector of i64, along an axis; negative ones count from the end, and what is added at one
+    /// position is added up. Gradient: that of the result for `x`, and `alpha` times what is at the
+    /// positions for `src`.
+    #[track_caller]
+    pub fn index_add(self, axis: isize, index: Self, src: Self, alpha: f64) -> Self {
+        self.operation("index_add", [self.handle, index.handle, src.handle], |core, [x, index, src]| {
+            core.index_add(x, axis, index, src, alpha)
+        })
+    }
+
+    /// One value in the slices at the positions in `index`, a vector of i64, along an axis;
+    /// negative ones count from the end. Gradient: that of the others.
+    #[track_caller]
+    pub fn index_fill(self, axis: isize, index: Self, value: f64) -> Self {
+        self.operation("index_fill", [self.handle, index.handle], |core, [x, index]| {
+            core.index_fill(x, axis, index, value)
+        })
+    }
+
+    /// One value where the mask (u8) is set, else x; broadcast to one another. Gradient: that of
+    /// the others.
+    #[track_caller]
+    pub fn masked_fill(self, mask: Self, value: f64) -> Self {
+        self.operation("masked_fill", [self.handle, mask.handle], |core, [x, mask]| {
+            core.masked_fill(x, mask, value)
+        })
+    }
+
+    /// What lies at the positions along the first axes that the last axis of `index` (i64) lists:
+    /// for an index of shape \[.., k], the result has the shape \[..] and then that of x without
+    /// its first k axes. Negative positions count from the end. Gradient: added up at the
+    /// positions.
+    #[track_caller]
+    pub fn gather_nd(self, index: Self) -> Self {
+        self.operation("gather_nd", [self.handle, index.handle], |core, [x, index]| {
+            core.gather_nd(x, index)
+        })
+    }
+
+    /// `x` with `src` in place of every `step`-th slice from `start` on along an axis: as many as
+    /// `src` has. Nothing is written to `x` itself. Gradient: each gets that of its elements.
+    #[track_caller]
+    pub fn slice_write(self, src: Self, axis: isize, start: isize, step: usize) -> Self {
+        self.operation("slice_write", [self.handle, src.handle], |core, [x, src]| {
+            core.slice_write(x, src, axis, start, step)
+        })
+    }
+
+    /// `x` with `src` in place of what is at one position along an axis, which `src` does not have.
+    /// A negative index counts from the end. Nothing is written to `x` itself. Gradient: each gets
+    /// that of its elements.
+    #[track_caller]
+    pub fn select_write(self, src: Self, axis: isize, index: isize) -> Self {
+        self.operation("select_write", [self.handle, src.handle], |core, [x, src]| {
+            core.select_write(x, src, axis, index)
         })
     }
 
@@ -1318,5 +1601,19 @@ impl Graph {
     #[track_caller]
     pub fn stack(&self, xs: &[Var<'_>], axis: isize) -> Var<'_> {
         self.operation_on_all("stack", xs, |core, xs| core.stack(xs, axis))
+    }
+
+    /// For vectors, what each has along an axis of its own, all in one shape: of result i, element
+    /// [j0, j1, ...] is element ji of `xs[i]`. A 0-d tensor counts as a vector. Views.
+    #[track_caller]
+    pub fn meshgrid(&self, xs: &[Var<'_>]) -> Vec<Var<'_>> {
+        self.list_of_all("meshgrid", xs, |core, xs, out| core.meshgrid(xs, out))
+    }
+
+    /// Matrices one after the other along the diagonal of a matrix of zeros. A vector counts as a
+    /// row, a 0-d tensor as one element. Gradient: each gets its block.
+    #[track_caller]
+    pub fn block_diag(&self, xs: &[Var<'_>]) -> Var<'_> {
+        self.operation_on_all("block_diag", xs, |core, xs| core.block_diag(xs))
     }
 }
