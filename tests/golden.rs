@@ -322,6 +322,11 @@ const DECIDED: &[(&str, &str, &str)] = &[
     ("gelu", "special points", ""),
     ("gelu_tanh", "special points", ""),
     ("silu", "special points", ""),
+    // Elements that are equally far apart share the gradient of a distance, as they do that of a norm, in
+    // PyTorch, too; in its cdist each of them gets all.
+    ("cdist", "special points", "p=inf"),
+    // No loss is larger; PyTorch takes infinities from one another.
+    ("bce_with_logits", "special points", "x=S(-inf)"),
     // A row that is left out does not count, whatever it holds; PyTorch multiplies NaN by 0.
     ("cross_entropy", "special points: NaN in an ignored row", ""),
     // The other factors of a NaN are known; PyTorch divides by it.

@@ -39,6 +39,7 @@ use crate::dtype::DType;
 use crate::error::{ErrorKind, Fail, Maybe};
 use crate::graph::{Core, Handle};
 use crate::id::NodeId;
+use crate::op::Reduce;
 use crate::session::Session;
 use crate::shape::{Dims, MAX_RANK};
 pub use types::*;
@@ -471,6 +472,21 @@ fn dtype(core: &mut Core, what: &str, code: i32) -> Maybe<DType> {
             format_args!("{what}: {code} is no element type: use BG_F32, BG_F64, BG_I64 or BG_U8"),
         )
     })
+}
+
+/// How a loss is reduced.
+fn reduce(core: &mut Core, what: &str, code: i32) -> Maybe<Reduce> {
+    match code {
+        BG_REDUCE_NONE => Ok(Reduce::None),
+        BG_REDUCE_MEAN => Ok(Reduce::Mean),
+        BG_REDUCE_SUM => Ok(Reduce::Sum),
+        _ => Err(core.fail(
+            ErrorKind::Argument,
+            format_args!(
+                "{what}: {code} is no reduction: use BG_REDUCE_NONE, BG_REDUCE_MEAN or BG_REDUCE_SUM"
+            ),
+        )),
+    }
 }
 
 /// The largest size that a struct of the interface may ever have.

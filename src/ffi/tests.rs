@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::gradient::{bg_backward, bg_read_grad};
 use super::graph::{bg_clear_error, bg_error_message, bg_graph_free, bg_graph_new, bg_reset};
 use super::leaf::bg_param_f32;
-use super::operations::bg_dot;
+use super::operations::{bg_dot, bg_einsum, bg_l1_loss, bg_mse_loss, bg_sub};
 use super::read::bg_item;
 use super::*;
 
@@ -69,6 +69,35 @@ fn what_a_panic_left_half_changed_is_refused_until_reset() {
         assert_eq!(bg_backward(g, y), bg_status::BG_OK);
         assert_eq!(bg_read_grad(g, x, grad.as_mut_ptr().cast(), bytes), bg_status::BG_OK);
         assert_eq!(grad, [2.0, 4.0]);
+        bg_graph_free(g);
+    }
+}
+
+#[test]
+fn a_text_and_a_reduction_are_checked() {
+    // SAFETY: one graph, used on this thread, with its own nodes; the lists are as long as is said.
+    unsafe {
+        let g = bg_graph_new();
+        let x = bg_param_f32(g, [1.0f32, 2.0].as_ptr(), 2);
+        let xs = [x, x];
+        let refused = |y: bg_node, want: &str| {
+            assert_eq!(y.tag, 0, "{want}");
+            assert!(message(g).contains(want), "{}, not {want}", message(g));
+            bg_clear_error(g);
+        };
+        let einsum = |text: *const u8| bg_einsum(g, text.cast(), xs.as_ptr(), 2);
+        refused(einsum(std::ptr::null()), "einsum: a pointer is NULL");
+        refused(einsum(c"i,\xff->i".as_ptr().cast()), "einsum: a text is not UTF-8");
+        refused(bg_l1_loss(g, x, x, 3), "l1_loss: 3 is no reduction: use BG_REDUCE_NONE");
+        let mut out = 0.0;
+        assert_eq!(bg_item(g, einsum(c"i,i".as_ptr().cast()), &raw mut out), bg_status::BG_OK);
+        assert_eq!(out, 5.0);
+        for (code, want) in [(BG_REDUCE_MEAN, 2.5), (BG_REDUCE_SUM, 5.0)] {
+            let zero = bg_sub(g, x, x);
+            let y = bg_mse_loss(g, x, zero, code);
+            assert_eq!(bg_item(g, y, &raw mut out), bg_status::BG_OK);
+            assert_eq!(out, want);
+        }
         bg_graph_free(g);
     }
 }

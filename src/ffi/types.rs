@@ -80,6 +80,13 @@ pub const BG_I64: i32 = 3;
 /// Element type: unsigned bytes, for masks of 0 and 1.
 pub const BG_U8: i32 = 4;
 
+/// Of a loss: those of the single elements or rows.
+pub const BG_REDUCE_NONE: i32 = 0;
+/// Of a loss: the mean over elements or rows.
+pub const BG_REDUCE_MEAN: i32 = 1;
+/// Of a loss: the sum over elements or rows.
+pub const BG_REDUCE_SUM: i32 = 2;
+
 /// The largest rank of a tensor.
 pub const BG_MAX_RANK: i32 = 8;
 

@@ -1,11 +1,19 @@
-//! Softmax, its losses, and dropout.
+//! Softmax, losses, and dropout.
+//!
+//! Losses of elements are expressions, without a branch that may be infinite where it is not taken. Those
+//! of classes pick from rows: where classes are not along the last axis, it is moved there first, so that
+//! softmax, pick and their gradients are one pass over the rows.
 
 use super::Sink;
+use crate::dtype::DType;
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, NewNode, Operand};
 use crate::id::NodeId;
 use crate::node::{Comparison, Op};
+use crate::op::record::Rec;
+use crate::real::Real;
 use crate::roll_call::Elem;
+use crate::shape::{Dims, broadcasts_to};
 
 /// The class that says: leave this row out.
 pub(crate) const IGNORED_CLASS: i64 = -100;
@@ -19,6 +27,35 @@ pub enum Reduce {
     Mean,
     /// Their sum.
     Sum,
+}
+
+/// The smallest divisor of the slope of [`Core::bce_loss`], and what is added to squared lengths in
+/// [`Core::cosine_embedding_loss`]: for all types the number that PyTorch has, 1e-12 as f32.
+const TINY: f64 = 1e-12_f32 as f64;
+
+/// log(2 pi)
+const LOG_2_PI: f64 = 1.8378770664093453;
+
+/// d^2 / 2, and beyond a bound what goes on in a straight line: its slope is d, but at most the bound. (So
+/// there is no branch that may be infinite where it is not taken.)
+fn bent(d: Rec<'_>, bound: f64) -> Rec<'_> {
+    let (least, most) = (Rec::lit(-bound), Rec::lit(bound));
+    let slope = Real::select(d.lt(least), least, Real::select(most.lt(d), most, d));
+    slope * (d - Rec::lit(0.5) * slope)
+}
+
+/// A logarithm, but at least -100.
+fn bounded(log: Rec<'_>) -> Rec<'_> {
+    let least = Rec::lit(-100.0);
+    Real::select(log.lt(least), least, log)
+}
+
+/// Log-probabilities of classes, a row each, and the classes of the rows.
+struct ClassRows {
+    log: NodeId,
+    classes: NodeId,
+    /// The shape that the classes were given in.
+    dims: Dims,
 }
 
 impl Core {
@@ -159,23 +196,783 @@ impl Core {
     ///
     /// - PyTorch: `F.mse_loss(a, b)`
     pub(crate) fn mse(&mut self, a: NodeId, b: NodeId) -> Maybe<NodeId> {
-        let what = "mse";
-        self.need_same_float(what, a, b)?;
-        // Broadcasting a column with a row would make a matrix of differences, and its mean is
-        // what hardly anybody means.
-        if self.node(a).shape != self.node(b).shape {
-            return Err(self.refuse_pair(a, b, |slot, a, b| {
-                slot.set(
-                    ErrorKind::Shape,
-                    format_args!(
-                        "{what}: needs tensors of one shape, not {a} and {b}: use reshape or expand"
-                    ),
-                )
-            }));
-        }
+        self.mean_square("mse", a, b, Reduce::Mean)
+    }
+
+    fn mean_square(
+        &mut self,
+        what: &str,
+        a: NodeId,
+        b: NodeId,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        self.need_same_shape(what, a, b)?;
         let difference = self.map2(Elem::Sub, a, b)?;
         let square = self.map(Elem::Square, difference)?;
-        self.mean(square, &[], false)
+        self.reduced(square, reduction)
+    }
+
+    /// Broadcasting a column with a row would make a matrix of differences, and its mean is what hardly
+    /// anybody means.
+    fn need_same_shape(&mut self, what: &str, a: NodeId, b: NodeId) -> Maybe<()> {
+        self.need_same_float(what, a, b)?;
+        self.need_shape_of(what, a, b)
+    }
+
+    /// Of any types.
+    fn need_shape_of(&mut self, what: &str, a: NodeId, b: NodeId) -> Maybe<()> {
+        if self.node(a).shape == self.node(b).shape {
+            return Ok(());
+        }
+        Err(self.refuse_pair(a, b, |slot, a, b| {
+            slot.set(
+                ErrorKind::Shape,
+                format_args!(
+                    "{what}: needs tensors of one shape, not {a} and {b}: use reshape or expand"
+                ),
+            )
+        }))
+    }
+
+    /// The losses of single elements or rows, reduced.
+    fn reduced(&mut self, losses: NodeId, reduction: Reduce) -> Maybe<NodeId> {
+        match reduction {
+            Reduce::None => Ok(losses),
+            Reduce::Mean => self.mean(losses, &[], false),
+            Reduce::Sum => self.sum(losses, &[], false),
+        }
+    }
+
+    /// A loss that is an expression of an element and its target, reduced.
+    fn elementwise_loss(
+        &mut self,
+        what: &str,
+        x: NodeId,
+        target: NodeId,
+        reduction: Reduce,
+        write: impl for<'a> FnOnce([Rec<'a>; 2]) -> Rec<'a>,
+    ) -> Maybe<NodeId> {
+        self.need_same_shape(what, x, target)?;
+        let losses = self.expression(what, [x, target], write)?;
+        self.reduced(losses, reduction)
+    }
+
+    /// (x - target)^2, of two tensors of one shape, reduced.
+    ///
+    /// - PyTorch: `F.mse_loss(x, target, reduction=reduction)`
+    /// - Cases: `x=U(2,3), target=U(2,3), reduction='none'`; `x=U(2,3), target=U(2,3), reduction='sum'`;
+    ///   `x=U(2,3), target=U(2,3), reduction='mean'`; `x=U(), target=U(), reduction='none'`;
+    ///   `x=U(0), target=U(0), reduction='mean'`
+    pub(crate) fn mse_loss(
+        &mut self,
+        x: NodeId,
+        target: NodeId,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        self.mean_square("mse_loss", x, target, reduction)
+    }
+
+    /// |x - target|, of two tensors of one shape, reduced. Gradient: 0 where they are equal.
+    ///
+    /// - PyTorch: `F.l1_loss(x, target, reduction=reduction)`
+    /// - Cases: `x=U(2,3), target=U(2,3), reduction='none'`; `x=U(2,3), target=U(2,3), reduction='sum'`;
+    ///   `x=U(2,3), target=U(2,3), reduction='mean'`; `x=U(0), target=U(0), reduction='mean'`;
+    ///   `x=S(1, inf, nan, 0, -inf), target=S(1, 1, 1, 0, 0), reduction='sum'`
+    pub(crate) fn l1_loss(
+        &mut self,
+        x: NodeId,
+        target: NodeId,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        self.elementwise_loss("l1_loss", x, target, reduction, |[x, target]| (x - target).abs())
+    }
+
+    /// Of d = x - target: d^2 / (2 beta) where |d| is less than beta, else |d| - beta / 2; reduced. beta is not
+    /// negative, and 0 makes it |d|. Gradient: d / beta, from -1 to 1. R. Girshick, "Fast R-CNN", 2015.
+    ///
+    /// - PyTorch: `F.smooth_l1_loss(x, target, reduction=reduction, beta=beta)`
+    /// - Cases: `x=U(2,3), target=U(2,3), beta=1., reduction='none'`;
+    ///   `x=U(2,3), target=U(2,3), beta=.7, reduction='sum'`;
+    ///   `x=U(2,3), target=U(2,3), beta=2.5, reduction='mean'`;
+    ///   `x=U(2,3), target=U(2,3), beta=0., reduction='mean'`;
+    ///   `x=U(0), target=U(0), beta=1., reduction='mean'`;
+    ///   `x=S(0, 1, -1, 2, -2, inf, -inf, nan), target=S(0, 0, 0, 0, 0, 0, 0, 0), beta=1., reduction='sum'`;
+    ///   `x=S(0, 1, -1, inf, nan), target=S(0, 0, 0, 0, 0), beta=0., reduction='none'`
+    pub(crate) fn smooth_l1_loss(
+        &mut self,
+        x: NodeId,
+        target: NodeId,
+        beta: f64,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        let what = "smooth_l1_loss";
+        if beta.is_nan() || beta < 0.0 {
+            return Err(self.fail(
+                ErrorKind::Argument,
+                format_args!("{what}: beta must not be negative, and is {beta}"),
+            ));
+        }
+        self.elementwise_loss(what, x, target, reduction, |[x, target]| {
+            let d = x - target;
+            if beta == 0.0 { d.abs() } else { bent(d, beta) / Rec::lit(beta) }
+        })
+    }
+
+    /// Of d = x - target: d^2 / 2 where |d| is at most delta, else delta (|d| - delta / 2); reduced. delta is
+    /// above 0. Gradient: d, from -delta to delta. P. Huber, 1964.
+    ///
+    /// - PyTorch: `F.huber_loss(x, target, reduction=reduction, delta=delta)`
+    /// - Cases: `x=U(2,3), target=U(2,3), delta=1., reduction='none'`;
+    ///   `x=U(2,3), target=U(2,3), delta=.7, reduction='sum'`;
+    ///   `x=U(2,3), target=U(2,3), delta=2.5, reduction='mean'`;
+    ///   `x=U(0), target=U(0), delta=1., reduction='mean'`;
+    ///   `x=S(0, 1.5, -1.5, 2, -2, inf, -inf, nan), target=S(0, 0, 0, 0, 0, 0, 0, 0), delta=1.5, reduction='sum'`
+    pub(crate) fn huber_loss(
+        &mut self,
+        x: NodeId,
+        target: NodeId,
+        delta: f64,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        let what = "huber_loss";
+        if delta.is_nan() || delta <= 0.0 {
+            return Err(self.fail(
+                ErrorKind::Argument,
+                format_args!("{what}: delta must be above 0, and is {delta}"),
+            ));
+        }
+        self.elementwise_loss(what, x, target, reduction, |[x, target]| bent(x - target, delta))
+    }
+
+    /// -target log x - (1 - target) log(1 - x), of probabilities from 0 to 1, reduced. The logarithms are at
+    /// least -100. Gradient: (x - target) / (x (1 - x)), with a divisor of at least 1e-12.
+    ///
+    /// - PyTorch: `F.binary_cross_entropy(x, target, reduction=reduction)`
+    /// - Cases: `x=S(*U(6,lo=.02,hi=.98)).reshape(2,3), target=U(2,3,lo=0,hi=1), reduction='none'`;
+    ///   `x=S(*U(6,lo=.02,hi=.98)), target=U(6,lo=0,hi=1), reduction='sum'`;
+    ///   `x=S(*U(6,lo=.02,hi=.98)), target=U(6,lo=0,hi=1), reduction='mean'`;
+    ///   `x=U(0,lo=0), target=U(0,lo=0), reduction='mean'`;
+    ///   `x=S(0, 1, 0, 1, .5, .5, 0, 1), target=S(0, 0, 1, 1, 0, 1, .5, .25), reduction='none'`;
+    ///   `x=S(1e-20, 1e-30, 1e-11, 1e-13), target=S(0, 1, 1, 1), reduction='none'`
+    pub(crate) fn bce_loss(
+        &mut self,
+        x: NodeId,
+        target: NodeId,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        let what = "bce_loss";
+        self.need_same_shape(what, x, target)?;
+        // With these two equal, the second part below is 0, and only its slope counts.
+        let held = self.detach(x)?;
+        let losses = self.expression(what, [x, held, target], |[x, held, target]| {
+            let (zero, one) = (Rec::lit(0.0), Rec::lit(1.0));
+            let is_inside = Rec::lit(TINY).le(held * (one - held));
+            let p = Real::select(is_inside, x, held);
+            let loss = (target - one) * bounded((-p).log1p()) - target * bounded(p.ln());
+            // Near 0 and 1 the slope is (x - target) / 1e-12, that of a parabola.
+            let (slope, half) = (Rec::lit(1.0 / TINY), Rec::lit(0.5 / TINY));
+            let parabola = (half * x * x - half * held * held) - slope * target * (x - held);
+            loss + Real::select(is_inside, zero, parabola)
+        })?;
+        self.reduced(losses, reduction)
+    }
+
+    /// The binary cross-entropy of the probabilities sigmoid(x), as `bce_loss`, for any x: target softplus(-x) +
+    /// (1 - target) softplus(x), reduced. Nothing overflows or cancels. Gradient: sigmoid(x) - target.
+    ///
+    /// - PyTorch: `F.binary_cross_entropy_with_logits(x, target, reduction=reduction)`
+    /// - Cases: `x=U(2,3), target=U(2,3,lo=0,hi=1), reduction='none'`;
+    ///   `x=U(2,3,lo=-9,hi=9), target=U(2,3,lo=0,hi=1), reduction='sum'`;
+    ///   `x=U(2,3), target=U(2,3,lo=0,hi=1), reduction='mean'`; `x=U(0), target=U(0), reduction='mean'`;
+    ///   `x=S(-inf), target=S(1), reduction='none'`;
+    ///   `x=S(0, 1000, -1000, 1000, -1000, inf, nan), target=S(.5, 1, 0, 0, 1, 0, 0), reduction='none'`
+    pub(crate) fn bce_with_logits(
+        &mut self,
+        x: NodeId,
+        target: NodeId,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        self.logits_loss("bce_with_logits", x, target, None, reduction)
+    }
+
+    /// As `bce_with_logits`, with the first part, that of the positive class, times a weight, which is broadcast
+    /// to x: one for each class, say.
+    ///
+    /// - PyTorch: `F.binary_cross_entropy_with_logits(x, target, pos_weight=pos_weight, reduction=reduction)`
+    /// - Cases: `x=U(2,3), target=U(2,3,lo=0,hi=1), pos_weight=C(.5,1,3), reduction='none'`;
+    ///   `x=U(2,3), target=U(2,3,lo=0,hi=1), pos_weight=C(2), reduction='mean'`;
+    ///   `x=U(3), target=U(3,lo=0,hi=1), pos_weight=C(.5,1,3), reduction='sum'`;
+    ///   `x=S(0, 1000, -1000, 1000, -1000), target=S(.5, 1, 0, 0, 1), pos_weight=C(2), reduction='none'`
+    pub(crate) fn bce_with_logits_weighted(
+        &mut self,
+        x: NodeId,
+        target: NodeId,
+        pos_weight: NodeId,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        self.logits_loss("bce_with_logits_weighted", x, target, Some(pos_weight), reduction)
+    }
+
+    fn logits_loss(
+        &mut self,
+        what: &str,
+        x: NodeId,
+        target: NodeId,
+        weight: Option<NodeId>,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        self.need_same_shape(what, x, target)?;
+        if let Some(weight) = weight {
+            self.need_broadcast_to(what, weight, x)?;
+        }
+        let below = self.map(Elem::Neg, x)?;
+        let below = self.map(Elem::Softplus, below)?;
+        let above = self.map(Elem::Softplus, x)?;
+        let rest = self.map2(Elem::Sub, Operand::Constant(1.0), target)?;
+        let mut positive = self.map2(Elem::Mul, target, below)?;
+        if let Some(weight) = weight {
+            positive = self.map2(Elem::Mul, weight, positive)?;
+        }
+        let negative = self.map2(Elem::Mul, rest, above)?;
+        let losses = self.map2(Elem::Add, positive, negative)?;
+        self.reduced(losses, reduction)
+    }
+
+    /// That `x` is a float tensor of the dtype of `like`, and is broadcast to its shape.
+    fn need_broadcast_to(&mut self, what: &str, x: NodeId, like: NodeId) -> Maybe<()> {
+        self.need_same_float(what, like, x)?;
+        let (from, to) = (self.shape(x), self.shape(like));
+        if broadcasts_to(&from, &to) {
+            return Ok(());
+        }
+        Err(self.fail(
+            ErrorKind::Shape,
+            format_args!("{what}: {from:?} is not broadcast to {to:?}: use reshape"),
+        ))
+    }
+
+    /// The divergence of Kullback and Leibler, element by element, of log-probabilities x from the probabilities
+    /// target: target (log target - x), 0 where the target is 0; with `log_target` the targets are
+    /// logarithms, too. Reduced: the mean is over all elements, so for the mean over distributions take
+    /// the sum, and divide.
+    ///
+    /// - PyTorch: `F.kl_div(x, target, reduction=reduction, log_target=log_target)`
+    /// - Cases: `x=U(2,3), target=U(2,3,lo=.1), log_target=False, reduction='none'`;
+    ///   `x=U(2,3), target=U(2,3,lo=.1), log_target=False, reduction='sum'`;
+    ///   `x=U(2,3), target=U(2,3,lo=.1), log_target=False, reduction='mean'`;
+    ///   `x=U(2,3), target=U(2,3), log_target=True, reduction='none'`;
+    ///   `x=U(2,3), target=U(2,3), log_target=True, reduction='mean'`;
+    ///   `x=U(0), target=U(0), log_target=False, reduction='mean'`;
+    ///   `x=S(-1, -2, 0, -inf, -1), target=S(0, 1, 0, 1, -1), log_target=False, reduction='none'`;
+    ///   `x=S(-1, -2, 0), target=S(-inf, 0, -1), log_target=True, reduction='none'`
+    pub(crate) fn kl_div(
+        &mut self,
+        x: NodeId,
+        target: NodeId,
+        log_target: bool,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        self.elementwise_loss("kl_div", x, target, reduction, |[x, target]| {
+            if log_target {
+                return target.exp() * (target - x);
+            }
+            let zero = Rec::lit(0.0);
+            Real::select(target.eq(zero), zero, target * target.ln()) - target * x
+        })
+    }
+
+    /// log(1 + e^(-target x)) for targets 1 and -1, reduced.
+    ///
+    /// - PyTorch: `F.soft_margin_loss(x, target, reduction=reduction)`
+    /// - Cases: `x=U(2,3), target=C([1,-1,1],[-1,.5,0]), reduction='none'`;
+    ///   `x=U(4), target=C(1,-1,1,-1), reduction='sum'`; `x=U(4), target=C(1,-1,1,-1), reduction='mean'`;
+    ///   `x=S(0, 30, -1000, 3), target=C(1, 1, -1, -1), reduction='none'`
+    pub(crate) fn soft_margin_loss(
+        &mut self,
+        x: NodeId,
+        target: NodeId,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        self.need_same_shape("soft_margin_loss", x, target)?;
+        let product = self.map2(Elem::Mul, target, x)?;
+        let product = self.map(Elem::Neg, product)?;
+        let losses = self.map(Elem::Softplus, product)?;
+        self.reduced(losses, reduction)
+    }
+
+    /// x where the target is 1, max(0, margin - x) where it is -1, and the sum of both elsewhere; reduced. The
+    /// target, of the shape of x and of any type that has -1, gets no gradient.
+    ///
+    /// - PyTorch: `F.hinge_embedding_loss(x, target, margin, reduction=reduction)`
+    /// - Cases: `x=U(4), target=I(1,-1,-1,1), margin=1., reduction='none'`;
+    ///   `x=U(2,3), target=I([1,-1,-1],[-1,1,-1]), margin=.5, reduction='mean'`;
+    ///   `x=U(4), target=I(1,-1,-1,1), margin=1., reduction='sum'`;
+    ///   `x=S(1, 1, 0, 2, inf, nan, nan), target=I(-1, 1, 0, -1, -1, 1, -1), margin=1., reduction='none'`
+    pub(crate) fn hinge_embedding_loss(
+        &mut self,
+        x: NodeId,
+        target: NodeId,
+        margin: f64,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        let what = "hinge_embedding_loss";
+        self.need_float(what, x)?;
+        self.need_shape_of(what, x, target)?;
+        let [is_far, is_near] = self.signs(what, target)?;
+        let missing = self.map2(Elem::Sub, Operand::Constant(margin), x)?;
+        let missing = self.map2(Elem::AtLeast, missing, Operand::Constant(0.0))?;
+        let far = self.where_(is_far, missing, Operand::Constant(0.0))?;
+        let near = self.where_(is_near, x, Operand::Constant(0.0))?;
+        let losses = self.map2(Elem::Add, far, near)?;
+        self.reduced(losses, reduction)
+    }
+
+    /// Where a target is not 1, and where it is not -1.
+    fn signs(&mut self, what: &str, target: NodeId) -> Maybe<[NodeId; 2]> {
+        if self.node(target).dtype == DType::U8 {
+            return Err(self.fail(
+                ErrorKind::DType,
+                format_args!("{what}: targets are 1 and -1, and u8 has no -1: use cast"),
+            ));
+        }
+        let one = self.compare(Comparison::Ne, target, Operand::Constant(1.0))?;
+        Ok([one, self.compare(Comparison::Ne, target, Operand::Constant(-1.0))?])
+    }
+
+    /// max(0, margin - target (a - b)), for targets 1, where a should be the larger one, and -1; all of one
+    /// shape; reduced.
+    ///
+    /// - PyTorch: `F.margin_ranking_loss(a, b, target, margin, reduction=reduction)`
+    /// - Cases: `a=U(4), b=U(4), target=U(4), margin=.5, reduction='none'`;
+    ///   `a=U(4), b=U(4), target=U(4), margin=0., reduction='sum'`;
+    ///   `a=U(4), b=U(4), target=U(4), margin=2., reduction='mean'`;
+    ///   `a=S(1, 2, 0), b=S(0, 2, 1), target=S(1, 1, -1), margin=1., reduction='none'`;
+    ///   `a=S(1, nan), b=S(1, 2), target=S(1, 1), margin=0., reduction='none'`
+    pub(crate) fn margin_ranking_loss(
+        &mut self,
+        a: NodeId,
+        b: NodeId,
+        target: NodeId,
+        margin: f64,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        let what = "margin_ranking_loss";
+        self.need_same_shape(what, a, b)?;
+        self.need_same_shape(what, a, target)?;
+        let losses = self.expression(what, [a, b, target], |[a, b, target]| {
+            Rec::lit(margin) - target * (a - b)
+        })?;
+        let losses = self.map2(Elem::AtLeast, losses, Operand::Constant(0.0))?;
+        self.reduced(losses, reduction)
+    }
+
+    /// 1 - cos where the target is 1, max(0, cos - margin) where it is -1, for the cosine of the angle between
+    /// the vectors along the last axis of a and b, of one shape; reduced. The target has their shape without
+    /// that axis, and any type that has -1; it gets no gradient. (To squared lengths 1e-12 is added.)
+    ///
+    /// - PyTorch: `F.cosine_embedding_loss(a, b, target, margin, reduction=reduction)`
+    /// - Cases: `a=U(4,3), b=U(4,3), target=I(1,-1,-1,1), margin=-.9, reduction='none'`;
+    ///   `a=U(4,3), b=U(4,3), target=I(1,-1,-1,1), margin=.2, reduction='mean'`;
+    ///   `a=U(3), b=U(3), target=np.array(1), margin=0., reduction='sum'`;
+    ///   `a=S(0,0,1,0).reshape(2,2), b=S(1,1,0,1).reshape(2,2), target=I(1,-1), margin=0., reduction='none'`
+    pub(crate) fn cosine_embedding_loss(
+        &mut self,
+        a: NodeId,
+        b: NodeId,
+        target: NodeId,
+        margin: f64,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        let what = "cosine_embedding_loss";
+        self.need_same_shape(what, a, b)?;
+        let (dims, given) = (self.shape(a), self.shape(target));
+        if dims.split_last().is_none_or(|(_, rows)| *rows != *given) {
+            return Err(self.fail(
+                ErrorKind::Shape,
+                format_args!(
+                    "{what}: needs vectors and one target for each, not {dims:?} and {given:?}"
+                ),
+            ));
+        }
+        let [is_far, is_near] = self.signs(what, target)?;
+        let total = |core: &mut Self, x: NodeId, y: NodeId| {
+            let products = core.map2(Elem::Mul, x, y)?;
+            core.sum(products, &[-1], false)
+        };
+        let parts = [total(self, a, b)?, total(self, a, a)?, total(self, b, b)?];
+        let cosine = self.expression(what, parts, |[product, a, b]| {
+            let least = Rec::lit(TINY);
+            product / ((a + least) * (b + least)).sqrt()
+        })?;
+        let near = self.map2(Elem::Sub, Operand::Constant(1.0), cosine)?;
+        let far = self.map2(Elem::Sub, cosine, Operand::Constant(margin))?;
+        let far = self.map2(Elem::AtLeast, far, Operand::Constant(0.0))?;
+        // What is neither 1 nor -1 has no loss.
+        let far = self.where_(is_near, Operand::Constant(0.0), far)?;
+        let losses = self.where_(is_far, far, near)?;
+        self.reduced(losses, reduction)
+    }
+
+    /// max(0, margin + distance(anchor, positive) - distance(anchor, negative)), with distances as those of
+    /// `pairwise_distance` for eps 1e-6; with `swap` that of positive and negative, if it is less than the last; reduced.
+    /// V. Balntas et al., 2016.
+    ///
+    /// - PyTorch: `F.triplet_margin_loss(anchor, positive, negative, margin, p, 1e-6, swap, reduction=reduction)`
+    /// - Cases: `anchor=U(4,3), positive=U(4,3), negative=U(4,3), margin=1., p=2., swap=False, reduction='none'`;
+    ///   `anchor=U(4,3), positive=U(4,3), negative=U(4,3), margin=1., p=2., swap=True, reduction='mean'`;
+    ///   `anchor=U(4,3), positive=U(4,3), negative=U(4,3), margin=.5, p=1., swap=False, reduction='sum'`;
+    ///   `anchor=U(3), positive=U(3), negative=U(3), margin=5., p=2., swap=False, reduction='mean'`
+    #[allow(clippy::too_many_arguments, reason = "as in PyTorch")]
+    pub(crate) fn triplet_margin_loss(
+        &mut self,
+        anchor: NodeId,
+        positive: NodeId,
+        negative: NodeId,
+        margin: f64,
+        p: f64,
+        swap: bool,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        const EPS: f64 = 1e-6;
+        let what = "triplet_margin_loss";
+        self.need_same_shape(what, anchor, positive)?;
+        self.need_same_shape(what, anchor, negative)?;
+        let near = self.pairwise_distance(anchor, positive, p, EPS, false)?;
+        let mut far = self.pairwise_distance(anchor, negative, p, EPS, false)?;
+        if swap {
+            let other = self.pairwise_distance(positive, negative, p, EPS, false)?;
+            far = self.map2(Elem::Minimum, far, other)?;
+        }
+        let losses =
+            self.expression(what, [near, far], |[near, far]| Rec::lit(margin) + near - far)?;
+        let losses = self.map2(Elem::AtLeast, losses, Operand::Constant(0.0))?;
+        self.reduced(losses, reduction)
+    }
+
+    /// The negative log-likelihood of targets under normal distributions with these means and variances:
+    /// (log variance + (x - target)^2 / variance) / 2, and with `full` log(2 pi) / 2 more; reduced. The
+    /// variance is broadcast to x, or has its shape without the last axis. It is taken as at least eps, but in
+    /// the gradient counts as it is.
+    ///
+    /// - PyTorch: `F.gaussian_nll_loss(x, target, variance, full, eps, reduction=reduction)`
+    /// - Cases: `x=U(2,3), target=U(2,3), variance=U(2,3,lo=.2), full=False, eps=1e-6, reduction='none'`;
+    ///   `x=U(2,3), target=U(2,3), variance=U(2,3,lo=.2), full=True, eps=1e-6, reduction='mean'`;
+    ///   `x=U(2,3), target=U(2,3), variance=U(2,1,lo=.2), full=False, eps=1e-6, reduction='sum'`;
+    ///   `x=U(2,3), target=U(2,3), variance=U(2,lo=.2), full=False, eps=1e-6, reduction='none'`;
+    ///   `x=U(2,3), target=U(2,3), variance=U(2,3,lo=.1,hi=.4), full=False, eps=.25, reduction='mean'`;
+    ///   `x=S(1, 2, 0), target=S(1, 0, 0), variance=S(0, 0, 1e-6), full=False, eps=1e-6, reduction='none'`
+    pub(crate) fn gaussian_nll_loss(
+        &mut self,
+        x: NodeId,
+        target: NodeId,
+        variance: NodeId,
+        full: bool,
+        eps: f64,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        let what = "gaussian_nll_loss";
+        self.need_same_shape(what, x, target)?;
+        let (dims, given) = (self.shape(x), self.shape(variance));
+        let is_by_row = dims.split_last().is_some_and(|(_, rows)| *rows == *given);
+        let variance = if is_by_row { self.unsqueeze(variance, -1)? } else { variance };
+        self.need_broadcast_to(what, variance, x)?;
+        let variance = self.raised(variance, eps)?;
+        let losses = self.expression(what, [x, target, variance], |[x, target, variance]| {
+            let d = x - target;
+            let loss = Rec::lit(0.5) * (variance.ln() + d * d / variance);
+            if full { loss + Rec::lit(0.5 * LOG_2_PI) } else { loss }
+        })?;
+        self.reduced(losses, reduction)
+    }
+
+    /// The negative log-likelihood of targets under Poisson distributions, but for what depends on the target
+    /// alone: x - target log(x + eps), or with `log_input` e^x - target x; reduced. With `full`, Stirling's
+    /// approximation of that is added where the target is above 1:
+    /// target log target - target + log(2 pi target) / 2.
+    ///
+    /// - PyTorch: `F.poisson_nll_loss(x, target, log_input, full, eps=eps, reduction=reduction)`
+    /// - Cases: `x=U(2,3), target=U(2,3,lo=.1,hi=4), log_input=True, full=False, eps=1e-8, reduction='none'`;
+    ///   `x=U(2,3,lo=.1), target=U(2,3,lo=.1,hi=4), log_input=False, full=False, eps=1e-8, reduction='mean'`;
+    ///   `x=U(2,3), target=U(2,3,lo=.1,hi=4,avoid=(1,)), log_input=True, full=True, eps=1e-8, reduction='sum'`;
+    ///   `x=U(2,3,lo=.1), target=U(2,3,lo=.1,hi=4,avoid=(1,)), log_input=False, full=True, eps=.1, reduction='none'`;
+    ///   `x=S(0, 1, -1), target=S(1, .5, 2), log_input=True, full=True, eps=1e-8, reduction='none'`;
+    ///   `x=S(0, 1, 0), target=S(1, 0, 0), log_input=False, full=False, eps=1e-8, reduction='none'`
+    pub(crate) fn poisson_nll_loss(
+        &mut self,
+        x: NodeId,
+        target: NodeId,
+        log_input: bool,
+        full: bool,
+        eps: f64,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        let what = "poisson_nll_loss";
+        self.elementwise_loss(what, x, target, reduction, |[x, target]| {
+            let loss = match log_input {
+                true => x.exp() - target * x,
+                false => x - target * (x + Rec::lit(eps)).ln(),
+            };
+            if !full {
+                return loss;
+            }
+            let is_large = Rec::lit(1.0).lt(target);
+            let n = Real::select(is_large, target, Rec::lit(1.0));
+            let log = n.ln();
+            let rest = n * log - n + Rec::lit(0.5) * (Rec::lit(LOG_2_PI) + log);
+            loss + Real::select(is_large, rest, Rec::lit(0.0))
+        })
+    }
+
+    /// -x at the row's class, of log-probabilities x of shape [rows, classes] or [rows, classes, ...], with one
+    /// class (i64) for each [rows, ...]; or of one row, [classes]. Reduced; elements of class -100 are left
+    /// out: they are 0, and the mean is over the others.
+    ///
+    /// - PyTorch: `F.nll_loss(x, classes, reduction=reduction)`
+    /// - Cases: `x=U(4,3), classes=I(0,2,1,1), reduction='none'`;
+    ///   `x=U(4,3), classes=I(0,2,1,1), reduction='mean'`;
+    ///   `x=U(4,3), classes=I(0,-100,1,-100), reduction='sum'`;
+    ///   `x=U(4,3), classes=I(0,-100,1,-100), reduction='mean'`;
+    ///   `x=U(4,3), classes=I(0,-100,1,-100), reduction='none'`;
+    ///   `x=U(2,3,2), classes=I([0,2],[-100,1]), reduction='none'`;
+    ///   `x=U(2,3,2), classes=I([0,2],[-100,1]), reduction='mean'`;
+    ///   `x=U(2,3,1,2), classes=I([[0,2]],[[-100,1]]), reduction='sum'`;
+    ///   `x=U(3), classes=np.array(1), reduction='none'`; `x=U(3), classes=np.array(1), reduction='mean'`;
+    ///   `x=S(1,2,3,4).reshape(2,2), classes=I(-100,-100), reduction='mean'`;
+    ///   `x=S(1,-inf,nan,4).reshape(2,2), classes=I(1,1), reduction='none'`;
+    ///   `x=U(0,3), classes=I(), reduction='none'`; `x=U(0,3), classes=I(), reduction='sum'`;
+    ///   `x=S().reshape(0,3), classes=I(), reduction='mean'`;
+    ///   `x=U(2,3,0), classes=I([],[]), reduction='none'`
+    pub(crate) fn nll_loss(
+        &mut self,
+        x: NodeId,
+        classes: NodeId,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        let what = "nll_loss";
+        let rows = self.class_rows(what, x, classes)?;
+        self.class_loss(what, rows, None, 0.0, reduction)
+    }
+
+    /// As `nll_loss`, with the loss of each element times the weight of its class; the mean is divided by the
+    /// sum of those weights.
+    ///
+    /// - PyTorch: `F.nll_loss(x, classes, weights, reduction=reduction)`
+    /// - Cases: `x=U(4,3), classes=I(0,2,1,1), weights=C(.5,2,1), reduction='none'`;
+    ///   `x=U(4,3), classes=I(0,-100,1,1), weights=C(.5,2,1), reduction='mean'`;
+    ///   `x=U(4,3), classes=I(0,2,1,1), weights=C(.5,2,0), reduction='sum'`;
+    ///   `x=U(2,3,2), classes=I([0,2],[-100,1]), weights=C(.5,2,1), reduction='mean'`
+    pub(crate) fn nll_loss_weighted(
+        &mut self,
+        x: NodeId,
+        classes: NodeId,
+        weights: NodeId,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        let what = "nll_loss_weighted";
+        let rows = self.class_rows(what, x, classes)?;
+        self.class_loss(what, rows, Some(weights), 0.0, reduction)
+    }
+
+    /// -log softmax(logits) at the row's class, otherwise as `nll_loss`. With label smoothing s, from 0 to 1, the
+    /// part s of each target is spread evenly over all classes. C. Szegedy et al., 2016.
+    ///
+    /// - PyTorch: `F.cross_entropy(logits, classes, label_smoothing=label_smoothing, reduction=reduction)`
+    /// - Cases: `logits=U(4,3), classes=I(0,2,1,1), label_smoothing=0., reduction='none'`;
+    ///   `logits=U(4,3), classes=I(0,2,-100,1), label_smoothing=.1, reduction='mean'`;
+    ///   `logits=U(4,3), classes=I(0,2,-100,1), label_smoothing=.3, reduction='none'`;
+    ///   `logits=U(4,3), classes=I(0,2,-100,1), label_smoothing=.3, reduction='sum'`;
+    ///   `logits=U(2,3,2), classes=I([0,2],[-100,1]), label_smoothing=.1, reduction='none'`;
+    ///   `logits=U(2,3,2,2), classes=I([[0,2],[1,1]],[[-100,1],[2,0]]), label_smoothing=0., reduction='mean'`;
+    ///   `logits=U(3), classes=np.array(1), label_smoothing=.1, reduction='mean'`;
+    ///   `logits=U(2,3), classes=I(0,1), label_smoothing=1., reduction='mean'`;
+    ///   `logits=S(1,2,3,4).reshape(2,2), classes=I(-100,-100), label_smoothing=.1, reduction='mean'`;
+    ///   `logits=S(1000,0,-1000,0,0,0).reshape(2,3), classes=I(2,0), label_smoothing=0., reduction='none'`
+    pub(crate) fn cross_entropy_with(
+        &mut self,
+        logits: NodeId,
+        classes: NodeId,
+        label_smoothing: f64,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        let what = "cross_entropy_with";
+        let mut rows = self.class_rows(what, logits, classes)?;
+        rows.log = self.log_softmax(rows.log, 1)?;
+        self.class_loss(what, rows, None, label_smoothing, reduction)
+    }
+
+    /// As `cross_entropy_with`, with a weight for each class, [classes], by which its part of a loss is
+    /// multiplied; the mean is divided by the sum of the weights of the rows' classes.
+    ///
+    /// - PyTorch: `F.cross_entropy(logits, classes, weights, label_smoothing=label_smoothing, reduction=reduction)`
+    /// - Cases: `logits=U(4,3), classes=I(0,2,1,1), weights=C(.5,2,1), label_smoothing=0., reduction='none'`;
+    ///   `logits=U(4,3), classes=I(0,2,-100,1), weights=C(.5,2,1), label_smoothing=.1, reduction='mean'`;
+    ///   `logits=U(4,3), classes=I(0,2,-100,1), weights=C(.5,2,1), label_smoothing=.3, reduction='none'`;
+    ///   `logits=U(2,3,2), classes=I([0,2],[-100,1]), weights=C(.5,2,1), label_smoothing=.1, reduction='sum'`;
+    ///   `logits=U(2,3,2), classes=I([0,2],[-100,1]), weights=C(.5,2,0), label_smoothing=0., reduction='mean'`
+    pub(crate) fn cross_entropy_weighted(
+        &mut self,
+        logits: NodeId,
+        classes: NodeId,
+        weights: NodeId,
+        label_smoothing: f64,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        let what = "cross_entropy_weighted";
+        let mut rows = self.class_rows(what, logits, classes)?;
+        rows.log = self.log_softmax(rows.log, 1)?;
+        self.class_loss(what, rows, Some(weights), label_smoothing, reduction)
+    }
+
+    /// -sum target log softmax(logits) over the classes, for targets that are probabilities, of the shape of the
+    /// logits: [rows, classes], [rows, classes, ...], or [classes]. With label smoothing s they are
+    /// (1 - s) target + s / classes. Reduced; the mean is over rows.
+    ///
+    /// - PyTorch: `F.cross_entropy(logits, target, label_smoothing=label_smoothing, reduction=reduction)`
+    /// - Cases: `logits=U(4,3), target=U(4,3,lo=0,hi=1), label_smoothing=0., reduction='mean'`;
+    ///   `logits=U(4,3), target=U(4,3,lo=0,hi=1), label_smoothing=.1, reduction='none'`;
+    ///   `logits=U(4,3), target=U(4,3,lo=0,hi=1), label_smoothing=.1, reduction='sum'`;
+    ///   `logits=U(2,3,2), target=U(2,3,2,lo=0,hi=1), label_smoothing=0., reduction='mean'`;
+    ///   `logits=U(2,3,2), target=U(2,3,2,lo=0,hi=1), label_smoothing=.2, reduction='none'`;
+    ///   `logits=U(3), target=U(3,lo=0,hi=1), label_smoothing=0., reduction='mean'`;
+    ///   `logits=S(1000,0,0,0).reshape(2,2), target=S(0,1,1,0).reshape(2,2), label_smoothing=0., reduction='none'`
+    pub(crate) fn cross_entropy_soft(
+        &mut self,
+        logits: NodeId,
+        target: NodeId,
+        label_smoothing: f64,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        let what = "cross_entropy_soft";
+        self.need_same_shape(what, logits, target)?;
+        self.need_smoothing(what, label_smoothing)?;
+        let dims = self.shape(logits);
+        if dims.is_empty() {
+            return Err(self.fail(
+                ErrorKind::Shape,
+                format_args!("{what}: needs an axis of classes, and the logits are 0-d"),
+            ));
+        }
+        let axis = usize::from(dims.len() > 1);
+        let log = self.log_softmax(logits, axis as isize)?;
+        let products = self.expression(what, [target, log], |[target, log]| {
+            let even = label_smoothing / dims[axis] as f64;
+            let target = match label_smoothing {
+                0.0 => target,
+                s => target * Rec::lit(1.0 - s) + Rec::lit(even),
+            };
+            -(target * log)
+        })?;
+        let losses = self.sum(products, &[axis as isize], false)?;
+        self.reduced(losses, reduction)
+    }
+
+    fn need_smoothing(&mut self, what: &str, smoothing: f64) -> Maybe<()> {
+        if (0.0..=1.0).contains(&smoothing) {
+            return Ok(());
+        }
+        Err(self.fail(
+            ErrorKind::Argument,
+            format_args!("{what}: label smoothing must be from 0 to 1, not {smoothing}"),
+        ))
+    }
+
+    /// What all losses of log-probabilities and classes have in common.
+    fn class_loss(
+        &mut self,
+        what: &str,
+        rows: ClassRows,
+        weights: Option<NodeId>,
+        smoothing: f64,
+        reduction: Reduce,
+    ) -> Maybe<NodeId> {
+        self.need_smoothing(what, smoothing)?;
+        let ClassRows { log, classes, dims } = rows;
+        let (dtype, count) = (self.node(log).dtype, self.shape(log)[1]);
+        if let Some(weights) = weights {
+            self.need_same_float(what, log, weights)?;
+            let given = self.shape(weights);
+            if *given != [count] {
+                return Err(self.fail(
+                    ErrorKind::Shape,
+                    format_args!(
+                        "{what}: needs a weight for each of {count} classes, not {given:?}"
+                    ),
+                ));
+            }
+        }
+        let zero = Operand::Constant(0.0);
+        // All with the other sign up to the end: then the gradient of a mean does not wait for its value.
+        let mut gains = self.pick(log, classes)?;
+        let used =
+            self.compare(Comparison::Ne, classes, Operand::Constant(IGNORED_CLASS as f64))?;
+        // How much each row counts.
+        let share = match weights {
+            Some(weights) => {
+                let safe = self.cast(classes, DType::F64)?;
+                let safe = self.where_(used, safe, zero)?;
+                let safe = self.cast(safe, DType::I64)?;
+                let share = self.index_select(weights, 0, safe)?;
+                let share = self.where_(used, share, zero)?;
+                gains = self.map2(Elem::Mul, gains, share)?;
+                share
+            }
+            None => self.cast(used, dtype)?,
+        };
+        // The sums over a row's classes, without those of rows that are left out.
+        let mut all = None;
+        if smoothing > 0.0 {
+            let log = weights.map_or(Ok(log), |weights| self.map2(Elem::Mul, log, weights))?;
+            let column = self.cast(used, dtype)?;
+            let column = self.unsqueeze(column, 1)?;
+            let log = self.map2(Elem::Weigh, log, column)?;
+            let axes: &[isize] = if reduction == Reduce::None { &[1] } else { &[] };
+            all = Some(self.sum(log, axes, false)?);
+        }
+        if reduction != Reduce::None {
+            gains = self.sum(gains, &[], false)?;
+        }
+        if let Some(all) = all {
+            let even = smoothing / count as f64;
+            gains = self.expression(what, [gains, all], |[gain, all]| {
+                gain * Rec::lit(1.0 - smoothing) + all * Rec::lit(even)
+            })?;
+        }
+        let losses = self.map(Elem::Neg, gains)?;
+        match reduction {
+            Reduce::None => self.reshape_to(what, losses, &dims),
+            Reduce::Sum => Ok(losses),
+            Reduce::Mean => {
+                let shares = self.sum(share, &[], false)?;
+                self.map2(Elem::Div, losses, shares)
+            }
+        }
+    }
+
+    /// What is given for each class, as rows, and as many classes.
+    fn class_rows(&mut self, what: &str, x: NodeId, classes: NodeId) -> Maybe<ClassRows> {
+        self.need_float(what, x)?;
+        self.need_index(what, classes)?;
+        let (dims, given) = (self.shape(x), self.shape(classes));
+        let axis = usize::from(dims.len() > 1);
+        let mut order = Dims::SCALAR;
+        (0..dims.len()).filter(|&other| other != axis).for_each(|other| order.push(other));
+        let fits = !dims.is_empty()
+            && order.len() == given.len()
+            && order.iter().zip(given.iter()).all(|(&from, &len)| dims[from] == len);
+        if !fits {
+            return Err(self.fail(
+                ErrorKind::Shape,
+                format_args!(
+                    "{what}: needs [rows, classes, ...] and a class for each of [rows, ...], not \
+                     {dims:?} and {given:?}"
+                ),
+            ));
+        }
+        let rows = self.node(classes).len;
+        order.push(axis);
+        let x = self.permute_by(what, x, &order)?;
+        let log = self.reshape_to(what, x, &[rows, dims[axis]])?;
+        Ok(ClassRows { log, classes: self.reshape_to(what, classes, &[rows])?, dims: given })
     }
 
     /// A stream that no creation function has, and no other dropout: neither one recorded since the

@@ -11,6 +11,8 @@ pub(crate) mod assemble;
 pub(crate) mod binary;
 pub(crate) mod create;
 mod diagonal;
+mod distance;
+mod einsum;
 pub(crate) mod elementwise;
 pub(crate) mod index;
 mod integer;

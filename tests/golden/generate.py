@@ -148,8 +148,8 @@ class Recorder:
         """
         params = dict(params or {})
         xs = [torch.tensor(x) for x in inputs]
-        for x in xs:
-            if tracked and x.dtype == torch.float64:
+        for x, a in zip(xs, inputs):
+            if tracked and is_variable(a):
                 x.requires_grad_(True)
         try:
             y = fn(*xs)
@@ -173,9 +173,9 @@ class Recorder:
             if probe is not None:
                 p = [None if q is None else f64(q) for q in probe]
             elif smooth:
-                p = [uniform(x.shape, 0.2, 2.0) if is_f64(x) else None for x in inputs]
+                p = [uniform(x.shape, 0.2, 2.0) if is_variable(x) else None for x in inputs]
             else:
-                p = [np.ones(x.shape) if is_f64(x) else None for x in inputs]
+                p = [np.ones(x.shape) if is_variable(x) else None for x in inputs]
             g, s = derivatives(y, xs, h, p if want_second else None)
             g = g if grads is None else [f64(a) for a in grads]
             case["grads"] = [None if a is None else flat(a) for a in g]
@@ -194,6 +194,10 @@ class Recorder:
 
 def is_f64(x):
     return x.dtype == np.float64
+
+
+def is_variable(x):
+    return is_f64(x) and not isinstance(x, Constant)
 
 
 def derivatives(y, xs, head, probe):
@@ -800,6 +804,10 @@ class Special(np.ndarray):
     """Numbers at which only values and first derivatives are asked for."""
 
 
+class Constant(np.ndarray):
+    """Numbers by which nothing is differentiated."""
+
+
 def operands_of(name):
     """What the cases of declared.json are written with."""
     def numbers(*shape, lo=-2.0, hi=2.0, avoid=()):
@@ -826,7 +834,7 @@ def operands_of(name):
         return cases
 
     return {"U": numbers, "D": lambda *shape: distinct(shape), "S": special,
-            "I": lambda *values: i64(values), "M": lambda *values: u8(values),
+            "I": lambda *values: i64(values), "M": lambda *values: u8(values), "C": lambda *values: f64(values).view(Constant),
             "elementwise": elementwise, "pairs": pairs, "inf": INF, "nan": NAN, "pi": math.pi,
             "f64": f64, "np": np}
 
@@ -859,7 +867,7 @@ def ask(r, op, case, text):
         inputs += given if isinstance(given, list) else [given]
     params = {name: value for name, value in case.items() if name not in operands}
     smooth = not any(isinstance(x, Special) for x in inputs)
-    inputs = [np.array(x) for x in inputs]
+    inputs = [x if isinstance(x, Constant) else np.array(x) for x in inputs]
 
     def fn(*xs):
         xs, scope = list(xs), {"torch": torch, "F": F, "math": math, "special": torch.special,
@@ -875,9 +883,9 @@ def ask(r, op, case, text):
     several = isinstance(results, (tuple, list))
     first = (lambda *xs: fn(*xs)[0]) if several else fn
     value = results[0] if several else results
-    tracked = value.dtype in (torch.float64, torch.float32) and any(map(is_f64, inputs))
+    tracked = value.dtype in (torch.float64, torch.float32) and any(map(is_variable, inputs))
     if tracked:
-        asked = [torch.tensor(x, requires_grad=is_f64(x)) for x in inputs]
+        asked = [torch.tensor(x, requires_grad=is_variable(x)) for x in inputs]
         tracked = first(*asked).requires_grad
     named = {"scalar" if k == "b" else k: number(v) for k, v in params.items()}
     r.add(key, first, inputs, named,

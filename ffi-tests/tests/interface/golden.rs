@@ -152,7 +152,8 @@ fn function(variant: &Variant<'_>, case: &Value) -> String {
             "u8" => ("BG_U8", "uint8_t"),
             _ => ("BG_F64", "double"),
         };
-        let make = if ty == "double" { "bg_param" } else { "bg_tensor" };
+        let is_constant = case["grads"].as_array().is_some_and(|grads| grads[k].is_null());
+        let make = if ty == "double" && !is_constant { "bg_param" } else { "bg_tensor" };
         let dims = input["shape"].as_array().unwrap();
         let shape = if dims.is_empty() { "0".to_owned() } else { list(&input["shape"]) };
         out.push_str(&format!(

@@ -33,6 +33,8 @@ pub const FAMILIES: &[(&str, &str)] = &[
     ("select", "Selections and writes"),
     ("scatter", "Writes at indices"),
     ("matmul", "Products"),
+    ("einsum", "Contractions"),
+    ("distance", "Distances and normalisation"),
     ("loss", "Softmax and losses"),
 ];
 

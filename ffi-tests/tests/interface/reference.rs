@@ -2,7 +2,7 @@
 
 use crate::FAMILIES;
 use crate::c::{Variant, variants};
-use crate::declared::{Kind, Operation, Results};
+use crate::declared::{Kind, Operation, Param, Results};
 use crate::rust::name;
 use crate::text::wrap;
 
@@ -39,12 +39,15 @@ pub fn page(all: &[Operation]) -> String {
 
 fn in_c(variant: &Variant<'_>) -> String {
     let mut args = vec!["g".to_owned()];
-    for param in
-        variant.op.params.iter().filter(|p| variant.without.iter().all(|(name, _)| *name != p.name))
-    {
+    let is_list =
+        |p: &Param| matches!(p.kind, Kind::Operands | Kind::Axes | Kind::Ints | Kind::Lens);
+    let given = |p: &&Param| variant.without.iter().all(|(name, _)| *name != p.name);
+    let given: Vec<_> = variant.op.params.iter().filter(given).collect();
+    let lists = given.iter().filter(|p| is_list(p)).count();
+    for param in given {
         args.push(param.name.clone());
-        if matches!(param.kind, Kind::Operands | Kind::Axes | Kind::Ints | Kind::Lens) {
-            args.push("n".to_owned());
+        if is_list(param) {
+            args.push(if lists > 1 { format!("{}_count", param.name) } else { "n".to_owned() });
         }
     }
     match &variant.op.results {
