@@ -295,7 +295,7 @@ fn declared<'g>(
     // (The first place is there along any axis.)
     let few: Vec<usize> = shape.iter().map(|&len| len.min(2)).collect();
     let index = graph.zeros::<i64>(&few);
-    let xs = if is_indexed { [x, index, y] } else { [x, y, x] };
+    let xs = if is_indexed { [x, index, y, x] } else { [x, y, x, y] };
     let drawn = Drawn { gene, rank, dtype: program.dtype };
     let count = 1 + usize::from(gene.k & 4 == 0);
     let takes_list = ["concat", "stack", "einsum", "meshgrid", "block_diag"].contains(&name);
