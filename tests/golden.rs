@@ -2,6 +2,7 @@
 //! operations of `tests/golden/*.json` (made by `tests/golden/generate.py`). Fused or not, and in a
 //! second replay, values and gradients are the same bit for bit.
 
+#[rustfmt::skip]
 mod operations;
 
 use bumpgrad::{DType, Graph, Reduce, Var};

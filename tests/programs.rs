@@ -5,6 +5,7 @@
 //! a rewind, and on several threads: values and gradients must be equal bit for bit. (NaNs count as
 //! equal: which operand's NaN an addition hands on is up to the compiler.)
 
+#[rustfmt::skip]
 mod operations;
 
 use bumpgrad::{DType, ErrorKind, Graph, Reduce, Result, Sgd, Var};

@@ -2368,6 +2368,286 @@ pub unsafe extern "C" fn bg_matmul(g: *mut bg_graph, a: bg_node, b: bg_node) -> 
     unsafe { operation(g, "matmul", [a, b], |core, [a, b]| core.matmul(a, b)) }
 }
 
+/// beta x + alpha a b, for matrices a and b; x is broadcast to their product. With beta 0, x does
+/// not count, whatever it holds.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_addmm(
+    g: *mut bg_graph,
+    x: bg_node,
+    a: bg_node,
+    b: bg_node,
+    beta: f64,
+    alpha: f64,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "addmm", [x, a, b], |core, [x, a, b]| core.addmm(x, a, b, beta, alpha)) }
+}
+
+/// beta x + alpha a b, for as many matrices, [count, rows, inner] and [count, inner, columns]; x is
+/// broadcast to their products. With beta 0, x does not count, whatever it holds.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_baddbmm(
+    g: *mut bg_graph,
+    x: bg_node,
+    a: bg_node,
+    b: bg_node,
+    beta: f64,
+    alpha: f64,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "baddbmm", [x, a, b], |core, [x, a, b]| {
+            core.baddbmm(x, a, b, beta, alpha)
+        })
+    }
+}
+
+/// The vectors along the last axis of x times the transposed weight, of shape [outputs, inputs],
+/// plus the bias, of shape [outputs].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_linear(
+    g: *mut bg_graph,
+    x: bg_node,
+    weight: bg_node,
+    bias: bg_node,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "linear", [x, weight, bias], |core, [x, weight, bias]| {
+            core.linear(x, weight, bias)
+        })
+    }
+}
+
+/// All products of two vectors: y[i][j] = a[i] b[j].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_outer(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "outer", [a, b], |core, [a, b]| core.outer(a, b)) }
+}
+
+/// The Kronecker product: each element of a times all of b, in its place. The lengths of the result
+/// are the products of those of a and b, aligned at the right; at most 4 axes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_kron(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "kron", [a, b], |core, [a, b]| core.kron(a, b)) }
+}
+
+/// The cross product of the vectors of three elements along an axis; the other axes are broadcast.
+/// Both have one rank.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_cross(g: *mut bg_graph, a: bg_node, b: bg_node, axis: i32) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "cross", [a, b], |core, [a, b]| core.cross(a, b, axis as isize)) }
+}
+
+/// The sums of a b along an axis, of tensors that are broadcast to one another.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_vecdot(g: *mut bg_graph, a: bg_node, b: bg_node, axis: i32) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "vecdot", [a, b], |core, [a, b]| core.vecdot(a, b, axis as isize)) }
+}
+
+/// Sums of products by Einstein's convention: each axis of each operand has a label, a letter, in
+/// the equation, as in "ij,jk->ik"; products are summed over the labels that the result has not
+/// got.
+///
+/// A label that one operand has twice takes its diagonal. An ellipsis "..." stands for all axes
+/// that have no label; those of several operands are broadcast to one another, and are summed if
+/// the result has no ellipsis. Axes of length 1 are repeated where another operand's are longer.
+/// Without "->" the result has the ellipsis, and then the labels that occur once, capital letters
+/// first, by the alphabet. Spaces do not count.
+///
+/// Any number of float tensors of one dtype. They are multiplied by matrix products, two at a time,
+/// in the order with the fewest multiplications; of more than six, those first that leave the
+/// smallest result. No intermediate result may have more than 8 axes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_einsum(
+    g: *mut bg_graph,
+    equation: *const c_char,
+    xs: *const bg_node,
+    n: usize,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation_on_all(g, "einsum", node_list(xs, n), |core, xs| {
+            let equation = super::text(core, "einsum", equation)?;
+            core.einsum(equation, xs)
+        })
+    }
+}
+
+/// Products summed over pairs of axes: axes_a[i] of a with axes_b[i] of b, which must have one
+/// length each, or one of them 1. The result has the other axes of a, and then those of b. Without
+/// axes it has all products.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_tensordot(
+    g: *mut bg_graph,
+    a: bg_node,
+    b: bg_node,
+    axes_a: *const i64,
+    axes_a_count: usize,
+    axes_b: *const i64,
+    axes_b_count: usize,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "tensordot", [a, b], |core, [a, b]| {
+            let axes_a = int_list(core, "tensordot", axes_a, axes_a_count)?;
+            let axes_b = int_list(core, "tensordot", axes_b, axes_b_count)?;
+            core.tensordot(a, b, &axes_a, &axes_b)
+        })
+    }
+}
+
+/// Products summed over the last axis of both, which must have one length. The result has the other
+/// axes of a, and then those of b. With a 0-d tensor, it is their product.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_inner(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "inner", [a, b], |core, [a, b]| core.inner(a, b)) }
+}
+
+/// y_k = sum a_i weight_kij b_j + bias_k, for vectors along the last axis of a and b, whose other
+/// axes are the same. The weight has the shape [outputs, inputs of a, inputs of b], the bias
+/// [outputs].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_bilinear(
+    g: *mut bg_graph,
+    a: bg_node,
+    b: bg_node,
+    weight: bg_node,
+    bias: bg_node,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "bilinear", [a, b, weight, bias], |core, [a, b, weight, bias]| {
+            core.bilinear(a, b, weight, bias)
+        })
+    }
+}
+
+/// The p-norm of the difference of each row of a, [..., rows, n], and each row of b, [..., others,
+/// n]: of shape [..., rows, others]. The axes before the last two are broadcast. p is not negative,
+/// and may be infinite.
+///
+/// The differences are taken directly, so that nothing cancels. Gradient: that of bg_norm, 0 where
+/// the distance is 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_cdist(g: *mut bg_graph, a: bg_node, b: bg_node, p: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "cdist", [a, b], |core, [a, b]| core.cdist(a, b, p)) }
+}
+
+/// The p-norm of a - b + eps along the last axis, of tensors that are broadcast to one another; for
+/// any p that bg_norm takes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_pairwise_distance(
+    g: *mut bg_graph,
+    a: bg_node,
+    b: bg_node,
+    p: f64,
+    eps: f64,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "pairwise_distance", [a, b], |core, [a, b]| {
+            core.pairwise_distance(a, b, p, eps, keepdim)
+        })
+    }
+}
+
+/// The cosine of the angle between the vectors along an axis, of tensors that are broadcast to one
+/// another: the sum of the products of their elements, each divided by its vector's length. Lengths
+/// are at least eps; in the gradient they count as they are.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_cosine_similarity(
+    g: *mut bg_graph,
+    a: bg_node,
+    b: bg_node,
+    axis: i32,
+    eps: f64,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "cosine_similarity", [a, b], |core, [a, b]| {
+            core.cosine_similarity(a, b, axis as isize, eps)
+        })
+    }
+}
+
+/// Each vector along an axis divided by its p-norm, or by eps if that is less; for any p that
+/// bg_norm takes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_normalize(
+    g: *mut bg_graph,
+    x: bg_node,
+    p: f64,
+    axis: i32,
+    eps: f64,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "normalize", [x], |core, [x]| core.normalize(x, p, axis as isize, eps)) }
+}
+
+/// (x - mean) / sqrt(variance + eps) weight + bias, with the mean and the variance over the last
+/// axes, which have the shape of the weight and of the bias. The variance is the mean square of the
+/// distances from the mean. J. Ba, J. Kiros, G. Hinton, 2016.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_layer_norm(
+    g: *mut bg_graph,
+    x: bg_node,
+    weight: bg_node,
+    bias: bg_node,
+    eps: f64,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "layer_norm", [x, weight, bias], |core, [x, weight, bias]| {
+            core.layer_norm(x, weight, bias, eps)
+        })
+    }
+}
+
+/// As bg_layer_norm, with the mean and the variance over each of so many groups of neighbouring
+/// channels, for x of shape [rows, channels, ...], and with a weight and a bias for each channel,
+/// [channels]. As many groups as channels make it an instance norm. Y. Wu, K. He, 2018.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_group_norm(
+    g: *mut bg_graph,
+    x: bg_node,
+    groups: usize,
+    weight: bg_node,
+    bias: bg_node,
+    eps: f64,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "group_norm", [x, weight, bias], |core, [x, weight, bias]| {
+            core.group_norm(x, groups, weight, bias, eps)
+        })
+    }
+}
+
+/// x / sqrt(mean of x^2 + eps) weight, with the mean over the last axes, which have the shape of
+/// the weight. B. Zhang, R. Sennrich, 2019.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_rms_norm(
+    g: *mut bg_graph,
+    x: bg_node,
+    weight: bg_node,
+    eps: f64,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "rms_norm", [x, weight], |core, [x, weight]| {
+            core.rms_norm(x, weight, eps)
+        })
+    }
+}
+
 /// e^x / sum e^x along an axis, without overflow.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_softmax(g: *mut bg_graph, x: bg_node, axis: i32) -> bg_node {
@@ -2403,6 +2683,400 @@ pub unsafe extern "C" fn bg_cross_entropy(
 pub unsafe extern "C" fn bg_mse(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
     unsafe { operation(g, "mse", [a, b], |core, [a, b]| core.mse(a, b)) }
+}
+
+/// (x - target)^2, of two tensors of one shape, reduced.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_mse_loss(
+    g: *mut bg_graph,
+    x: bg_node,
+    target: bg_node,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "mse_loss", [x, target], |core, [x, target]| {
+            let reduction = super::reduce(core, "mse_loss", reduction)?;
+            core.mse_loss(x, target, reduction)
+        })
+    }
+}
+
+/// |x - target|, of two tensors of one shape, reduced. Gradient: 0 where they are equal.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_l1_loss(
+    g: *mut bg_graph,
+    x: bg_node,
+    target: bg_node,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "l1_loss", [x, target], |core, [x, target]| {
+            let reduction = super::reduce(core, "l1_loss", reduction)?;
+            core.l1_loss(x, target, reduction)
+        })
+    }
+}
+
+/// Of d = x - target: d^2 / (2 beta) where |d| is less than beta, else |d| - beta / 2; reduced.
+/// beta is not negative, and 0 makes it |d|. Gradient: d / beta, from -1 to 1. R. Girshick, "Fast
+/// R-CNN", 2015.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_smooth_l1_loss(
+    g: *mut bg_graph,
+    x: bg_node,
+    target: bg_node,
+    beta: f64,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "smooth_l1_loss", [x, target], |core, [x, target]| {
+            let reduction = super::reduce(core, "smooth_l1_loss", reduction)?;
+            core.smooth_l1_loss(x, target, beta, reduction)
+        })
+    }
+}
+
+/// Of d = x - target: d^2 / 2 where |d| is at most delta, else delta (|d| - delta / 2); reduced.
+/// delta is above 0. Gradient: d, from -delta to delta. P. Huber, 1964.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_huber_loss(
+    g: *mut bg_graph,
+    x: bg_node,
+    target: bg_node,
+    delta: f64,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "huber_loss", [x, target], |core, [x, target]| {
+            let reduction = super::reduce(core, "huber_loss", reduction)?;
+            core.huber_loss(x, target, delta, reduction)
+        })
+    }
+}
+
+/// -target log x - (1 - target) log(1 - x), of probabilities from 0 to 1, reduced. The logarithms
+/// are at least -100. Gradient: (x - target) / (x (1 - x)), with a divisor of at least 1e-12.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_bce_loss(
+    g: *mut bg_graph,
+    x: bg_node,
+    target: bg_node,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "bce_loss", [x, target], |core, [x, target]| {
+            let reduction = super::reduce(core, "bce_loss", reduction)?;
+            core.bce_loss(x, target, reduction)
+        })
+    }
+}
+
+/// The binary cross-entropy of the probabilities sigmoid(x), as bg_bce_loss, for any x: target
+/// softplus(-x) + (1 - target) softplus(x), reduced. Nothing overflows or cancels. Gradient:
+/// sigmoid(x) - target.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_bce_with_logits(
+    g: *mut bg_graph,
+    x: bg_node,
+    target: bg_node,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "bce_with_logits", [x, target], |core, [x, target]| {
+            let reduction = super::reduce(core, "bce_with_logits", reduction)?;
+            core.bce_with_logits(x, target, reduction)
+        })
+    }
+}
+
+/// As bg_bce_with_logits, with the first part, that of the positive class, times a weight, which is
+/// broadcast to x: one for each class, say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_bce_with_logits_weighted(
+    g: *mut bg_graph,
+    x: bg_node,
+    target: bg_node,
+    pos_weight: bg_node,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "bce_with_logits_weighted", [x, target, pos_weight], |core, [x, target, pos_weight]| {
+            let reduction = super::reduce(core, "bce_with_logits_weighted", reduction)?;
+            core.bce_with_logits_weighted(x, target, pos_weight, reduction)
+        })
+    }
+}
+
+/// The divergence of Kullback and Leibler, element by element, of log-probabilities x from the
+/// probabilities target: target (log target - x), 0 where the target is 0; with log_target the
+/// targets are logarithms, too. Reduced: the mean is over all elements, so for the mean over
+/// distributions take the sum, and divide.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_kl_div(
+    g: *mut bg_graph,
+    x: bg_node,
+    target: bg_node,
+    log_target: bool,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "kl_div", [x, target], |core, [x, target]| {
+            let reduction = super::reduce(core, "kl_div", reduction)?;
+            core.kl_div(x, target, log_target, reduction)
+        })
+    }
+}
+
+/// log(1 + e^(-target x)) for targets 1 and -1, reduced.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_soft_margin_loss(
+    g: *mut bg_graph,
+    x: bg_node,
+    target: bg_node,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "soft_margin_loss", [x, target], |core, [x, target]| {
+            let reduction = super::reduce(core, "soft_margin_loss", reduction)?;
+            core.soft_margin_loss(x, target, reduction)
+        })
+    }
+}
+
+/// x where the target is 1, max(0, margin - x) where it is -1, and the sum of both elsewhere;
+/// reduced. The target, of the shape of x and of any type that has -1, gets no gradient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_hinge_embedding_loss(
+    g: *mut bg_graph,
+    x: bg_node,
+    target: bg_node,
+    margin: f64,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "hinge_embedding_loss", [x, target], |core, [x, target]| {
+            let reduction = super::reduce(core, "hinge_embedding_loss", reduction)?;
+            core.hinge_embedding_loss(x, target, margin, reduction)
+        })
+    }
+}
+
+/// max(0, margin - target (a - b)), for targets 1, where a should be the larger one, and -1; all of
+/// one shape; reduced.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_margin_ranking_loss(
+    g: *mut bg_graph,
+    a: bg_node,
+    b: bg_node,
+    target: bg_node,
+    margin: f64,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "margin_ranking_loss", [a, b, target], |core, [a, b, target]| {
+            let reduction = super::reduce(core, "margin_ranking_loss", reduction)?;
+            core.margin_ranking_loss(a, b, target, margin, reduction)
+        })
+    }
+}
+
+/// 1 - cos where the target is 1, max(0, cos - margin) where it is -1, for the cosine of the angle
+/// between the vectors along the last axis of a and b, of one shape; reduced. The target has their
+/// shape without that axis, and any type that has -1; it gets no gradient. (To squared lengths
+/// 1e-12 is added.)
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_cosine_embedding_loss(
+    g: *mut bg_graph,
+    a: bg_node,
+    b: bg_node,
+    target: bg_node,
+    margin: f64,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "cosine_embedding_loss", [a, b, target], |core, [a, b, target]| {
+            let reduction = super::reduce(core, "cosine_embedding_loss", reduction)?;
+            core.cosine_embedding_loss(a, b, target, margin, reduction)
+        })
+    }
+}
+
+/// max(0, margin + distance(anchor, positive) - distance(anchor, negative)), with distances as
+/// those of bg_pairwise_distance for eps 1e-6; with swap that of positive and negative, if it is
+/// less than the last; reduced. V. Balntas et al., 2016.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_triplet_margin_loss(
+    g: *mut bg_graph,
+    anchor: bg_node,
+    positive: bg_node,
+    negative: bg_node,
+    margin: f64,
+    p: f64,
+    swap: bool,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "triplet_margin_loss", [anchor, positive, negative], |core, [anchor, positive, negative]| {
+            let reduction = super::reduce(core, "triplet_margin_loss", reduction)?;
+            core.triplet_margin_loss(anchor, positive, negative, margin, p, swap, reduction)
+        })
+    }
+}
+
+/// The negative log-likelihood of targets under normal distributions with these means and
+/// variances: (log variance + (x - target)^2 / variance) / 2, and with full log(2 pi) / 2 more;
+/// reduced. The variance is broadcast to x, or has its shape without the last axis. It is taken as
+/// at least eps, but in the gradient counts as it is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_gaussian_nll_loss(
+    g: *mut bg_graph,
+    x: bg_node,
+    target: bg_node,
+    variance: bg_node,
+    full: bool,
+    eps: f64,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "gaussian_nll_loss", [x, target, variance], |core, [x, target, variance]| {
+            let reduction = super::reduce(core, "gaussian_nll_loss", reduction)?;
+            core.gaussian_nll_loss(x, target, variance, full, eps, reduction)
+        })
+    }
+}
+
+/// The negative log-likelihood of targets under Poisson distributions, but for what depends on the
+/// target alone: x - target log(x + eps), or with log_input e^x - target x; reduced. With full,
+/// Stirling's approximation of that is added where the target is above 1: target log target -
+/// target + log(2 pi target) / 2.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_poisson_nll_loss(
+    g: *mut bg_graph,
+    x: bg_node,
+    target: bg_node,
+    log_input: bool,
+    full: bool,
+    eps: f64,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "poisson_nll_loss", [x, target], |core, [x, target]| {
+            let reduction = super::reduce(core, "poisson_nll_loss", reduction)?;
+            core.poisson_nll_loss(x, target, log_input, full, eps, reduction)
+        })
+    }
+}
+
+/// -x at the row's class, of log-probabilities x of shape [rows, classes] or [rows, classes, ...],
+/// with one class (BG_I64) for each [rows, ...]; or of one row, [classes]. Reduced; elements of
+/// class -100 are left out: they are 0, and the mean is over the others.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_nll_loss(
+    g: *mut bg_graph,
+    x: bg_node,
+    classes: bg_node,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "nll_loss", [x, classes], |core, [x, classes]| {
+            let reduction = super::reduce(core, "nll_loss", reduction)?;
+            core.nll_loss(x, classes, reduction)
+        })
+    }
+}
+
+/// As bg_nll_loss, with the loss of each element times the weight of its class; the mean is divided
+/// by the sum of those weights.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_nll_loss_weighted(
+    g: *mut bg_graph,
+    x: bg_node,
+    classes: bg_node,
+    weights: bg_node,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "nll_loss_weighted", [x, classes, weights], |core, [x, classes, weights]| {
+            let reduction = super::reduce(core, "nll_loss_weighted", reduction)?;
+            core.nll_loss_weighted(x, classes, weights, reduction)
+        })
+    }
+}
+
+/// -log softmax(logits) at the row's class, otherwise as bg_nll_loss. With label smoothing s, from
+/// 0 to 1, the part s of each target is spread evenly over all classes. C. Szegedy et al., 2016.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_cross_entropy_with(
+    g: *mut bg_graph,
+    logits: bg_node,
+    classes: bg_node,
+    label_smoothing: f64,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "cross_entropy_with", [logits, classes], |core, [logits, classes]| {
+            let reduction = super::reduce(core, "cross_entropy_with", reduction)?;
+            core.cross_entropy_with(logits, classes, label_smoothing, reduction)
+        })
+    }
+}
+
+/// As bg_cross_entropy_with, with a weight for each class, [classes], by which its part of a loss
+/// is multiplied; the mean is divided by the sum of the weights of the rows' classes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_cross_entropy_weighted(
+    g: *mut bg_graph,
+    logits: bg_node,
+    classes: bg_node,
+    weights: bg_node,
+    label_smoothing: f64,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "cross_entropy_weighted", [logits, classes, weights], |core, [logits, classes, weights]| {
+            let reduction = super::reduce(core, "cross_entropy_weighted", reduction)?;
+            core.cross_entropy_weighted(logits, classes, weights, label_smoothing, reduction)
+        })
+    }
+}
+
+/// -sum target log softmax(logits) over the classes, for targets that are probabilities, of the
+/// shape of the logits: [rows, classes], [rows, classes, ...], or [classes]. With label smoothing s
+/// they are (1 - s) target + s / classes. Reduced; the mean is over rows.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_cross_entropy_soft(
+    g: *mut bg_graph,
+    logits: bg_node,
+    target: bg_node,
+    label_smoothing: f64,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "cross_entropy_soft", [logits, target], |core, [logits, target]| {
+            let reduction = super::reduce(core, "cross_entropy_soft", reduction)?;
+            core.cross_entropy_soft(logits, target, label_smoothing, reduction)
+        })
+    }
 }
 
 /// While the graph is in training mode: each element 0 with probability p, else scaled by 1 / (1 -

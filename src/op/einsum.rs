@@ -246,7 +246,7 @@ impl Core {
             None => self.implicit_result(equation, once & !more | once >> LETTERS << LETTERS)?,
         };
         for term in &mut terms {
-            *term = self.diagonal(what, *term)?;
+            *term = self.of_equal_labels(what, *term)?;
         }
         self.contract(what, &mut terms, &lens, &out)
     }
@@ -399,7 +399,7 @@ impl Core {
     }
 
     /// A term whose labels are different ones: where two axes have one, there is their diagonal.
-    fn diagonal(&mut self, what: &str, term: Term) -> Maybe<Term> {
+    fn of_equal_labels(&mut self, what: &str, term: Term) -> Maybe<Term> {
         let Term { mut x, mut labels } = term;
         while let Some(second) = (1..labels.len()).find(|&at| labels[..at].contains(&labels[at])) {
             let label = labels[second];

@@ -3,6 +3,7 @@
 use super::{Graph, Var};
 use crate::dtype::DType;
 use crate::graph::Operand;
+use crate::op::Reduce;
 use crate::roll_call::Elem;
 
 impl<'g> Var<'g> {
@@ -1547,6 +1548,154 @@ impl<'g> Var<'g> {
         self.operation("matmul", [self.handle, b.handle], |core, [a, b]| core.matmul(a, b))
     }
 
+    /// beta x + alpha a b, for matrices a and b; x is broadcast to their product. With beta 0, x
+    /// does not count, whatever it holds.
+    #[track_caller]
+    pub fn addmm(self, a: Self, b: Self, beta: f64, alpha: f64) -> Self {
+        self.operation("addmm", [self.handle, a.handle, b.handle], |core, [x, a, b]| {
+            core.addmm(x, a, b, beta, alpha)
+        })
+    }
+
+    /// beta x + alpha a b, for as many matrices, \[count, rows, inner] and \[count, inner,
+    /// columns]; x is broadcast to their products. With beta 0, x does not count, whatever it
+    /// holds.
+    #[track_caller]
+    pub fn baddbmm(self, a: Self, b: Self, beta: f64, alpha: f64) -> Self {
+        self.operation("baddbmm", [self.handle, a.handle, b.handle], |core, [x, a, b]| {
+            core.baddbmm(x, a, b, beta, alpha)
+        })
+    }
+
+    /// The vectors along the last axis of x times the transposed weight, of shape \[outputs,
+    /// inputs], plus the bias, of shape \[outputs].
+    #[track_caller]
+    pub fn linear(self, weight: Self, bias: Self) -> Self {
+        self.operation("linear", [self.handle, weight.handle, bias.handle], |core, [x, weight, bias]| {
+            core.linear(x, weight, bias)
+        })
+    }
+
+    /// All products of two vectors: y[i][j] = a[i] b[j].
+    #[track_caller]
+    pub fn outer(self, b: Self) -> Self {
+        self.operation("outer", [self.handle, b.handle], |core, [a, b]| core.outer(a, b))
+    }
+
+    /// The Kronecker product: each element of a times all of b, in its place. The lengths of the
+    /// result are the products of those of a and b, aligned at the right; at most 4 axes.
+    #[track_caller]
+    pub fn kron(self, b: Self) -> Self {
+        self.operation("kron", [self.handle, b.handle], |core, [a, b]| core.kron(a, b))
+    }
+
+    /// The cross product of the vectors of three elements along an axis; the other axes are
+    /// broadcast. Both have one rank.
+    #[track_caller]
+    pub fn cross(self, b: Self, axis: isize) -> Self {
+        self.operation("cross", [self.handle, b.handle], |core, [a, b]| core.cross(a, b, axis))
+    }
+
+    /// The sums of a b along an axis, of tensors that are broadcast to one another.
+    #[track_caller]
+    pub fn vecdot(self, b: Self, axis: isize) -> Self {
+        self.operation("vecdot", [self.handle, b.handle], |core, [a, b]| core.vecdot(a, b, axis))
+    }
+
+    /// Products summed over pairs of axes: axes_a[i] of a with axes_b[i] of b, which must have one
+    /// length each, or one of them 1. The result has the other axes of a, and then those of b.
+    /// Without axes it has all products.
+    #[track_caller]
+    pub fn tensordot(self, b: Self, axes_a: &[isize], axes_b: &[isize]) -> Self {
+        self.operation("tensordot", [self.handle, b.handle], |core, [a, b]| {
+            core.tensordot(a, b, axes_a, axes_b)
+        })
+    }
+
+    /// Products summed over the last axis of both, which must have one length. The result has the
+    /// other axes of a, and then those of b. With a 0-d tensor, it is their product.
+    #[track_caller]
+    pub fn inner(self, b: Self) -> Self {
+        self.operation("inner", [self.handle, b.handle], |core, [a, b]| core.inner(a, b))
+    }
+
+    /// y_k = sum a_i weight_kij b_j + bias_k, for vectors along the last axis of `a` and `b`, whose
+    /// other axes are the same. The weight has the shape \[outputs, inputs of a, inputs of b], the
+    /// bias \[outputs].
+    #[track_caller]
+    pub fn bilinear(self, b: Self, weight: Self, bias: Self) -> Self {
+        self.operation("bilinear", [self.handle, b.handle, weight.handle, bias.handle], |core, [a, b, weight, bias]| {
+            core.bilinear(a, b, weight, bias)
+        })
+    }
+
+    /// The p-norm of the difference of each row of a, \[..., rows, n], and each row of b, \[...,
+    /// others, n]: of shape \[..., rows, others]. The axes before the last two are broadcast. p is
+    /// not negative, and may be infinite.
+    ///
+    /// The differences are taken directly, so that nothing cancels. Gradient: that of
+    /// [`Var::norm`], 0 where the distance is 0.
+    #[track_caller]
+    pub fn cdist(self, b: Self, p: f64) -> Self {
+        self.operation("cdist", [self.handle, b.handle], |core, [a, b]| core.cdist(a, b, p))
+    }
+
+    /// The p-norm of a - b + eps along the last axis, of tensors that are broadcast to one another;
+    /// for any p that [`Var::norm`] takes.
+    #[track_caller]
+    pub fn pairwise_distance(self, b: Self, p: f64, eps: f64, keepdim: bool) -> Self {
+        self.operation("pairwise_distance", [self.handle, b.handle], |core, [a, b]| {
+            core.pairwise_distance(a, b, p, eps, keepdim)
+        })
+    }
+
+    /// The cosine of the angle between the vectors along an axis, of tensors that are broadcast to
+    /// one another: the sum of the products of their elements, each divided by its vector's length.
+    /// Lengths are at least eps; in the gradient they count as they are.
+    #[track_caller]
+    pub fn cosine_similarity(self, b: Self, axis: isize, eps: f64) -> Self {
+        self.operation("cosine_similarity", [self.handle, b.handle], |core, [a, b]| {
+            core.cosine_similarity(a, b, axis, eps)
+        })
+    }
+
+    /// Each vector along an axis divided by its p-norm, or by eps if that is less; for any p that
+    /// [`Var::norm`] takes.
+    #[track_caller]
+    pub fn normalize(self, p: f64, axis: isize, eps: f64) -> Self {
+        self.operation("normalize", [self.handle], |core, [x]| core.normalize(x, p, axis, eps))
+    }
+
+    /// (x - mean) / sqrt(variance + eps) weight + bias, with the mean and the variance over the
+    /// last axes, which have the shape of the weight and of the bias. The variance is the mean
+    /// square of the distances from the mean. J. Ba, J. Kiros, G. Hinton, 2016.
+    #[track_caller]
+    pub fn layer_norm(self, weight: Self, bias: Self, eps: f64) -> Self {
+        self.operation("layer_norm", [self.handle, weight.handle, bias.handle], |core, [x, weight, bias]| {
+            core.layer_norm(x, weight, bias, eps)
+        })
+    }
+
+    /// As [`Var::layer_norm`], with the mean and the variance over each of so many groups of
+    /// neighbouring channels, for x of shape \[rows, channels, ...], and with a weight and a bias
+    /// for each channel, \[channels]. As many groups as channels make it an instance norm. Y. Wu,
+    /// K. He, 2018.
+    #[track_caller]
+    pub fn group_norm(self, groups: usize, weight: Self, bias: Self, eps: f64) -> Self {
+        self.operation("group_norm", [self.handle, weight.handle, bias.handle], |core, [x, weight, bias]| {
+            core.group_norm(x, groups, weight, bias, eps)
+        })
+    }
+
+    /// x / sqrt(mean of x^2 + eps) weight, with the mean over the last axes, which have the shape
+    /// of the weight. B. Zhang, R. Sennrich, 2019.
+    #[track_caller]
+    pub fn rms_norm(self, weight: Self, eps: f64) -> Self {
+        self.operation("rms_norm", [self.handle, weight.handle], |core, [x, weight]| {
+            core.rms_norm(x, weight, eps)
+        })
+    }
+
     /// e^x / sum e^x along an axis, without overflow.
     #[track_caller]
     pub fn softmax(self, axis: isize) -> Self {
@@ -1573,6 +1722,248 @@ impl<'g> Var<'g> {
     #[track_caller]
     pub fn mse(self, b: Self) -> Self {
         self.operation("mse", [self.handle, b.handle], |core, [a, b]| core.mse(a, b))
+    }
+
+    /// (x - target)^2, of two tensors of one shape, reduced.
+    #[track_caller]
+    pub fn mse_loss(self, target: Self, reduction: Reduce) -> Self {
+        self.operation("mse_loss", [self.handle, target.handle], |core, [x, target]| {
+            core.mse_loss(x, target, reduction)
+        })
+    }
+
+    /// |x - target|, of two tensors of one shape, reduced. Gradient: 0 where they are equal.
+    #[track_caller]
+    pub fn l1_loss(self, target: Self, reduction: Reduce) -> Self {
+        self.operation("l1_loss", [self.handle, target.handle], |core, [x, target]| {
+            core.l1_loss(x, target, reduction)
+        })
+    }
+
+    /// Of d = x - target: d^2 / (2 beta) where |d| is less than beta, else |d| - beta / 2; reduced.
+    /// beta is not negative, and 0 makes it |d|. Gradient: d / beta, from -1 to 1. R. Girshick,
+    /// "Fast R-CNN", 2015.
+    #[track_caller]
+    pub fn smooth_l1_loss(self, target: Self, beta: f64, reduction: Reduce) -> Self {
+        self.operation("smooth_l1_loss", [self.handle, target.handle], |core, [x, target]| {
+            core.smooth_l1_loss(x, target, beta, reduction)
+        })
+    }
+
+    /// Of d = x - target: d^2 / 2 where |d| is at most delta, else delta (|d| - delta / 2);
+    /// reduced. delta is above 0. Gradient: d, from -delta to delta. P. Huber, 1964.
+    #[track_caller]
+    pub fn huber_loss(self, target: Self, delta: f64, reduction: Reduce) -> Self {
+        self.operation("huber_loss", [self.handle, target.handle], |core, [x, target]| {
+            core.huber_loss(x, target, delta, reduction)
+        })
+    }
+
+    /// -target log x - (1 - target) log(1 - x), of probabilities from 0 to 1, reduced. The
+    /// logarithms are at least -100. Gradient: (x - target) / (x (1 - x)), with a divisor of at
+    /// least 1e-12.
+    #[track_caller]
+    pub fn bce_loss(self, target: Self, reduction: Reduce) -> Self {
+        self.operation("bce_loss", [self.handle, target.handle], |core, [x, target]| {
+            core.bce_loss(x, target, reduction)
+        })
+    }
+
+    /// The binary cross-entropy of the probabilities sigmoid(x), as [`Var::bce_loss`], for any x:
+    /// target softplus(-x) + (1 - target) softplus(x), reduced. Nothing overflows or cancels.
+    /// Gradient: sigmoid(x) - target.
+    #[track_caller]
+    pub fn bce_with_logits(self, target: Self, reduction: Reduce) -> Self {
+        self.operation("bce_with_logits", [self.handle, target.handle], |core, [x, target]| {
+            core.bce_with_logits(x, target, reduction)
+        })
+    }
+
+    /// As [`Var::bce_with_logits`], with the first part, that of the positive class, times a
+    /// weight, which is broadcast to x: one for each class, say.
+    #[track_caller]
+    pub fn bce_with_logits_weighted(
+        self,
+        target: Self,
+        pos_weight: Self,
+        reduction: Reduce,
+    ) -> Self {
+        self.operation("bce_with_logits_weighted", [self.handle, target.handle, pos_weight.handle], |core, [x, target, pos_weight]| {
+            core.bce_with_logits_weighted(x, target, pos_weight, reduction)
+        })
+    }
+
+    /// The divergence of Kullback and Leibler, element by element, of log-probabilities x from the
+    /// probabilities target: target (log target - x), 0 where the target is 0; with `log_target`
+    /// the targets are logarithms, too. Reduced: the mean is over all elements, so for the mean
+    /// over distributions take the sum, and divide.
+    #[track_caller]
+    pub fn kl_div(self, target: Self, log_target: bool, reduction: Reduce) -> Self {
+        self.operation("kl_div", [self.handle, target.handle], |core, [x, target]| {
+            core.kl_div(x, target, log_target, reduction)
+        })
+    }
+
+    /// log(1 + e^(-target x)) for targets 1 and -1, reduced.
+    #[track_caller]
+    pub fn soft_margin_loss(self, target: Self, reduction: Reduce) -> Self {
+        self.operation("soft_margin_loss", [self.handle, target.handle], |core, [x, target]| {
+            core.soft_margin_loss(x, target, reduction)
+        })
+    }
+
+    /// x where the target is 1, max(0, margin - x) where it is -1, and the sum of both elsewhere;
+    /// reduced. The target, of the shape of x and of any type that has -1, gets no gradient.
+    #[track_caller]
+    pub fn hinge_embedding_loss(self, target: Self, margin: f64, reduction: Reduce) -> Self {
+        self.operation("hinge_embedding_loss", [self.handle, target.handle], |core, [x, target]| {
+            core.hinge_embedding_loss(x, target, margin, reduction)
+        })
+    }
+
+    /// max(0, margin - target (a - b)), for targets 1, where a should be the larger one, and -1;
+    /// all of one shape; reduced.
+    #[track_caller]
+    pub fn margin_ranking_loss(
+        self,
+        b: Self,
+        target: Self,
+        margin: f64,
+        reduction: Reduce,
+    ) -> Self {
+        self.operation("margin_ranking_loss", [self.handle, b.handle, target.handle], |core, [a, b, target]| {
+            core.margin_ranking_loss(a, b, target, margin, reduction)
+        })
+    }
+
+    /// 1 - cos where the target is 1, max(0, cos - margin) where it is -1, for the cosine of the
+    /// angle between the vectors along the last axis of a and b, of one shape; reduced. The target
+    /// has their shape without that axis, and any type that has -1; it gets no gradient. (To
+    /// squared lengths 1e-12 is added.)
+    #[track_caller]
+    pub fn cosine_embedding_loss(
+        self,
+        b: Self,
+        target: Self,
+        margin: f64,
+        reduction: Reduce,
+    ) -> Self {
+        self.operation("cosine_embedding_loss", [self.handle, b.handle, target.handle], |core, [a, b, target]| {
+            core.cosine_embedding_loss(a, b, target, margin, reduction)
+        })
+    }
+
+    /// max(0, margin + distance(anchor, positive) - distance(anchor, negative)), with distances as
+    /// those of [`Var::pairwise_distance`] for eps 1e-6; with `swap` that of positive and negative,
+    /// if it is less than the last; reduced. V. Balntas et al., 2016.
+    #[track_caller]
+    pub fn triplet_margin_loss(
+        self,
+        positive: Self,
+        negative: Self,
+        margin: f64,
+        p: f64,
+        swap: bool,
+        reduction: Reduce,
+    ) -> Self {
+        self.operation("triplet_margin_loss", [self.handle, positive.handle, negative.handle], |core, [anchor, positive, negative]| {
+            core.triplet_margin_loss(anchor, positive, negative, margin, p, swap, reduction)
+        })
+    }
+
+    /// The negative log-likelihood of targets under normal distributions with these means and
+    /// variances: (log variance + (x - target)^2 / variance) / 2, and with `full` log(2 pi) / 2
+    /// more; reduced. The variance is broadcast to x, or has its shape without the last axis. It is
+    /// taken as at least eps, but in the gradient counts as it is.
+    #[track_caller]
+    pub fn gaussian_nll_loss(
+        self,
+        target: Self,
+        variance: Self,
+        full: bool,
+        eps: f64,
+        reduction: Reduce,
+    ) -> Self {
+        self.operation("gaussian_nll_loss", [self.handle, target.handle, variance.handle], |core, [x, target, variance]| {
+            core.gaussian_nll_loss(x, target, variance, full, eps, reduction)
+        })
+    }
+
+    /// The negative log-likelihood of targets under Poisson distributions, but for what depends on
+    /// the target alone: x - target log(x + eps), or with `log_input` e^x - target x; reduced. With
+    /// `full`, Stirling's approximation of that is added where the target is above 1: target log
+    /// target - target + log(2 pi target) / 2.
+    #[track_caller]
+    pub fn poisson_nll_loss(
+        self,
+        target: Self,
+        log_input: bool,
+        full: bool,
+        eps: f64,
+        reduction: Reduce,
+    ) -> Self {
+        self.operation("poisson_nll_loss", [self.handle, target.handle], |core, [x, target]| {
+            core.poisson_nll_loss(x, target, log_input, full, eps, reduction)
+        })
+    }
+
+    /// -x at the row's class, of log-probabilities x of shape \[rows, classes] or \[rows, classes,
+    /// ...], with one class (i64) for each \[rows, ...]; or of one row, \[classes]. Reduced;
+    /// elements of class -100 are left out: they are 0, and the mean is over the others.
+    #[track_caller]
+    pub fn nll_loss(self, classes: Self, reduction: Reduce) -> Self {
+        self.operation("nll_loss", [self.handle, classes.handle], |core, [x, classes]| {
+            core.nll_loss(x, classes, reduction)
+        })
+    }
+
+    /// As [`Var::nll_loss`], with the loss of each element times the weight of its class; the mean
+    /// is divided by the sum of those weights.
+    #[track_caller]
+    pub fn nll_loss_weighted(self, classes: Self, weights: Self, reduction: Reduce) -> Self {
+        self.operation("nll_loss_weighted", [self.handle, classes.handle, weights.handle], |core, [x, classes, weights]| {
+            core.nll_loss_weighted(x, classes, weights, reduction)
+        })
+    }
+
+    /// -log softmax(logits) at the row's class, otherwise as [`Var::nll_loss`]. With label
+    /// smoothing s, from 0 to 1, the part s of each target is spread evenly over all classes. C.
+    /// Szegedy et al., 2016.
+    #[track_caller]
+    pub fn cross_entropy_with(
+        self,
+        classes: Self,
+        label_smoothing: f64,
+        reduction: Reduce,
+    ) -> Self {
+        self.operation("cross_entropy_with", [self.handle, classes.handle], |core, [logits, classes]| {
+            core.cross_entropy_with(logits, classes, label_smoothing, reduction)
+        })
+    }
+
+    /// As [`Var::cross_entropy_with`], with a weight for each class, \[classes], by which its part
+    /// of a loss is multiplied; the mean is divided by the sum of the weights of the rows' classes.
+    #[track_caller]
+    pub fn cross_entropy_weighted(
+        self,
+        classes: Self,
+        weights: Self,
+        label_smoothing: f64,
+        reduction: Reduce,
+    ) -> Self {
+        self.operation("cross_entropy_weighted", [self.handle, classes.handle, weights.handle], |core, [logits, classes, weights]| {
+            core.cross_entropy_weighted(logits, classes, weights, label_smoothing, reduction)
+        })
+    }
+
+    /// -sum target log softmax(logits) over the classes, for targets that are probabilities, of the
+    /// shape of the logits: \[rows, classes], \[rows, classes, ...], or \[classes]. With label
+    /// smoothing s they are (1 - s) target + s / classes. Reduced; the mean is over rows.
+    #[track_caller]
+    pub fn cross_entropy_soft(self, target: Self, label_smoothing: f64, reduction: Reduce) -> Self {
+        self.operation("cross_entropy_soft", [self.handle, target.handle], |core, [logits, target]| {
+            core.cross_entropy_soft(logits, target, label_smoothing, reduction)
+        })
     }
 
     /// While the graph is in training mode: each element 0 with probability `p`, else scaled by 1 /
@@ -1615,5 +2006,23 @@ impl Graph {
     #[track_caller]
     pub fn block_diag(&self, xs: &[Var<'_>]) -> Var<'_> {
         self.operation_on_all("block_diag", xs, |core, xs| core.block_diag(xs))
+    }
+
+    /// Sums of products by Einstein's convention: each axis of each operand has a label, a letter,
+    /// in the equation, as in "ij,jk->ik"; products are summed over the labels that the result has
+    /// not got.
+    ///
+    /// A label that one operand has twice takes its diagonal. An ellipsis "..." stands for all axes
+    /// that have no label; those of several operands are broadcast to one another, and are summed
+    /// if the result has no ellipsis. Axes of length 1 are repeated where another operand's are
+    /// longer. Without "->" the result has the ellipsis, and then the labels that occur once,
+    /// capital letters first, by the alphabet. Spaces do not count.
+    ///
+    /// Any number of float tensors of one dtype. They are multiplied by matrix products, two at a
+    /// time, in the order with the fewest multiplications; of more than six, those first that leave
+    /// the smallest result. No intermediate result may have more than 8 axes.
+    #[track_caller]
+    pub fn einsum(&self, equation: &str, xs: &[Var<'_>]) -> Var<'_> {
+        self.operation_on_all("einsum", xs, |core, xs| core.einsum(equation, xs))
     }
 }

@@ -234,10 +234,74 @@ pub fn call<'g>(
         "index_copy" => vec![x[0].index_copy(p.int("axis"), x[1], x[2])],
         "dot" => vec![x[0].dot(x[1])],
         "matmul" => vec![x[0].matmul(x[1])],
+        "addmm" => vec![x[0].addmm(x[1], x[2], p.number("beta"), p.number("alpha"))],
+        "baddbmm" => vec![x[0].baddbmm(x[1], x[2], p.number("beta"), p.number("alpha"))],
+        "linear" => vec![x[0].linear(x[1], x[2])],
+        "outer" => vec![x[0].outer(x[1])],
+        "kron" => vec![x[0].kron(x[1])],
+        "cross" => vec![x[0].cross(x[1], p.int("axis"))],
+        "vecdot" => vec![x[0].vecdot(x[1], p.int("axis"))],
+        "einsum" => vec![graph.einsum(&p.text("equation"), x)],
+        "tensordot" => vec![x[0].tensordot(x[1], &p.ints("axes_a"), &p.ints("axes_b"))],
+        "inner" => vec![x[0].inner(x[1])],
+        "bilinear" => vec![x[0].bilinear(x[1], x[2], x[3])],
+        "cdist" => vec![x[0].cdist(x[1], p.number("p"))],
+        "pairwise_distance" => {
+            vec![x[0].pairwise_distance(x[1], p.number("p"), p.number("eps"), p.flag("keepdim"))]
+        }
+        "cosine_similarity" => vec![x[0].cosine_similarity(x[1], p.int("axis"), p.number("eps"))],
+        "normalize" => vec![x[0].normalize(p.number("p"), p.int("axis"), p.number("eps"))],
+        "layer_norm" => vec![x[0].layer_norm(x[1], x[2], p.number("eps"))],
+        "group_norm" => {
+            vec![x[0].group_norm(p.int("groups") as usize, x[1], x[2], p.number("eps"))]
+        }
+        "rms_norm" => vec![x[0].rms_norm(x[1], p.number("eps"))],
         "softmax" => vec![x[0].softmax(p.int("axis"))],
         "log_softmax" => vec![x[0].log_softmax(p.int("axis"))],
         "cross_entropy" => vec![x[0].cross_entropy(x[1])],
         "mse" => vec![x[0].mse(x[1])],
+        "mse_loss" => vec![x[0].mse_loss(x[1], p.reduce("reduction"))],
+        "l1_loss" => vec![x[0].l1_loss(x[1], p.reduce("reduction"))],
+        "smooth_l1_loss" => {
+            vec![x[0].smooth_l1_loss(x[1], p.number("beta"), p.reduce("reduction"))]
+        }
+        "huber_loss" => vec![x[0].huber_loss(x[1], p.number("delta"), p.reduce("reduction"))],
+        "bce_loss" => vec![x[0].bce_loss(x[1], p.reduce("reduction"))],
+        "bce_with_logits" => vec![x[0].bce_with_logits(x[1], p.reduce("reduction"))],
+        "bce_with_logits_weighted" => {
+            vec![x[0].bce_with_logits_weighted(x[1], x[2], p.reduce("reduction"))]
+        }
+        "kl_div" => vec![x[0].kl_div(x[1], p.flag("log_target"), p.reduce("reduction"))],
+        "soft_margin_loss" => vec![x[0].soft_margin_loss(x[1], p.reduce("reduction"))],
+        "hinge_embedding_loss" => {
+            vec![x[0].hinge_embedding_loss(x[1], p.number("margin"), p.reduce("reduction"))]
+        }
+        "margin_ranking_loss" => {
+            vec![x[0].margin_ranking_loss(x[1], x[2], p.number("margin"), p.reduce("reduction"))]
+        }
+        "cosine_embedding_loss" => {
+            vec![x[0].cosine_embedding_loss(x[1], x[2], p.number("margin"), p.reduce("reduction"))]
+        }
+        "triplet_margin_loss" => {
+            vec![x[0].triplet_margin_loss(x[1], x[2], p.number("margin"), p.number("p"), p.flag("swap"), p.reduce("reduction"))]
+        }
+        "gaussian_nll_loss" => {
+            vec![x[0].gaussian_nll_loss(x[1], x[2], p.flag("full"), p.number("eps"), p.reduce("reduction"))]
+        }
+        "poisson_nll_loss" => {
+            vec![x[0].poisson_nll_loss(x[1], p.flag("log_input"), p.flag("full"), p.number("eps"), p.reduce("reduction"))]
+        }
+        "nll_loss" => vec![x[0].nll_loss(x[1], p.reduce("reduction"))],
+        "nll_loss_weighted" => vec![x[0].nll_loss_weighted(x[1], x[2], p.reduce("reduction"))],
+        "cross_entropy_with" => {
+            vec![x[0].cross_entropy_with(x[1], p.number("label_smoothing"), p.reduce("reduction"))]
+        }
+        "cross_entropy_weighted" => {
+            vec![x[0].cross_entropy_weighted(x[1], x[2], p.number("label_smoothing"), p.reduce("reduction"))]
+        }
+        "cross_entropy_soft" => {
+            vec![x[0].cross_entropy_soft(x[1], p.number("label_smoothing"), p.reduce("reduction"))]
+        }
         "dropout" => vec![x[0].dropout(p.number("p"))],
         _ => return None,
     })
@@ -425,9 +489,47 @@ pub const NAMES: &[&str] = &[
     "index_copy",
     "dot",
     "matmul",
+    "addmm",
+    "baddbmm",
+    "linear",
+    "outer",
+    "kron",
+    "cross",
+    "vecdot",
+    "einsum",
+    "tensordot",
+    "inner",
+    "bilinear",
+    "cdist",
+    "pairwise_distance",
+    "cosine_similarity",
+    "normalize",
+    "layer_norm",
+    "group_norm",
+    "rms_norm",
     "softmax",
     "log_softmax",
     "cross_entropy",
     "mse",
+    "mse_loss",
+    "l1_loss",
+    "smooth_l1_loss",
+    "huber_loss",
+    "bce_loss",
+    "bce_with_logits",
+    "bce_with_logits_weighted",
+    "kl_div",
+    "soft_margin_loss",
+    "hinge_embedding_loss",
+    "margin_ranking_loss",
+    "cosine_embedding_loss",
+    "triplet_margin_loss",
+    "gaussian_nll_loss",
+    "poisson_nll_loss",
+    "nll_loss",
+    "nll_loss_weighted",
+    "cross_entropy_with",
+    "cross_entropy_weighted",
+    "cross_entropy_soft",
     "dropout",
 ];
