@@ -93,6 +93,15 @@ are left out.
 // Element type: unsigned bytes, for masks of 0 and 1.
 #define BG_U8 4
 
+// Of a loss: those of the single elements or rows.
+#define BG_REDUCE_NONE 0
+
+// Of a loss: the mean over elements or rows.
+#define BG_REDUCE_MEAN 1
+
+// Of a loss: the sum over elements or rows.
+#define BG_REDUCE_SUM 2
+
 // The largest rank of a tensor.
 #define BG_MAX_RANK 8
 
@@ -613,6 +622,207 @@ bg_node bg_leaky_relu(bg_graph *g, bg_node x, double slope);
 // Unterthiner, S. Hochreiter, 2015.
 bg_node bg_elu(bg_graph *g, bg_node x, double alpha);
 
+// Up to 0 alpha (e^x - 1) scale, above scale x, with the alpha and the scale that keep mean 0 and
+// variance 1. Gradient: the scale above 0, else alpha scale e^x. G. Klambauer et al.,
+// "Self-normalizing neural networks", 2017.
+bg_node bg_selu(bg_graph *g, bg_node x);
+
+// x above 0, else alpha (e^(x / alpha) - 1), with an alpha other than 0. Gradient: 1 above 0, else
+// e^(x / alpha). J. T. Barron, "Continuously differentiable exponential linear units", 2017.
+bg_node bg_celu(bg_graph *g, bg_node x, double alpha);
+
+// x, but at least 0 and at most 6. Gradient: 1 between, 0 at the bounds and beyond, and for NaN.
+bg_node bg_relu6(bg_graph *g, bg_node x);
+
+// x, but at least min and at most max. Gradient: 1 between, 0 at the bounds and beyond, and for
+// NaN.
+bg_node bg_hardtanh(bg_graph *g, bg_node x, double min, double max);
+
+// (x + 3) / 6, but at least 0 and at most 1. Gradient: 1/6 between, 0 at the bounds and beyond,
+// and for NaN. (It is F.hardsigmoid, whose gradient PyTorch rounds to f32.)
+bg_node bg_hardsigmoid(bg_graph *g, bg_node x);
+
+// x (x + 3) / 6 between -3 and 3, 0 below and x above. Gradient: (2 x + 3) / 6 between; 0 at -3
+// and below, 1 at 3 and above. At -infinity it is 0, where PyTorch gives NaN. A. Howard et al.,
+// "Searching for MobileNetV3", 2019.
+bg_node bg_hardswish(bg_graph *g, bg_node x);
+
+// x tanh(log(1 + e^x)). At -infinity it is 0 with the gradient 0, and at infinity the gradient is
+// 1, where PyTorch gives NaN. D. Misra, "Mish", 2019.
+bg_node bg_mish(bg_graph *g, bg_node x);
+
+// x / (1 + |x|). Gradient: 1 / (1 + |x|)^2. At an infinity it is 1 or -1 with the gradient 0,
+// where PyTorch gives NaN.
+bg_node bg_softsign(bg_graph *g, bg_node x);
+
+// x - tanh x. Gradient: tanh(x)^2.
+bg_node bg_tanhshrink(bg_graph *g, bg_node x);
+
+// x, brought nearer to 0 by a threshold that is not negative; 0 up to there. Gradient: 1 beyond
+// the threshold, else 0, also for NaN.
+bg_node bg_softshrink(bg_graph *g, bg_node x, double threshold);
+
+// x, but 0 from -threshold to threshold. Gradient: 1 beyond, else 0, also for NaN.
+bg_node bg_hardshrink(bg_graph *g, bg_node x, double threshold);
+
+// x above the threshold, else the value. Gradient: 1 above and for NaN, else 0.
+bg_node bg_threshold(bg_graph *g, bg_node x, double threshold, double value);
+
+// log(1 + e^(beta x)) / beta, with a beta other than 0: a smooth relu, the steeper the larger beta
+// is. Gradient: the sigmoid of beta x. (PyTorch gives x where beta x is above 20.)
+bg_node bg_softplus_beta(bg_graph *g, bg_node x, double beta);
+
+// The logarithm of the sigmoid, -log(1 + e^-x), without overflow. Gradient: the sigmoid of -x.
+bg_node bg_log_sigmoid(bg_graph *g, bg_node x);
+
+// log(x / (1 - x)), what sigmoid makes x of. Where eps is not 0, x counts as at least eps and at
+// most 1 - eps, so eps is from 0 to 1/2. Gradient: 1 / (x (1 - x)), 0 beyond those bounds, and for
+// NaN. Without them value and gradient are NaN outside of [0, 1].
+bg_node bg_logit(bg_graph *g, bg_node x, double eps);
+
+// sin(pi x) / (pi x), and 1 at 0. Near 0 it is computed from its series, so that derivatives do
+// not cancel there; at the zeros, the whole numbers, the sine is of an angle within pi.
+bg_node bg_sinc(bg_graph *g, bg_node x);
+
+// The integer next to x towards 0. Gradient: 0.
+bg_node bg_trunc(bg_graph *g, bg_node x);
+
+// x less the integer next to it towards 0; NaN at the infinities. Gradient: 1.
+bg_node bg_frac(bg_graph *g, bg_node x);
+
+// x, with nan for NaN, pos for infinity and neg for -infinity; an infinite pos or neg leaves it as
+// it is. A finite one that is beyond the type's largest number stands for that number, so the
+// largest f64 does for all types. Gradient: 1, and 0 where x is not finite.
+bg_node bg_nan_to_num(bg_graph *g, bg_node x, double nan, double pos, double neg);
+
+// -x log x, the part of an entropy, with 0 at 0 and -infinity below. Gradient: -1 - log x;
+// infinite at 0, NaN below.
+bg_node bg_entr(bg_graph *g, bg_node x);
+
+// An angle in degrees, in radians. Gradient: pi / 180.
+bg_node bg_deg2rad(bg_graph *g, bg_node x);
+
+// An angle in radians, in degrees. Gradient: 180 / pi.
+bg_node bg_rad2deg(bg_graph *g, bg_node x);
+
+// A BG_U8 mask: 1 where x is NaN, else 0. Tensors of any type; no gradient.
+bg_node bg_isnan(bg_graph *g, bg_node x);
+
+// A BG_U8 mask: 1 where x is infinite, else 0. Tensors of any type; no gradient.
+bg_node bg_isinf(bg_graph *g, bg_node x);
+
+// A BG_U8 mask: 1 where x is neither infinite nor NaN, else 0. Tensors of any type; no gradient.
+bg_node bg_isfinite(bg_graph *g, bg_node x);
+
+// A BG_U8 mask: 1 where x is 0, else 0. Tensors of any type; no gradient.
+bg_node bg_logical_not(bg_graph *g, bg_node x);
+
+// The length of (a, b), without overflow; infinite if one of them is, even if the other is NaN.
+// Gradients: a / y and b / y, NaN at (0, 0) and for the infinite one.
+bg_node bg_hypot(bg_graph *g, bg_node a, bg_node b);
+
+// What the division of a by b with a quotient rounded towards 0 leaves, with the sign of a; NaN
+// where b is 0. Gradients: 1 and -trunc(a / b). The value is exact; it may be NaN where a / b is
+// above 2^78.
+bg_node bg_fmod(bg_graph *g, bg_node a, bg_node b);
+
+// As bg_fmod, with one number for all elements.
+bg_node bg_fmod_scalar(bg_graph *g, bg_node a, double b);
+
+// What the division of a by b with a quotient rounded towards -infinity leaves, with the sign of
+// b, as % does in Python; NaN where b is 0. Gradients: 1 and -floor(a / b). The value is exact; it
+// may be NaN where a / b is above 2^78.
+bg_node bg_remainder(bg_graph *g, bg_node a, bg_node b);
+
+// As bg_remainder, with one number for all elements.
+bg_node bg_remainder_scalar(bg_graph *g, bg_node a, double b);
+
+// The quotient rounded towards -infinity; plainly a / b where b is 0. It is that of the exact
+// quotient: 1 by 0.1 is 9, as 0.1 is a little more than that. Gradients: 0.
+bg_node bg_floor_divide(bg_graph *g, bg_node a, bg_node b);
+
+// As bg_floor_divide, with one number for all elements.
+bg_node bg_floor_divide_scalar(bg_graph *g, bg_node a, double b);
+
+// The size of a with the sign of b, which 0 has, too. (A NaN counts as positive.) Gradients: 1
+// where the sign stays, -1 where it changes, 0 where a is 0 or NaN; and 0. PyTorch's is NaN where
+// a is infinite or NaN.
+bg_node bg_copysign(bg_graph *g, bg_node a, bg_node b);
+
+// The larger one; NaN only if both are. Gradients: 1 and 0, at a tie 1/2 each; of two NaN to the
+// first.
+bg_node bg_fmax(bg_graph *g, bg_node a, bg_node b);
+
+// The smaller one; NaN only if both are. Gradients: 1 and 0, at a tie 1/2 each; of two NaN to the
+// first.
+bg_node bg_fmin(bg_graph *g, bg_node a, bg_node b);
+
+// log(e^a + e^b), without overflow. Gradients: the shares of e^a and e^b in the sum, NaN at two
+// equal infinities.
+bg_node bg_logaddexp(bg_graph *g, bg_node a, bg_node b);
+
+// log2(2^a + 2^b), without overflow. Gradients: the shares of 2^a and 2^b in the sum, NaN at two
+// equal infinities.
+bg_node bg_logaddexp2(bg_graph *g, bg_node a, bg_node b);
+
+// a log b, and 0 where a is 0, unless b is NaN. Gradients: log b, but 0 where a is 0 and b not
+// positive; and a / b.
+bg_node bg_xlogy(bg_graph *g, bg_node a, bg_node b);
+
+// a log(1 + b), exact for small b, and 0 where a is 0, unless b is NaN. Gradients: log(1 + b), but
+// 0 where a is 0 and b not above -1; and a / (1 + b).
+bg_node bg_xlog1py(bg_graph *g, bg_node a, bg_node b);
+
+// The step: 0 where a is negative or NaN, 1 where it is positive, b where it is 0. Gradients: 0;
+// and 1 where a is 0, else 0. (PyTorch has none.)
+bg_node bg_heaviside(bg_graph *g, bg_node a, bg_node b);
+
+// a + weight (b - a): a at weight 0, b at weight 1, both exactly. Gradients: 1 - weight, the
+// weight, and b - a.
+bg_node bg_lerp(bg_graph *g, bg_node a, bg_node b, bg_node weight);
+
+// As bg_lerp, with one number for all elements.
+bg_node bg_lerp_scalar(bg_graph *g, bg_node a, bg_node b, double weight);
+
+// x + value a b. Gradients: 1, value b and value a.
+bg_node bg_addcmul(bg_graph *g, bg_node x, bg_node a, bg_node b, double value);
+
+// x + value a / b. Gradients: 1, value / b and -value a / b^2.
+bg_node bg_addcdiv(bg_graph *g, bg_node x, bg_node a, bg_node b, double value);
+
+// x y + z, of which the product and the sum are rounded each, as by mul and add. Gradients: y, x
+// and 1.
+bg_node bg_fma(bg_graph *g, bg_node x, bg_node y, bg_node z);
+
+// a 2^b; b may also be BG_I64. Gradients: 2^b and y log 2.
+bg_node bg_ldexp(bg_graph *g, bg_node a, bg_node b);
+
+// x, but at least min and at most max, which are tensors; max where min is above it; NaN if one of
+// them is. Gradients: 1 for what is the value; where x is the value and a bound, too, 1/2 each,
+// and 1 for x where it is both; 1 for x where one of them is NaN.
+bg_node bg_clamp_tensor(bg_graph *g, bg_node x, bg_node min, bg_node max);
+
+// x above 0, else weight times x. The weight is one number, or, as a vector, one for each channel,
+// which is axis 1 of x. Gradients: 1 above 0, else the weight; and the sum of those x that are not
+// above 0. K. He et al., "Delving deep into rectifiers", 2015.
+bg_node bg_prelu(bg_graph *g, bg_node x, bg_node weight);
+
+// A BG_U8 mask: 1 where neither a nor b is 0, else 0. Tensors of any types, broadcast to one
+// another; no gradient.
+bg_node bg_logical_and(bg_graph *g, bg_node a, bg_node b);
+
+// A BG_U8 mask: 1 where a or b or both are not 0, else 0. Tensors of any types, broadcast to one
+// another; no gradient.
+bg_node bg_logical_or(bg_graph *g, bg_node a, bg_node b);
+
+// A BG_U8 mask: 1 where one of a and b is 0 and the other is not, else 0. Tensors of any types,
+// broadcast to one another; no gradient.
+bg_node bg_logical_xor(bg_graph *g, bg_node a, bg_node b);
+
+// A BG_U8 mask: 1 where |a - b| is at most atol + rtol |b|, or both are the same infinity; else 0.
+// Two NaN are close with equal_nan. No gradient.
+bg_node bg_isclose(bg_graph *g, bg_node a, bg_node b, double rtol, double atol, bool equal_nan);
+
 // A BG_U8 mask: 1 where a = b, else 0. Tensors of one dtype, any, broadcast to one another; no
 // gradient.
 bg_node bg_eq(bg_graph *g, bg_node a, bg_node b);
@@ -655,7 +865,8 @@ bg_node bg_ge(bg_graph *g, bg_node a, bg_node b);
 // As bg_ge, with one number for all elements.
 bg_node bg_ge_scalar(bg_graph *g, bg_node a, double b);
 
-// The sum; 0 of no elements. Gradient: the cotangent, repeated.
+// The sum; 0 of no elements. Gradient: the cotangent, repeated. That of integers is BG_I64, and
+// wraps around.
 bg_node bg_sum(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
 
 // As bg_sum, over all elements.
@@ -777,7 +988,8 @@ bg_node bg_nanmean(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool k
 bg_node bg_nanmean_all(bg_graph *g, bg_node x);
 
 // The sums of all elements up to each one along an axis. Sums of f32 are made in f64, those of f64
-// carry along what they lose. Gradient: the sums from each one on.
+// carry along what they lose, and those of integers are BG_I64. Gradient: the sums from each one
+// on.
 bg_node bg_cumsum(bg_graph *g, bg_node x, int32_t axis);
 
 // The products of all elements up to each one along an axis. The gradient is right where elements
@@ -848,15 +1060,27 @@ bg_node bg_quantile(bg_graph *g, bg_node x, double q, const int32_t *axes, size_
 // The same elements in row-major order in another shape; one length may be -1: what is left.
 bg_node bg_reshape(bg_graph *g, bg_node x, const int64_t *shape, size_t rank);
 
+// The axes from axis_start to axis_end, both included, as one. A 0-d tensor becomes a vector.
+bg_node bg_flatten(bg_graph *g, bg_node x, int32_t axis_start, int32_t axis_end);
+
+// One axis as several; one of their lengths may be -1: what is left.
+bg_node bg_unflatten(bg_graph *g, bg_node x, int32_t axis, const int64_t *shape, size_t rank);
+
 // Axis i of the result is axis order[i] of x; order names each axis once.
 bg_node bg_permute(bg_graph *g, bg_node x, const int32_t *order, size_t n);
 
 // Two axes exchanged.
 bg_node bg_transpose(bg_graph *g, bg_node x, int32_t axis0, int32_t axis1);
 
+// An axis moved to another place of the result; the others keep their order.
+bg_node bg_movedim(bg_graph *g, bg_node x, int32_t axis_from, int32_t axis_to);
+
 // Axes of length 1, and missing ones at the left, repeated up to these lengths; -1 keeps one.
 // Gradient: summed over what was repeated.
 bg_node bg_expand(bg_graph *g, bg_node x, const int64_t *shape, size_t rank);
+
+// As bg_expand.
+bg_node bg_broadcast_to(bg_graph *g, bg_node x, const int64_t *shape, size_t rank);
 
 // Without this axis if its length is 1, else the tensor itself.
 bg_node bg_squeeze(bg_graph *g, bg_node x, int32_t axis);
@@ -879,14 +1103,172 @@ bg_node bg_concat(bg_graph *g, const bg_node *xs, size_t n, int32_t axis);
 // its part.
 bg_node bg_stack(bg_graph *g, const bg_node *xs, size_t n, int32_t axis);
 
-// The slices along an axis at the positions in index, a vector of BG_I64. Gradient: added up at
-// the positions.
+// What lies at one position along an axis, which vanishes. A negative index counts from the end. A
+// view.
+bg_node bg_select(bg_graph *g, bg_node x, int32_t axis, int64_t index);
+
+// len positions of an axis from start on, which counts from the end if it is negative. A view.
+bg_node bg_narrow(bg_graph *g, bg_node x, int32_t axis, int64_t start, size_t len);
+
+// Pieces of size positions along an axis, of which the last has what is left. Views.
+size_t bg_split(bg_graph *g, bg_node x, size_t size, int32_t axis, bg_node *out, size_t capacity);
+
+// Pieces of these lengths along an axis, which they fill. Views.
+size_t bg_split_sizes(bg_graph *g,
+                      bg_node x,
+                      const size_t *sizes,
+                      size_t n,
+                      int32_t axis,
+                      bg_node *out,
+                      size_t capacity);
+
+// At most so many pieces of equal lengths along an axis; the last may be shorter. Views.
+size_t bg_chunk(bg_graph *g, bg_node x, size_t chunks, int32_t axis, bg_node *out, size_t capacity);
+
+// What lies at each position along an axis, which vanishes. Views.
+size_t bg_unbind(bg_graph *g, bg_node x, int32_t axis, bg_node *out, size_t capacity);
+
+// Windows of size positions along an axis, step apart: their number takes the place of the axis,
+// and their positions are a new last axis. Windows may overlap. A view. Gradient: added up where
+// they do.
+bg_node bg_unfold(bg_graph *g, bg_node x, int32_t axis, size_t size, size_t step);
+
+// The elements along these axes in reverse order. A view.
+bg_node bg_flip(bg_graph *g, bg_node x, const int32_t *axes, size_t n);
+
+// The elements moved on by these shifts along these axes, one after the other; those that leave at
+// one end come in at the other. Without axes: by one shift, in the order of all elements.
+bg_node bg_roll(bg_graph *g,
+                bg_node x,
+                const int64_t *shifts,
+                size_t shifts_count,
+                const int32_t *axes,
+                size_t axes_count);
+
+// Turned by k times 90 degrees in the plane of two axes, from the first towards the second. A
+// view.
+bg_node bg_rot90(bg_graph *g, bg_node x, int64_t k, int32_t axis0, int32_t axis1);
+
+// One value added around a tensor. widths says how many places: a pair an axis, before and behind,
+// from the last axis on. Negative ones are cut off. Gradient: that of the elements that are left.
+bg_node bg_pad(bg_graph *g, bg_node x, const int64_t *widths, size_t n, double value);
+
+// Continued at its borders as in a mirror, which does not repeat the border itself; otherwise as
+// bg_pad. No wider than an axis is long, less one.
+bg_node bg_pad_reflect(bg_graph *g, bg_node x, const int64_t *widths, size_t n);
+
+// Continued at its borders with what is there; otherwise as bg_pad.
+bg_node bg_pad_replicate(bg_graph *g, bg_node x, const int64_t *widths, size_t n);
+
+// Continued at one border with what is at the other; otherwise as bg_pad. No wider than an axis is
+// long.
+bg_node bg_pad_circular(bg_graph *g, bg_node x, const int64_t *widths, size_t n);
+
+// The whole tensor, so many times along each axis; repeats are aligned with the axes at the right,
+// and there may be more of them. Gradient: added up.
+bg_node bg_tile(bg_graph *g, bg_node x, const int64_t *repeats, size_t n);
+
+// Each element so many times along an axis. Gradient: added up.
+bg_node bg_repeat_interleave(bg_graph *g, bg_node x, size_t repeats, int32_t axis);
+
+// For vectors, what each has along an axis of its own, all in one shape: of result i, element [j0,
+// j1, ...] is element ji of xs[i]. A 0-d tensor counts as a vector. Views.
+size_t bg_meshgrid(bg_graph *g, const bg_node *xs, size_t n, bg_node *out, size_t capacity);
+
+// Matrices one after the other along the diagonal of a matrix of zeros. A vector counts as a row,
+// a 0-d tensor as one element. Gradient: each gets its block.
+bg_node bg_block_diag(bg_graph *g, const bg_node *xs, size_t n);
+
+// The powers of the elements of a vector, a row each: those from 0 on in columns columns, rising
+// or falling. Gradient: that of the powers.
+bg_node bg_vander(bg_graph *g, bg_node x, size_t columns, bool increasing);
+
+// A diagonal of the matrices along two axes, which vanish; it is the last axis of the result.
+// offset is how far above the main diagonal it is, or, negative, below. A view of what lies in
+// row-major order.
+bg_node bg_diagonal(bg_graph *g, bg_node x, int64_t offset, int32_t axis0, int32_t axis1);
+
+// Matrices of zeros with the last axis on a diagonal: offset above the main one or, negative,
+// below.
+bg_node bg_diag_embed(bg_graph *g, bg_node x, int64_t offset);
+
+// Of a vector, the matrix that has it on a diagonal among zeros; of a matrix, the diagonal: k
+// above the main one or, negative, below.
+bg_node bg_diag(bg_graph *g, bg_node x, int64_t k);
+
+// The sum of the main diagonal of a matrix.
+bg_node bg_trace(bg_graph *g, bg_node x);
+
+// The matrices of the last two axes with zeros above a diagonal: k above the main one or,
+// negative, below. Gradient: that of the elements that are left.
+bg_node bg_tril(bg_graph *g, bg_node x, int64_t k);
+
+// The matrices of the last two axes with zeros below a diagonal: k above the main one or,
+// negative, below. Gradient: that of the elements that are left.
+bg_node bg_triu(bg_graph *g, bg_node x, int64_t k);
+
+// The slices along an axis at the positions in index, a vector of BG_I64; negative ones count from
+// the end. Gradient: added up at the positions.
 bg_node bg_index_select(bg_graph *g, bg_node x, int32_t axis, bg_node index);
 
 // The elements at the positions in index (BG_I64) along an axis: for axis 1 of a matrix, y[i][j] =
 // x[i][index[i][j]]. The result has the shape of index, whose other axes are no longer than those
 // of x. Indices are not negative. Gradient: added up at the positions.
 bg_node bg_gather(bg_graph *g, bg_node x, int32_t axis, bg_node index);
+
+// The elements at the positions in index (BG_I64, any shape), counted in the order of all
+// elements; negative ones count from the end. Gradient: added up at the positions.
+bg_node bg_take(bg_graph *g, bg_node x, bg_node index);
+
+// The elements at the positions in index (BG_I64) along an axis, as bg_gather, of tensors whose
+// other axes are broadcast to one another; negative positions count from the end. Gradient: added
+// up at the positions.
+bg_node bg_take_along_dim(bg_graph *g, bg_node x, bg_node index, int32_t axis);
+
+// The rows of weight at an index (BG_I64) of any shape; negative ones count from the end.
+// Gradient: added up at the rows.
+bg_node bg_embedding(bg_graph *g, bg_node weight, bg_node index);
+
+// A new last axis of length classes with 1 at the place that index (BG_I64) says, else 0. Of a
+// class that there is not, all are 0.
+bg_node bg_one_hot(bg_graph *g, bg_node index, size_t classes, int32_t dtype);
+
+// alpha times the slices of src added to those of x at the positions in index, a vector of BG_I64,
+// along an axis; negative ones count from the end, and what is added at one position is added up.
+// Gradient: that of the result for x, and alpha times what is at the positions for src.
+bg_node bg_index_add(bg_graph *g,
+                     bg_node x,
+                     int32_t axis,
+                     bg_node index,
+                     bg_node src,
+                     double alpha);
+
+// One value in the slices at the positions in index, a vector of BG_I64, along an axis; negative
+// ones count from the end. Gradient: that of the others.
+bg_node bg_index_fill(bg_graph *g, bg_node x, int32_t axis, bg_node index, double value);
+
+// One value where the mask (BG_U8) is set, else x; broadcast to one another. Gradient: that of the
+// others.
+bg_node bg_masked_fill(bg_graph *g, bg_node x, bg_node mask, double value);
+
+// What lies at the positions along the first axes that the last axis of index (BG_I64) lists: for
+// an index of shape [.., k], the result has the shape [..] and then that of x without its first k
+// axes. Negative positions count from the end. Gradient: added up at the positions.
+bg_node bg_gather_nd(bg_graph *g, bg_node x, bg_node index);
+
+// x with src in place of every step-th slice from start on along an axis: as many as src has.
+// Nothing is written to x itself. Gradient: each gets that of its elements.
+bg_node bg_slice_write(bg_graph *g,
+                       bg_node x,
+                       bg_node src,
+                       int32_t axis,
+                       int64_t start,
+                       size_t step);
+
+// x with src in place of what is at one position along an axis, which src does not have. A
+// negative index counts from the end. Nothing is written to x itself. Gradient: each gets that of
+// its elements.
+bg_node bg_select_write(bg_graph *g, bg_node x, bg_node src, int32_t axis, int64_t index);
 
 // x with the elements of src at the positions in index (BG_I64) along an axis: for axis 1 of a
 // matrix, y[i][index[i][j]] = src[i][j]. Of several that are written to one place, the last one in
@@ -919,6 +1301,107 @@ bg_node bg_dot(bg_graph *g, bg_node a, bg_node b);
 // and on the right a column, and that axis is gone from the result.
 bg_node bg_matmul(bg_graph *g, bg_node a, bg_node b);
 
+// beta x + alpha a b, for matrices a and b; x is broadcast to their product. With beta 0, x does
+// not count, whatever it holds.
+bg_node bg_addmm(bg_graph *g, bg_node x, bg_node a, bg_node b, double beta, double alpha);
+
+// beta x + alpha a b, for as many matrices, [count, rows, inner] and [count, inner, columns]; x is
+// broadcast to their products. With beta 0, x does not count, whatever it holds.
+bg_node bg_baddbmm(bg_graph *g, bg_node x, bg_node a, bg_node b, double beta, double alpha);
+
+// The vectors along the last axis of x times the transposed weight, of shape [outputs, inputs],
+// plus the bias, of shape [outputs].
+bg_node bg_linear(bg_graph *g, bg_node x, bg_node weight, bg_node bias);
+
+// All products of two vectors: y[i][j] = a[i] b[j].
+bg_node bg_outer(bg_graph *g, bg_node a, bg_node b);
+
+// The Kronecker product: each element of a times all of b, in its place. The lengths of the result
+// are the products of those of a and b, aligned at the right; at most 4 axes.
+bg_node bg_kron(bg_graph *g, bg_node a, bg_node b);
+
+// The cross product of the vectors of three elements along an axis; the other axes are broadcast.
+// Both have one rank.
+bg_node bg_cross(bg_graph *g, bg_node a, bg_node b, int32_t axis);
+
+// The sums of a b along an axis, of tensors that are broadcast to one another.
+bg_node bg_vecdot(bg_graph *g, bg_node a, bg_node b, int32_t axis);
+
+// Sums of products by Einstein's convention: each axis of each operand has a label, a letter, in
+// the equation, as in "ij,jk->ik"; products are summed over the labels that the result has not
+// got.
+//
+// A label that one operand has twice takes its diagonal. An ellipsis "..." stands for all axes
+// that have no label; those of several operands are broadcast to one another, and are summed if
+// the result has no ellipsis. Axes of length 1 are repeated where another operand's are longer.
+// Without "->" the result has the ellipsis, and then the labels that occur once, capital letters
+// first, by the alphabet. Spaces do not count.
+//
+// Any number of float tensors of one dtype. They are multiplied by matrix products, two at a time,
+// in the order with the fewest multiplications; of more than six, those first that leave the
+// smallest result. No intermediate result may have more than 8 axes.
+bg_node bg_einsum(bg_graph *g, const char *equation, const bg_node *xs, size_t n);
+
+// Products summed over pairs of axes: axes_a[i] of a with axes_b[i] of b, which must have one
+// length each, or one of them 1. The result has the other axes of a, and then those of b. Without
+// axes it has all products.
+bg_node bg_tensordot(bg_graph *g,
+                     bg_node a,
+                     bg_node b,
+                     const int64_t *axes_a,
+                     size_t axes_a_count,
+                     const int64_t *axes_b,
+                     size_t axes_b_count);
+
+// Products summed over the last axis of both, which must have one length. The result has the other
+// axes of a, and then those of b. With a 0-d tensor, it is their product.
+bg_node bg_inner(bg_graph *g, bg_node a, bg_node b);
+
+// y_k = sum a_i weight_kij b_j + bias_k, for vectors along the last axis of a and b, whose other
+// axes are the same. The weight has the shape [outputs, inputs of a, inputs of b], the bias
+// [outputs].
+bg_node bg_bilinear(bg_graph *g, bg_node a, bg_node b, bg_node weight, bg_node bias);
+
+// The p-norm of the difference of each row of a, [..., rows, n], and each row of b, [..., others,
+// n]: of shape [..., rows, others]. The axes before the last two are broadcast. p is not negative,
+// and may be infinite.
+//
+// The differences are taken directly, so that nothing cancels. Gradient: that of bg_norm, 0 where
+// the distance is 0.
+bg_node bg_cdist(bg_graph *g, bg_node a, bg_node b, double p);
+
+// The p-norm of a - b + eps along the last axis, of tensors that are broadcast to one another; for
+// any p that bg_norm takes.
+bg_node bg_pairwise_distance(bg_graph *g, bg_node a, bg_node b, double p, double eps, bool keepdim);
+
+// The cosine of the angle between the vectors along an axis, of tensors that are broadcast to one
+// another: the sum of the products of their elements, each divided by its vector's length. Lengths
+// are at least eps; in the gradient they count as they are.
+bg_node bg_cosine_similarity(bg_graph *g, bg_node a, bg_node b, int32_t axis, double eps);
+
+// Each vector along an axis divided by its p-norm, or by eps if that is less; for any p that
+// bg_norm takes.
+bg_node bg_normalize(bg_graph *g, bg_node x, double p, int32_t axis, double eps);
+
+// (x - mean) / sqrt(variance + eps) weight + bias, with the mean and the variance over the last
+// axes, which have the shape of the weight and of the bias. The variance is the mean square of the
+// distances from the mean. J. Ba, J. Kiros, G. Hinton, 2016.
+bg_node bg_layer_norm(bg_graph *g, bg_node x, bg_node weight, bg_node bias, double eps);
+
+// As bg_layer_norm, with the mean and the variance over each of so many groups of neighbouring
+// channels, for x of shape [rows, channels, ...], and with a weight and a bias for each channel,
+// [channels]. As many groups as channels make it an instance norm. Y. Wu, K. He, 2018.
+bg_node bg_group_norm(bg_graph *g,
+                      bg_node x,
+                      size_t groups,
+                      bg_node weight,
+                      bg_node bias,
+                      double eps);
+
+// x / sqrt(mean of x^2 + eps) weight, with the mean over the last axes, which have the shape of
+// the weight. B. Zhang, R. Sennrich, 2019.
+bg_node bg_rms_norm(bg_graph *g, bg_node x, bg_node weight, double eps);
+
 // e^x / sum e^x along an axis, without overflow.
 bg_node bg_softmax(bg_graph *g, bg_node x, int32_t axis);
 
@@ -931,6 +1414,150 @@ bg_node bg_cross_entropy(bg_graph *g, bg_node logits, bg_node classes);
 
 // The mean of (a - b)^2 over all elements of two tensors of one shape, which are not broadcast.
 bg_node bg_mse(bg_graph *g, bg_node a, bg_node b);
+
+// (x - target)^2, of two tensors of one shape, reduced.
+bg_node bg_mse_loss(bg_graph *g, bg_node x, bg_node target, int32_t reduction);
+
+// |x - target|, of two tensors of one shape, reduced. Gradient: 0 where they are equal.
+bg_node bg_l1_loss(bg_graph *g, bg_node x, bg_node target, int32_t reduction);
+
+// Of d = x - target: d^2 / (2 beta) where |d| is less than beta, else |d| - beta / 2; reduced.
+// beta is not negative, and 0 makes it |d|. Gradient: d / beta, from -1 to 1. R. Girshick, "Fast
+// R-CNN", 2015.
+bg_node bg_smooth_l1_loss(bg_graph *g, bg_node x, bg_node target, double beta, int32_t reduction);
+
+// Of d = x - target: d^2 / 2 where |d| is at most delta, else delta (|d| - delta / 2); reduced.
+// delta is above 0. Gradient: d, from -delta to delta. P. Huber, 1964.
+bg_node bg_huber_loss(bg_graph *g, bg_node x, bg_node target, double delta, int32_t reduction);
+
+// -target log x - (1 - target) log(1 - x), of probabilities from 0 to 1, reduced. The logarithms
+// are at least -100. Gradient: (x - target) / (x (1 - x)), with a divisor of at least 1e-12.
+bg_node bg_bce_loss(bg_graph *g, bg_node x, bg_node target, int32_t reduction);
+
+// The binary cross-entropy of the probabilities sigmoid(x), as bg_bce_loss, for any x: target
+// softplus(-x) + (1 - target) softplus(x), reduced. Nothing overflows or cancels. Gradient:
+// sigmoid(x) - target.
+bg_node bg_bce_with_logits(bg_graph *g, bg_node x, bg_node target, int32_t reduction);
+
+// As bg_bce_with_logits, with the first part, that of the positive class, times a weight, which is
+// broadcast to x: one for each class, say.
+bg_node bg_bce_with_logits_weighted(bg_graph *g,
+                                    bg_node x,
+                                    bg_node target,
+                                    bg_node pos_weight,
+                                    int32_t reduction);
+
+// The divergence of Kullback and Leibler, element by element, of log-probabilities x from the
+// probabilities target: target (log target - x), 0 where the target is 0; with log_target the
+// targets are logarithms, too. Reduced: the mean is over all elements, so for the mean over
+// distributions take the sum, and divide.
+bg_node bg_kl_div(bg_graph *g, bg_node x, bg_node target, bool log_target, int32_t reduction);
+
+// log(1 + e^(-target x)) for targets 1 and -1, reduced.
+bg_node bg_soft_margin_loss(bg_graph *g, bg_node x, bg_node target, int32_t reduction);
+
+// x where the target is 1, max(0, margin - x) where it is -1, and the sum of both elsewhere;
+// reduced. The target, of the shape of x and of any type that has -1, gets no gradient.
+bg_node bg_hinge_embedding_loss(bg_graph *g,
+                                bg_node x,
+                                bg_node target,
+                                double margin,
+                                int32_t reduction);
+
+// max(0, margin - target (a - b)), for targets 1, where a should be the larger one, and -1; all of
+// one shape; reduced.
+bg_node bg_margin_ranking_loss(bg_graph *g,
+                               bg_node a,
+                               bg_node b,
+                               bg_node target,
+                               double margin,
+                               int32_t reduction);
+
+// 1 - cos where the target is 1, max(0, cos - margin) where it is -1, for the cosine of the angle
+// between the vectors along the last axis of a and b, of one shape; reduced. The target has their
+// shape without that axis, and any type that has -1; it gets no gradient. (To squared lengths
+// 1e-12 is added.)
+bg_node bg_cosine_embedding_loss(bg_graph *g,
+                                 bg_node a,
+                                 bg_node b,
+                                 bg_node target,
+                                 double margin,
+                                 int32_t reduction);
+
+// max(0, margin + distance(anchor, positive) - distance(anchor, negative)), with distances as
+// those of bg_pairwise_distance for eps 1e-6; with swap that of positive and negative, if it is
+// less than the last; reduced. V. Balntas et al., 2016.
+bg_node bg_triplet_margin_loss(bg_graph *g,
+                               bg_node anchor,
+                               bg_node positive,
+                               bg_node negative,
+                               double margin,
+                               double p,
+                               bool swap,
+                               int32_t reduction);
+
+// The negative log-likelihood of targets under normal distributions with these means and
+// variances: (log variance + (x - target)^2 / variance) / 2, and with full log(2 pi) / 2 more;
+// reduced. The variance is broadcast to x, or has its shape without the last axis. It is taken as
+// at least eps, but in the gradient counts as it is.
+bg_node bg_gaussian_nll_loss(bg_graph *g,
+                             bg_node x,
+                             bg_node target,
+                             bg_node variance,
+                             bool full,
+                             double eps,
+                             int32_t reduction);
+
+// The negative log-likelihood of targets under Poisson distributions, but for what depends on the
+// target alone: x - target log(x + eps), or with log_input e^x - target x; reduced. With full,
+// Stirling's approximation of that is added where the target is above 1: target log target -
+// target + log(2 pi target) / 2.
+bg_node bg_poisson_nll_loss(bg_graph *g,
+                            bg_node x,
+                            bg_node target,
+                            bool log_input,
+                            bool full,
+                            double eps,
+                            int32_t reduction);
+
+// -x at the row's class, of log-probabilities x of shape [rows, classes] or [rows, classes, ...],
+// with one class (BG_I64) for each [rows, ...]; or of one row, [classes]. Reduced; elements of
+// class -100 are left out: they are 0, and the mean is over the others.
+bg_node bg_nll_loss(bg_graph *g, bg_node x, bg_node classes, int32_t reduction);
+
+// As bg_nll_loss, with the loss of each element times the weight of its class; the mean is divided
+// by the sum of those weights.
+bg_node bg_nll_loss_weighted(bg_graph *g,
+                             bg_node x,
+                             bg_node classes,
+                             bg_node weights,
+                             int32_t reduction);
+
+// -log softmax(logits) at the row's class, otherwise as bg_nll_loss. With label smoothing s, from
+// 0 to 1, the part s of each target is spread evenly over all classes. C. Szegedy et al., 2016.
+bg_node bg_cross_entropy_with(bg_graph *g,
+                              bg_node logits,
+                              bg_node classes,
+                              double label_smoothing,
+                              int32_t reduction);
+
+// As bg_cross_entropy_with, with a weight for each class, [classes], by which its part of a loss
+// is multiplied; the mean is divided by the sum of the weights of the rows' classes.
+bg_node bg_cross_entropy_weighted(bg_graph *g,
+                                  bg_node logits,
+                                  bg_node classes,
+                                  bg_node weights,
+                                  double label_smoothing,
+                                  int32_t reduction);
+
+// -sum target log softmax(logits) over the classes, for targets that are probabilities, of the
+// shape of the logits: [rows, classes], [rows, classes, ...], or [classes]. With label smoothing s
+// they are (1 - s) target + s / classes. Reduced; the mean is over rows.
+bg_node bg_cross_entropy_soft(bg_graph *g,
+                              bg_node logits,
+                              bg_node target,
+                              double label_smoothing,
+                              int32_t reduction);
 
 // While the graph is in training mode: each element 0 with probability p, else scaled by 1 / (1 -
 // p). Otherwise the tensor itself.
