@@ -104,10 +104,10 @@ impl Core {
         let what = Rule::of(elem).name;
         let mut node;
         let (a, b) = (a.into(), b.into());
-        if self.is_integer(a) || self.is_integer(b) {
-            if let Some(integer) = Integer::of(elem) {
-                return self.integer(integer, a, b);
-            }
+        if (self.is_integer(a) || self.is_integer(b))
+            && let Some(integer) = Integer::of(elem)
+        {
+            return self.integer(integer, a, b);
         }
         match (a, b) {
             (Operand::Node(a), Operand::Node(b)) => {

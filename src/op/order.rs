@@ -4,6 +4,7 @@
 //! from. Rows are sorted as words: the upper half of an element's *key* beside its index, so that a word
 //! says which of equal elements comes first. Where upper halves agree, whole keys decide.
 
+use std::cmp::Ordering;
 use std::mem::MaybeUninit;
 
 use super::Sink;
@@ -252,7 +253,9 @@ impl Rule for SearchSorted {
                     let x = values[at];
                     let place = row.partition_point(|&other| {
                         // (With NaN on either side it is not there yet.)
-                        if behind { !(other > x) } else { !(other >= x) }
+                        let order = other.partial_cmp(&x);
+                        order != Some(Ordering::Greater)
+                            && (behind || order != Some(Ordering::Equal))
                     });
                     out.write(place as i64);
                 }

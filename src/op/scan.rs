@@ -258,7 +258,7 @@ fn running_place<const MAX: bool>(task: &Task<'_>) {
             let step = |(best, place): (T, i64), i: usize| {
                 let (x, here) = (x[first + i], (i / inner % len) as i64);
                 let is_better = if MAX { x >= best } else { x <= best };
-                let is_nan = |x: T| x != x;
+                let is_nan = |x: T| x.partial_cmp(&x).is_none();
                 let is_first = place < 0;
                 if is_first || is_nan(x) || (!is_nan(best) && is_better) { (x, here) } else { (best, place) }
             };

@@ -28,7 +28,7 @@ impl Mode {
     const ALL: [Self; 5] = [Self::Set, Self::Add, Self::Multiply, Self::Max, Self::Min];
 
     fn join<T: Element + PartialOrd>(self, x: T, y: T) -> T {
-        let is_nan = |x: T| x != x;
+        let is_nan = |x: T| x.partial_cmp(&x).is_none();
         match self {
             Self::Set => y,
             Self::Add => T::from_f64(x.to_f64() + y.to_f64()),

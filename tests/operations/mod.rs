@@ -4,7 +4,7 @@
 use bumpgrad::{DType, Graph, Reduce, Var};
 
 /// The parameters of a call.
-pub trait Params {
+pub(crate) trait Params {
     fn int(&self, name: &str) -> isize;
     fn maybe_int(&self, name: &str) -> Option<isize>;
     fn ints(&self, name: &str) -> Vec<isize>;
@@ -20,7 +20,7 @@ pub trait Params {
 }
 
 /// The results of an operation; none if there is no operation of this name.
-pub fn call<'g>(
+pub(crate) fn call<'g>(
     graph: &'g Graph,
     name: &str,
     x: &[Var<'g>],
@@ -308,7 +308,7 @@ pub fn call<'g>(
 }
 
 /// All of them.
-pub const NAMES: &[&str] = &[
+pub(crate) const NAMES: &[&str] = &[
     "neg",
     "abs",
     "sign",

@@ -11,7 +11,7 @@ const HEAD: &str = "\
 use bumpgrad::{DType, Graph, Reduce, Var};
 
 /// The parameters of a call.
-pub trait Params {
+pub(crate) trait Params {
     fn int(&self, name: &str) -> isize;
     fn maybe_int(&self, name: &str) -> Option<isize>;
     fn ints(&self, name: &str) -> Vec<isize>;
@@ -27,7 +27,7 @@ pub trait Params {
 }
 
 /// The results of an operation; none if there is no operation of this name.
-pub fn call<'g>(
+pub(crate) fn call<'g>(
     graph: &'g Graph,
     name: &str,
     x: &[Var<'g>],
@@ -75,7 +75,7 @@ pub fn dispatch(all: &[Operation]) -> String {
         }
     }
     out.push_str("        _ => return None,\n    })\n}\n\n");
-    out.push_str("/// All of them.\npub const NAMES: &[&str] = &[\n");
+    out.push_str("/// All of them.\npub(crate) const NAMES: &[&str] = &[\n");
     for op in all {
         out.push_str(&format!("    \"{}\",\n", op.name));
     }
