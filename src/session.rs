@@ -32,6 +32,12 @@ pub(crate) struct Session {
 // shares them with nobody; moving it to another thread moves that ownership along.
 unsafe impl Send for Session {}
 
+/// Operands and results of an operation, at most; of lists there may be more.
+const MOST: usize = 8;
+
+/// Records an operation on operands: its results, as many as there is room for.
+pub(crate) type Recording<'a> = &'a mut dyn FnMut(&mut Core, &[NodeId], &mut [NodeId]) -> Maybe<()>;
+
 impl Session {
     pub(crate) fn new() -> Self {
         Self {
@@ -76,29 +82,8 @@ impl Session {
 
     /// Runs a recording; the handle of its node, or null.
     pub(crate) fn record(&mut self, record: impl FnOnce(&mut Core) -> Maybe<NodeId>) -> Handle {
-        let [handle] = self.record_results(|core| Ok([record(core)?]));
+        let [handle] = self.operation("record", [], |core, []| Ok([record(core)?]));
         handle
-    }
-
-    /// Runs a recording of several results; their handles, or null ones.
-    fn record_results<const R: usize>(
-        &mut self,
-        record: impl FnOnce(&mut Core) -> Maybe<[NodeId; R]>,
-    ) -> [Handle; R] {
-        let start = self.core.start();
-        let recorded = record(&mut self.core).and_then(|mut ids| {
-            for id in &mut ids {
-                *id = self.offered(start, *id)?;
-            }
-            Ok(ids)
-        });
-        match recorded {
-            Ok(ids) => ids.map(|id| self.handle_since(start, id)),
-            Err(Fail) => {
-                self.undo(start);
-                [Handle::NULL; R]
-            }
-        }
     }
 
     /// What changes nothing gives its operand: without gradients, where none are recorded.
@@ -115,19 +100,55 @@ impl Session {
     }
 
     /// Records an operation on some operands: its results.
+    #[inline]
     pub(crate) fn operation<const N: usize, const R: usize>(
         &mut self,
         what: &str,
         xs: [Handle; N],
         record: impl FnOnce(&mut Core, [NodeId; N]) -> Maybe<[NodeId; R]>,
     ) -> [Handle; R] {
-        self.record_results(|core| {
-            let mut ids = [NodeId::NONE; N];
-            for (id, x) in ids.iter_mut().zip(xs) {
-                *id = core.resolve(what, x)?;
+        let mut results = [Handle::NULL; R];
+        let mut record = Some(record);
+        self.record_results(what, &xs, &mut results, &mut |core, operands, out| {
+            let (Some(record), Ok(&operands)) = (record.take(), operands.try_into()) else {
+                unreachable!("as many operands, once")
+            };
+            out.copy_from_slice(&record(core, operands)?);
+            Ok(())
+        });
+        results
+    }
+
+    /// The same: compiled once, since there are hundreds of operations. The results are null handles, and
+    /// stay so if it fails.
+    pub(crate) fn record_results(
+        &mut self,
+        what: &str,
+        xs: &[Handle],
+        results: &mut [Handle],
+        record: Recording<'_>,
+    ) {
+        let start = self.core.start();
+        let (mut operands, mut out) = ([NodeId::NONE; MOST], [NodeId::NONE; MOST]);
+        let out = &mut out[..results.len()];
+        let recorded = (|| {
+            for (id, &x) in operands.iter_mut().zip(xs) {
+                *id = self.core.resolve(what, x)?;
             }
-            record(core, ids)
-        })
+            record(&mut self.core, &operands[..xs.len()], out)?;
+            for id in out.iter_mut() {
+                *id = self.offered(start, *id)?;
+            }
+            Ok(())
+        })();
+        match recorded {
+            Ok(()) => {
+                for (result, &id) in results.iter_mut().zip(&*out) {
+                    *result = self.handle_since(start, id);
+                }
+            }
+            Err(Fail) => self.undo(start),
+        }
     }
 
     /// Records an operation with a list of results, each of which is told; says whether all went well.

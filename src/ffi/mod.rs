@@ -40,7 +40,7 @@ use crate::error::{ErrorKind, Fail, Maybe};
 use crate::graph::{Core, Handle};
 use crate::id::NodeId;
 use crate::op::Reduce;
-use crate::session::Session;
+use crate::session::{Recording, Session};
 use crate::shape::{Dims, MAX_RANK};
 pub use types::*;
 
@@ -150,6 +150,7 @@ unsafe fn record_map(g: *mut bg_graph, body: impl FnOnce(&mut Session) -> Handle
 ///
 /// # Safety
 /// As for [`call`].
+#[inline]
 unsafe fn operation<const N: usize>(
     g: *mut bg_graph,
     what: &str,
@@ -157,13 +158,7 @@ unsafe fn operation<const N: usize>(
     body: impl FnOnce(&mut Core, [NodeId; N]) -> Maybe<NodeId>,
 ) -> bg_node {
     // SAFETY: the caller's promise.
-    unsafe {
-        record(g, |s| {
-            let xs = xs.map(Handle::from);
-            let [y] = s.operation(what, xs, |core, xs| Ok([body(core, xs)?]));
-            y
-        })
-    }
+    unsafe { operations(g, what, xs, [], |core, xs| Ok([body(core, xs)?])) }
 }
 
 /// The same with several results: the first is returned, and the others are written to where `others`
@@ -171,6 +166,7 @@ unsafe fn operation<const N: usize>(
 ///
 /// # Safety
 /// As for [`call`]; `others` are NULL or valid for writing a node.
+#[inline]
 unsafe fn operations<const N: usize, const R: usize, const M: usize>(
     g: *mut bg_graph,
     what: &str,
@@ -179,9 +175,17 @@ unsafe fn operations<const N: usize, const R: usize, const M: usize>(
     body: impl FnOnce(&mut Core, [NodeId; N]) -> Maybe<[NodeId; R]>,
 ) -> bg_node {
     let mut results = [Handle::NULL; R];
+    let mut body = Some(body);
+    let mut run = |core: &mut Core, operands: &[NodeId], out: &mut [NodeId]| {
+        let (Some(body), Ok(&operands)) = (body.take(), operands.try_into()) else {
+            unreachable!("as many operands, once")
+        };
+        out.copy_from_slice(&body(core, operands)?);
+        Ok(())
+    };
     // SAFETY: the caller's promise.
     unsafe {
-        call(g, |s| results = s.operation(what, xs.map(Handle::from), body));
+        record_results(g, what, &xs.map(Handle::from), &mut results, &mut run);
         for (to, &result) in others.into_iter().zip(&results[1..]) {
             if !to.is_null() {
                 to.write_unaligned(result.into());
@@ -189,6 +193,22 @@ unsafe fn operations<const N: usize, const R: usize, const M: usize>(
         }
     }
     results[0].into()
+}
+
+/// Compiled once: see [`Session::record_results`].
+///
+/// # Safety
+/// As for [`call`].
+#[inline(never)]
+unsafe fn record_results(
+    g: *mut bg_graph,
+    what: &str,
+    xs: &[Handle],
+    results: &mut [Handle],
+    run: Recording<'_>,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { call(g, |s| s.record_results(what, xs, results, run)) }
 }
 
 /// The same for as many results as there are: they are written to the list of the caller, as far as it

@@ -36,7 +36,8 @@ fn key<T: Element>(x: T) -> u64 {
         }
         // SAFETY: T is i64.
         DType::I64 => unsafe { std::mem::transmute_copy::<T, i64>(&x) as u64 ^ SIGN },
-        DType::U8 => x.to_f64() as u64,
+        // (So that the upper half says everything.)
+        DType::U8 => (x.to_f64() as u64) << 32,
     }
 }
 
@@ -46,26 +47,23 @@ fn word(key: u64, index: usize, is_descending: bool) -> u64 {
     (if is_descending { !upper >> 32 << 32 } else { upper }) | index as u64
 }
 
+/// What decides between words whose upper halves agree: whole keys, then indices.
+type Whole<'a> = &'a dyn Fn(u64) -> (u64, u64);
+
 /// Puts words whose upper halves agree in the order of whole keys.
-fn refine<T: Element>(words: &mut [u64], row: &[T], is_descending: bool) {
-    if T::DTYPE == DType::U8 {
-        // (The upper halves of its keys say nothing.)
-        words.sort_unstable_by_key(|&word| order_of(row, word, is_descending));
-        return;
-    }
+fn refine(words: &mut [u64], whole: Whole<'_>) {
     let mut first = 0;
     while first < words.len() {
         let upper = words[first] >> 32;
         let same = words[first..].iter().take_while(|&&word| word >> 32 == upper).count();
         if same > 1 {
-            words[first..first + same]
-                .sort_unstable_by_key(|&word| order_of(row, word, is_descending));
+            words[first..first + same].sort_unstable_by_key(|&word| whole(word));
         }
         first += same;
     }
 }
 
-fn order_of<T: Element>(row: &[T], word: u64, is_descending: bool) -> (u64, u64) {
+fn whole_of<T: Element>(row: &[T], word: u64, is_descending: bool) -> (u64, u64) {
     let index = word as u32 as u64;
     let key = key(row[index as usize]);
     (if is_descending { !key } else { key }, index)
@@ -92,7 +90,7 @@ impl Rule for ArgSort {
                     // SAFETY: all were just written, and any i64 is a u64.
                     let words = unsafe { &mut *(std::ptr::from_mut(out) as *mut [u64]) };
                     words.sort_unstable();
-                    refine(words, row, is_descending);
+                    refine(words, &|word| whole_of(row, word, is_descending));
                     words.iter_mut().for_each(|word| *word = u64::from(*word as u32));
                 }
             });
@@ -193,21 +191,22 @@ fn top<T: Element>(
         }
     };
     let last = first + out.len() - 1;
-    select(words, row, is_descending, last);
+    let whole = &|word| whole_of(row, word, is_descending);
+    select(words, whole, last);
     let chosen = &mut words[..=last];
     if first > 0 {
-        select(chosen, row, is_descending, first);
+        select(chosen, whole, first);
     }
     let chosen = &mut chosen[first..];
     chosen.sort_unstable();
-    refine(chosen, row, is_descending);
+    refine(chosen, whole);
     for (out, &word) in out.iter_mut().zip(&*chosen) {
         out.write(i64::from(word as u32));
     }
 }
 
 /// Puts the word of a rank where it would be if all were sorted, and those before it before it.
-fn select<T: Element>(words: &mut [u64], row: &[T], is_descending: bool, rank: usize) {
+fn select(words: &mut [u64], whole: Whole<'_>, rank: usize) {
     let (_, &mut word, _) = words.select_nth_unstable(rank);
     // Of those with the same upper half whole keys decide: they are brought together first.
     let upper = word >> 32;
@@ -215,7 +214,7 @@ fn select<T: Element>(words: &mut [u64], row: &[T], is_descending: bool, rank: u
     let beyond = partition(&mut words[rank + 1..], |word| word >> 32 == upper);
     let same = &mut words[below..rank + 1 + beyond];
     if same.len() > 1 {
-        same.select_nth_unstable_by_key(rank - below, |&word| order_of(row, word, is_descending));
+        same.select_nth_unstable_by_key(rank - below, |&word| whole(word));
     }
 }
 
