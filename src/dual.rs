@@ -3,6 +3,7 @@
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
+use crate::function::{Function, Function2};
 use crate::real::Real;
 
 /// A value and its derivative along one direction: value + tangent * e, with e^2 = 0.
@@ -149,6 +150,16 @@ impl Real for Dual {
         let tangent =
             product(x.value / square, self.tangent) - product(self.value / square, x.tangent);
         Dual { value: Real::atan2(self.value, x.value), tangent }
+    }
+    fn apply<F: Function>(self) -> Dual {
+        let y = F::reference(self.value);
+        self.chain(y, F::slope(self.value, y))
+    }
+    fn apply2<F: Function2>(self, other: Dual) -> Dual {
+        let y = F::reference(self.value, other.value);
+        let [by_a, by_b] = F::slopes([self.value, other.value], y);
+        let tangent = product(by_a, self.tangent) + product(by_b, other.tangent);
+        Dual { value: y, tangent }
     }
 
     fn eq(self, other: Dual) -> bool {

@@ -499,22 +499,101 @@ const fn of_rule<O: Elementwise<N>, const N: usize>(level: Level) -> Level {
     }
 }
 
+/// An f32 kernel of an elementwise operation that is computed in f64: of its value, or of the cotangent
+/// of operand `PULL - 1`. It converts blocks, and calls the f64 kernel; it is compiled for no level.
+///
+/// # Safety
+/// As for [`Kernel`], with elements of f32.
+unsafe fn widened_at<const ELEM: usize, const PULL: usize, const LEVEL: usize>(
+    n: usize,
+    out: *mut u8,
+    a: *const u8,
+    b: *const u8,
+    c: *const u8,
+    d: *const u8,
+) {
+    let arity = Elem::ALL[ELEM].arity();
+    let (kernel, operands) = match PULL {
+        0 => (F64[LEVEL].eval[ELEM], arity),
+        _ => (F64[LEVEL].pull[ELEM][PULL - 1], arity + 2),
+    };
+    // SAFETY: the caller's promise; a kernel of a pull is given the operands, the value, and its
+    // cotangent, all valid.
+    unsafe { widened(kernel, Level::ALL[LEVEL], n, out, &[a, b, c, d][..operands]) }
+}
+
+/// # Safety
+/// As for [`widened_at`]; `kernel` is for f64, has so many operands, and the CPU can run its level.
+unsafe fn widened(kernel: Kernel, level: Level, n: usize, out: *mut u8, operands: &[*const u8]) {
+    const BLOCK: usize = 128;
+    let (f32, f64) = (place(DType::F32), place(DType::F64));
+    let (widen, narrow) = (CAST[f32][f64][level as usize], CAST[f64][f32][level as usize]);
+    let mut wide = [const { Scratch::<BLOCK>::new() }; 4];
+    let mut result = Scratch::<BLOCK>::new();
+    let result = result.0.as_mut_ptr().cast::<u8>();
+    for start in (0..n).step_by(BLOCK) {
+        let len = BLOCK.min(n - start);
+        let mut given = [result.cast_const(); 4];
+        for ((&operand, block), given) in operands.iter().zip(&mut wide).zip(&mut given) {
+            let block = block.0.as_mut_ptr().cast::<u8>();
+            // SAFETY: `len` elements from `start` on are inside of the operand, and the block has
+            // room for them.
+            unsafe { call1(widen, len, block, operand.cast::<f32>().add(start).cast()) };
+            *given = block;
+        }
+        let [a, b, c, d] = given;
+        // SAFETY: the blocks were just written; those that stand for no operand are not looked at.
+        // The result has room for `len` elements, in both types.
+        unsafe {
+            kernel(len, result, a, b, c, d);
+            call1(narrow, len, out.cast::<f32>().add(start).cast(), result);
+        }
+    }
+}
+
+const fn widened_for<const ELEM: usize, const PULL: usize>(level: Level) -> Kernel {
+    match level {
+        Level::Baseline => widened_at::<ELEM, PULL, 0>,
+        Level::V3 => widened_at::<ELEM, PULL, 1>,
+        Level::V4 => widened_at::<ELEM, PULL, 2>,
+    }
+}
+
 macro_rules! elementwise_tables {
     (1: $($unary:ident),*; 2: $($binary:ident),*;) => {
         const fn evals<T: Float>(level: Level) -> [Kernel; Elem::ALL.len()] {
             [
-                $(at::<Eval<unary::$unary, 1>, T>(of_rule::<unary::$unary, 1>(level)),)*
-                $(at::<Eval<binary::$binary, 2>, T>(of_rule::<binary::$binary, 2>(level)),)*
+                $(if T::IS_NARROW && <unary::$unary as Elementwise<1>>::IS_WIDE {
+                    widened_for::<{ Elem::$unary as usize }, 0>(level)
+                } else {
+                    at::<Eval<unary::$unary, 1>, T>(of_rule::<unary::$unary, 1>(level))
+                },)*
+                $(if T::IS_NARROW && <binary::$binary as Elementwise<2>>::IS_WIDE {
+                    widened_for::<{ Elem::$binary as usize }, 0>(level)
+                } else {
+                    at::<Eval<binary::$binary, 2>, T>(of_rule::<binary::$binary, 2>(level))
+                },)*
             ]
         }
 
         const fn pulls<T: Float>(level: Level) -> [[Kernel; 2]; Elem::ALL.len()] {
             [
-                $([at::<Pull1<unary::$unary>, T>(of_rule::<unary::$unary, 1>(level)); 2],)*
-                $([
-                    at::<Pull2<binary::$binary, 0>, T>(of_rule::<binary::$binary, 2>(level)),
-                    at::<Pull2<binary::$binary, 1>, T>(of_rule::<binary::$binary, 2>(level)),
-                ],)*
+                $([if T::IS_NARROW && <unary::$unary as Elementwise<1>>::IS_WIDE {
+                    widened_for::<{ Elem::$unary as usize }, 1>(level)
+                } else {
+                    at::<Pull1<unary::$unary>, T>(of_rule::<unary::$unary, 1>(level))
+                }; 2],)*
+                $(if T::IS_NARROW && <binary::$binary as Elementwise<2>>::IS_WIDE {
+                    [
+                        widened_for::<{ Elem::$binary as usize }, 1>(level),
+                        widened_for::<{ Elem::$binary as usize }, 2>(level),
+                    ]
+                } else {
+                    [
+                        at::<Pull2<binary::$binary, 0>, T>(of_rule::<binary::$binary, 2>(level)),
+                        at::<Pull2<binary::$binary, 1>, T>(of_rule::<binary::$binary, 2>(level)),
+                    ]
+                },)*
             ]
         }
     };

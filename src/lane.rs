@@ -18,6 +18,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use wide::{f32x4, f64x4, u32x4, u64x4};
 
+use crate::function::{Function, Function2};
 use crate::math::single::Reduced;
 use crate::math::{self, NEAR_LIMIT_F32, TRIG_LIMIT_F32, TRIG_LIMIT_F64};
 use crate::real::Real;
@@ -106,6 +107,8 @@ pub(crate) trait Lane64: Bits<Elem = f64> {
     fn minus_product(self, a: Self, b: Self) -> Self;
     /// Rounded to f32.
     fn narrow(self) -> Self::Narrow;
+    /// One lane after the other, for what is too rare to be worth vectors.
+    fn one_by_one(self, other: Self, f: fn(f64, f64) -> f64) -> Self;
 }
 
 /// One number, computed on with hardware FMA.
@@ -115,6 +118,12 @@ pub(crate) trait Lane64: Bits<Elem = f64> {
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub(crate) struct Fused<T, const FAR: bool = false>(T);
+
+impl Fused<f64> {
+    pub(crate) fn number(self) -> f64 {
+        self.0
+    }
+}
 
 /// Four f32 at the baseline level.
 #[derive(Clone, Copy)]
@@ -248,6 +257,14 @@ macro_rules! real {
             #[inline(always)]
             fn atan2(self, x: Self) -> Self {
                 math::$math::atan2(self, x)
+            }
+            #[inline(always)]
+            fn apply<F: Function>(self) -> Self {
+                math::$math::apply::<F, Self>(self)
+            }
+            #[inline(always)]
+            fn apply2<F: Function2>(self, other: Self) -> Self {
+                math::$math::apply2::<F, Self>(self, other)
             }
         }
     };
@@ -424,6 +441,10 @@ impl<const FAR: bool> Lane64 for Fused<f64, FAR> {
     #[inline(always)]
     fn narrow(self) -> Fused<f32, FAR> {
         Fused(self.0 as f32)
+    }
+    #[inline(always)]
+    fn one_by_one(self, other: Self, f: fn(f64, f64) -> f64) -> Self {
+        Fused(f(self.0, other.0))
     }
 }
 
@@ -605,5 +626,10 @@ impl Lane64 for W64 {
     #[inline(always)]
     fn narrow(self) -> W32 {
         W32(f32x4::new(self.0.to_array().map(|x| x as f32)))
+    }
+    #[inline(always)]
+    fn one_by_one(self, other: Self, f: fn(f64, f64) -> f64) -> Self {
+        let (a, b) = (self.0.to_array(), other.0.to_array());
+        W64(f64x4::new([f(a[0], b[0]), f(a[1], b[1]), f(a[2], b[2]), f(a[3], b[3])]))
     }
 }

@@ -14,6 +14,7 @@ mod exec;
 #[doc(hidden)]
 pub mod ffi;
 mod fpenv;
+mod function;
 mod gemm;
 mod grad;
 mod graph;

@@ -36,25 +36,25 @@ pub(crate) const TRIG_LIMIT_F64: f64 = 1.6e6;
 
 /// `magnitude` (of sign +) with the sign of `x`.
 #[inline(always)]
-fn with_sign<L: Bits>(magnitude: L, x: L) -> L {
+pub(crate) fn with_sign<L: Bits>(magnitude: L, x: L) -> L {
     magnitude.or(x.and(L::sign_bit()))
 }
 
 /// `x` if it is not below `least`, else `least`. NaN stays.
 #[inline(always)]
-fn at_least<L: Bits>(x: L, least: f64) -> L {
+pub(crate) fn at_least<L: Bits>(x: L, least: f64) -> L {
     L::select(x.lt(L::lit(least)), L::lit(least), x)
 }
 
 /// `x` if it is not above `most`, else `most`. NaN stays.
 #[inline(always)]
-fn at_most<L: Bits>(x: L, most: f64) -> L {
+pub(crate) fn at_most<L: Bits>(x: L, most: f64) -> L {
     L::select(L::lit(most).lt(x), L::lit(most), x)
 }
 
 /// The polynomial with the given coefficients, constant term first, by Horner's rule.
 #[inline(always)]
-fn polynomial<L: Bits, const N: usize>(x: L, coefficients: [f64; N]) -> L {
+pub(crate) fn polynomial<L: Bits, const N: usize>(x: L, coefficients: [f64; N]) -> L {
     let mut sum = L::lit(coefficients[N - 1]);
     let mut i = N - 1;
     // Not an iterator: it must be unrolled before the loop around it is vectorised.
@@ -67,14 +67,14 @@ fn polynomial<L: Bits, const N: usize>(x: L, coefficients: [f64; N]) -> L {
 
 /// a + b as the rounded sum and what it lost, exactly, for |a| >= |b| or a = 0 (Dekker).
 #[inline(always)]
-fn sum_by_size<L: Bits>(a: L, b: L) -> (L, L) {
+pub(crate) fn sum_by_size<L: Bits>(a: L, b: L) -> (L, L) {
     let sum = a + b;
     (sum, (a - sum) + b)
 }
 
 /// a + b as the rounded sum and what it lost, exactly (Knuth).
 #[inline(always)]
-fn sum<L: Bits>(a: L, b: L) -> (L, L) {
+pub(crate) fn sum<L: Bits>(a: L, b: L) -> (L, L) {
     let sum = a + b;
     let b_part = sum - a;
     (sum, (a - (sum - b_part)) + (b - b_part))
@@ -82,7 +82,7 @@ fn sum<L: Bits>(a: L, b: L) -> (L, L) {
 
 /// The logarithm's value at the ends: -infinity at `zero`, NaN below, x itself at infinity and NaN.
 #[inline(always)]
-fn ln_ends<L: Bits>(x: L, zero: f64, y: L) -> L {
+pub(crate) fn ln_ends<L: Bits>(x: L, zero: f64, y: L) -> L {
     let y = L::select(x.lt(L::lit(f64::INFINITY)), y, x);
     let y = L::select(x.eq(L::lit(zero)), L::lit(f64::NEG_INFINITY), y);
     L::select(x.lt(L::lit(zero)), L::lit(f64::NAN), y)

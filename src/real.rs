@@ -8,6 +8,8 @@
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
+use crate::function::{Function, Function2};
+
 /// A number that elementwise rules compute with.
 ///
 /// `Mask` is the outcome of a comparison; `select` is the only way to branch, so a rule has no
@@ -102,6 +104,10 @@ pub(crate) trait Real:
     }
     /// The angle of the point (x, self).
     fn atan2(self, x: Self) -> Self;
+
+    /// The value of a function.
+    fn apply<F: Function>(self) -> Self;
+    fn apply2<F: Function2>(self, other: Self) -> Self;
 
     fn eq(self, other: Self) -> Self::Mask;
     fn lt(self, other: Self) -> Self::Mask;
@@ -224,6 +230,12 @@ impl Real for f64 {
     }
     fn atan2(self, x: f64) -> f64 {
         libm::atan2(self, x)
+    }
+    fn apply<F: Function>(self) -> f64 {
+        F::reference(self)
+    }
+    fn apply2<F: Function2>(self, other: f64) -> f64 {
+        F::reference(self, other)
     }
 
     fn eq(self, other: f64) -> bool {

@@ -1,7 +1,7 @@
 //! The roll-call: every elementwise operation, by number of operands.
 //!
-//! A word here and a block in `op/unary.rs` or `op/binary.rs` make an operation: the enum below,
-//! the kernels at every level, the gradient and the tests' loops all follow from the word.
+//! A word here and a block in `op/unary.rs`, `op/binary.rs` or `op/special/` make an operation: the
+//! enum below, the kernels at every level, the gradient and the tests' loops all follow from the word.
 //!
 //! The last line of each number of operands is not for users: these are the operations that rules
 //! are recorded with when they are differentiated again, for their derivatives hold everywhere.
@@ -12,10 +12,13 @@ macro_rules! roll_call {
         $then! {
             1: Neg, Abs, Sign, Exp, Expm1, Log, Log1p, Sqrt, Rsqrt, Square, Reciprocal,
                Sin, Cos, Tan, Tanh, Sigmoid, Erf, Relu, Softplus, Gelu, GeluTanh, Silu,
-               Floor, Ceil, Round, NotNegative,
+               Floor, Ceil, Round,
+               Exp2, Log2, Log10, Cbrt, Asin, Acos, Atan, Sinh, Cosh, Asinh, Acosh, Atanh,
+               Erfc, Erfinv, Ndtr, LogNdtr, Ndtri, Lgamma, Digamma, I0e, I1e,
+               NotNegative, ErfinvSlope, NdtriSlope, Hazard,
                Bell, Gaussian, NormalCdf, Logistic, LogisticCdf;
             2: Add, Sub, Mul, Div, Pow, Maximum, Minimum, Atan2, AtLeast, AtMost, NormShare, NormRoot,
-               Weigh, Strong, PowLog0, PowLog1, PowLog2;
+               Weigh, Strong, PowLog0, PowLog1, PowLog2, Zeta;
         }
     };
 }

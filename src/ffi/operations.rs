@@ -241,6 +241,165 @@ pub unsafe extern "C" fn bg_atan2(g: *mut bg_graph, a: bg_node, b: bg_node) -> b
     unsafe { record_map(g, |s| s.map2(Elem::Atan2, a.into(), b.into())) }
 }
 
+/// 2^x; exact for integers. Gradient: y ln 2.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_exp2(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Exp2, x.into())) }
+}
+
+/// The logarithm to base 2; exact for powers of 2. Gradient: 1 / (x ln 2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_log2(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Log2, x.into())) }
+}
+
+/// The logarithm to base 10; exact for powers of 10. Gradient: 1 / (x ln 10).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_log10(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Log10, x.into())) }
+}
+
+/// The cubic root, also of negative numbers; exact for cubes. Gradient: 1 / (3 y^2), infinite at 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_cbrt(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Cbrt, x.into())) }
+}
+
+/// The arcsine, in radians. Gradient: 1 / sqrt(1 - x^2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_asin(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Asin, x.into())) }
+}
+
+/// The arccosine, in radians. Gradient: -1 / sqrt(1 - x^2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_acos(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Acos, x.into())) }
+}
+
+/// The arctangent, in radians. Gradient: 1 / (1 + x^2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_atan(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Atan, x.into())) }
+}
+
+/// The hyperbolic sine. Gradient: cosh x.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_sinh(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Sinh, x.into())) }
+}
+
+/// The hyperbolic cosine. Gradient: sinh x.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_cosh(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Cosh, x.into())) }
+}
+
+/// The inverse of the hyperbolic sine. Gradient: 1 / sqrt(1 + x^2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_asinh(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Asinh, x.into())) }
+}
+
+/// The inverse of the hyperbolic cosine. Gradient: 1 / sqrt(x^2 - 1).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_acosh(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Acosh, x.into())) }
+}
+
+/// The inverse of the hyperbolic tangent. Gradient: 1 / (1 - x^2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_atanh(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Atanh, x.into())) }
+}
+
+/// 1 - erf(x), without its cancellation. Gradient: -2 / sqrt(pi) e^(-x^2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_erfc(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Erfc, x.into())) }
+}
+
+/// The number whose error function is x. Gradient: sqrt(pi) / 2 e^(y^2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_erfinv(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Erfinv, x.into())) }
+}
+
+/// P(Z <= x) for a standard normal Z. Gradient: e^(-x^2 / 2) / sqrt(2 pi).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_ndtr(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Ndtr, x.into())) }
+}
+
+/// The logarithm of P(Z <= x) for a standard normal Z, also where that is 0. Gradient: e^(-x^2 / 2)
+/// / sqrt(2 pi) over P(Z <= x), that is -x far below 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_log_ndtr(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::LogNdtr, x.into())) }
+}
+
+/// The number that a standard normal Z is below with probability x. Gradient: sqrt(2 pi) e^(y^2 /
+/// 2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_ndtri(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Ndtri, x.into())) }
+}
+
+/// ln|Gamma(x)|. Gradient: digamma(x).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_lgamma(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Lgamma, x.into())) }
+}
+
+/// The logarithmic derivative of the gamma function. Gradient: polygamma(1, x).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_digamma(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Digamma, x.into())) }
+}
+
+/// The derivative of that order of digamma(x), up to order 30; order 0 is digamma itself. Gradient:
+/// polygamma(order + 1, x).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_polygamma(g: *mut bg_graph, x: bg_node, order: usize) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "polygamma", [x], |core, [x]| core.polygamma(x, order)) }
+}
+
+/// e^-|x| I0(x), for the modified Bessel function of order 0. Gradient: i1e(x) - sign(x) y, which
+/// is 0 at 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_i0e(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::I0e, x.into())) }
+}
+
+/// e^-|x| I1(x), for the modified Bessel function of order 1. Gradient: i0e(x) - (sign(x) + 1 / x)
+/// y, which is 1/2 at 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_i1e(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::I1e, x.into())) }
+}
+
 /// x above 0, else slope times x. Gradient: 1 above 0, else the slope.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_leaky_relu(g: *mut bg_graph, x: bg_node, slope: f64) -> bg_node {

@@ -3,6 +3,7 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
+use crate::function::{Function, Function2};
 use crate::lane::{Fused, Lanes, W32, W64};
 use crate::real::Real;
 
@@ -172,6 +173,15 @@ macro_rules! x86 {
             not_in_chains! {
                 floor(); ceil(); round(); exp(); expm1(); ln(); log1p(); sin(); cos(); tan();
                 tanh(); sigmoid(); erf(); normal_cdf(); pow(exponent); atan2(x);
+            }
+
+            #[inline(always)]
+            fn apply<F: Function>(self) -> Self {
+                unreachable!("chains are of cheap operations")
+            }
+            #[inline(always)]
+            fn apply2<F: Function2>(self, _: Self) -> Self {
+                unreachable!("chains are of cheap operations")
             }
         }
 

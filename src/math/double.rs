@@ -4,11 +4,12 @@
 //! (value, rest), rest being about an ULP of value or less.
 
 use super::{at_least, at_most, ln_ends, polynomial, sum, sum_by_size, with_sign};
+use crate::function::{Function, Function2};
 use crate::lane::Lane64;
 use crate::real::{GATE, GATE_CUBE};
 
 /// 1.5 * 2^52: added to a number below 2^51 it leaves the nearest integer in the low bits.
-const ROUNDER: f64 = 6755399441055744.0;
+pub(crate) const ROUNDER: f64 = 6755399441055744.0;
 
 const LOG2_E: f64 = std::f64::consts::LOG2_E;
 /// The first 33 bits of ln 2, so that multiples up to 2^20 are exact, and the rest (msun e_log.c).
@@ -16,7 +17,7 @@ const LN_2_TOP: f64 = 0.6931471803691238;
 const LN_2_REST: f64 = 1.9082149292705877e-10;
 
 /// (e^r - 1 - r) / r^2 on |r| <= ln(2) / 2; error of e^r - 1 below 2^-60.7 of it.
-const EXP: [f64; 11] = [
+pub(crate) const EXP: [f64; 11] = [
     0.5,
     0.16666666666666677,
     0.0416666666666667,
@@ -32,7 +33,7 @@ const EXP: [f64; 11] = [
 
 /// a * b for pairs, to about 2^-104.
 #[inline(always)]
-fn product<L: Lane64>((a, a_rest): (L, L), (b, b_rest): (L, L)) -> (L, L) {
+pub(crate) fn product<L: Lane64>((a, a_rest): (L, L), (b, b_rest): (L, L)) -> (L, L) {
     let y = a * b;
     (y, a.product_error(b, y) + (a * b_rest + a_rest * b))
 }
@@ -40,23 +41,23 @@ fn product<L: Lane64>((a, a_rest): (L, L), (b, b_rest): (L, L)) -> (L, L) {
 /// (n + n_rest) / (d + d_rest), for d in [1, 2] and rests that are rounding errors, to little more
 /// than half an ULP: the correction of n / d needs no more than a rough 1 / d, (3 - d) / 2.
 #[inline(always)]
-fn quotient<L: Lane64>((n, n_rest): (L, L), (d, d_rest): (L, L)) -> L {
+pub(crate) fn quotient<L: Lane64>((n, n_rest): (L, L), (d, d_rest): (L, L)) -> L {
     let y = n / d;
     let rough_inverse = d.mul_add(L::lit(-0.5), L::lit(1.5));
     y + (n_rest - y * d_rest) * rough_inverse
 }
 
 /// A power of e taken apart: 2^k (1 + r + s), with |r| <= ln(2) / 2 and s of the size of r^2 / 2.
-struct Exponential<L> {
+pub(crate) struct Exponential<L> {
     /// k + [`BIAS`] in the low bits.
-    biased: L,
-    r: L,
-    s: L,
+    pub(crate) biased: L,
+    pub(crate) r: L,
+    pub(crate) s: L,
 }
 
 /// Twice that of an f64: half of what it is added to, for any k that counts, is the exponent of a
 /// normal number.
-const BIAS: u16 = 2 * 1023;
+pub(crate) const BIAS: u16 = 2 * 1023;
 
 /// 2^k for integer k in -1022..=1023, and 0 for -1023.
 #[inline(always)]
@@ -67,7 +68,7 @@ fn power_of_two<L: Lane64>(k: L) -> L {
 /// m * 2^k for k in -2044..=2046, given with [`BIAS`]: in two steps, so that a subnormal result is
 /// rounded in the last.
 #[inline(always)]
-fn scale<L: Lane64>(m: L, biased: L) -> L {
+pub(crate) fn scale<L: Lane64>(m: L, biased: L) -> L {
     let half = biased.shr::<1>();
     m * half.shl::<52>() * biased.minus(half).shl::<52>()
 }
@@ -75,7 +76,7 @@ fn scale<L: Lane64>(m: L, biased: L) -> L {
 /// e^(x + rest), for |x| up to 1000: Cody and Waite's reduction by multiples of ln 2, keeping what
 /// the reduced argument loses by rounding.
 #[inline(always)]
-fn exponential<L: Lane64>((x, rest): (L, L)) -> Exponential<L> {
+pub(crate) fn exponential<L: Lane64>((x, rest): (L, L)) -> Exponential<L> {
     let rounder = L::lit(ROUNDER + f64::from(BIAS));
     let biased = x.mul_add(L::lit(LOG2_E), rounder);
     let k = biased - rounder;
@@ -100,7 +101,12 @@ pub(crate) fn exp<L: Lane64>(x: L) -> L {
 #[inline(always)]
 fn expm1_pair<L: Lane64>(x: L) -> (L, L) {
     // Below, the result is -1 to the last bit.
-    let e = exponential((at_least(x, -50.0), L::lit(0.0)));
+    expm1_of(&exponential((at_least(x, -50.0), L::lit(0.0))))
+}
+
+/// A power of e less 1, as a pair.
+#[inline(always)]
+pub(crate) fn expm1_of<L: Lane64>(e: &Exponential<L>) -> (L, L) {
     let half = e.biased.minus(L::pattern(u64::from(BIAS - 1022))).shl::<52>();
     // The first term is 0 (k = 0) or the larger one.
     let (y, lost) = sum_by_size(half - L::lit(0.5), half * e.r);
@@ -322,8 +328,13 @@ fn angle<L: Lane64>(x: L) -> Angle<L> {
     let (second, lost_second) = sum(first, n * L::lit(-HALF_PI[1]));
     let (third, lost_third) = sum(second, n * L::lit(-HALF_PI[2]));
     let lost = n.mul_add(L::lit(-HALF_PI[3]), lost_second + lost_third);
-    let (r, rest) = sum_by_size(third, lost);
+    let (sin_r, cos_r) = sine_and_cosine(sum_by_size(third, lost));
+    Angle { sin_r, cos_r, quadrant: shifted.shl::<62>() }
+}
 
+/// For a pair r, with |r| <= pi / 4: msun's kernels.
+#[inline(always)]
+pub(crate) fn sine_and_cosine<L: Lane64>((r, rest): (L, L)) -> (L, L) {
     let z = r * r;
     let cube = z * r;
     let curve = cube * polynomial(z, SIN);
@@ -332,7 +343,7 @@ fn angle<L: Lane64>(x: L) -> Angle<L> {
     let half = L::lit(0.5) * z;
     let (one_less_half, lost) = sum_by_size(L::lit(1.0), -half);
     let cos_r = one_less_half + (lost + (z * z * polynomial(z, COS) - r * rest));
-    Angle { sin_r, cos_r, quadrant: shifted.shl::<62>() }
+    (sin_r, cos_r)
 }
 
 impl<L: Lane64> Angle<L> {
@@ -384,7 +395,7 @@ pub(crate) fn tan<L: Lane64>(x: L) -> L {
 }
 
 /// erf(x) / x - 1 in x^2, for |x| <= 0.85; error 2^-54.7.
-const ERF: [f64; 12] = [
+pub(crate) const ERF: [f64; 12] = [
     0.1283791670955126,
     -0.3761263890318374,
     0.11283791670954658,
@@ -428,17 +439,38 @@ const MILLS: [f64; 22] = [
     -2.9649738211235875e-10,
 ];
 
-/// Phi(-a) for a from 0 to 40, where `e` is e^(-a^2 / 2), still to be scaled by the power of 2 in
-/// `e.biased`.
-#[inline(always)]
-fn normal_tail<L: Lane64>(a: L, e: &Exponential<L>) -> L {
-    /// 1 / sqrt(2 pi)
-    const FRAC_1_SQRT_2_PI: f64 = 0.3989422804014327;
-    let (power, power_rest) = sum_by_size(L::lit(1.0), e.r);
-    let power_rest = power_rest + e.s;
+/// 1 / sqrt(2 pi)
+pub(crate) const FRAC_1_SQRT_2_PI: f64 = 0.3989422804014327;
 
+/// Phi(-a) e^(a^2 / 2) as a quotient of pairs, and 1 over its denominator, rounded.
+pub(crate) struct Mills<L> {
+    n: (L, L),
+    d: (L, L),
+    inverse: L,
+}
+
+impl<L: Lane64> Mills<L> {
+    /// As a pair.
+    #[inline(always)]
+    pub(crate) fn quotient(&self) -> (L, L) {
+        let y = self.n.0 * self.inverse;
+        let missing = self.n.0.minus_product(y, self.d.0) + (self.n.1 - y * self.d.1);
+        sum_by_size(y, missing * self.inverse)
+    }
+}
+
+/// A pair without a rest. (Adding -0 leaves every number as it is: nothing is computed.)
+#[inline(always)]
+pub(crate) fn alone<L: Lane64>(x: L) -> (L, L) {
+    (x, L::lit(-0.0))
+}
+
+/// For a from 0 to 40, a pair.
+#[inline(always)]
+pub(crate) fn mills<L: Lane64>((a, a_rest): (L, L)) -> Mills<L> {
     let (n, n_rest) = sum(a, L::lit(-5.0));
     let (d, d_rest) = sum(a, L::lit(5.0));
+    let (n_rest, d_rest) = (n_rest + a_rest, d_rest + a_rest);
     let inverse = L::lit(1.0) / d;
     let t = n * inverse;
     let t_rest = (n.minus_product(t, d) + (n_rest - t * d_rest)) * inverse;
@@ -448,8 +480,17 @@ fn normal_tail<L: Lane64>(a: L, e: &Exponential<L>) -> L {
     let g = mills * inverse;
     let slope = (a.mul_add(g, L::lit(-FRAC_1_SQRT_2_PI)).mul_add(d, g)) * d * d * L::lit(0.1);
     let mills_rest = slope.mul_add(t_rest, mills_rest + L::lit(MILLS_0.1));
+    Mills { n: (mills, mills_rest), d: (d, d_rest), inverse }
+}
 
-    let (n, n_rest) = product((mills, mills_rest), (power, power_rest));
+/// Phi(-a) for a pair a from 0 to 40, where `e` is e^(-a^2 / 2), still to be scaled by the power of 2
+/// in `e.biased`.
+#[inline(always)]
+pub(crate) fn normal_tail<L: Lane64>(a: (L, L), e: &Exponential<L>) -> L {
+    let (power, power_rest) = sum_by_size(L::lit(1.0), e.r);
+    let power_rest = power_rest + e.s;
+    let Mills { n, d: (d, d_rest), inverse } = mills(a);
+    let (n, n_rest) = product(n, (power, power_rest));
     // n / d, then corrected by what the product with it misses.
     let y = n * inverse;
     let missing = n.minus_product(y, d) + (n_rest - y * d_rest);
@@ -464,7 +505,7 @@ pub(crate) fn erf<L: Lane64>(x: L) -> L {
     let a = at_most(x.abs(), 6.5);
     let square = a * a;
     let e = exponential((-square, -a.product_error(a, square)));
-    let tail = scale(normal_tail(a * L::lit(std::f64::consts::SQRT_2), &e), e.biased);
+    let tail = scale(normal_tail(alone(a * L::lit(std::f64::consts::SQRT_2)), &e), e.biased);
     let far = with_sign(tail.mul_add(L::lit(-2.0), L::lit(1.0)), x);
     let near = x.mul_add(polynomial(square, ERF), x);
     L::select(a.lt(L::lit(0.85)), near, far)
@@ -473,7 +514,7 @@ pub(crate) fn erf<L: Lane64>(x: L) -> L {
 /// e^(-a^2 / 2) for a from 0 to 40: the exponent is a pair, for rounding it would cost up to
 /// 700 ULP in the far tail.
 #[inline(always)]
-fn bell<L: Lane64>(a: L) -> Exponential<L> {
+pub(crate) fn bell<L: Lane64>(a: L) -> Exponential<L> {
     let (square, half) = (a * a, L::lit(-0.5));
     exponential((half * square, half * a.product_error(a, square)))
 }
@@ -501,7 +542,7 @@ pub(crate) fn bell_of_square<L: Lane64>(x: L) -> L {
 pub(crate) fn gelu<L: Lane64>(x: L) -> L {
     let a = at_most(x.abs(), 40.0);
     let e = bell(a);
-    let tail = normal_tail(a, &e);
+    let tail = normal_tail(alone(a), &e);
     let above = x * (L::lit(1.0) - scale(tail, e.biased));
     L::select(x.lt(L::lit(0.0)), scale(-a * tail, e.biased), above)
 }
@@ -512,7 +553,7 @@ pub(crate) fn normal_cdf<L: Lane64>(x: L) -> L {
     // Beyond 38.6 the tail is 0.
     let a = at_most(x.abs(), 40.0);
     let e = bell(a);
-    let tail = scale(normal_tail(a, &e), e.biased);
+    let tail = scale(normal_tail(alone(a), &e), e.biased);
     L::select(x.lt(L::lit(0.0)), tail, L::lit(1.0) - tail)
 }
 
@@ -535,7 +576,7 @@ const TWO_THIRDS_REST: f64 = 3.700743415417188e-17;
 /// ln x as a pair, to about 2^-65, for positive finite x: x = 2^k m, q = (m - 1) / (m + 1),
 /// ln m = 2 q + q^3 (2/3 + ...), in pairs as far as that needs (the method of SLEEF's xpow).
 #[inline(always)]
-fn ln_pair<L: Lane64>(x: L) -> (L, L) {
+pub(crate) fn ln_pair<L: Lane64>(x: L) -> (L, L) {
     let (k, m) = split_any(x);
     let n = m - L::lit(1.0);
     let (d, d_rest) = sum_by_size(L::lit(1.0), m);
@@ -676,4 +717,14 @@ pub(crate) fn atan2<L: Lane64>(y: L, x: L) -> L {
     let (angle, lost) = sum_by_size(turns * L::lit(std::f64::consts::FRAC_PI_4), t);
     let rest = turns.mul_add(L::lit(QUARTER_PI_REST), rest) + lost;
     atan2_ends(y, x, angle + (rest - t * z * polynomial(z, ATAN)))
+}
+
+#[inline(always)]
+pub(crate) fn apply<F: Function, L: Lane64>(x: L) -> L {
+    F::lanes(x)
+}
+
+#[inline(always)]
+pub(crate) fn apply2<F: Function2, L: Lane64>(a: L, b: L) -> L {
+    F::lanes(a, b)
 }

@@ -6,6 +6,7 @@
 use super::{
     NEAR_LIMIT_F32, at_least, at_most, double, ln_ends, polynomial, sum_by_size, with_sign,
 };
+use crate::function::{Function, Function2};
 use crate::lane::{Bits, Lane32, Lane64};
 use crate::real::{GATE, GATE_CUBE, Real};
 
@@ -562,4 +563,14 @@ pub(crate) fn atan2<L: Lane32>(y: L, x: L) -> L {
     let t = (t * z).mul_add(polynomial(z, ATAN_WIDE), t);
     let angle = turns.mul_add(L::Wide::lit(std::f64::consts::FRAC_PI_4), t);
     double::atan2_ends(y, x, angle).narrow()
+}
+
+#[inline(always)]
+pub(crate) fn apply<F: Function, L: Lane32>(x: L) -> L {
+    F::lanes(x.widen()).narrow()
+}
+
+#[inline(always)]
+pub(crate) fn apply2<F: Function2, L: Lane32>(a: L, b: L) -> L {
+    F::lanes(a.widen(), b.widen()).narrow()
 }

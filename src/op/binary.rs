@@ -4,6 +4,7 @@
 //! Values and subgradients at ties are PyTorch's.
 
 use super::Elementwise;
+pub(crate) use super::special::gamma::Zeta;
 use crate::real::{Real, times_log};
 
 /// a + b.

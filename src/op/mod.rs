@@ -28,12 +28,14 @@ mod select;
 pub(crate) mod shaping;
 mod statistics;
 pub(crate) mod structural;
+pub(crate) mod special;
 pub(crate) mod unary;
 
 pub use loss::Reduce;
 
 use crate::arena::TryPush;
 use crate::error::Maybe;
+use crate::function::{Function, Function2};
 use crate::graph::Core;
 use crate::id::NodeId;
 use crate::node::{Extreme, Op};
@@ -130,6 +132,13 @@ pub(crate) trait Elementwise<const N: usize> {
     /// Whether it is long and runs so seldom that one level less is compiled: v4 runs what v3 does.
     const IS_RARE: bool = false;
 
+    /// Whether it is computed in f64 only: kernels for f32 convert, and call those for f64.
+    const IS_WIDE: bool = false;
+
+    /// By how many units of its last place an f64 may be off, for a rule that is one function.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the tests' loops"))]
+    const ULP: Option<f64> = None;
+
     fn eval<R: Real>(x: [R; N]) -> R;
 
     /// The cotangents of the operands, from the operands, the value `y` and its cotangent `g`.
@@ -150,6 +159,10 @@ pub(crate) struct Rule {
     reads: fn(usize) -> Touch,
     #[cfg(test)]
     pub(crate) domain: &'static [(f64, f64)],
+    #[cfg(test)]
+    pub(crate) ulp: Option<f64>,
+    /// Whether kernels for f32 call those for f64.
+    pub(crate) is_wide: bool,
     #[cfg(test)]
     pub(crate) scalar: Scalar<f64>,
     #[cfg(test)]
@@ -209,6 +222,9 @@ const fn rule<O: Elementwise<N>, const N: usize>() -> Rule {
         },
         #[cfg(test)]
         domain: &O::DOMAIN,
+        #[cfg(test)]
+        ulp: O::ULP,
+        is_wide: O::IS_WIDE,
         #[cfg(test)]
         scalar: scalar::<O, f64, N>(),
         #[cfg(test)]
@@ -297,6 +313,14 @@ impl Real for Touch {
     #[inline(always)]
     fn atan2(self, x: Self) -> Self {
         self.and(x)
+    }
+    #[inline(always)]
+    fn apply<F: Function>(self) -> Self {
+        self.only()
+    }
+    #[inline(always)]
+    fn apply2<F: Function2>(self, other: Self) -> Self {
+        self.and(other)
     }
     #[inline(always)]
     fn eq(self, other: Self) -> Self {

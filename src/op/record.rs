@@ -5,6 +5,7 @@
 use std::cell::{Cell, RefCell};
 
 use crate::error::{Fail, Maybe};
+use crate::function::{Function, Function2};
 use crate::graph::{Core, Operand};
 use crate::id::NodeId;
 use crate::node::{Comparison, INLINE_OPERANDS};
@@ -175,6 +176,14 @@ impl<'a> Real for Rec<'a> {
 
     fn atan2(self, x: Self) -> Self {
         self.binary(Elem::Atan2, x, <f64 as Real>::atan2)
+    }
+
+    fn apply<F: Function>(self) -> Self {
+        self.unary(Elem::ALL[F::NUMBER], F::reference)
+    }
+
+    fn apply2<F: Function2>(self, other: Self) -> Self {
+        self.binary(Elem::ALL[F::NUMBER], other, F::reference)
     }
 
     fn eq(self, other: Self) -> RecMask<'a> {

@@ -242,6 +242,7 @@ fn every_rule_has_golden_values() {
         include_str!("../../tests/golden/unary.json"),
         include_str!("../../tests/golden/binary.json"),
         include_str!("../../tests/golden/reduce.json"),
+        include_str!("../../tests/golden/operations.json"),
     ];
     for &elem in Elem::ALL {
         let case = format!("\"op\":\"{}\"", Rule::of(elem).name);

@@ -6,6 +6,7 @@
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 use super::Elementwise;
+pub(crate) use super::special::{bessel::*, elementary::*, gamma::*, normal::*};
 use crate::real::{GATE, GATE_CUBE, Real, within};
 
 /// -x. Gradient: -1.

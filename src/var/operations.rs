@@ -281,6 +281,186 @@ impl<'g> Var<'g> {
         self.graph.offer_map(|session| session.map2(Elem::Atan2, self.handle, b.handle))
     }
 
+    /// 2^x; exact for integers. Gradient: y ln 2.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn exp2(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Exp2, self.handle))
+    }
+
+    /// The logarithm to base 2; exact for powers of 2. Gradient: 1 / (x ln 2).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn log2(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Log2, self.handle))
+    }
+
+    /// The logarithm to base 10; exact for powers of 10. Gradient: 1 / (x ln 10).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn log10(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Log10, self.handle))
+    }
+
+    /// The cubic root, also of negative numbers; exact for cubes. Gradient: 1 / (3 y^2), infinite
+    /// at 0.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn cbrt(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Cbrt, self.handle))
+    }
+
+    /// The arcsine, in radians. Gradient: 1 / sqrt(1 - x^2).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn asin(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Asin, self.handle))
+    }
+
+    /// The arccosine, in radians. Gradient: -1 / sqrt(1 - x^2).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn acos(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Acos, self.handle))
+    }
+
+    /// The arctangent, in radians. Gradient: 1 / (1 + x^2).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn atan(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Atan, self.handle))
+    }
+
+    /// The hyperbolic sine. Gradient: cosh x.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn sinh(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Sinh, self.handle))
+    }
+
+    /// The hyperbolic cosine. Gradient: sinh x.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn cosh(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Cosh, self.handle))
+    }
+
+    /// The inverse of the hyperbolic sine. Gradient: 1 / sqrt(1 + x^2).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn asinh(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Asinh, self.handle))
+    }
+
+    /// The inverse of the hyperbolic cosine. Gradient: 1 / sqrt(x^2 - 1).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn acosh(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Acosh, self.handle))
+    }
+
+    /// The inverse of the hyperbolic tangent. Gradient: 1 / (1 - x^2).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn atanh(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Atanh, self.handle))
+    }
+
+    /// 1 - erf(x), without its cancellation. Gradient: -2 / sqrt(pi) e^(-x^2).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn erfc(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Erfc, self.handle))
+    }
+
+    /// The number whose error function is x. Gradient: sqrt(pi) / 2 e^(y^2).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn erfinv(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Erfinv, self.handle))
+    }
+
+    /// P(Z <= x) for a standard normal Z. Gradient: e^(-x^2 / 2) / sqrt(2 pi).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn ndtr(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Ndtr, self.handle))
+    }
+
+    /// The logarithm of P(Z <= x) for a standard normal Z, also where that is 0. Gradient: e^(-x^2
+    /// / 2) / sqrt(2 pi) over P(Z <= x), that is -x far below 0.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn log_ndtr(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::LogNdtr, self.handle))
+    }
+
+    /// The number that a standard normal Z is below with probability x. Gradient: sqrt(2 pi) e^(y^2
+    /// / 2).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn ndtri(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Ndtri, self.handle))
+    }
+
+    /// ln|Gamma(x)|. Gradient: digamma(x).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn lgamma(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Lgamma, self.handle))
+    }
+
+    /// The logarithmic derivative of the gamma function. Gradient: polygamma(1, x).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn digamma(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Digamma, self.handle))
+    }
+
+    /// The derivative of that order of digamma(x), up to order 30; order 0 is digamma itself.
+    /// Gradient: polygamma(order + 1, x).
+    #[track_caller]
+    pub fn polygamma(self, order: usize) -> Self {
+        self.operation("polygamma", [self.handle], |core, [x]| core.polygamma(x, order))
+    }
+
+    /// e^-|x| I0(x), for the modified Bessel function of order 0. Gradient: i1e(x) - sign(x) y,
+    /// which is 0 at 0.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn i0e(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::I0e, self.handle))
+    }
+
+    /// e^-|x| I1(x), for the modified Bessel function of order 1. Gradient: i0e(x) - (sign(x) + 1 /
+    /// x) y, which is 1/2 at 0.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn i1e(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::I1e, self.handle))
+    }
+
     /// x above 0, else `slope` times x. Gradient: 1 above 0, else the slope.
     #[track_caller]
     pub fn leaky_relu(self, slope: f64) -> Self {

@@ -117,7 +117,7 @@ fn of_rule(family: &str, rule: &str, doc: Doc, block: &syn::ItemImpl) -> Operati
         ImplItem::Const(constant) if constant.ident == "NAME" => Some(text_of(&constant.expr)),
         _ => None,
     });
-    let names: &[&str] = if family == "unary" { &["x"] } else { &["a", "b"] };
+    let names: &[&str] = if family == "binary" { &["a", "b"] } else { &["x"] };
     let operand = |name: &&str| Param { name: (*name).to_owned(), kind: Kind::Operand };
     Operation {
         name: name.unwrap_or_else(|| panic!("{rule} has no name")),

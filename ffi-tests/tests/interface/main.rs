@@ -18,6 +18,10 @@ use ffi_tests::root;
 pub const FAMILIES: &[(&str, &str)] = &[
     ("unary", "Functions of one tensor"),
     ("binary", "Functions of two tensors"),
+    ("special/elementary", "Elementary functions"),
+    ("special/normal", "Error functions and the normal distribution"),
+    ("special/gamma", "Gamma functions"),
+    ("special/bessel", "Bessel functions"),
     ("activation", "Activations and other expressions"),
     ("arithmetic", "Other functions of several tensors"),
     ("elementwise", "Comparisons"),

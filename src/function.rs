@@ -1,0 +1,53 @@
+//! Functions that are one block each: the value on lanes of f64, a reference, and the slope.
+//!
+//! [`Real::apply`] calls one on any number type: lanes compute it, the recorder appends its node,
+//! and where only a derivative along a direction is carried, the slope makes that. Rules of such
+//! functions follow from the block (`op/special/`), and their kernels for f32 are made of those for
+//! f64, so that results are nearly always the nearest f32, and a function is compiled once a level.
+
+use crate::lane::{Fused, Lane64};
+use crate::real::Real;
+
+/// What has a number in the roll-call.
+pub(crate) trait Listed {
+    const NUMBER: usize;
+}
+
+/// A function of one number.
+pub(crate) trait Function: Listed {
+    const NAME: &str;
+
+    /// Where tests draw from: inside the domain, away from kinks and overflow.
+    const DOMAIN: (f64, f64);
+
+    /// By how many units of its last place a value may be off.
+    const ULP: f64 = 2.0;
+
+    /// The value, without branches.
+    fn lanes<L: Lane64>(x: L) -> L;
+
+    /// The value for one number: of constants, and for tests.
+    fn reference(x: f64) -> f64;
+
+    /// The derivative, given the value `y`.
+    fn slope<R: Real>(x: R, y: R) -> R;
+}
+
+/// A function of two numbers.
+pub(crate) trait Function2: Listed {
+    const NAME: &str;
+
+    const DOMAIN: [(f64, f64); 2];
+
+    fn lanes<L: Lane64>(a: L, b: L) -> L;
+
+    fn reference(a: f64, b: f64) -> f64;
+
+    /// The derivatives by both operands, given the value `y`.
+    fn slopes<R: Real>(x: [R; 2], y: R) -> [R; 2];
+}
+
+/// The lanes' own value for one number: the reference where no other is at hand.
+pub(crate) fn of_lanes<F: Function>(x: f64) -> f64 {
+    F::lanes(Fused::<f64>::lit(x)).number()
+}
