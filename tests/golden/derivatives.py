@@ -27,6 +27,10 @@ TAILS = [0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 3.0, -3.0, 10.0, -10.0, 18.0, -18.0, 2
          37.0, -37.0, 40.0, -40.0, 100.0, -100.0, 700.0, -700.0, 1e5, -1e5, 1e20, -1e20, 1e-20,
          -1e-20, INF, -INF]
 ORDINARY = [0.5, -0.5, 1.0, -1.0, 2.0, -3.0, 10.0, 1e-20, -1e-20, 1e10]
+SMALL = [0.5, -0.5, 1.0, -1.0, 2.0, -3.0, 1e-20]
+INSIDE = [0.0, 0.25, -0.5, 0.75, -0.9375, 1e-20, 1 - 2.0**-20]
+GAMMA = [0.25, 0.75, 1.0, 2.0, 2.75, 7.0, 10.0, 1e-10, 1e5]
+NORMAL = sp.erfc(-x / sp.sqrt(2)) / 2
 POSITIVE = [0.25, 1.0, 2.0, 10.0, 1e-10, 1e10, 1e20]
 
 # name: (closed form, points)
@@ -49,6 +53,27 @@ UNARY = {
     "silu": (x * LOGISTIC, TAILS),
     "gelu": (x * sp.erfc(-x / sp.sqrt(2)) / 2, TAILS),
     "gelu_tanh": (x / (1 + sp.exp(-GATE)), TAILS),
+    "exp2": (2**x, [0.0, 0.5, -0.5, 1.0, 3.0, -3.0, 10.0, -25.0, 100.0, -100.0, 1e-20]),
+    "log2": (sp.log(x) / sp.log(2), POSITIVE),
+    "log10": (sp.log(x) / sp.log(10), POSITIVE),
+    "cbrt": (sp.cbrt(x), POSITIVE),
+    "asin": (sp.asin(x), INSIDE),
+    "acos": (sp.acos(x), INSIDE),
+    "atan": (sp.atan(x), ORDINARY),
+    "sinh": (sp.sinh(x), [0.0, *SMALL, 10.0, -25.0, 60.0]),
+    "cosh": (sp.cosh(x), [0.0, *SMALL, 10.0, -25.0, 60.0]),
+    "asinh": (sp.asinh(x), [0.0, *ORDINARY]),
+    "acosh": (sp.acosh(x), [1.5, 2.0, 10.0, 1e5]),
+    "atanh": (sp.atanh(x), INSIDE),
+    "erfc": (sp.erfc(x), [0.0, *SMALL, 4.0, -4.0, 9.0, 25.0]),
+    "erfinv": (sp.erfinv(x), INSIDE),
+    "ndtr": (NORMAL, [0.0, *SMALL, 4.0, -10.0, -35.0]),
+    "log_ndtr": (sp.log(NORMAL), [0.0, *SMALL, 4.0, -4.0]),
+    "ndtri": (sp.sqrt(2) * sp.erfinv(2 * x - 1), [0.25, 0.5, 0.75, 0.9375, 1e-5, 1e-10, 1e-30]),
+    "lgamma": (sp.loggamma(x), GAMMA),
+    "digamma": (sp.polygamma(0, x), [*GAMMA, -0.5, -3.25]),
+    "i0e": (sp.exp(-x) * sp.besseli(0, x), [0.5, 1.0, 3.0, 7.5, 9.0, 20.0]),
+    "i1e": (sp.exp(-x) * sp.besseli(1, x), [0.5, 1.0, 3.0, 7.5, 9.0, 20.0]),
 }
 
 # name: (points, for each order what each point has)

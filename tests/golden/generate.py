@@ -79,6 +79,39 @@ INF, NAN = math.inf, math.nan
 DTYPES = {"float64": "f64", "float32": "f32", "int64": "i64", "uint8": "u8"}
 
 
+# ---------------------------------------------------------------- gamma functions
+
+# PyTorch's polygamma of order 1 has 10 digits, and it is the gradient of digamma. Its zeta function has
+# all of them, and so have the derivatives of that.
+
+
+def trigamma(x):
+    below = x < 0
+    zeta = torch.special.zeta(torch.tensor(2.0, dtype=x.dtype), torch.where(below, 1 - x, x))
+    sine = torch.sin(math.pi * torch.where(below, x - torch.round(x), 0.25))
+    return torch.where(below, math.pi**2 / (sine * sine) - zeta, torch.where(x == INF, 0.0, zeta))
+
+
+def with_slope(function, slope):
+    class Function(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return function(x)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * slope(*ctx.saved_tensors)
+
+    return Function.apply
+
+
+torch.digamma = with_slope(torch.digamma, trigamma)
+torch.lgamma = with_slope(torch.lgamma, torch.digamma)
+polygamma = torch.special.polygamma
+torch.special.polygamma = lambda n, x: ([torch.digamma, trigamma][n](x) if n < 2 else polygamma(n, x))
+
+
 # ---------------------------------------------------------------- random numbers
 
 _rng = None

@@ -73,7 +73,7 @@ impl Function for I0e {
     const NAME: &str = "i0e";
     const DOMAIN: (f64, f64) = (0.2, 20.0);
     const ULP: f64 = 4.0;
-    /// [`series`]. Measured: 4 ULP.
+    /// [`series`]. Measured: 3.05 ULP.
     #[inline(always)]
     fn lanes<L: Lane64>(x: L) -> L {
         let a = x.abs();
@@ -147,7 +147,7 @@ impl Function for I1e {
     const NAME: &str = "i1e";
     const DOMAIN: (f64, f64) = (0.2, 20.0);
     const ULP: f64 = 4.0;
-    /// [`series`]. Measured: 4 ULP.
+    /// [`series`]. Measured: 2.81 ULP.
     #[inline(always)]
     fn lanes<L: Lane64>(x: L) -> L {
         let a = x.abs();

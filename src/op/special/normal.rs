@@ -40,7 +40,7 @@ impl Function for Erfc {
     const NAME: &str = "erfc";
     const DOMAIN: (f64, f64) = (-2.5, 2.5);
     /// 1 - erf(x) by a polynomial for |x| < 0.477, else twice the normal distribution's tail at
-    /// sqrt(2) |x|, or 2 less that. Measured: 1.6 ULP.
+    /// sqrt(2) |x|, or 2 less that. Measured: 1.77 ULP.
     #[inline(always)]
     fn lanes<L: Lane64>(x: L) -> L {
         // Beyond 27.3 the tail is 0.
@@ -127,7 +127,7 @@ pub(crate) enum Erfinv {}
 impl Function for Erfinv {
     const NAME: &str = "erfinv";
     const DOMAIN: (f64, f64) = (-0.9, 0.9);
-    /// [`inverse`]. Measured: 1.7 ULP.
+    /// [`inverse`]. Measured: 1.84 ULP.
     #[inline(always)]
     fn lanes<L: Lane64>(x: L) -> L {
         let a = x.abs();
@@ -194,13 +194,14 @@ const FAR: f64 = 38.0;
 /// e^(-x^2 / 2) / sqrt(2 pi) over P(Z <= x), that is -x far below 0.
 ///
 /// - PyTorch: `special.log_ndtr(x)`
-/// - Cases: `elementwise(-4, 4)`
+/// - Cases: `elementwise(-4, 4, special=False)`; `x=S(0.,-0.,inf,nan,3.,-1.,-20.)`
 pub(crate) enum LogNdtr {}
 impl Function for LogNdtr {
     const NAME: &str = "log_ndtr";
     const DOMAIN: (f64, f64) = (-4.0, 4.0);
+    const ULP: f64 = 3.0;
     /// ln(1 - P(Z <= -x)) above 0; below, -x^2 / 2 and the logarithm of what is beside it in the tail.
-    /// Measured: 1.9 ULP.
+    /// Measured: 2.4 ULP.
     #[inline(always)]
     fn lanes<L: Lane64>(x: L) -> L {
         /// ln(P(Z <= -a) e^(a^2 / 2) a sqrt(2 pi)) a^2 in 1 / a^2: the asymptotic series.
@@ -288,7 +289,7 @@ impl Ndtri {
 impl Function for Ndtri {
     const NAME: &str = "ndtri";
     const DOMAIN: (f64, f64) = (0.05, 0.95);
-    /// [`inverse`]. Measured: 1.7 ULP.
+    /// [`inverse`]. Measured: 1.54 ULP.
     #[inline(always)]
     fn lanes<L: Lane64>(x: L) -> L {
         let (zero, half, one) = (L::lit(0.0), L::lit(0.5), L::lit(1.0));
