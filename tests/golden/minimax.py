@@ -1,4 +1,4 @@
-"""Print the polynomial coefficients of src/math/ that are not taken from FreeBSD's msun.
+"""Print the polynomial coefficients of src/math/ and src/op/special/ that are not taken from FreeBSD's msun.
 
 Run:  python minimax.py        (needs mpmath; about a minute)
 
@@ -9,8 +9,8 @@ printed is the one left after rounding, so it can be copied beside the table.
 
 import struct
 
-from mpmath import (atan, atanh, cos, erf, erfc, exp, expm1, log, lu_solve, matrix, mp, mpf, ncdf,
-                    pi, sin, sqrt, tanh)
+from mpmath import (atan, atanh, besseli, cos, cot, digamma, erf, erfc, exp, expm1, findroot, log,
+                    loggamma, lu_solve, matrix, mp, mpf, ncdf, pi, sin, sqrt, tanh)
 
 mp.dps = 60
 
@@ -169,6 +169,51 @@ def horner_f64(coefficients, x):
     return total
 
 
+def show_powers(name, f, points=45, terms=25):
+    """The polynomial through the zeros of a Chebyshev polynomial, without its last terms."""
+    zeros = [cos(pi * (mpf(2 * i + 1)) / (2 * points)) for i in range(points)]
+    values = [f(t) for t in zeros]
+    before, now, powers = [], [mpf(1)], [mpf(0)] * terms
+    for k in range(terms):
+        factor = (2 if k else 1) / mpf(points)
+        c = mpf(float(factor * sum(v * cos(pi * k * (2 * i + 1) / (2 * points))
+                                   for i, v in enumerate(values))))
+        for i, power in enumerate(now):
+            powers[i] += c * power
+        following = [mpf(0)] + [(2 if k else 1) * power for power in now]
+        for i, power in enumerate(before):
+            following[i] -= power
+        before, now = now, following
+    print(f"// {name}")
+    for c in powers:
+        print(f"    {float(c)!r},")
+
+
+def special():
+    slope = digamma(mpf(2))
+    def over(t): return loggamma(2 + t).real / t
+    show("Lgamma NEAR", lambda t: (over(t) - slope) / t, lambda t: t / over(t), -0.5, 0.5, 18)
+    end, least = 1 / mpf(8.5) ** 2, mpf(1) / 10**8
+    def stirling(a): return (a - mpf(1) / 2) * log(a) - a + log(2 * pi) / 2
+    show("Lgamma STIRLING", lambda z: (loggamma(1 / sqrt(z)).real - stirling(1 / sqrt(z))) / sqrt(z),
+         lambda z: sqrt(z) / loggamma(1 / sqrt(z)).real, least, end, 6)
+    zero = findroot(digamma, 1.4616)
+    def from_zero(u): return digamma(u + 1.5) / (u + 1.5 - zero)
+    show("Digamma NEAR", from_zero, lambda u: 1 / from_zero(u), -0.5, 0.5, 22)
+    show("Digamma FAR", lambda z: (-log(z) / 2 - sqrt(z) / 2 - digamma(1 / sqrt(z))) / z,
+         lambda z: z / digamma(1 / sqrt(z)), least, end, 6)
+    show("Digamma COTANGENT",
+         lambda z: (1 / sqrt(z) - pi * cot(pi * sqrt(z))) / sqrt(z) - 2 / (1 - z),
+         lambda z: z / (1 + z), mpf(10) ** -12, 0.25, 8)
+    def i0(z): return besseli(0, 2 * sqrt(z))
+    def i1(z): return besseli(1, 2 * sqrt(z)) / sqrt(z)
+    show("I0e NEAR", lambda z: (i0(z) - 1) / z, lambda z: z / i0(z), mpf(10) ** -10, 16, 14)
+    show("I1e NEAR", lambda z: (i1(z) - 1) / z, lambda z: z / i1(z), mpf(10) ** -10, 16, 13)
+    for order in (0, 1):
+        show_powers(f"I{order}e FAR", lambda t: exp(-16 / (t + 1)) * besseli(order, 16 / (t + 1))
+                    * sqrt(16 / (t + 1)))
+
+
 def main():
     half_ln2 = mpf("0.34657359028") * mpf("1.0005")
     def exp_rest(r): return (expm1(r) - r) / (r * r)
@@ -203,6 +248,7 @@ def main():
          mpf("0.625") ** 2, 4, True)
     show("single ATAN_WIDE", lambda z: (atan(sqrt(z)) / sqrt(z) - 1) / z, lambda z: z, 0,
          mpf("0.4145") ** 2, 6)
+    special()
 
 
 if __name__ == "__main__":

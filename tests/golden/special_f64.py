@@ -1,6 +1,6 @@
 """Write reference values of the special functions, for src/op/special/tests.rs.
 
-Run:  python special_f64.py > special_f64.csv          (needs mpmath; about a minute)
+Run:  python special_f64.py > special_f64.csv          (needs mpmath; some seconds)
       python special_f64.py 20000 > /tmp/large.csv     (so many random points a function)
 
 Each line is  word,x,value,residual : the word of the roll-call, the bits of the argument and of the

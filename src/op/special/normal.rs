@@ -248,7 +248,7 @@ impl Function for Hazard {
         let bounded = at_most(a, 40.0);
         let e = bell(bounded);
         let tail = scale(normal_tail(alone(bounded), &e), e.biased);
-        let density = L::lit(FRAC_1_SQRT_2_PI) * x.gaussian();
+        let density = L::lit(FRAC_1_SQRT_2_PI) * scale(one + (e.r + e.s), e.biased);
         let near = L::lit(FRAC_1_SQRT_2_PI) / mills(alone(bounded)).quotient().0;
         let z = one / (a * a);
         let far = a + a * (z * polynomial(z, Self::SERIES));
