@@ -14,7 +14,7 @@ macro_rules! roll_call {
                Sin, Cos, Tan, Tanh, Sigmoid, Erf, Relu, Softplus, Gelu, GeluTanh, Silu,
                Floor, Ceil, Round,
                Exp2, Log2, Log10, Cbrt, Asin, Acos, Atan, Sinh, Cosh, Asinh, Acosh, Atanh,
-               Erfc, Erfinv, Ndtr, LogNdtr, Ndtri, Lgamma, Digamma, I0e, I1e,
+               Erfc, Erfcx, Erfinv, Ndtr, LogNdtr, Ndtri, Lgamma, Digamma, I0, I1, I0e, I1e,
                NotNegative, ErfinvSlope, NdtriSlope, Hazard,
                Bell, Gaussian, NormalCdf, Logistic, LogisticCdf;
             2: Add, Sub, Mul, Div, Pow, Maximum, Minimum, Atan2, AtLeast, AtMost, NormShare, NormRoot,

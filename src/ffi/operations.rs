@@ -332,6 +332,13 @@ pub unsafe extern "C" fn bg_erfc(g: *mut bg_graph, x: bg_node) -> bg_node {
     unsafe { record_map(g, |s| s.map(Elem::Erfc, x.into())) }
 }
 
+/// e^(x^2) erfc(x), without overflow above 0. Gradient: 2 x y - 2 / sqrt(pi).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_erfcx(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::Erfcx, x.into())) }
+}
+
 /// The number whose error function is x. Gradient: sqrt(pi) / 2 e^(y^2).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_erfinv(g: *mut bg_graph, x: bg_node) -> bg_node {
@@ -382,6 +389,20 @@ pub unsafe extern "C" fn bg_digamma(g: *mut bg_graph, x: bg_node) -> bg_node {
 pub unsafe extern "C" fn bg_polygamma(g: *mut bg_graph, x: bg_node, order: usize) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
     unsafe { operation(g, "polygamma", [x], |core, [x]| core.polygamma(x, order)) }
+}
+
+/// The modified Bessel function of order 0. Gradient: i1(x).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_i0(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::I0, x.into())) }
+}
+
+/// The modified Bessel function of order 1. Gradient: i0(x) - y / x, which is 1/2 at 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_i1(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { record_map(g, |s| s.map(Elem::I1, x.into())) }
 }
 
 /// e^-|x| I0(x), for the modified Bessel function of order 0. Gradient: i1e(x) - sign(x) y, which

@@ -386,6 +386,14 @@ impl<'g> Var<'g> {
         self.graph.offer_map(|session| session.map(Elem::Erfc, self.handle))
     }
 
+    /// e^(x^2) erfc(x), without overflow above 0. Gradient: 2 x y - 2 / sqrt(pi).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn erfcx(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::Erfcx, self.handle))
+    }
+
     /// The number whose error function is x. Gradient: sqrt(pi) / 2 e^(y^2).
     ///
     /// Any float tensor; the result has its shape.
@@ -441,6 +449,22 @@ impl<'g> Var<'g> {
     #[track_caller]
     pub fn polygamma(self, order: usize) -> Self {
         self.operation("polygamma", [self.handle], |core, [x]| core.polygamma(x, order))
+    }
+
+    /// The modified Bessel function of order 0. Gradient: i1(x).
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn i0(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::I0, self.handle))
+    }
+
+    /// The modified Bessel function of order 1. Gradient: i0(x) - y / x, which is 1/2 at 0.
+    ///
+    /// Any float tensor; the result has its shape.
+    #[track_caller]
+    pub fn i1(self) -> Self {
+        self.graph.offer_map(|session| session.map(Elem::I1, self.handle))
     }
 
     /// e^-|x| I0(x), for the modified Bessel function of order 0. Gradient: i1e(x) - sign(x) y,

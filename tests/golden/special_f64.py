@@ -119,6 +119,8 @@ FUNCTIONS = {
     "Atanh": (atanh, [uniform((-1, 1)), powers(1e-17, 1), near(1), fixed(TINY)]),
     "Erfc": (erfc, [uniform((-3, 3), (0, 27.2)), powers(1e-17, 1), at(0.477, -0.477, 26.5, 27.2),
                     fixed(TINY)]),
+    "Erfcx": (lambda x: exp(x * x) * erfc(x), [uniform((-3, 3), (-26.6, 60)), powers(1, 1e10, False),
+                                              powers(1e-17, 1), at(27.0)]),
     "Erfinv": (erf_inverse, [uniform((-1, 1)), powers(1e-17, 1), near(1), at(0.5, 0.85), fixed(TINY)]),
     "ErfinvSlope": (lambda x: sqrt(pi) / 2 * exp(erf_inverse(x) ** 2),
                     [uniform((-1, 1)), near(1), at(0.5, 0.85)]),
@@ -135,6 +137,8 @@ FUNCTIONS = {
                                        at(0.5, 1.5, 2.5, 8.5, 1.25)]),
     "Digamma": (digamma, [uniform((0, 1), (1, 2), (2, 9), (8, 40)), powers(1e-300, 1e300, False),
                           at(1.0, 2.0, 8.5, 1.4616321449683622)]),
+    "I0": (lambda x: besseli(0, x), [uniform((-8, 8), (8, 713)), powers(1e-10, 8), at(8.0, 713.9)]),
+    "I1": (lambda x: besseli(1, x), [uniform((-8, 8), (8, 713)), powers(1e-10, 8), at(8.0, 713.9)]),
     "I0e": (i0e, [uniform((-8, 8), (8, 100)), powers(1e-10, 1e4), at(8.0)]),
     "I1e": (i1e, [uniform((-8, 8), (8, 100)), powers(1e-10, 1e4), at(8.0)]),
 }

@@ -8,15 +8,83 @@ use crate::lane::Lane64;
 use crate::math::{at_most, polynomial, with_sign};
 use crate::real::Real;
 
-/// Up to a = 8 a power series beside e^-a; beyond, a polynomial in 16 / a - 1 over the root of a, as
-/// Cephes has it (i0.c, i1.c; S. Moshier): the series of Chebyshev polynomials through 45 points, up to
-/// where these fall below 2^-58, sorted by powers.
+/// Up to a = 8 a power series; and for beyond, without the factor e^a, a polynomial in 16 / a - 1 over
+/// the root of a, as Cephes has it (i0.c, i1.c; S. Moshier): the series of Chebyshev polynomials through
+/// 45 points, up to where these fall below 2^-58, sorted by powers.
 #[inline(always)]
 fn series<L: Lane64, const N: usize>(a: L, near: [f64; N], far: [f64; 25]) -> (L, L) {
     let z = L::lit(0.25) * (at_most(a, 8.0) * a);
-    let near = (z * polynomial(z, near) + L::lit(1.0)) * (-a).exp();
+    let near = z * polynomial(z, near) + L::lit(1.0);
     let far = polynomial(L::lit(16.0) / a - L::lit(1.0), far) / a.sqrt();
     (near, far)
+}
+
+/// [`series`], falling by e^-a.
+#[inline(always)]
+fn falling<L: Lane64, const N: usize>(a: L, near: [f64; N], far: [f64; 25]) -> (L, L) {
+    let (near, far) = series(a, near, far);
+    (near * (-a).exp(), far)
+}
+
+/// [`series`], with e^a where it is without it: in two steps, for e^a overflows first.
+#[inline(always)]
+fn growing<L: Lane64, const N: usize>(a: L, near: [f64; N], far: [f64; 25]) -> (L, L) {
+    let (near, far) = series(a, near, far);
+    let root = (L::lit(0.5) * at_most(a, 720.0)).exp();
+    let far = far * root * root;
+    // Where the function is infinite, the root of a may be, too.
+    (near, L::select(L::lit(714.0).lt(a), L::lit(f64::INFINITY), far))
+}
+
+/// The modified Bessel function of order 0. Gradient: i1(x).
+///
+/// - PyTorch: `special.i0(x)`
+/// - Cases: `elementwise(.1, 20, special=False)`; `x=S(0.,nan,1.,-3.)`; `x=U(9,lo=-12,hi=-1)`
+pub(crate) enum I0 {}
+impl Function for I0 {
+    const NAME: &str = "i0";
+    const DOMAIN: (f64, f64) = (0.2, 5.0);
+    const ULP: f64 = 4.0;
+    /// [`growing`]. Measured: 3.47 ULP.
+    #[inline(always)]
+    fn lanes<L: Lane64>(x: L) -> L {
+        let (near, far) = growing(x.abs(), I0e::NEAR, I0e::FAR);
+        L::select(L::lit(8.0).lt(x.abs()), far, near)
+    }
+    fn reference(x: f64) -> f64 {
+        of_lanes::<Self>(x)
+    }
+    #[inline(always)]
+    fn slope<R: Real>(x: R, _: R) -> R {
+        x.apply::<I1>()
+    }
+}
+
+/// The modified Bessel function of order 1. Gradient: i0(x) - y / x, which is 1/2 at 0.
+///
+/// - PyTorch: `special.i1(x)`
+/// - Cases: `elementwise(.1, 20, special=False)`; `x=S(0.,nan,1.,-3.)`; `x=U(9,lo=-12,hi=-1)`
+pub(crate) enum I1 {}
+impl Function for I1 {
+    const NAME: &str = "i1";
+    const DOMAIN: (f64, f64) = (0.2, 5.0);
+    const ULP: f64 = 4.0;
+    /// [`growing`]. Measured: 3.26 ULP.
+    #[inline(always)]
+    fn lanes<L: Lane64>(x: L) -> L {
+        let a = x.abs();
+        let (near, far) = growing(a, I1e::NEAR, I1e::FAR);
+        with_sign(L::select(L::lit(8.0).lt(a), far, L::lit(0.5) * a * near), x)
+    }
+    fn reference(x: f64) -> f64 {
+        of_lanes::<Self>(x)
+    }
+    #[inline(always)]
+    fn slope<R: Real>(x: R, y: R) -> R {
+        let tiny = x.abs().lt(R::lit(f64::EPSILON));
+        let away = R::select(tiny, R::lit(1.0), x);
+        R::select(tiny, R::lit(0.5), away.apply::<I0>() - y / away)
+    }
 }
 
 /// e^-|x| I0(x), for the modified Bessel function of order 0. Gradient: i1e(x) - sign(x) y, which is 0
@@ -76,11 +144,11 @@ impl Function for I0e {
     const NAME: &str = "i0e";
     const DOMAIN: (f64, f64) = (0.2, 20.0);
     const ULP: f64 = 4.0;
-    /// [`series`]. Measured: 3.05 ULP.
+    /// [`falling`]. Measured: 3.05 ULP.
     #[inline(always)]
     fn lanes<L: Lane64>(x: L) -> L {
         let a = x.abs();
-        let (near, far) = series(a, Self::NEAR, Self::FAR);
+        let (near, far) = falling(a, Self::NEAR, Self::FAR);
         L::select(L::lit(8.0).lt(a), far, near)
     }
     fn reference(x: f64) -> f64 {
@@ -150,11 +218,11 @@ impl Function for I1e {
     const NAME: &str = "i1e";
     const DOMAIN: (f64, f64) = (0.2, 20.0);
     const ULP: f64 = 4.0;
-    /// [`series`]. Measured: 2.81 ULP.
+    /// [`falling`]. Measured: 2.81 ULP.
     #[inline(always)]
     fn lanes<L: Lane64>(x: L) -> L {
         let a = x.abs();
-        let (near, far) = series(a, Self::NEAR, Self::FAR);
+        let (near, far) = falling(a, Self::NEAR, Self::FAR);
         let y = L::select(L::lit(8.0).lt(a), far, L::lit(0.5) * a * near);
         with_sign(y, x)
     }
