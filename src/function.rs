@@ -49,5 +49,5 @@ pub(crate) trait Function2: Listed {
 
 /// The lanes' own value for one number: the reference where no other is at hand.
 pub(crate) fn of_lanes<F: Function>(x: f64) -> f64 {
-    F::lanes(Fused::<f64>::lit(x)).number()
+    F::lanes(Fused::<f64, false, false>::lit(x)).number()
 }

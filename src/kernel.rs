@@ -67,6 +67,8 @@ pub(crate) trait Body<T> {
 pub(crate) trait Float: Element + PartialOrd {
     type Wide: Lanes<Elem = Self> + Register<Elem = Self>;
     type Scalar: Lanes<Elem = Self>;
+    /// The same without FMA, for the baseline: vectors of two f64, where `Wide` has four.
+    type Plain: Lanes<Elem = Self>;
     /// Registers of the levels above the baseline.
     #[cfg(target_arch = "x86_64")]
     type V3: Register<Elem = Self>;
@@ -106,6 +108,7 @@ macro_rules! float {
         impl Float for $t {
             type Wide = $wide;
             type Scalar = Fused<$t>;
+            type Plain = Fused<$t, false, false>;
             #[cfg(target_arch = "x86_64")]
             type V3 = register::$v3;
             #[cfg(target_arch = "x86_64")]
@@ -207,6 +210,8 @@ macro_rules! by_level {
 }
 
 by_level!(at: Body<T: Float>, baseline[T::Wide], v3[T::Scalar], v4[T::Scalar]);
+// For what is long and rare: the code is to be short.
+by_level!(rare_at: Body<T: Float>, rare_baseline[T::Plain], rare_v3[T::Scalar], rare_v4[T::Scalar]);
 
 // ---- explicit registers ----
 
@@ -364,6 +369,31 @@ fn each_whole<L: Lanes, const N: usize>(
     }
 }
 
+/// [`each`] in pieces of one length: so there is one copy of a long function's code, where a loop of
+/// any length would have others for single elements and for what vectors leave.
+#[inline(always)]
+fn in_pieces<L: Lanes, const N: usize>(
+    out: &mut [L::Elem],
+    from: [&[L::Elem]; N],
+    f: &impl Lanewise<N>,
+) {
+    const PIECE: usize = 16;
+    let n = out.len();
+    assert!(from.iter().all(|from| from.len() == n));
+    let mut start = 0;
+    while start < n {
+        let end = n.min(start + PIECE);
+        let mut x = from.map(|from| [from[start]; PIECE]);
+        for k in 0..N {
+            x[k][..end - start].copy_from_slice(&from[k][start..end]);
+        }
+        let mut y = x[0];
+        each_whole::<L, N>(&mut y, std::array::from_fn(|k| &x[k][..]), f);
+        out[start..end].copy_from_slice(&y[..end - start]);
+        start = end;
+    }
+}
+
 const MAX_LANES: usize = 8;
 
 /// Whether any angle is beyond what the lanes' branch-free functions are right for.
@@ -414,6 +444,9 @@ impl<O: Elementwise<N>, T: Float, const N: usize> Body<T> for Eval<O, N> {
         // SAFETY: the caller's promise, with N operands.
         let (out, from): (&mut [T], [&[T]; N]) =
             unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
+        if O::IS_WIDE {
+            return in_pieces::<L, N>(out, from, &Self(PhantomData));
+        }
         if !O::TRIG || all_near::<L, T>(from[0]) {
             return each::<L, N>(out, from, &Self(PhantomData));
         }
@@ -442,6 +475,9 @@ impl<O: Elementwise<1>, T: Float> Body<T> for Pull1<O> {
         // SAFETY: the caller's promise, with 3 operands.
         let (out, from): (&mut [T], [&[T]; 3]) =
             unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
+        if O::IS_WIDE {
+            return in_pieces::<L, 3>(out, from, &Self(PhantomData));
+        }
         // (What is not read stands for anything: it is no angle.)
         if !O::TRIG || !pull_reads_operand::<O>() || all_near::<L, T>(from[0]) {
             return each::<L, 3>(out, from, &Self(PhantomData));
@@ -487,16 +523,21 @@ impl<O: Elementwise<2>, T: Float, const I: usize> Body<T> for Pull2<O, I> {
         // SAFETY: the caller's promise, with 4 operands.
         let (out, from): (&mut [T], [&[T]; 4]) =
             unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
+        if O::IS_WIDE {
+            return in_pieces::<L, 4>(out, from, &Self(PhantomData));
+        }
         each::<L, 4>(out, from, &Self(PhantomData));
     }
 }
 
-/// The level that a rule is compiled for, where this one is wanted. (Both have the same bits.)
-const fn of_rule<O: Elementwise<N>, const N: usize>(level: Level) -> Level {
-    match level {
+/// A kernel of a rule, at the level that it is compiled for where this one is wanted. (Both have the
+/// same bits.)
+const fn of_rule<O: Elementwise<N>, B: Body<T>, T: Float, const N: usize>(level: Level) -> Kernel {
+    let level = match level {
         Level::V4 if O::IS_RARE => Level::V3,
         level => level,
-    }
+    };
+    if O::IS_WIDE { rare_at::<B, T>(level) } else { at::<B, T>(level) }
 }
 
 /// An f32 kernel of an elementwise operation that is computed in f64: of its value, or of the cotangent
@@ -566,12 +607,12 @@ macro_rules! elementwise_tables {
                 $(if T::IS_NARROW && <unary::$unary as Elementwise<1>>::IS_WIDE {
                     widened_for::<{ Elem::$unary as usize }, 0>(level)
                 } else {
-                    at::<Eval<unary::$unary, 1>, T>(of_rule::<unary::$unary, 1>(level))
+                    of_rule::<unary::$unary, Eval<unary::$unary, 1>, T, 1>(level)
                 },)*
                 $(if T::IS_NARROW && <binary::$binary as Elementwise<2>>::IS_WIDE {
                     widened_for::<{ Elem::$binary as usize }, 0>(level)
                 } else {
-                    at::<Eval<binary::$binary, 2>, T>(of_rule::<binary::$binary, 2>(level))
+                    of_rule::<binary::$binary, Eval<binary::$binary, 2>, T, 2>(level)
                 },)*
             ]
         }
@@ -581,7 +622,7 @@ macro_rules! elementwise_tables {
                 $([if T::IS_NARROW && <unary::$unary as Elementwise<1>>::IS_WIDE {
                     widened_for::<{ Elem::$unary as usize }, 1>(level)
                 } else {
-                    at::<Pull1<unary::$unary>, T>(of_rule::<unary::$unary, 1>(level))
+                    of_rule::<unary::$unary, Pull1<unary::$unary>, T, 1>(level)
                 }; 2],)*
                 $(if T::IS_NARROW && <binary::$binary as Elementwise<2>>::IS_WIDE {
                     [
@@ -590,8 +631,8 @@ macro_rules! elementwise_tables {
                     ]
                 } else {
                     [
-                        at::<Pull2<binary::$binary, 0>, T>(of_rule::<binary::$binary, 2>(level)),
-                        at::<Pull2<binary::$binary, 1>, T>(of_rule::<binary::$binary, 2>(level)),
+                        of_rule::<binary::$binary, Pull2<binary::$binary, 0>, T, 2>(level),
+                        of_rule::<binary::$binary, Pull2<binary::$binary, 1>, T, 2>(level),
                     ]
                 },)*
             ]

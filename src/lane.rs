@@ -114,12 +114,13 @@ pub(crate) trait Lane64: Bits<Elem = f64> {
 /// One number, computed on with hardware FMA.
 ///
 /// Only for use inside functions with `#[target_feature(enable = "avx2,fma")]` or more. Elsewhere
-/// it is right but slow. `FAR`: of [`Lanes::Far`].
+/// it is right but slow, unless it is without `FMA`: then it gives the bits of [`W32`] and [`W64`].
+/// `FAR`: of [`Lanes::Far`].
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-pub(crate) struct Fused<T, const FAR: bool = false>(T);
+pub(crate) struct Fused<T, const FAR: bool = false, const FMA: bool = true>(T);
 
-impl Fused<f64> {
+impl<const FAR: bool, const FMA: bool> Fused<f64, FAR, FMA> {
     pub(crate) fn number(self) -> f64 {
         self.0
     }
@@ -273,7 +274,7 @@ macro_rules! real {
 /// Everything about [`Fused`] that is the same for f32 and f64.
 macro_rules! fused {
     ($float:ident, $math:ident, $integers:expr, $limit:expr) => {
-        real!([const FAR: bool] Fused<$float, FAR>, $math, {
+        real!([const FAR: bool, const FMA: bool] Fused<$float, FAR, FMA>, $math, {
             type Mask = bool;
 
             #[inline(always)]
@@ -318,9 +319,9 @@ macro_rules! fused {
             }
         });
 
-        impl<const FAR: bool> Lanes for Fused<$float, FAR> {
+        impl<const FAR: bool, const FMA: bool> Lanes for Fused<$float, FAR, FMA> {
             type Elem = $float;
-            type Far = Fused<$float, true>;
+            type Far = Fused<$float, true, FMA>;
             const LANES: usize = 1;
             const TRIG_LIMIT: f64 = $limit;
 
@@ -352,7 +353,7 @@ macro_rules! fused {
             }
         }
 
-        impl<const FAR: bool> Bits for Fused<$float, FAR> {
+        impl<const FAR: bool, const FMA: bool> Bits for Fused<$float, FAR, FMA> {
             const INTEGERS: f64 = $integers;
 
             #[inline(always)]
@@ -361,7 +362,7 @@ macro_rules! fused {
             }
             #[inline(always)]
             fn mul_add(self, factor: Self, term: Self) -> Self {
-                Self(self.0.mul_add(factor.0, term.0))
+                if FMA { Self(self.0.mul_add(factor.0, term.0)) } else { self * factor + term }
             }
             #[inline(always)]
             fn and(self, other: Self) -> Self {
@@ -398,8 +399,8 @@ macro_rules! fused {
 fused!(f32, single, 8388608.0, if FAR { TRIG_LIMIT_F32 } else { NEAR_LIMIT_F32 });
 fused!(f64, double, 4503599627370496.0, TRIG_LIMIT_F64);
 
-impl<const FAR: bool> Lane32 for Fused<f32, FAR> {
-    type Wide = Fused<f64, FAR>;
+impl<const FAR: bool, const FMA: bool> Lane32 for Fused<f32, FAR, FMA> {
+    type Wide = Fused<f64, FAR, FMA>;
 
     #[inline(always)]
     fn pattern(bits: u32) -> Self {
@@ -407,24 +408,32 @@ impl<const FAR: bool> Lane32 for Fused<f32, FAR> {
     }
     #[inline(always)]
     fn square_error(self, square: Self) -> Self {
-        self.mul_add(self, -square)
+        if FMA { self.mul_add(self, -square) } else { dekker_square(self, square) }
     }
     #[inline(always)]
     fn fused(self, factor: Self, term: Self) -> Self {
-        self.mul_add(factor, term)
+        if FMA {
+            self.mul_add(factor, term)
+        } else {
+            (self.widen() * factor.widen() + term.widen()).narrow()
+        }
     }
     #[inline(always)]
-    fn widen(self) -> Fused<f64, FAR> {
+    fn widen(self) -> Self::Wide {
         Fused(f64::from(self.0))
     }
     #[inline(always)]
     fn reduce(self) -> Reduced<Self> {
-        if FAR { math::single::reduce_any(self) } else { math::single::reduce_near(self) }
+        match (FMA, FAR) {
+            (false, _) => math::single::reduce_far(self),
+            (true, false) => math::single::reduce_near(self),
+            (true, true) => math::single::reduce_any(self),
+        }
     }
 }
 
-impl<const FAR: bool> Lane64 for Fused<f64, FAR> {
-    type Narrow = Fused<f32, FAR>;
+impl<const FAR: bool, const FMA: bool> Lane64 for Fused<f64, FAR, FMA> {
+    type Narrow = Fused<f32, FAR, FMA>;
 
     #[inline(always)]
     fn pattern(bits: u64) -> Self {
@@ -432,20 +441,45 @@ impl<const FAR: bool> Lane64 for Fused<f64, FAR> {
     }
     #[inline(always)]
     fn product_error(self, factor: Self, product: Self) -> Self {
-        self.mul_add(factor, -product)
+        if FMA { self.mul_add(factor, -product) } else { dekker(self, factor, product) }
     }
     #[inline(always)]
     fn minus_product(self, a: Self, b: Self) -> Self {
-        (-a).mul_add(b, self)
+        if FMA { (-a).mul_add(b, self) } else { minus_dekker(self, a, b) }
     }
     #[inline(always)]
-    fn narrow(self) -> Fused<f32, FAR> {
+    fn narrow(self) -> Self::Narrow {
         Fused(self.0 as f32)
     }
     #[inline(always)]
     fn one_by_one(self, other: Self, f: fn(f64, f64) -> f64) -> Self {
         Fused(f(self.0, other.0))
     }
+}
+
+/// Dekker's product, with both factors split into 26 and 27 bits by masking, which unlike
+/// Veltkamp's splitting cannot overflow. Every partial product is exact but the last, whose
+/// error is below 2^-105 of the product.
+#[inline(always)]
+fn dekker<L: Lane64>(x: L, factor: L, product: L) -> L {
+    let top = L::pattern(!0 << 27);
+    let (a, b) = (x.and(top), factor.and(top));
+    let (a_rest, b_rest) = (x - a, factor - b);
+    ((a * b - product) + a * b_rest + a_rest * b) + a_rest * b_rest
+}
+
+#[inline(always)]
+fn minus_dekker<L: Lane64>(x: L, a: L, b: L) -> L {
+    let product = a * b;
+    (x - product) - dekker(a, b, product)
+}
+
+/// The same for a number split into 12 and 12 bits.
+#[inline(always)]
+fn dekker_square<L: Lane32>(x: L, square: L) -> L {
+    let a = x.and(L::pattern(!0 << 12));
+    let rest = x - a;
+    ((a * a - square) + (a + a) * rest) + rest * rest
 }
 
 /// Everything about [`W32`] and [`W64`] that is the same.
@@ -580,12 +614,9 @@ impl Lane32 for W32 {
     fn pattern(bits: u32) -> Self {
         Self(f32x4::from_bits(u32x4::splat(bits)))
     }
-    /// Dekker's product, with the number split into 12 and 12 bits: see [`W64::product_error`].
     #[inline(always)]
     fn square_error(self, square: Self) -> Self {
-        let a = self.and(Self::pattern(!0 << 12));
-        let rest = self - a;
-        ((a * a - square) + (a + a) * rest) + rest * rest
+        dekker_square(self, square)
     }
     #[inline(always)]
     fn fused(self, factor: Self, term: Self) -> Self {
@@ -608,20 +639,13 @@ impl Lane64 for W64 {
     fn pattern(bits: u64) -> Self {
         Self(f64x4::from_bits(u64x4::splat(bits)))
     }
-    /// Dekker's product, with both factors split into 26 and 27 bits by masking, which unlike
-    /// Veltkamp's splitting cannot overflow. Every partial product is exact but the last, whose
-    /// error is below 2^-105 of the product.
     #[inline(always)]
     fn product_error(self, factor: Self, product: Self) -> Self {
-        let top = Self::pattern(!0 << 27);
-        let (a, b) = (self.and(top), factor.and(top));
-        let (a_rest, b_rest) = (self - a, factor - b);
-        ((a * b - product) + a * b_rest + a_rest * b) + a_rest * b_rest
+        dekker(self, factor, product)
     }
     #[inline(always)]
     fn minus_product(self, a: Self, b: Self) -> Self {
-        let product = a * b;
-        (self - product) - a.product_error(b, product)
+        minus_dekker(self, a, b)
     }
     #[inline(always)]
     fn narrow(self) -> W32 {

@@ -173,7 +173,7 @@ fn demands(elem: Elem, pulled: Option<usize>) -> Option<Demand> {
         ) => Some(FUNCTION),
         (Erf | Softplus | Gelu | GeluTanh | Silu | Pow, Some(_)) => Some(FUNCTION),
         // One element after the other.
-        (Zeta, _) => None,
+        (Zeta, _) | (Digamma, Some(_)) => None,
         // Zeros, written by memset.
         (Sign | Floor | Ceil | Round, Some(_)) => None,
         // The cotangent itself, copied by memcpy.
