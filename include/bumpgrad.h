@@ -615,6 +615,86 @@ bg_node bg_minimum(bg_graph *g, bg_node a, bg_node b);
 // because squares would leave the range: 1 / (larger (1 + r^2)), and r times that.
 bg_node bg_atan2(bg_graph *g, bg_node a, bg_node b);
 
+// 2^x; exact for integers. Gradient: y ln 2.
+bg_node bg_exp2(bg_graph *g, bg_node x);
+
+// The logarithm to base 2; exact for powers of 2. Gradient: 1 / (x ln 2).
+bg_node bg_log2(bg_graph *g, bg_node x);
+
+// The logarithm to base 10; exact for powers of 10. Gradient: 1 / (x ln 10).
+bg_node bg_log10(bg_graph *g, bg_node x);
+
+// The cubic root, also of negative numbers; exact for cubes. Gradient: 1 / (3 y^2), infinite at 0.
+bg_node bg_cbrt(bg_graph *g, bg_node x);
+
+// The arcsine, in radians. Gradient: 1 / sqrt(1 - x^2).
+bg_node bg_asin(bg_graph *g, bg_node x);
+
+// The arccosine, in radians. Gradient: -1 / sqrt(1 - x^2).
+bg_node bg_acos(bg_graph *g, bg_node x);
+
+// The arctangent, in radians. Gradient: 1 / (1 + x^2).
+bg_node bg_atan(bg_graph *g, bg_node x);
+
+// The hyperbolic sine. Gradient: cosh x.
+bg_node bg_sinh(bg_graph *g, bg_node x);
+
+// The hyperbolic cosine. Gradient: sinh x.
+bg_node bg_cosh(bg_graph *g, bg_node x);
+
+// The inverse of the hyperbolic sine. Gradient: 1 / sqrt(1 + x^2).
+bg_node bg_asinh(bg_graph *g, bg_node x);
+
+// The inverse of the hyperbolic cosine. Gradient: 1 / sqrt(x^2 - 1).
+bg_node bg_acosh(bg_graph *g, bg_node x);
+
+// The inverse of the hyperbolic tangent. Gradient: 1 / (1 - x^2).
+bg_node bg_atanh(bg_graph *g, bg_node x);
+
+// 1 - erf(x), without its cancellation. Gradient: -2 / sqrt(pi) e^(-x^2).
+bg_node bg_erfc(bg_graph *g, bg_node x);
+
+// e^(x^2) erfc(x), without overflow above 0. Gradient: 2 x y - 2 / sqrt(pi).
+bg_node bg_erfcx(bg_graph *g, bg_node x);
+
+// The number whose error function is x. Gradient: sqrt(pi) / 2 e^(y^2).
+bg_node bg_erfinv(bg_graph *g, bg_node x);
+
+// P(Z <= x) for a standard normal Z. Gradient: e^(-x^2 / 2) / sqrt(2 pi).
+bg_node bg_ndtr(bg_graph *g, bg_node x);
+
+// The logarithm of P(Z <= x) for a standard normal Z, also where that is 0. Gradient: e^(-x^2 / 2)
+// / sqrt(2 pi) over P(Z <= x), that is -x far below 0.
+bg_node bg_log_ndtr(bg_graph *g, bg_node x);
+
+// The number that a standard normal Z is below with probability x. Gradient: sqrt(2 pi) e^(y^2 /
+// 2).
+bg_node bg_ndtri(bg_graph *g, bg_node x);
+
+// ln|Gamma(x)|. Gradient: digamma(x).
+bg_node bg_lgamma(bg_graph *g, bg_node x);
+
+// The logarithmic derivative of the gamma function. Gradient: polygamma(1, x).
+bg_node bg_digamma(bg_graph *g, bg_node x);
+
+// The derivative of that order of digamma(x), up to order 30; order 0 is digamma itself. Gradient:
+// polygamma(order + 1, x).
+bg_node bg_polygamma(bg_graph *g, bg_node x, size_t order);
+
+// The modified Bessel function of order 0. Gradient: i1(x).
+bg_node bg_i0(bg_graph *g, bg_node x);
+
+// The modified Bessel function of order 1. Gradient: i0(x) - y / x, which is 1/2 at 0.
+bg_node bg_i1(bg_graph *g, bg_node x);
+
+// e^-|x| I0(x), for the modified Bessel function of order 0. Gradient: i1e(x) - sign(x) y, which
+// is 0 at 0.
+bg_node bg_i0e(bg_graph *g, bg_node x);
+
+// e^-|x| I1(x), for the modified Bessel function of order 1. Gradient: i0e(x) - (sign(x) + 1 / x)
+// y, which is 1/2 at 0.
+bg_node bg_i1e(bg_graph *g, bg_node x);
+
 // x above 0, else slope times x. Gradient: 1 above 0, else the slope.
 bg_node bg_leaky_relu(bg_graph *g, bg_node x, double slope);
 
