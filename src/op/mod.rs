@@ -26,9 +26,9 @@ pub(crate) mod scan;
 pub(crate) mod scatter;
 mod select;
 pub(crate) mod shaping;
+pub(crate) mod special;
 mod statistics;
 pub(crate) mod structural;
-pub(crate) mod special;
 pub(crate) mod unary;
 
 pub use loss::Reduce;

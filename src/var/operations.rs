@@ -1366,7 +1366,7 @@ impl<'g> Var<'g> {
         self.operation("unflatten", [self.handle], |core, [x]| core.unflatten(x, axis, shape))
     }
 
-    /// Axis i of the result is axis order[i] of `x`; `order` names each axis once.
+    /// Axis i of the result is axis order\[i] of `x`; `order` names each axis once.
     #[track_caller]
     pub fn permute(self, order: &[isize]) -> Self {
         self.operation("permute", [self.handle], |core, [x]| core.permute(x, order))
@@ -1590,8 +1590,8 @@ impl<'g> Var<'g> {
     }
 
     /// The elements at the positions in `index` (i64) along an axis: for axis 1 of a matrix,
-    /// y[i][j] = x[i][index[i][j]]. The result has the shape of `index`, whose other axes are no
-    /// longer than those of `x`. Indices are not negative. Gradient: added up at the positions.
+    /// y\[i]\[j] = x\[i]\[index\[i]\[j]]. The result has the shape of `index`, whose other axes are
+    /// no longer than those of `x`. Indices are not negative. Gradient: added up at the positions.
     #[track_caller]
     pub fn gather(self, axis: isize, index: Self) -> Self {
         self.operation("gather", [self.handle, index.handle], |core, [x, index]| {
@@ -1694,8 +1694,8 @@ impl<'g> Var<'g> {
     }
 
     /// `x` with the elements of `src` at the positions in `index` (i64) along an axis: for axis 1
-    /// of a matrix, y[i][index[i][j]] = src[i][j]. Of several that are written to one place, the
-    /// last one in row-major order is there, and gets the gradient. Indices are not negative.
+    /// of a matrix, y\[i]\[index\[i]\[j]] = src\[i]\[j]. Of several that are written to one place,
+    /// the last one in row-major order is there, and gets the gradient. Indices are not negative.
     #[track_caller]
     pub fn scatter(self, axis: isize, index: Self, src: Self) -> Self {
         self.operation("scatter", [self.handle, index.handle, src.handle], |core, [x, index, src]| {
@@ -1739,7 +1739,7 @@ impl<'g> Var<'g> {
         })
     }
 
-    /// The sum of a[i] b[i] of two vectors of one length: a 0-d tensor.
+    /// The sum of a\[i] b\[i] of two vectors of one length: a 0-d tensor.
     #[track_caller]
     pub fn dot(self, b: Self) -> Self {
         self.operation("dot", [self.handle, b.handle], |core, [a, b]| core.dot(a, b))
@@ -1780,7 +1780,7 @@ impl<'g> Var<'g> {
         })
     }
 
-    /// All products of two vectors: y[i][j] = a[i] b[j].
+    /// All products of two vectors: y\[i]\[j] = a\[i] b\[j].
     #[track_caller]
     pub fn outer(self, b: Self) -> Self {
         self.operation("outer", [self.handle, b.handle], |core, [a, b]| core.outer(a, b))
@@ -1806,8 +1806,8 @@ impl<'g> Var<'g> {
         self.operation("vecdot", [self.handle, b.handle], |core, [a, b]| core.vecdot(a, b, axis))
     }
 
-    /// Products summed over pairs of axes: axes_a[i] of a with axes_b[i] of b, which must have one
-    /// length each, or one of them 1. The result has the other axes of a, and then those of b.
+    /// Products summed over pairs of axes: axes_a\[i] of a with axes_b\[i] of b, which must have
+    /// one length each, or one of them 1. The result has the other axes of a, and then those of b.
     /// Without axes it has all products.
     #[track_caller]
     pub fn tensordot(self, b: Self, axes_a: &[isize], axes_b: &[isize]) -> Self {
@@ -2199,7 +2199,7 @@ impl Graph {
     }
 
     /// For vectors, what each has along an axis of its own, all in one shape: of result i, element
-    /// [j0, j1, ...] is element ji of `xs[i]`. A 0-d tensor counts as a vector. Views.
+    /// \[j0, j1, ...] is element ji of `xs[i]`. A 0-d tensor counts as a vector. Views.
     #[track_caller]
     pub fn meshgrid(&self, xs: &[Var<'_>]) -> Vec<Var<'_>> {
         self.list_of_all("meshgrid", xs, |core, xs, out| core.meshgrid(xs, out))

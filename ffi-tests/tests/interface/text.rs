@@ -51,8 +51,16 @@ pub fn for_rust(lines: &[String], all: &[Operation]) -> Vec<String> {
         Some(_) => format!("[`Var::{word}`]"),
         None => format!("`{word}`"),
     });
-    // What looks like a link is a shape.
-    lines.iter().map(|line| line.replace(" [", " \\[").replace("\\[`", "[`")).collect()
+    // What looks like a link elsewhere is a shape.
+    let escaped = |line: &String| {
+        let parts = line.split('`').enumerate().map(|(i, part)| match i % 2 {
+            0 => part.replace('[', "\\["),
+            _ => format!("`{part}`"),
+        });
+        let line: String = parts.collect();
+        line.replace("\\[`Var::", "[`Var::").replace("\\[`Graph::", "[`Graph::")
+    };
+    lines.iter().map(escaped).collect()
 }
 
 /// Each word between backticks replaced.
