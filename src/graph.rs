@@ -535,9 +535,14 @@ impl Core {
     }
 
     /// Appends a node that was checked; fills in what follows from its operands.
-    // A part of each caller: passing a node on takes as long as recording it.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn push(&mut self, node: NewNode) -> Maybe<NodeId> {
+        self.push_here(node)
+    }
+
+    /// As `push`, as a part of the caller: passing a node on takes as long as recording it.
+    #[inline(always)]
+    pub(crate) fn push_here(&mut self, node: NewNode) -> Maybe<NodeId> {
         self.fail_point.pass();
         let id = self.nodes.len();
         let may = self.no_grad == 0 && node.dtype.is_float() && node.op.is_differentiable();

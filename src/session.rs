@@ -263,7 +263,7 @@ impl Session {
     pub(crate) fn map(&mut self, elem: Elem, x: Handle) -> Handle {
         self.record_one(|core| {
             let x = core.resolve(Rule::of(elem).name, x)?;
-            core.map(elem, x)
+            core.map_here(elem, x)
         })
     }
 
@@ -272,7 +272,7 @@ impl Session {
         self.record_one(|core| {
             let what = Rule::of(elem).name;
             let (a, b) = (core.resolve(what, a)?, core.resolve(what, b)?);
-            core.map2(elem, a, b)
+            core.map2_here(elem, a, b)
         })
     }
 
@@ -280,7 +280,7 @@ impl Session {
     pub(crate) fn map_scalar(&mut self, elem: Elem, x: Handle, c: f64) -> Handle {
         self.record_one(|core| {
             let x = core.resolve(Rule::of(elem).name, x)?;
-            core.map2(elem, x, Operand::Constant(c))
+            core.map2_here(elem, x, Operand::Constant(c))
         })
     }
 
@@ -288,7 +288,7 @@ impl Session {
     pub(crate) fn scalar_map(&mut self, elem: Elem, c: f64, x: Handle) -> Handle {
         self.record_one(|core| {
             let x = core.resolve(Rule::of(elem).name, x)?;
-            core.map2(elem, Operand::Constant(c), x)
+            core.map2_here(elem, Operand::Constant(c), x)
         })
     }
 

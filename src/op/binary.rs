@@ -276,6 +276,7 @@ impl Elementwise<2> for NormRoot {
     const NAME: &str = "norm";
     const DOMAIN: [(f64, f64); 2] = [(0.2, 4.0), (1.0, 4.0)];
     const IS_RARE: bool = true;
+    const IS_WIDE: bool = true;
     #[inline(always)]
     fn eval<R: Real>([a, b]: [R; 2]) -> R {
         a.pow(R::lit(1.0) / b)
@@ -316,6 +317,7 @@ impl<const K: usize> Elementwise<2> for PowLog<K> {
     const NAME: &str = "pow";
     const DOMAIN: [(f64, f64); 2] = [(0.2, 4.0), (-2.0, 3.0)];
     const IS_RARE: bool = true;
+    const IS_WIDE: bool = true;
     #[inline(always)]
     fn eval<R: Real>([a, b]: [R; 2]) -> R {
         a.pow_log(b, K)

@@ -82,8 +82,32 @@ impl Core {
         if left == right { Ok(left) } else { Err(self.dtype_clash(what, left, right)) }
     }
 
-    #[inline(always)]
+    /// An elementwise function.
+    #[inline(never)]
     pub(crate) fn map(&mut self, elem: Elem, x: NodeId) -> Maybe<NodeId> {
+        self.map_here(elem, x)
+    }
+
+    /// An elementwise function of two operands.
+    #[inline]
+    pub(crate) fn map2(
+        &mut self,
+        elem: Elem,
+        a: impl Into<Operand>,
+        b: impl Into<Operand>,
+    ) -> Maybe<NodeId> {
+        self.map_operands(elem, a.into(), b.into())
+    }
+
+    /// Compiled once, for the sake of the many operations that record several of these.
+    #[inline(never)]
+    fn map_operands(&mut self, elem: Elem, a: Operand, b: Operand) -> Maybe<NodeId> {
+        self.map2_here(elem, a, b)
+    }
+
+    /// As `map`, as a part of the caller: for programs that record one by one.
+    #[inline(always)]
+    pub(crate) fn map_here(&mut self, elem: Elem, x: NodeId) -> Maybe<NodeId> {
         let dtype = self.node(x).dtype;
         if !dtype.is_float() {
             return self.integer_function(elem, x);
@@ -91,11 +115,12 @@ impl Core {
         let mut node = NewNode::new(Op::Map(elem), dtype);
         node.inputs[0] = x;
         (node.shape, node.len) = (self.node(x).shape, self.node(x).len);
-        self.push(node)
+        self.push_here(node)
     }
 
+    /// As `map2`, as a part of the caller.
     #[inline(always)]
-    pub(crate) fn map2(
+    pub(crate) fn map2_here(
         &mut self,
         elem: Elem,
         a: impl Into<Operand>,
@@ -127,7 +152,7 @@ impl Core {
                 unreachable!("{what} of two constants is nobody's tensor")
             }
         }
-        self.push(node)
+        self.push_here(node)
     }
 
     #[inline(always)]
@@ -291,10 +316,14 @@ impl Core {
         a: NodeId,
         b: impl Into<Operand>,
     ) -> Maybe<NodeId> {
+        self.compare_with(comparison, a, b.into())
+    }
+
+    fn compare_with(&mut self, comparison: Comparison, a: NodeId, b: Operand) -> Maybe<NodeId> {
         let what = comparison.name();
         let mut node = NewNode::new(Op::Compare(comparison), DType::U8);
         node.inputs[0] = a;
-        match b.into() {
+        match b {
             Operand::Node(b) => {
                 let (left, right) = (self.node(a).dtype, self.node(b).dtype);
                 if left != right {
@@ -320,6 +349,10 @@ impl Core {
         yes: impl Into<Operand>,
         no: impl Into<Operand>,
     ) -> Maybe<NodeId> {
+        self.choose(mask, yes.into(), no.into())
+    }
+
+    fn choose(&mut self, mask: NodeId, yes: Operand, no: Operand) -> Maybe<NodeId> {
         let what = "where";
         if self.node(mask).dtype != DType::U8 {
             let dtype = self.node(mask).dtype;
@@ -328,7 +361,6 @@ impl Core {
                 format_args!("{what}: the mask must be u8, not {dtype}: make it by a comparison"),
             ));
         }
-        let (yes, no) = (yes.into(), no.into());
         let dtype = match (yes, no) {
             (Operand::Node(a), Operand::Node(b)) => {
                 let (left, right) = (self.node(a).dtype, self.node(b).dtype);
@@ -418,7 +450,7 @@ impl Core {
                             pull.inputs[k] = operand;
                         }
                     }
-                    self.push(pull)?
+                    self.push_here(pull)?
                 }
             };
             sink.send(self, input, cotangent)?;

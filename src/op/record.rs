@@ -72,6 +72,7 @@ impl<'a> Rec<'a> {
         }
     }
 
+    #[inline(never)]
     fn unary(self, elem: Elem, fold: fn(f64) -> f64) -> Self {
         match self {
             Rec::Constant(c) => Rec::Constant(fold(c)),
@@ -79,6 +80,7 @@ impl<'a> Rec<'a> {
         }
     }
 
+    #[inline(never)]
     fn binary(self, elem: Elem, other: Self, fold: fn(f64, f64) -> f64) -> Self {
         match (self, other) {
             (Rec::Constant(a), Rec::Constant(b)) => Rec::Constant(fold(a, b)),
@@ -89,6 +91,7 @@ impl<'a> Rec<'a> {
     }
 
     /// `swapped` is the comparison that says the same with its operands exchanged.
+    #[inline(never)]
     fn compare(
         self,
         comparison: Comparison,
@@ -150,6 +153,7 @@ impl<'a> Real for Rec<'a> {
         logistic_cdf LogisticCdf
     );
 
+    #[inline(never)]
     fn strong(self, other: Self) -> Self {
         match (self, other) {
             // Nothing depends on the other one.
@@ -158,6 +162,7 @@ impl<'a> Real for Rec<'a> {
         }
     }
 
+    #[inline(never)]
     fn pow_log(self, exponent: Self, k: usize) -> Self {
         match k {
             0 => self.binary(Elem::PowLog0, exponent, |a, b| a.pow_log(b, 0)),
@@ -198,6 +203,7 @@ impl<'a> Real for Rec<'a> {
         self.compare(Comparison::Le, Comparison::Ge, other, |a, b| a <= b)
     }
 
+    #[inline(never)]
     fn select(mask: RecMask<'a>, yes: Self, no: Self) -> Self {
         match mask {
             RecMask::Constant(set) => {
