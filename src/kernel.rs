@@ -369,8 +369,8 @@ fn each_whole<L: Lanes, const N: usize>(
     }
 }
 
-/// [`each`] in pieces of one length: so there is one copy of a long function's code, where a loop of
-/// any length would have others for single elements and for what vectors leave.
+/// [`each`] in pieces of one length, the last one filled up: so there is one copy of a long function's
+/// code, where a loop of any length would have others for single elements and for what vectors leave.
 #[inline(always)]
 fn in_pieces<L: Lanes, const N: usize>(
     out: &mut [L::Elem],
@@ -380,18 +380,32 @@ fn in_pieces<L: Lanes, const N: usize>(
     const PIECE: usize = 16;
     let n = out.len();
     assert!(from.iter().all(|from| from.len() == n));
-    let mut start = 0;
-    while start < n {
-        let end = n.min(start + PIECE);
-        let mut x = from.map(|from| [from[start]; PIECE]);
-        for k in 0..N {
-            x[k][..end - start].copy_from_slice(&from[k][start..end]);
-        }
-        let mut y = x[0];
-        each_whole::<L, N>(&mut y, std::array::from_fn(|k| &x[k][..]), f);
-        out[start..end].copy_from_slice(&y[..end - start]);
-        start = end;
+    if n == 0 {
+        return;
     }
+    let whole = n - n % PIECE;
+    let (body, tail) = out.split_at_mut(whole);
+    let mut last = from.map(|from| [from[n - 1]; PIECE]);
+    let mut y = last[0];
+    let (mut out, mut now) = (body, from.map(|from| &from[..whole]));
+    let mut has_tail = !tail.is_empty();
+    loop {
+        let mut i = 0;
+        while i < out.len() {
+            let piece = now.map(|from| &from[i..i + PIECE]);
+            each_whole::<L, N>(&mut out[i..i + PIECE], piece, f);
+            i += PIECE;
+        }
+        if !has_tail {
+            break;
+        }
+        for k in 0..N {
+            last[k][..n - whole].copy_from_slice(&from[k][whole..]);
+        }
+        (out, now) = (&mut y, std::array::from_fn(|k| &last[k][..]));
+        has_tail = false;
+    }
+    tail.copy_from_slice(&y[..n - whole]);
 }
 
 const MAX_LANES: usize = 8;
