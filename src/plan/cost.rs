@@ -42,7 +42,7 @@ pub(super) fn cost(op: Op) -> u32 {
             Elem::PowLog0 | Elem::PowLog1 | Elem::PowLog2 => 3000,
             Elem::Bell | Elem::Gaussian | Elem::Logistic | Elem::LogisticCdf => 300,
             Elem::NormalCdf => 1300,
-            _ if Rule::of(elem).is_wide => 2500,
+            _ if Rule::of(elem).is_wide => 4000,
             _ if !forms(op).is_empty() => 20,
             _ => 60,
         },

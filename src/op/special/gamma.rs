@@ -300,19 +300,24 @@ impl Function2 for Zeta {
         if q == f64::INFINITY {
             return 0.0;
         }
+        // A few products have no more errors than a power.
+        let power = |a: f64| match s {
+            ..=8.0 => 1.0 / (1..s as u32).fold(a, |product, _| product * a),
+            _ => libm::pow(a, -s),
+        };
         let (mut a, mut sum) = (q, 0.0);
         while a < 10.0 + 0.5 * s && a < 100.0 {
-            sum += libm::pow(a, -s);
+            sum += power(a);
             a += 1.0;
         }
-        let last = libm::pow(a, -s);
+        let last = power(a);
         let mut tail = 0.5 * last + a * last / (s - 1.0);
-        let (mut factor, mut power) = (s, last / a);
+        let (mut factor, mut fall) = (s, last / a);
         for (k, b) in BERNOULLI.into_iter().enumerate() {
-            tail += b * factor * power;
+            tail += b * factor * fall;
             let next = s + 2.0 * k as f64;
             factor *= (next + 1.0) * (next + 2.0);
-            power /= a * a;
+            fall /= a * a;
         }
         sum + tail
     }
