@@ -194,7 +194,7 @@ impl Layout {
     }
 
     /// The same elements, those of each axis in the order in which they lie.
-    pub(crate) fn forwards(&self) -> Self {
+    fn forwards(&self) -> Self {
         let mut out = *self;
         for axis in 0..self.dims.len() {
             if self.strides[axis] < 0 {
@@ -203,6 +203,14 @@ impl Layout {
             }
         }
         out
+    }
+
+    /// As `as_slices`, of the same elements forwards.
+    pub(crate) fn as_slices_forwards(&self, dims: &[usize]) -> Option<([Stretch; MAX_RANK], Dims)> {
+        if self.strides().iter().all(|&stride| stride >= 0) {
+            return self.as_slices(dims);
+        }
+        self.forwards().as_slices(dims)
     }
 
     /// How many of the elements may be one and the same, at most.

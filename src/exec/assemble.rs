@@ -136,7 +136,7 @@ impl Part<'_> {
         };
         let index = self.index.map_or(&[][..], |index| run.dense::<i64>(index));
         match self.place.kind {
-            Kind::Block if place.layout().meetings() == 1 => {
+            Kind::Block if place.meetings() == 1 => {
                 Axes::new(axes).lines(to, from.offset, tell);
             }
             Kind::Block => Axes::in_order(axes).lines(to, from.offset, tell),

@@ -260,7 +260,7 @@ impl Cotangents {
     fn are_slices(&self, core: &Core, visit: &Visit, base: NodeId, first: u32) -> bool {
         let dims = core.shape(base);
         self.list(first).all(|part| {
-            self.place(core, visit, part.of).1.layout.forwards().as_slices(&dims).is_some()
+            self.place(core, visit, part.of).1.layout.as_slices_forwards(&dims).is_some()
         })
     }
 

@@ -86,6 +86,24 @@ impl Listed<'_> {
     }
 }
 
+impl Listed<'_> {
+    /// How many of the elements of a block may be one and the same, at most.
+    pub(crate) fn meetings(&self) -> usize {
+        // Mostly each axis goes further than all behind it.
+        let mut reach = 0u64;
+        for (&len, &stride) in self.lens.iter().zip(self.strides).rev() {
+            if len > 1 {
+                let stride = (stride as i64).unsigned_abs();
+                if stride <= reach {
+                    return self.layout().meetings();
+                }
+                reach = reach.saturating_add((len - 1).saturating_mul(stride));
+            }
+        }
+        1
+    }
+}
+
 impl<'a> Iterator for Places<'a> {
     type Item = Listed<'a>;
 
@@ -130,7 +148,7 @@ impl Core {
         let mut node = NewNode::new(Op::Assemble, self.node(like).dtype);
         (node.shape, node.len) = (self.node(like).shape, self.node(like).len);
         node.list = self.intern_words(list)?;
-        self.push(node)
+        self.push_here(node)
     }
 
     /// The elements of `x`, row-major, that lie where this layout says.
@@ -189,8 +207,7 @@ impl Core {
             let nothing = self.reshape_to("reshape", block, &lens)?;
             return self.embed(nothing, 0, 0, 1, &dims).map(Some);
         }
-        let forwards = layout.forwards();
-        let Some((axes, order)) = forwards.as_slices(&dims) else { return Ok(None) };
+        let Some((axes, order)) = layout.as_slices_forwards(&dims) else { return Ok(None) };
         let mut x = block;
         for (axis, &stride) in layout.strides().iter().enumerate() {
             if stride < 0 {
@@ -226,7 +243,7 @@ impl Core {
             let Some(x) = operands.next() else { break };
             all += self.node(x).len;
             most += match place.kind {
-                Kind::Block => place.layout().meetings(),
+                Kind::Block => place.meetings(),
                 Kind::Select(_) => operands.next().map_or(0, |index| self.node(index).len),
                 Kind::Gather(axis) => operands
                     .next()

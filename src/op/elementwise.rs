@@ -339,7 +339,7 @@ impl Core {
                 node.inputs[1] = NodeId::IMMEDIATE;
             }
         }
-        self.push(node)
+        self.push_here(node)
     }
 
     /// `yes` where the mask is set, else `no`; at most one of them is a constant.
@@ -399,7 +399,7 @@ impl Core {
             }
         }
         (node.shape, node.len) = self.intern_shape(what, &dims)?;
-        self.push(node)
+        self.push_here(node)
     }
 
     /// The same numbers as another element type: floats to integers towards zero; what is beyond an
@@ -412,14 +412,14 @@ impl Core {
         let mut node = NewNode::new(Op::Cast, dtype);
         node.inputs[0] = x;
         (node.shape, node.len) = (self.node(x).shape, self.node(x).len);
-        self.push(node)
+        self.push_here(node)
     }
 
     /// One constant everywhere, in the shape of `like`.
     pub(crate) fn fill_like(&mut self, like: NodeId, value: f64) -> Maybe<NodeId> {
         let mut node = NewNode::new(Op::Fill, self.node(like).dtype);
         (node.shape, node.len, node.imm) = (self.node(like).shape, self.node(like).len, value);
-        self.push(node)
+        self.push_here(node)
     }
 
     /// The cotangents that an elementwise node sends to its operands.

@@ -32,7 +32,7 @@ impl Core {
         dims[axis] = self.node(index).len;
         let mut node = self.push_index(Op::IndexSelect, x, index, axis)?;
         (node.shape, node.len) = self.intern_shape(what, &dims)?;
-        self.push(node)
+        self.push_here(node)
     }
 
     /// The elements at the positions in `index` (i64) along an axis: for axis 1 of a matrix,
@@ -58,7 +58,7 @@ impl Core {
         }
         let mut node = self.push_index(Op::Gather, x, index, axis)?;
         (node.shape, node.len) = (self.node(index).shape, self.node(index).len);
-        self.push(node)
+        self.push_here(node)
     }
 
     /// Zeros in the shape of `like` with the elements of `x` added at the positions in `index`.
@@ -94,7 +94,7 @@ impl Core {
     ) -> Maybe<NodeId> {
         let mut node = self.push_index(op, x, index, axis)?;
         (node.shape, node.len) = (self.node(like).shape, self.node(like).len);
-        self.push(node)
+        self.push_here(node)
     }
 
     /// The cotangent of what is added at indices. (That of what is read there is a part of a whole,

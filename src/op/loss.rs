@@ -74,7 +74,7 @@ impl Core {
         node.inputs[0] = x;
         node.list = self.intern(&[axis])?;
         (node.shape, node.len) = (self.node(x).shape, self.node(x).len);
-        self.push(node)
+        self.push_here(node)
     }
 
     /// e^x / sum e^x along an axis, without overflow.

@@ -87,7 +87,7 @@ impl Core {
         let mut node = NewNode::new(Op::MatMul, dtype);
         (node.inputs[0], node.inputs[1]) = (a, b);
         (node.shape, node.len) = self.intern_shape(what, &dims)?;
-        let product = self.push(node)?;
+        let product = self.push_here(node)?;
         if !row && !column && !is_tall {
             return Ok(product);
         }

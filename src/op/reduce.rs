@@ -87,7 +87,7 @@ impl Core {
         node.list = self.intern(&kept)?;
         let shape = if keepdim { kept } else { axes.dropped(&dims) };
         (node.shape, node.len) = self.intern_shape(what, &shape)?;
-        self.push(node)
+        self.push_here(node)
     }
 
     /// The sum; 0 of no elements. Gradient: the cotangent, repeated. That of integers is i64, and wraps
@@ -122,7 +122,7 @@ impl Core {
         node.inputs[0] = x;
         node.list = self.intern(&kept)?;
         (node.shape, node.len) = (shape, len);
-        self.push(node)
+        self.push_here(node)
     }
 
     /// The mean; NaN of no elements. (A reduction of its own, and not a sum by a number: what is between

@@ -20,7 +20,7 @@ impl Core {
         node.inputs[0] = x;
         node.list = list;
         (node.shape, node.len) = self.intern_shape(what, dims)?;
-        self.push(node)
+        self.push_here(node)
     }
 
     /// The same value, through which no gradient flows.
@@ -396,7 +396,7 @@ impl Core {
         let mut node = NewNode::new(Op::Concat, dtype);
         node.list = self.intern_operands(axis, xs)?;
         (node.shape, node.len) = self.intern_shape(what, &dims)?;
-        self.push(node)
+        self.push_here(node)
     }
 
     /// The tensors, all of one shape, along a new axis at this place of the result.
