@@ -63,7 +63,7 @@ macro_rules! structural_enum {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub(crate) enum Structural { $($($rule),*),* }
 
-        #[cfg(test)]
+        #[cfg(all(test, feature = "capi"))]
         impl Structural {
             /// All of them, in the order of their numbers.
             pub(crate) const ALL: &[Self] = &[$($(Self::$rule),*),*];

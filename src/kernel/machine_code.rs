@@ -175,7 +175,7 @@ fn demands(elem: Elem, pulled: Option<usize>) -> Option<Demand> {
         // One element after the other.
         (Zeta, _) | (Digamma, Some(_)) => None,
         // Two products: the pieces are unrolled, with vectors, and no loop steps over them alone.
-        (Exp2 | Log2 | Log10, Some(_)) => None,
+        (Exp2 | Log2 | Log10 | NormRoot, Some(_)) => None,
         // Zeros, written by memset.
         (Sign | Floor | Ceil | Round, Some(_)) => None,
         // The cotangent itself, copied by memcpy.

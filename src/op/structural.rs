@@ -65,7 +65,8 @@ macro_rules! table {
     ($($module:ident: $($rule:ident),*;)*) => {
         static RULES: &[&dyn Listed] = &[$($(&$module::$rule),*),*];
 
-        /// Their names, by number.
+        /// Their names, by number, for C.
+        #[cfg(feature = "capi")]
         pub(crate) const NAMES: &[&str] = &[$($(<$module::$rule as Rule>::NAME),*),*];
     };
 }
