@@ -336,7 +336,8 @@ fn parameters_out_of_range_are_refused() -> Result<()> {
         assert!(g.check().is_err());
     }
     assert!(x.var(nan, &[], false).is_null() && g.check().is_err());
-    for p in [nan, 0.0, -1.0, 1e-50] {
+    // (What is no 0 in f64 must be none in f32.)
+    for p in [nan, 1e-50, -1e-50] {
         assert!(x.norm(p, &[], false).is_null() && g.check().is_err(), "norm {p}");
     }
     for p in [1e38, 1e39, 1e300, f64::INFINITY] {

@@ -506,7 +506,7 @@ fn errors_name_the_operation_the_shapes_the_label_and_the_line() {
             a.gt_scalar(0.0).where_(a, b)
         }),
         ("bound", ErrorKind::Argument, &|| a.clamp(None, None)),
-        ("p must", ErrorKind::Argument, &|| a.norm(-1.0, &[], false)),
+        ("p must", ErrorKind::Argument, &|| a.norm(f64::NAN, &[], false)),
         ("logits", ErrorKind::Shape, &|| a.cross_entropy(i.reshape(&[2, 1]))),
         ("needs 5 elements", ErrorKind::Shape, &|| g.tensor(&[1.0, 2.0], &[5])),
         ("floating point", ErrorKind::Gradient, &|| g.param(&[1i64], &[1])),

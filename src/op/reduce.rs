@@ -479,6 +479,7 @@ impl Core {
         let what = "norm";
         let dtype = self.need_float(what, x)?;
         // In the precision of the elements.
+        let given = p;
         let p = match dtype {
             DType::F32 => f64::from(p as f32),
             _ => p,
