@@ -1361,7 +1361,8 @@ bg_node bg_scatter_add(bg_graph *g, bg_node x, int32_t axis, bg_node index, bg_n
 
 // x with the elements of src joined to those at the positions in index (BG_I64) along an axis, by
 // how: "sum", "prod", "mean", "amax" or "amin". Without include_self what was there before does
-// not count where something is written. Gradients of equal extremes are shared evenly.
+// not count where something is written. Gradients of equal extremes are shared evenly; those of
+// products are right where factors are 0, but derivatives of them are not, there.
 bg_node bg_scatter_reduce(bg_graph *g,
                           bg_node x,
                           int32_t axis,

@@ -388,16 +388,19 @@ unsafe fn short_list<'a, T>(
     unsafe { input(core, what, start, len) }
 }
 
-/// A list of numbers of the caller's, at most one an axis.
-struct Short {
-    numbers: [isize; MAX_RANK],
+/// Entries of a list that is no list of axes, at most.
+const LISTED: usize = 64;
+
+/// A short list of numbers of the caller's.
+struct Short<T> {
+    numbers: [T; LISTED],
     len: usize,
 }
 
-impl Deref for Short {
-    type Target = [isize];
+impl<T> Deref for Short<T> {
+    type Target = [T];
 
-    fn deref(&self) -> &[isize] {
+    fn deref(&self) -> &[T] {
         &self.numbers[..self.len]
     }
 }
@@ -406,16 +409,22 @@ impl Deref for Short {
 ///
 /// # Safety
 /// As for [`input`].
-unsafe fn numbers<T: Copy>(
+unsafe fn numbers<T: Copy, U: Copy + Default>(
     core: &mut Core,
     what: &str,
     start: *const T,
     len: usize,
-    widen: fn(T) -> isize,
-) -> Maybe<Short> {
+    widen: fn(T) -> U,
+) -> Maybe<Short<U>> {
+    if len > LISTED {
+        return Err(core.fail(
+            ErrorKind::Limit,
+            format_args!("{what}: a list of {len} numbers exceeds the longest, {LISTED}"),
+        ));
+    }
     // SAFETY: the caller's promise.
-    let given = unsafe { short_list(core, what, start, len) }?;
-    let mut numbers = [0; MAX_RANK];
+    let given = unsafe { input(core, what, start, len) }?;
+    let mut numbers = [U::default(); LISTED];
     for (to, from) in numbers.iter_mut().zip(given.iter()) {
         *to = widen(from);
     }
@@ -426,16 +435,29 @@ unsafe fn numbers<T: Copy>(
 ///
 /// # Safety
 /// As for [`input`].
-unsafe fn axis_list(core: &mut Core, what: &str, start: *const i32, len: usize) -> Maybe<Short> {
+unsafe fn axis_list(
+    core: &mut Core,
+    what: &str,
+    start: *const i32,
+    len: usize,
+) -> Maybe<Short<isize>> {
     // SAFETY: the caller's promise.
-    unsafe { numbers(core, what, start, len, |axis| axis as isize) }
+    unsafe {
+        short_list(core, what, start, len)?;
+        numbers(core, what, start, len, |axis| axis as isize)
+    }
 }
 
 /// Lengths, bounds or shifts given by the caller.
 ///
 /// # Safety
 /// As for [`input`].
-unsafe fn int_list(core: &mut Core, what: &str, start: *const i64, len: usize) -> Maybe<Short> {
+unsafe fn int_list(
+    core: &mut Core,
+    what: &str,
+    start: *const i64,
+    len: usize,
+) -> Maybe<Short<isize>> {
     // SAFETY: the caller's promise.
     unsafe { numbers(core, what, start, len, saturate) }
 }
@@ -444,9 +466,14 @@ unsafe fn int_list(core: &mut Core, what: &str, start: *const i64, len: usize) -
 ///
 /// # Safety
 /// As for [`input`].
-unsafe fn len_list(core: &mut Core, what: &str, start: *const usize, len: usize) -> Maybe<Dims> {
+unsafe fn len_list(
+    core: &mut Core,
+    what: &str,
+    start: *const usize,
+    len: usize,
+) -> Maybe<Short<usize>> {
     // SAFETY: the caller's promise.
-    unsafe { shape(core, what, start, len) }
+    unsafe { numbers(core, what, start, len, |len| len) }
 }
 
 /// A length or bound of C's; out of isize, it is out of range for any tensor.

@@ -2495,7 +2495,8 @@ pub unsafe extern "C" fn bg_scatter_add(
 
 /// x with the elements of src joined to those at the positions in index (BG_I64) along an axis, by
 /// how: "sum", "prod", "mean", "amax" or "amin". Without include_self what was there before does
-/// not count where something is written. Gradients of equal extremes are shared evenly.
+/// not count where something is written. Gradients of equal extremes are shared evenly; those of
+/// products are right where factors are 0, but derivatives of them are not, there.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_scatter_reduce(
     g: *mut bg_graph,

@@ -484,10 +484,11 @@ impl Core {
             DType::F32 => f64::from(p as f32),
             _ => p,
         };
-        if p.is_nan() {
-            return Err(
-                self.fail(ErrorKind::Argument, format_args!("{what}: p must be a number, not NaN"))
-            );
+        if p.is_nan() || p == 0.0 && given != 0.0 {
+            return Err(self.fail(
+                ErrorKind::Argument,
+                format_args!("{what}: p must be a number that {dtype} tells from 0, not {given}"),
+            ));
         }
         let reduced = self.axes(what, x, axes)?;
         if p == 2.0 {

@@ -421,7 +421,8 @@ impl Core {
 
     /// `x` with the elements of `src` joined to those at the positions in `index` (i64) along an axis, by
     /// `how`: "sum", "prod", "mean", "amax" or "amin". Without `include_self` what was there before does
-    /// not count where something is written. Gradients of equal extremes are shared evenly.
+    /// not count where something is written. Gradients of equal extremes are shared evenly; those of products are
+    /// right where factors are 0, but derivatives of them are not, there.
     ///
     /// - PyTorch: `torch.scatter_reduce(x, axis, index, src, how, include_self=include_self)`
     /// - Cases: `x=U(3,4), axis=1, index=I([0,2],[1,1],[3,0]), src=U(3,2), how='sum', include_self=True`;

@@ -1715,7 +1715,8 @@ impl<'g> Var<'g> {
     /// `x` with the elements of `src` joined to those at the positions in `index` (i64) along an
     /// axis, by `how`: "sum", "prod", "mean", "amax" or "amin". Without `include_self` what was
     /// there before does not count where something is written. Gradients of equal extremes are
-    /// shared evenly.
+    /// shared evenly; those of products are right where factors are 0, but derivatives of them are
+    /// not, there.
     #[track_caller]
     pub fn scatter_reduce(
         self,

@@ -266,7 +266,7 @@ impl Param {
     }
 
     /// What tells how long a list is, where there are so many lists.
-    fn count_name(&self, lists: usize) -> Option<String> {
+    pub fn count_name(&self, lists: usize) -> Option<String> {
         let is_list = matches!(self.kind, Kind::Operands | Kind::Axes | Kind::Ints | Kind::Lens);
         let is_shape = matches!(self.name.as_str(), "shape" | "dims");
         let alone = if is_shape { "rank".to_owned() } else { "n".to_owned() };

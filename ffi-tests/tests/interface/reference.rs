@@ -2,7 +2,7 @@
 
 use crate::FAMILIES;
 use crate::c::{Variant, variants};
-use crate::declared::{Kind, Operation, Param, Results};
+use crate::declared::{Operation, Results};
 use crate::rust::name;
 use crate::text::wrap;
 
@@ -39,16 +39,11 @@ pub fn page(all: &[Operation]) -> String {
 
 fn in_c(variant: &Variant<'_>) -> String {
     let mut args = vec!["g".to_owned()];
-    let is_list =
-        |p: &Param| matches!(p.kind, Kind::Operands | Kind::Axes | Kind::Ints | Kind::Lens);
-    let given = |p: &&Param| variant.without.iter().all(|(name, _)| *name != p.name);
-    let given: Vec<_> = variant.op.params.iter().filter(given).collect();
-    let lists = given.iter().filter(|p| is_list(p)).count();
+    let given = variant.given();
+    let lists = given.iter().filter(|param| param.count_name(1).is_some()).count();
     for param in given {
         args.push(param.name.clone());
-        if is_list(param) {
-            args.push(if lists > 1 { format!("{}_count", param.name) } else { "n".to_owned() });
-        }
+        args.extend(param.count_name(lists));
     }
     match &variant.op.results {
         Results::One => {}
