@@ -38,6 +38,21 @@ const MOST: usize = 8;
 /// Records an operation on operands: its results, as many as there is room for.
 pub(crate) type Recording<'a> = &'a mut dyn FnMut(&mut Core, &[NodeId], &mut [NodeId]) -> Maybe<()>;
 
+/// A recording of so many operands and results as one of any number, to be called once.
+#[inline]
+pub(crate) fn once<const N: usize, const R: usize>(
+    record: impl FnOnce(&mut Core, [NodeId; N]) -> Maybe<[NodeId; R]>,
+) -> impl FnMut(&mut Core, &[NodeId], &mut [NodeId]) -> Maybe<()> {
+    let mut record = Some(record);
+    move |core, operands, out| {
+        let (Some(record), Ok(&operands)) = (record.take(), operands.try_into()) else {
+            unreachable!("as many operands, once")
+        };
+        out.copy_from_slice(&record(core, operands)?);
+        Ok(())
+    }
+}
+
 impl Session {
     pub(crate) fn new() -> Self {
         Self {
@@ -108,14 +123,7 @@ impl Session {
         record: impl FnOnce(&mut Core, [NodeId; N]) -> Maybe<[NodeId; R]>,
     ) -> [Handle; R] {
         let mut results = [Handle::NULL; R];
-        let mut record = Some(record);
-        self.record_results(what, &xs, &mut results, &mut |core, operands, out| {
-            let (Some(record), Ok(&operands)) = (record.take(), operands.try_into()) else {
-                unreachable!("as many operands, once")
-            };
-            out.copy_from_slice(&record(core, operands)?);
-            Ok(())
-        });
+        self.record_results(what, &xs, &mut results, &mut once(record));
         results
     }
 

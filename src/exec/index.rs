@@ -11,6 +11,7 @@ use crate::node::Op;
 use crate::op::loss::IGNORED_CLASS;
 use crate::plan::{RUN_MAX, Single};
 use crate::shape::{Layout, MAX_RANK};
+use crate::task::Around;
 
 /// An index that is none.
 #[derive(Clone, Copy, Debug)]
@@ -211,11 +212,8 @@ pub(super) unsafe fn unpick_row(
 /// A shape seen from one axis: positions before it, along it, after it. Where nothing is at any of
 /// them there is one before it: for it indices are checked.
 fn around(dims: &[usize], axis: usize) -> (usize, usize, usize) {
-    if dims.is_empty() {
-        return (1, 1, 1);
-    }
-    let (outer, inner) = (dims[..axis].iter().product(), dims[axis + 1..].iter().product());
-    if outer * inner == 0 { (1, dims[axis], 0) } else { (outer, dims[axis], inner) }
+    let Around { outer, len, inner } = Around::new(dims, axis);
+    if outer * inner == 0 { (1, len, 0) } else { (outer, len, inner) }
 }
 
 impl Run<'_> {

@@ -40,7 +40,7 @@ use crate::error::{ErrorKind, Fail, Maybe};
 use crate::graph::{Core, Handle};
 use crate::id::NodeId;
 use crate::op::Reduce;
-use crate::session::{Recording, Session};
+use crate::session::{Recording, Session, once};
 use crate::shape::{Dims, MAX_RANK};
 pub use types::*;
 
@@ -175,17 +175,9 @@ unsafe fn operations<const N: usize, const R: usize, const M: usize>(
     body: impl FnOnce(&mut Core, [NodeId; N]) -> Maybe<[NodeId; R]>,
 ) -> bg_node {
     let mut results = [Handle::NULL; R];
-    let mut body = Some(body);
-    let mut run = |core: &mut Core, operands: &[NodeId], out: &mut [NodeId]| {
-        let (Some(body), Ok(&operands)) = (body.take(), operands.try_into()) else {
-            unreachable!("as many operands, once")
-        };
-        out.copy_from_slice(&body(core, operands)?);
-        Ok(())
-    };
     // SAFETY: the caller's promise.
     unsafe {
-        record_results(g, what, &xs.map(Handle::from), &mut results, &mut run);
+        record_results(g, what, &xs.map(Handle::from), &mut results, &mut once(body));
         for (to, &result) in others.into_iter().zip(&results[1..]) {
             if !to.is_null() {
                 to.write_unaligned(result.into());
@@ -223,21 +215,10 @@ unsafe fn list_of<const N: usize>(
     (out, capacity): (*mut bg_node, usize),
     body: impl FnOnce(&mut Core, [NodeId; N], &mut Vec<NodeId>) -> Maybe<()>,
 ) -> usize {
-    let capacity = if out.is_null() { 0 } else { capacity };
     // SAFETY: the caller's promise.
     unsafe {
-        call(g, |s| {
-            let mut count = 0;
-            s.list_of(what, xs.map(Handle::from), body, |result| {
-                if count < capacity {
-                    out.add(count).write_unaligned(result.into());
-                }
-                count += 1;
-            });
-            for k in count..capacity {
-                out.add(k).write_unaligned(Handle::NULL.into());
-            }
-            count
+        write_list(g, out, capacity, |s, tell| {
+            s.list_of(what, xs.map(Handle::from), body, tell);
         })
     }
 }
@@ -253,19 +234,37 @@ unsafe fn list_of_all(
     (out, capacity): (*mut bg_node, usize),
     body: impl FnOnce(&mut Core, &mut [NodeId], &mut Vec<NodeId>) -> Maybe<()>,
 ) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe {
+        write_list(g, out, capacity, |s, tell| {
+            if let Ok(xs) = input(&mut s.core, what, xs, n) {
+                s.list_of_all(what, xs.iter().map(Handle::from), body, tell);
+            }
+        })
+    }
+}
+
+/// Writes what a recording tells to a list of the caller's, and null nodes to the rest of it.
+///
+/// # Safety
+/// As for [`list_of`].
+unsafe fn write_list(
+    g: *mut bg_graph,
+    out: *mut bg_node,
+    capacity: usize,
+    body: impl FnOnce(&mut Session, &mut dyn FnMut(Handle)),
+) -> usize {
     let capacity = if out.is_null() { 0 } else { capacity };
     // SAFETY: the caller's promise.
     unsafe {
         call(g, |s| {
             let mut count = 0;
-            if let Ok(xs) = input(&mut s.core, what, xs, n) {
-                s.list_of_all(what, xs.iter().map(Handle::from), body, |result| {
-                    if count < capacity {
-                        out.add(count).write_unaligned(result.into());
-                    }
-                    count += 1;
-                });
-            }
+            body(s, &mut |result| {
+                if count < capacity {
+                    out.add(count).write_unaligned(result.into());
+                }
+                count += 1;
+            });
             for k in count..capacity {
                 out.add(k).write_unaligned(Handle::NULL.into());
             }

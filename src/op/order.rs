@@ -321,18 +321,38 @@ impl Core {
         keepdim: bool,
     ) -> Maybe<[NodeId; 2]> {
         let values = self.gather(rows, -1, indices)?;
-        let mut out = [values, indices];
-        for y in &mut out {
-            if self.shape(x).is_empty() {
-                *y = self.reshape_to(what, *y, &[])?;
-                continue;
-            }
-            *y = self.swap_with_last(what, *y, axis)?;
-            if !keepdim {
-                *y = self.squeeze(*y, Some(axis as isize))?;
-            }
+        let values = self.with_axis_back(what, values, (x, axis), keepdim)?;
+        Ok([values, self.with_axis_back(what, indices, (x, axis), keepdim)?])
+    }
+
+    /// What was made of rows, with their axis where it was in `x`.
+    fn with_axis_back(
+        &mut self,
+        what: &str,
+        y: NodeId,
+        (x, axis): (NodeId, usize),
+        keepdim: bool,
+    ) -> Maybe<NodeId> {
+        if self.shape(x).is_empty() {
+            return self.reshape_to(what, y, &[]);
         }
-        Ok(out)
+        let y = self.swap_with_last(what, y, axis)?;
+        if keepdim { Ok(y) } else { self.squeeze(y, Some(axis as isize)) }
+    }
+
+    /// Rows of a tensor, the indices that sort them, and which axis they go along.
+    fn sorted(
+        &mut self,
+        what: &str,
+        x: NodeId,
+        axis: isize,
+        descending: bool,
+    ) -> Maybe<(NodeId, NodeId, usize)> {
+        let (rows, axis) = self.with_axis_last(what, x, axis)?;
+        let count = self.shape(rows)[self.shape(rows).len() - 1];
+        let list = [usize::from(descending)];
+        let indices = self.indices(what, Structural::ArgSort, rows, count, &list)?;
+        Ok((rows, indices, axis))
     }
 
     /// The elements in rising order along an axis (or falling, with `descending`), and the indices (i64)
@@ -348,10 +368,7 @@ impl Core {
     ///   `x=S(2,1,nan,2,-0.0,0.0,1,inf,-inf,nan), axis=0, descending=True`
     pub(crate) fn sort(&mut self, x: NodeId, axis: isize, descending: bool) -> Maybe<[NodeId; 2]> {
         let what = "sort";
-        let (rows, axis) = self.with_axis_last(what, x, axis)?;
-        let count = self.shape(rows)[self.shape(rows).len() - 1];
-        let list = [usize::from(descending)];
-        let indices = self.indices(what, Structural::ArgSort, rows, count, &list)?;
+        let (rows, indices, axis) = self.sorted(what, x, axis, descending)?;
         self.at_indices(what, rows, indices, (x, axis), true)
     }
 
@@ -362,8 +379,9 @@ impl Core {
     ///   `x=M(1,0,1,0), axis=0, descending=False`;
     ///   `x=I(5,-9223372036854775807,9223372036854775807,5,4), axis=0, descending=False`
     pub(crate) fn argsort(&mut self, x: NodeId, axis: isize, descending: bool) -> Maybe<NodeId> {
-        let [_, indices] = self.sort(x, axis, descending)?;
-        Ok(indices)
+        let what = "sort";
+        let (_, indices, axis) = self.sorted(what, x, axis, descending)?;
+        self.with_axis_back(what, indices, (x, axis), true)
     }
 
     /// The `k` largest elements along an axis (or smallest, with `largest` false), in order, and their

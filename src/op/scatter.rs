@@ -6,9 +6,9 @@ use super::Sink;
 use super::structural::Rule;
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::{ErrorKind, Maybe};
-use crate::graph::{Core, NewNode, Operand};
+use crate::graph::{Core, Operand};
 use crate::id::NodeId;
-use crate::node::{Comparison, Node, Op};
+use crate::node::{Comparison, Node};
 use crate::roll_call::{Elem, Structural};
 use crate::shape::{Layout, MAX_RANK};
 use crate::task::{Outside, Task};
@@ -238,18 +238,9 @@ impl Core {
 
     /// Zeros where something was written.
     fn without_written(&mut self, g: NodeId, index: NodeId, axis: usize) -> Maybe<NodeId> {
-        let zero = self.number_like(g, 0.0)?;
-        let dims = self.shape(index);
-        let zeros = self.expand_to("scatter", zero, &dims)?;
+        let (dims, dtype) = (self.shape(index), self.node(g).dtype);
+        let zeros = self.constant("scatter", dtype, &dims, 0.0)?;
         self.write_at("scatter", Mode::Set, true, (g, index, zeros), axis as isize)
-    }
-
-    /// One number, 0-d, of the dtype of `like`.
-    fn number_like(&mut self, like: NodeId, value: f64) -> Maybe<NodeId> {
-        let mut node = NewNode::new(Op::Fill, self.node(like).dtype);
-        (node.shape, node.len) = self.intern_shape("fill", &[])?;
-        node.imm = value;
-        self.push(node)
     }
 
     /// Of several elements that were written to one place only the last one is there.
@@ -320,9 +311,12 @@ impl Core {
         let zeros = self.write_at(what, Mode::Add, counts, (x_zeros, index, src_zeros), at)?;
         // Of each factor: the product of all others.
         if sink.wants(self, x) {
-            let to_x = self.others(rest, zeros, x_rest, x_is_zero)?;
-            let to_x = self.map2(Elem::Mul, g, to_x)?;
-            let to_x = if counts { to_x } else { self.without_written(g, index, axis)? };
+            let to_x = if counts {
+                let others = self.others(rest, zeros, x_rest, x_is_zero)?;
+                self.map2(Elem::Mul, g, others)?
+            } else {
+                self.without_written(g, index, axis)?
+            };
             sink.send(self, x, to_x)?;
         }
         if sink.wants(self, src) {
@@ -372,8 +366,11 @@ impl Core {
         let count = self.write_at(what, Mode::Add, counts, (x_is, index, src_is), at)?;
         let share = self.map2(Elem::Div, g, count)?;
         if sink.wants(self, x) {
-            let to_x = self.map2(Elem::Mul, x_is, share)?;
-            let to_x = if counts { to_x } else { self.without_written(g, index, axis)? };
+            let to_x = if counts {
+                self.map2(Elem::Mul, x_is, share)?
+            } else {
+                self.without_written(g, index, axis)?
+            };
             sink.send(self, x, to_x)?;
         }
         if sink.wants(self, src) {
