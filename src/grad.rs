@@ -18,7 +18,7 @@ use crate::op::{LEADS, Sink};
 use crate::roll_call::Elem;
 use crate::visit::Visit;
 use cotangents::{Cotangents, TARGET, ZERO};
-use expand::expand;
+pub(crate) use expand::expand;
 
 /// Fills `list` with `len` times "none".
 fn clear(core: &mut Core, list: &mut Vec<NodeId>, len: usize) -> Maybe<()> {
@@ -51,6 +51,7 @@ impl Core {
             of: NodeId::NONE,
             sent: std::mem::take(&mut scratch.sent),
             visit: std::mem::take(&mut scratch.visit),
+            is_forward: false,
         };
         let walked = (|| {
             self.find_ways(roots, least, is_target, &mut cotangents, &mut sink.visit)?;
@@ -147,15 +148,8 @@ impl Core {
         cotangents: &mut Cotangents,
         sink: &mut Sink,
     ) -> Maybe<()> {
-        let op = self.node(id).op;
-        match op {
-            Op::Map(elem) => self.vjp_map(elem, id, g, sink),
+        match self.node(id).op {
             Op::Pull(elem, i) => self.vjp_pull(elem, i, id, g, cotangents, sink),
-            Op::Where => self.vjp_where(id, g, sink),
-            Op::Cast => self.vjp_cast(id, g, sink),
-            Op::Reduce(reduction) => self.vjp_reduce(reduction, id, g, sink),
-            Op::Softmax => self.vjp_softmax(id, g, sink),
-            Op::LogSoftmax => self.vjp_log_softmax(id, g, sink),
             Op::Reshape
             | Op::Permute
             | Op::Expand
@@ -163,6 +157,21 @@ impl Core {
             | Op::AsStrided
             | Op::IndexSelect
             | Op::Gather => self.vjp_part(id, g, cotangents, sink),
+            _ => self.vjp_of_rule(id, g, sink),
+        }
+    }
+
+    /// Sends the cotangents of the operands of a node by its own rule: one that is no pull, and shows or
+    /// selects no part of another node.
+    pub(crate) fn vjp_of_rule(&mut self, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
+        let op = self.node(id).op;
+        match op {
+            Op::Map(elem) => self.vjp_map(elem, id, g, sink),
+            Op::Where => self.vjp_where(id, g, sink),
+            Op::Cast => self.vjp_cast(id, g, sink),
+            Op::Reduce(reduction) => self.vjp_reduce(reduction, id, g, sink),
+            Op::Softmax => self.vjp_softmax(id, g, sink),
+            Op::LogSoftmax => self.vjp_log_softmax(id, g, sink),
             Op::Embed => self.vjp_embed(id, g, sink),
             Op::Concat => self.vjp_concat(id, g, sink),
             Op::Assemble => self.vjp_assemble(id, g, sink),
@@ -178,6 +187,14 @@ impl Core {
             | Op::Integer(_)
             | Op::Compare(_)
             | Op::ArgReduce(_) => Ok(()),
+            Op::Pull(..)
+            | Op::Reshape
+            | Op::Permute
+            | Op::Expand
+            | Op::Slice
+            | Op::AsStrided
+            | Op::IndexSelect
+            | Op::Gather => unreachable!("{op:?} is the walk's business"),
         }
     }
 

@@ -380,7 +380,7 @@ impl Core {
 
     /// The operands that do not fit in a node, as words of its list.
     #[inline]
-    fn listed(&self, op: Op, list: ListId) -> &[u64] {
+    pub(crate) fn listed(&self, op: Op, list: ListId) -> &[u64] {
         match op {
             Op::Concat => &self.lists.get(list)[1..],
             Op::Assemble => {
@@ -396,6 +396,16 @@ impl Core {
     pub(crate) fn operands(&self, id: NodeId) -> Operands<'_> {
         let node = self.node(id);
         Operands { inline: &node.inputs, listed: self.listed(node.op, node.list) }
+    }
+
+    /// The operands that are nodes, and of each whether it required a gradient when the node was recorded.
+    pub(crate) fn operands_and_paths(&self, id: NodeId) -> impl Iterator<Item = (NodeId, bool)> {
+        let node = self.node(id);
+        let inline = node.inputs.iter().enumerate();
+        let inline = inline.map(|(k, &operand)| (operand, node.paths >> k & 1 != 0));
+        let listed = self.listed(node.op, node.list).iter();
+        let listed = listed.map(|&word| (NodeId(word as u32), word & PATH != 0));
+        inline.filter(|(operand, _)| operand.is_node()).chain(listed)
     }
 
     /// The operands to which gradients flow from a node: those that required one when it was
@@ -678,9 +688,8 @@ impl Core {
     fn settle_from(&mut self, first: usize) {
         for id in first..self.nodes.len() {
             let node = *self.nodes.get(id);
-            let Node { op, dtype, shape, len, inputs, list, imm, .. } = node;
-            let recorded = NewNode { op, dtype, shape, len, inputs, list, imm };
-            let retains = op != Op::Leaf && node.has_slot();
+            let recorded = NewNode::like(&node);
+            let retains = node.op != Op::Leaf && node.has_slot();
             let hash = self.hash(&recorded, node.requires_grad, node.paths, retains, id);
             self.nodes.get_mut(id).hash = hash;
         }
@@ -985,6 +994,12 @@ pub(crate) struct NewNode {
 }
 
 impl NewNode {
+    /// The same operation with the same operands.
+    pub(crate) fn like(node: &Node) -> Self {
+        let &Node { op, dtype, shape, len, inputs, list, imm, .. } = node;
+        Self { op, dtype, shape, len, inputs, list, imm }
+    }
+
     pub(crate) fn new(op: Op, dtype: DType) -> Self {
         Self {
             op,

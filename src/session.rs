@@ -3,6 +3,8 @@
 //! Both hand in [`Handle`]s, and get [`Fail`](crate::error::Fail) when something is wrong; the
 //! words are in the core's error slot. How a failure is reported is theirs.
 
+mod derivatives;
+
 use crate::arena::TryPush;
 use crate::buffer::{Buffer, MemoryStats};
 use crate::dtype::{DType, Element, with_dtype};
@@ -15,6 +17,7 @@ use crate::node::Op;
 use crate::op::Rule;
 use crate::roll_call::Elem;
 use crate::shape::Dims;
+use crate::transform::Between;
 
 pub(crate) struct Session {
     pub(crate) core: Core,
@@ -26,6 +29,7 @@ pub(crate) struct Session {
     /// The operands of a list at hand, and the gradients that were found for them.
     xs: Vec<NodeId>,
     found: Vec<NodeId>,
+    between: Between,
 }
 
 // SAFETY: a session owns everything it points to (pages of its bump, buffers of its pool), and
@@ -63,6 +67,7 @@ impl Session {
             roots: Vec::new(),
             xs: Vec::new(),
             found: Vec::new(),
+            between: Between::default(),
         }
     }
 
@@ -564,7 +569,7 @@ impl Session {
     }
 
     pub(crate) fn memory(&self) -> MemoryStats {
-        let plans = self.engine.bytes(&self.core);
+        let plans = self.engine.bytes(&self.core) + self.between.bytes();
         MemoryStats { plans, ..self.core.stats() }
     }
 }

@@ -310,6 +310,43 @@ impl Graph {
         Ok(out)
     }
 
+    /// How `ys` move when each of the `xs` moves by its tangent, a tensor of its shape: Jacobian-vector
+    /// products, by forward mode, as nodes that can be differentiated again. With a [`grad`](Self::grad)
+    /// among the `ys` they are Hessian-vector products. An output that does not depend on the inputs
+    /// gives zeros.
+    ///
+    /// The inputs may be any nodes of a float type, and need not require gradients. One that depends on
+    /// another moves with that, too. What was detached, or recorded without gradients from what has some,
+    /// is constant.
+    ///
+    /// ```
+    /// # let graph = bumpgrad::Graph::new();
+    /// let x = graph.param(&[1.0, 2.0, 3.0], &[3]);
+    /// let y = x.square();
+    /// let direction = graph.tensor(&[1.0, 0.0, -1.0], &[3]);
+    /// let moved = graph.jvp(&[y], &[(x, direction)])?;
+    /// assert_eq!(moved[0].to_vec::<f64>()?, [2.0, 0.0, -6.0]);
+    /// # Ok::<(), bumpgrad::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn jvp<'g>(
+        &'g self,
+        ys: &[Var<'_>],
+        xs_and_tangents: &[(Var<'_>, Var<'_>)],
+    ) -> Result<Vec<Var<'g>>> {
+        let mut out = vec![Var { graph: self, handle: Handle::NULL }; ys.len()];
+        self.run(|session| {
+            let count = xs_and_tangents.len();
+            let pairs = (0..2 * count).map(|k| {
+                let (x, tangent) = xs_and_tangents[k % count];
+                if k < count { x.handle } else { tangent.handle }
+            });
+            let ys = ys.iter().map(|y| y.handle);
+            session.jvp(ys, pairs, |i, handle| out[i].handle = handle)
+        })?;
+        Ok(out)
+    }
+
     /// Unsets all gradients.
     pub fn zero_grad(&self) {
         self.call(Session::zero_all_grads);

@@ -9,7 +9,7 @@ use crate::op::{Elementwise, binary, unary};
 use crate::roll_call::{Elem, roll_call};
 
 /// Records the rule of `elem` that the pull node stands for, for operand `i`.
-pub(super) fn expand(core: &mut Core, elem: Elem, i: usize, pull: Node) -> Maybe<Operand> {
+pub(crate) fn expand(core: &mut Core, elem: Elem, i: usize, pull: Node) -> Maybe<Operand> {
     let arity = elem.arity();
     let recorder = Recorder::new(core, pull.inputs[arity + 1]);
     // What the compact rule does not read may still be known from the value's node.

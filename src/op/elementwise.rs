@@ -440,22 +440,34 @@ impl Core {
             let cotangent = match Rule::of(elem).cotangent(i) {
                 Cotangent::Zero => continue, // the walk notes that there is a path
                 Cotangent::Same => g,
-                Cotangent::Pull { reads } => {
-                    let all = [node.inputs[0], node.inputs[1]];
-                    let mut pull = NewNode::new(Op::Pull(elem, i as u8), node.dtype);
-                    (pull.shape, pull.len, pull.imm) = (node.shape, node.len, node.imm);
-                    let operands = all[..arity].iter().copied().chain([id, g]);
-                    for (k, operand) in operands.enumerate() {
-                        if reads & (1 << k) != 0 {
-                            pull.inputs[k] = operand;
-                        }
-                    }
-                    self.push_here(pull)?
-                }
+                Cotangent::Pull { reads } => self.pull(elem, i, id, g, reads)?,
             };
             sink.send(self, input, cotangent)?;
         }
         Ok(())
+    }
+
+    /// What the rule of a node makes of the cotangent (or tangent) `g`, in operand `i`'s direction.
+    #[inline(always)]
+    pub(crate) fn pull(
+        &mut self,
+        elem: Elem,
+        i: usize,
+        id: NodeId,
+        g: NodeId,
+        reads: u8,
+    ) -> Maybe<NodeId> {
+        let node = *self.node(id);
+        let mut pull = NewNode::new(Op::Pull(elem, i as u8), node.dtype);
+        (pull.shape, pull.len, pull.imm) = (node.shape, node.len, node.imm);
+        let all = [node.inputs[0], node.inputs[1]];
+        let operands = all[..elem.arity()].iter().copied().chain([id, g]);
+        for (k, operand) in operands.enumerate() {
+            if reads & (1 << k) != 0 {
+                pull.inputs[k] = operand;
+            }
+        }
+        self.push_here(pull)
     }
 
     pub(crate) fn vjp_where(&mut self, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {

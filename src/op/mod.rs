@@ -88,8 +88,11 @@ pub(crate) struct Sink {
     /// The node whose rule it is.
     pub(crate) of: NodeId,
     pub(crate) sent: Vec<(NodeId, NodeId)>,
-    /// What the reverse walk goes through.
+    /// What the walk goes through.
     pub(crate) visit: Visit,
+    /// Whether an operand that leads gets its cotangent though it needed no gradient when the node was
+    /// recorded: for a forward walk.
+    pub(crate) is_forward: bool,
 }
 
 /// Said of a node that leads to something whose gradient is asked for.
@@ -98,7 +101,7 @@ pub(crate) const LEADS: u32 = 1;
 impl Sink {
     /// Whether an operand needs its cotangent. (Operands in a list have their paths there.)
     pub(crate) fn wants(&self, core: &Core, operand: NodeId) -> bool {
-        self.leads(operand) && core.paths(self.of).any(|path| path == operand)
+        self.leads(operand) && (self.is_forward || core.paths(self.of).any(|path| path == operand))
     }
 
     /// Whether a node leads to something whose gradient is asked for.

@@ -24,6 +24,9 @@ pub(crate) trait Rule: Sync {
     /// Records the cotangents of the operands. (What gives integers is not asked.)
     fn vjp(core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()>;
 
+    /// In which operands it is linear, each for itself, as bits: a tangent goes through it like a value.
+    const LINEAR_IN: u8 = 0;
+
     /// Words of memory that a run needs.
     fn work_words(core: &Core, node: &Node) -> usize {
         let _ = (core, node);
@@ -38,6 +41,7 @@ pub(crate) trait Rule: Sync {
 pub(crate) trait Listed: Sync {
     fn name(&self) -> &'static str;
     fn cost(&self) -> u64;
+    fn linear_in(&self) -> u8;
     fn vjp(&self, core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()>;
     fn work_words(&self, core: &Core, node: &Node) -> usize;
     fn run(&self, task: &Task<'_>) -> Result<(), Outside>;
@@ -49,6 +53,9 @@ impl<R: Rule> Listed for R {
     }
     fn cost(&self) -> u64 {
         R::COST
+    }
+    fn linear_in(&self) -> u8 {
+        R::LINEAR_IN
     }
     fn vjp(&self, core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
         R::vjp(core, id, g, sink)

@@ -1,0 +1,80 @@
+//! A recording becomes more recording: `jvp` carries tangents forwards, `vmap` gives a computation
+//! one more axis, and Jacobians are made of these and of `grad`.
+//!
+//! All three give nodes, so they compose in any order, and one planner and one executor run the
+//! result. Reverse mode is in [`grad`](crate::grad), which is below: `jvp` transposes a reverse rule
+//! where an operation does not say how a tangent goes through it.
+
+mod jvp;
+
+use crate::arena::{OutOfMemory, TryPush};
+use crate::graph::Core;
+use crate::id::NodeId;
+use crate::op::LEADS;
+use crate::visit::Visit;
+
+/// What lies between some inputs and some outputs, and what became of it. Kept from call to call.
+#[derive(Default)]
+pub(crate) struct Between {
+    visit: Visit,
+    /// By node: what stands for it in the new recording, or none.
+    became: Vec<NodeId>,
+    words: Vec<u64>,
+    sent: Vec<(NodeId, NodeId)>,
+}
+
+impl Between {
+    pub(crate) fn bytes(&self) -> usize {
+        self.visit.bytes() + self.became.bytes() + self.words.bytes() + self.sent.bytes()
+    }
+
+    /// Finds the nodes that lead from `xs` to `ys`: those marked with [`LEADS`], in order of ids, the
+    /// `xs` among them. `flows(id, operand)` tells which steps count.
+    fn find<I: Iterator<Item = NodeId>>(
+        &mut self,
+        core: &Core,
+        xs: &[NodeId],
+        ys: &[NodeId],
+        steps: impl Fn(NodeId) -> I,
+    ) -> Result<(), OutOfMemory> {
+        let least = xs.iter().copied().min().unwrap_or(NodeId::NONE);
+        let wanted = |id| id >= least;
+        self.visit.search(core.len(), ys.iter().copied(), wanted, &steps)?;
+        let top = ys.iter().map(|y| y.index() + 1).max().unwrap_or(0);
+        self.became.try_extend_to(top, NodeId::NONE)?;
+        for &x in xs {
+            if self.visit.has(x, 0) {
+                self.visit.set(x, LEADS);
+            }
+        }
+        for &id in self.visit.found() {
+            self.became[id.index()] = NodeId::NONE;
+        }
+        for k in 0..self.visit.found().len() {
+            let id = self.visit.found()[k];
+            if !self.visit.has(id, LEADS) && steps(id).any(|operand| self.leads(operand)) {
+                self.visit.set(id, LEADS);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a node in that was recorded since.
+    fn add(&mut self, id: NodeId) -> Result<(), OutOfMemory> {
+        self.visit.extend_to(id.index() + 1)?;
+        self.became.try_extend_to(id.index() + 1, NodeId::NONE)?;
+        self.became[id.index()] = NodeId::NONE;
+        self.visit.set(id, LEADS);
+        Ok(())
+    }
+
+    fn leads(&self, id: NodeId) -> bool {
+        self.visit.has(id, LEADS)
+    }
+
+    /// What stands for a node, if something does.
+    fn of(&self, id: NodeId) -> Option<NodeId> {
+        let known = self.leads(id).then(|| self.became[id.index()]);
+        known.filter(|id| !id.is_none())
+    }
+}
