@@ -71,12 +71,20 @@ pub(crate) struct State {
     pub(crate) ready: bool,
     /// Whether a reading computed the value as of `changed`, kept or not.
     pub(crate) read_through: bool,
+    /// Whether the user has seen a value of it.
+    pub(crate) was_read: bool,
 }
 
 impl State {
     /// Of a node that was just recorded.
-    const BLANK: Self =
-        Self { value: None, changed: 0, checked: 0, ready: false, read_through: false };
+    const BLANK: Self = Self {
+        value: None,
+        changed: 0,
+        checked: 0,
+        ready: false,
+        read_through: false,
+        was_read: false,
+    };
 
     pub(crate) fn value(&self) -> Option<Buffer> {
         self.value
@@ -354,10 +362,16 @@ impl Core {
         std::mem::replace(&mut self.state_mut(id).read_through, true)
     }
 
+    /// Notes that the user sees a value.
+    pub(crate) fn note_read(&mut self, id: NodeId) {
+        self.holders[id.index() / 64] |= 1 << (id.index() % 64);
+        self.state_mut(id).was_read = true;
+    }
+
     /// Takes the buffer of a value away.
     pub(crate) fn let_go(&mut self, id: NodeId) {
         let state = self.state_mut(id);
-        (state.ready, state.read_through) = (false, false);
+        (state.ready, state.read_through, state.was_read) = (false, false, false);
         if let Some(buffer) = state.value.take() {
             self.pool.give(buffer);
         }

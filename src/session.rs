@@ -3,7 +3,7 @@
 //! Both hand in [`Handle`]s, and get [`Fail`](crate::error::Fail) when something is wrong; the
 //! words are in the core's error slot. How a failure is reported is theirs.
 
-mod derivatives;
+pub(crate) mod derivatives;
 
 use crate::arena::TryPush;
 use crate::buffer::{Buffer, MemoryStats};
@@ -29,6 +29,8 @@ pub(crate) struct Session {
     /// The operands of a list at hand, and the gradients that were found for them.
     xs: Vec<NodeId>,
     found: Vec<NodeId>,
+    /// What goes along with each of them.
+    others: Vec<NodeId>,
     between: Between,
 }
 
@@ -67,6 +69,7 @@ impl Session {
             roots: Vec::new(),
             xs: Vec::new(),
             found: Vec::new(),
+            others: Vec::new(),
             between: Between::default(),
         }
     }
@@ -327,11 +330,17 @@ impl Session {
         self.engine.evaluate(&mut self.core, id)
     }
 
+    /// Computes a value if need be, for the user to see.
+    pub(crate) fn read(&mut self, id: NodeId) -> Maybe<()> {
+        self.core.note_read(id);
+        self.evaluate(id)
+    }
+
     /// The elements of a tensor, computed if need be.
     pub(crate) fn values<T: Element>(&mut self, what: &str, x: Handle) -> Maybe<&[T]> {
         let id = self.core.resolve(what, x)?;
         self.core.need_dtype(what, id, T::DTYPE)?;
-        self.evaluate(id)?;
+        self.read(id)?;
         Ok(self.core.values(id))
     }
 
@@ -372,7 +381,7 @@ impl Session {
                 ),
             ));
         }
-        self.evaluate(id)?;
+        self.read(id)?;
         Ok(with_dtype!(self.core.node(id).dtype, T => self.core.values::<T>(id)[0].to_f64()))
     }
 

@@ -19,6 +19,7 @@ use crate::optim::Update;
 use crate::print;
 use crate::roll_call::Elem;
 use crate::session::Session;
+use crate::session::derivatives::Transform;
 
 /// A recording of operations, and everything it owns: nodes, data, gradients.
 ///
@@ -334,15 +335,51 @@ impl Graph {
         ys: &[Var<'_>],
         xs_and_tangents: &[(Var<'_>, Var<'_>)],
     ) -> Result<Vec<Var<'g>>> {
+        self.transform(Transform::Jvp, ys, xs_and_tangents)
+    }
+
+    /// The computation from some inputs to `ys`, recorded again for many inputs at once: each input is
+    /// given with what takes its place, which has one more axis in front, of one length for all; and so
+    /// have the results. What does not depend on the inputs is shared. It may hold gradients and tangents:
+    /// those of each element of the batch, then.
+    ///
+    /// The inputs may be any nodes; what they were made of does not matter. Dropout draws for each element
+    /// of the batch. Fails where a value between inputs and outputs was read: a branch that was taken for
+    /// it would be taken for all.
+    ///
+    /// ```
+    /// # let graph = bumpgrad::Graph::new();
+    /// let x = graph.param(&[3.0], &[]);
+    /// let y = x.square().sin();
+    /// let slope = graph.grad(&[(y, None)], &[x])?[0];
+    /// let points = graph.tensor(&[0.0, 0.5, 1.0], &[3]);
+    /// let all = graph.vmap(&[y, slope], &[(x, points)])?;
+    /// assert_eq!(all[1].shape()?, [3]);
+    /// assert_eq!(all[1].to_vec::<f64>()?[2], 2.0 * f64::cos(1.0));
+    /// # Ok::<(), bumpgrad::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn vmap<'g>(
+        &'g self,
+        ys: &[Var<'_>],
+        xs_and_batches: &[(Var<'_>, Var<'_>)],
+    ) -> Result<Vec<Var<'g>>> {
+        self.transform(Transform::Vmap, ys, xs_and_batches)
+    }
+
+    /// Records one node for each output, from inputs in pairs with what goes along.
+    #[track_caller]
+    fn transform<'g>(
+        &'g self,
+        transform: Transform,
+        ys: &[Var<'_>],
+        pairs: &[(Var<'_>, Var<'_>)],
+    ) -> Result<Vec<Var<'g>>> {
         let mut out = vec![Var { graph: self, handle: Handle::NULL }; ys.len()];
         self.run(|session| {
-            let count = xs_and_tangents.len();
-            let pairs = (0..2 * count).map(|k| {
-                let (x, tangent) = xs_and_tangents[k % count];
-                if k < count { x.handle } else { tangent.handle }
-            });
             let ys = ys.iter().map(|y| y.handle);
-            session.jvp(ys, pairs, |i, handle| out[i].handle = handle)
+            let pairs = pairs.iter().map(|(x, other)| (x.handle, other.handle));
+            session.transform(transform, ys, pairs, |i, handle| out[i].handle = handle)
         })?;
         Ok(out)
     }

@@ -9,6 +9,7 @@ mod operations;
 
 use bumpgrad::{DType, Graph, Var};
 use cases::{Case, cases, leaf, numbers, read, run, tensor};
+use serde_json::Value;
 
 /// PyTorch's own f64 values are good to about this, absolute or relative.
 const TOLERANCE: f64 = 1e-12;
@@ -16,10 +17,6 @@ const TOLERANCE: f64 = 1e-12;
 /// Directions for the operands, of numbers that are not each other's.
 fn direction(len: usize, operand: usize) -> Vec<f64> {
     (0..len).map(|i| ((i * 7 + operand * 3 + 1) % 11) as f64 / 8.0 - 0.6).collect()
-}
-
-fn product<'g>(a: Var<'g>, b: Var<'g>) -> Var<'g> {
-    (a * b).sum()
 }
 
 /// Whether a golden number and one that was made in another way agree: the sum's parts may be larger.
@@ -153,8 +150,179 @@ fn second_derivatives(case: &Case) -> Result<(), String> {
     }
 }
 
+/// An input of element `b` of a batch: as it is, or in another order.
+fn element(input: &Value, b: usize) -> Value {
+    let mut input = input.clone();
+    if b == 1 {
+        input["data"].as_array_mut().unwrap().reverse();
+    }
+    input
+}
+
+const BATCH: usize = 2;
+
+/// The operation on its own, with the gradients of its inputs: none if it refuses these.
+fn alone(case: &Case, inputs: &[Value]) -> Option<Vec<Vec<f64>>> {
+    let graph = Graph::new();
+    let x: Vec<_> = inputs.iter().map(|input| leaf(&graph, input, DType::F64)).collect();
+    let y = run(&graph, case, &x)[0];
+    let derivatives = derivatives(&graph, case, &x, y)?;
+    let all = std::iter::once(y).chain(derivatives);
+    all.map(|y| y.cast(DType::F64).to_vec().ok()).collect()
+}
+
+/// The inputs that have gradients.
+fn moving(case: &Case) -> Vec<usize> {
+    let gradients = case.json["grads"].as_array().map_or(&[][..], |all| all);
+    (0..gradients.len()).filter(|&i| !gradients[i].is_null()).collect()
+}
+
+/// The gradients of the inputs that have some, and how the value moves when all of these do.
+fn derivatives<'g>(
+    graph: &'g Graph,
+    case: &Case,
+    x: &[Var<'g>],
+    y: Var<'g>,
+) -> Option<Vec<Var<'g>>> {
+    let with: Vec<_> = moving(case).into_iter().map(|i| x[i]).collect();
+    if with.is_empty() {
+        return Some(Vec::new());
+    }
+    let mut all = graph.grad(&[(y, Some(tensor(graph, &case.json["head"], y)))], &with).ok()?;
+    let tangents = with.iter().enumerate().map(|(k, &x)| {
+        let shape = x.shape().unwrap();
+        (x, graph.tensor(&direction(shape.iter().product(), k), &shape))
+    });
+    all.extend(graph.jvp(&[y], &tangents.collect::<Vec<_>>()).ok()?);
+    Some(all)
+}
+
+/// The operation, recorded once, for a batch of some of its inputs.
+fn batched(case: &Case, is_batched: &[bool]) -> Result<(), String> {
+    let inputs = case.json["inputs"].as_array().unwrap();
+    let of = |b: usize| -> Vec<_> {
+        let own = |k: usize| if is_batched[k] { b } else { 0 };
+        (0..inputs.len()).map(|k| element(&inputs[k], own(k))).collect()
+    };
+    let mut want = Vec::new();
+    for b in 0..BATCH {
+        let Some(alone) = alone(case, &of(b)) else { return Ok(()) };
+        want.push(alone);
+    }
+    let graph = Graph::new();
+    let x: Vec<_> = inputs.iter().map(|input| leaf(&graph, input, DType::F64)).collect();
+    let y = run(&graph, case, &x)[0];
+    let mut ys = vec![y];
+    ys.extend(derivatives(&graph, case, &x, y).ok_or("no derivatives")?);
+    let batches: Vec<_> = (0..x.len())
+        .map(|k| {
+            is_batched[k].then(|| {
+                let one = |b| leaf(&graph, &element(&inputs[k], b), DType::F64);
+                graph.stack(&(0..BATCH).map(one).collect::<Vec<_>>(), 0)
+            })
+        })
+        .collect();
+    let pairs: Vec<_> =
+        x.iter().zip(&batches).filter_map(|(&x, &batch)| Some((x, batch?))).collect();
+    let all = match graph.vmap(&ys, &pairs) {
+        Ok(all) => all,
+        // There is no room for one more axis.
+        Err(e) if e.to_string().contains("rank") => return Ok(()),
+        Err(e) => return Err(format!("vmap: {e}")),
+    };
+    for (k, (&one, &many)) in ys.iter().zip(&all).enumerate() {
+        let mut shape = vec![BATCH];
+        shape.extend(one.shape().unwrap());
+        if many.shape().unwrap() != shape {
+            return Err(format!("result {k} has the shape {:?}", many.shape().unwrap()));
+        }
+        let got: Vec<f64> =
+            many.cast(DType::F64).to_vec().map_err(|e| format!("result {k}: {e}"))?;
+        let len = got.len() / BATCH;
+        for b in 0..BATCH {
+            let (got, want) = (&got[b * len..][..len], &want[b][k]);
+            let scale = want.iter().fold(1.0f64, |most, x| most.max(x.abs()));
+            let at = (0..len).find(|&e| !agree(got[e], want[e], scale, TOLERANCE));
+            if let Some(e) = at {
+                return Err(format!(
+                    "result {k} of {b} with {is_batched:?}: element {e} is {}, not {}",
+                    got[e], want[e]
+                ));
+            }
+        }
+    }
+    let Some(moving) = (!moving(case).is_empty()).then(|| moving(case)) else { return Ok(()) };
+    derivatives_of_batch(&graph, case, (&x, &moving), &batches, all[0], &want)
+}
+
+/// Gradients and tangents of a batch: those of its elements; of what is shared, their sum.
+fn derivatives_of_batch<'g>(
+    graph: &'g Graph,
+    case: &Case,
+    (x, moving): (&[Var<'g>], &[usize]),
+    batches: &[Option<Var<'g>>],
+    many: Var<'g>,
+    want: &[Vec<Vec<f64>>],
+) -> Result<(), String> {
+    if !many.requires_grad().unwrap() {
+        return Ok(());
+    }
+    let heads = tensor(graph, &case.json["head"], many.select(0, 0));
+    let heads = heads.broadcast_to(&to_axes(&many.shape().unwrap()));
+    let targets: Vec<_> = moving.iter().map(|&i| batches[i].unwrap_or(x[i])).collect();
+    let gradients = graph
+        .grad_allow_unused(&[(many, Some(heads))], &targets)
+        .map_err(|e| format!("grad of vmap: {e}"))?;
+    for (k, gradient) in gradients.into_iter().enumerate() {
+        let len = want[0][1 + k].len();
+        let mut sum = vec![0.0; len];
+        let mut all = Vec::new();
+        for want in want {
+            sum.iter_mut().zip(&want[1 + k]).for_each(|(sum, x)| *sum += x);
+            all.extend_from_slice(&want[1 + k]);
+        }
+        let want = if batches[moving[k]].is_some() { all } else { sum };
+        let got = gradient.map_or_else(|| vec![0.0; want.len()], read);
+        let scale = want.iter().fold(1.0f64, |most, x| most.max(x.abs()));
+        if let Some(e) = (0..want.len()).find(|&e| !agree(got[e], want[e], scale, TOLERANCE)) {
+            return Err(format!("grad of vmap, {k}: element {e} is {}, not {}", got[e], want[e]));
+        }
+    }
+    let tangents = targets.iter().enumerate().map(|(k, &target)| {
+        let shape = x[moving[k]].shape().unwrap();
+        let direction = graph.tensor(&direction(shape.iter().product(), k), &shape);
+        (target, direction.broadcast_to(&to_axes(&target.shape().unwrap())))
+    });
+    let moved = graph
+        .jvp(&[many], &tangents.collect::<Vec<_>>())
+        .map_err(|e| format!("jvp of vmap: {e}"))?[0];
+    let got = read(moved);
+    let want: Vec<f64> = want.iter().flat_map(|want| want.last().unwrap().clone()).collect();
+    let scale = want.iter().fold(1.0f64, |most, x| most.max(x.abs()));
+    match (0..want.len()).find(|&e| !agree(got[e], want[e], scale, TOLERANCE)) {
+        Some(e) => Err(format!("jvp of vmap: element {e} is {}, not {}", got[e], want[e])),
+        None => Ok(()),
+    }
+}
+
+fn to_axes(shape: &[usize]) -> Vec<isize> {
+    shape.iter().map(|&len| len as isize).collect()
+}
+
+/// All inputs in a batch, and each of them alone.
+fn batches(case: &Case) -> Result<(), String> {
+    let count = case.json["inputs"].as_array().unwrap().len();
+    batched(case, &vec![true; count])?;
+    if count > 1 {
+        for k in 0..count {
+            batched(case, &(0..count).map(|i| i == k).collect::<Vec<_>>())?;
+        }
+    }
+    Ok(())
+}
+
 fn check_all(check: fn(&Case) -> Result<(), String>) {
-    let all: Vec<_> = cases().into_iter().filter(|case| case.json["grads"].is_array()).collect();
+    let all = cases();
     assert!(all.len() > 1000, "only {} cases", all.len());
     let special = |case: &&Case| !case.json["note"].as_str().unwrap().contains("special");
     let failures: Vec<_> = all
@@ -173,4 +341,9 @@ fn tangents_agree_with_pytorchs_gradients() {
 #[test]
 fn second_derivatives_agree_in_any_order_of_modes() {
     check_all(second_derivatives);
+}
+
+#[test]
+fn batches_are_what_each_element_is_alone() {
+    check_all(batches);
 }

@@ -57,7 +57,7 @@ pub unsafe extern "C" fn bg_read(
         status(g, |session| {
             let id = session.core.resolve("read", x.into())?;
             need_room(&mut session.core, "read", id, out, bytes)?;
-            session.evaluate(id)?;
+            session.read(id)?;
             std::ptr::copy(start(&session.core, id).cast::<u8>(), out.cast(), bytes);
             Ok(())
         })
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn bg_data(g: *mut bg_graph, x: bg_node) -> *const c_void 
                 return Ok(std::ptr::null());
             }
             let id = session.core.resolve("data", x.into())?;
-            session.evaluate(id)?;
+            session.read(id)?;
             Ok(start(&session.core, id))
         })
     }

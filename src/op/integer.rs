@@ -23,6 +23,7 @@ pub(crate) struct IntegerRows;
 
 impl Rule for IntegerRows {
     const NAME: &str = "reduce";
+    const AXIS: Option<usize> = None;
     const COST: u64 = 500;
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {

@@ -8,7 +8,7 @@ use super::Sink;
 use crate::dtype::DType;
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, NewNode, Operand};
-use crate::id::NodeId;
+use crate::id::{ListId, NodeId};
 use crate::node::{Comparison, Op};
 use crate::op::record::Rec;
 use crate::real::Real;
@@ -975,6 +975,13 @@ impl Core {
         Ok(ClassRows { log, classes: self.reshape_to(what, classes, &[rows])?, dims: given })
     }
 
+    /// The list of a node that draws from a stream of its own.
+    pub(crate) fn next_stream(&mut self) -> Maybe<ListId> {
+        let list = self.intern(&[self.dropout_stream() as usize])?;
+        self.streams += 1;
+        Ok(list)
+    }
+
     /// A stream that no creation function has, and no other dropout: neither one recorded since the
     /// seed was set, nor one recorded under another seed, which draws from the present one, too.
     fn dropout_stream(&self) -> u64 {
@@ -1001,9 +1008,8 @@ impl Core {
         }
         let mut mask = NewNode::new(Op::DropoutMask, dtype);
         (mask.shape, mask.len, mask.imm) = (self.node(x).shape, self.node(x).len, p);
-        mask.list = self.intern(&[self.dropout_stream() as usize])?;
+        mask.list = self.next_stream()?;
         let mask = self.push(mask)?;
-        self.streams += 1;
         self.map2(Elem::Weigh, x, mask)
     }
 }

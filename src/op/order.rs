@@ -75,6 +75,7 @@ pub(crate) struct ArgSort;
 
 impl Rule for ArgSort {
     const NAME: &str = "argsort";
+    const AXIS: Option<usize> = None;
     const COST: u64 = 40_000;
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {
@@ -138,6 +139,7 @@ impl Rank {
 
 impl Rule for ArgTop {
     const NAME: &str = "topk";
+    const AXIS: Option<usize> = None;
     const COST: u64 = 10_000;
 
     fn work_words(core: &Core, node: &Node) -> usize {
@@ -236,6 +238,7 @@ pub(crate) struct SearchSorted;
 
 impl Rule for SearchSorted {
     const NAME: &str = "searchsorted";
+    const AXIS: Option<usize> = None;
     const COST: u64 = 10_000;
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {

@@ -96,6 +96,7 @@ pub(crate) struct Recurrence;
 
 impl Rule for Recurrence {
     const NAME: &str = "scan";
+    const AXIS: Option<usize> = Some(0);
     const COST: u64 = 1_500;
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {
@@ -178,6 +179,7 @@ pub(crate) struct LogCumSumExp;
 
 impl Rule for LogCumSumExp {
     const NAME: &str = "logcumsumexp";
+    const AXIS: Option<usize> = Some(0);
     const COST: u64 = 15_000;
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {
@@ -222,6 +224,7 @@ pub(crate) struct CumMax;
 
 impl Rule for CumMax {
     const NAME: &str = "cummax";
+    const AXIS: Option<usize> = Some(0);
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {
         running_place::<true>(task);
@@ -238,6 +241,7 @@ pub(crate) struct CumMin;
 
 impl Rule for CumMin {
     const NAME: &str = "cummin";
+    const AXIS: Option<usize> = Some(0);
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {
         running_place::<false>(task);

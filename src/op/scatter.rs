@@ -46,6 +46,7 @@ pub(crate) struct Scatter;
 
 impl Rule for Scatter {
     const NAME: &str = "scatter";
+    const AXIS: Option<usize> = Some(0);
     const COST: u64 = 3_000;
 
     fn work_words(core: &Core, node: &Node) -> usize {
@@ -145,6 +146,7 @@ pub(crate) struct IsLast;
 
 impl Rule for IsLast {
     const NAME: &str = "is_last";
+    const AXIS: Option<usize> = Some(0);
     const COST: u64 = 3_000;
 
     fn work_words(core: &Core, node: &Node) -> usize {

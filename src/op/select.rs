@@ -88,7 +88,7 @@ impl Core {
     }
 
     /// An index with its negative positions counted from the end of an axis.
-    fn count_from_end(&mut self, index: NodeId, len: usize) -> Maybe<NodeId> {
+    pub(crate) fn count_from_end(&mut self, index: NodeId, len: usize) -> Maybe<NodeId> {
         let negative = self.compare(Comparison::Lt, index, Operand::Constant(0.0))?;
         let counted = self.map2(Elem::Add, index, Operand::Constant(len as f64))?;
         self.where_(negative, counted, index)

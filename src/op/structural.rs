@@ -24,6 +24,10 @@ pub(crate) trait Rule: Sync {
     /// Records the cotangents of the operands. (What gives integers is not asked.)
     fn vjp(core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()>;
 
+    /// Which word of the list is an axis of the operands, which then all have it; none for what works on
+    /// the rows of the last one.
+    const AXIS: Option<usize>;
+
     /// In which operands it is linear, each for itself, as bits: a tangent goes through it like a value.
     const LINEAR_IN: u8 = 0;
 
@@ -41,6 +45,7 @@ pub(crate) trait Rule: Sync {
 pub(crate) trait Listed: Sync {
     fn name(&self) -> &'static str;
     fn cost(&self) -> u64;
+    fn axis(&self) -> Option<usize>;
     fn linear_in(&self) -> u8;
     fn vjp(&self, core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()>;
     fn work_words(&self, core: &Core, node: &Node) -> usize;
@@ -53,6 +58,9 @@ impl<R: Rule> Listed for R {
     }
     fn cost(&self) -> u64 {
         R::COST
+    }
+    fn axis(&self) -> Option<usize> {
+        R::AXIS
     }
     fn linear_in(&self) -> u8 {
         R::LINEAR_IN

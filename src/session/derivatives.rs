@@ -6,54 +6,73 @@ use crate::error::Maybe;
 use crate::graph::Handle;
 use crate::id::NodeId;
 
+/// What is made of a recording whose inputs come in pairs with something.
+#[derive(Clone, Copy)]
+pub(crate) enum Transform {
+    /// How outputs move when inputs move by their tangents.
+    Jvp,
+    /// The same with one more axis, on batches of the inputs.
+    Vmap,
+}
+
+impl Transform {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Jvp => "jvp",
+            Self::Vmap => "vmap",
+        }
+    }
+}
+
 impl Session {
-    /// Looks up the outputs, into `self.roots`, and further lists one after the other, into `self.xs`.
-    fn resolve_lists(
+    /// Records one node for each of `ys`, and tells of them; nothing stays if it fails.
+    pub(crate) fn transform(
         &mut self,
-        what: &str,
+        transform: Transform,
         ys: impl ExactSizeIterator<Item = Handle>,
-        others: impl ExactSizeIterator<Item = Handle>,
+        pairs: impl ExactSizeIterator<Item = (Handle, Handle)>,
+        mut found: impl FnMut(usize, Handle),
     ) -> Maybe<()> {
+        let (what, start) = (transform.name(), self.core.start());
         self.resolve_all(what, ys)?;
         std::mem::swap(&mut self.xs, &mut self.roots);
-        self.resolve_all(what, others)
-    }
-
-    /// Records the tangents of `ys` where `xs`, the first half of `pairs`, move by its second half.
-    pub(crate) fn jvp(
-        &mut self,
-        ys: impl ExactSizeIterator<Item = Handle>,
-        pairs: impl ExactSizeIterator<Item = Handle>,
-        found: impl FnMut(usize, Handle),
-    ) -> Maybe<()> {
-        self.resolve_lists("jvp", ys, pairs)?;
-        self.transform("jvp", found, |session, out| {
-            let Self { core, between, roots, xs, .. } = session;
-            let (xs, tangents) = xs.split_at(xs.len() / 2);
-            core.record_jvp(between, roots, xs, tangents, out)
-        })
-    }
-
-    /// Records one node for each output, and tells of them; nothing stays if it fails.
-    fn transform(
-        &mut self,
-        what: &str,
-        mut found: impl FnMut(usize, Handle),
-        record: impl FnOnce(&mut Self, &mut [NodeId]) -> Maybe<()>,
-    ) -> Maybe<()> {
-        let (start, count) = (self.core.start(), self.roots.len());
+        self.resolve_pairs(what, pairs)?;
         let mut out = std::mem::take(&mut self.found);
         let recorded = (|| {
+            let Self { core, between, roots, xs, others, .. } = &mut *self;
             out.clear();
-            out.try_extend_to(count, NodeId::NONE).map_err(|_| self.core.out_of_memory(what))?;
-            record(self, &mut out)?;
+            let made = out.try_extend_to(roots.len(), NodeId::NONE);
+            made.map_err(|_| core.out_of_memory(what))?;
+            match transform {
+                Transform::Jvp => core.record_jvp(between, roots, xs, others, &mut out)?,
+                Transform::Vmap => core.record_vmap(between, roots, xs, others, &mut out)?,
+            }
             out.iter_mut().try_for_each(|id| self.offered(start, *id).map(|new| *id = new))
         })();
         match recorded {
-            Ok(()) => (0..count).for_each(|i| found(i, self.handle_since(start, out[i]))),
+            Ok(()) => {
+                out.iter().enumerate().for_each(|(i, &id)| found(i, self.handle_since(start, id)));
+            }
             Err(_) => self.undo(start),
         }
         self.found = out;
         recorded
+    }
+
+    /// Looks pairs up, into `self.xs` and `self.others`.
+    fn resolve_pairs(
+        &mut self,
+        what: &str,
+        pairs: impl ExactSizeIterator<Item = (Handle, Handle)>,
+    ) -> Maybe<()> {
+        let Self { core, xs, others, .. } = self;
+        (xs.clear(), others.clear());
+        let room = xs.try_room(pairs.len()).and_then(|()| others.try_room(pairs.len()));
+        room.map_err(|_| core.out_of_memory(what))?;
+        for (x, other) in pairs {
+            xs.push_within(core.resolve(what, x)?);
+            others.push_within(core.resolve(what, other)?);
+        }
+        Ok(())
     }
 }

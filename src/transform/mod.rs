@@ -6,11 +6,13 @@
 //! where an operation does not say how a tangent goes through it.
 
 mod jvp;
+mod vmap;
 
 use crate::arena::{OutOfMemory, TryPush};
 use crate::graph::Core;
 use crate::id::NodeId;
 use crate::op::LEADS;
+use crate::op::assemble::Place;
 use crate::visit::Visit;
 
 /// What lies between some inputs and some outputs, and what became of it. Kept from call to call.
@@ -20,12 +22,21 @@ pub(crate) struct Between {
     /// By node: what stands for it in the new recording, or none.
     became: Vec<NodeId>,
     words: Vec<u64>,
+    /// Operands and their cotangents; masks and what stands for them.
     sent: Vec<(NodeId, NodeId)>,
+    parts: Vec<(NodeId, NodeId, Place)>,
+    /// The inputs, in order of ids.
+    stops: Vec<NodeId>,
 }
 
 impl Between {
     pub(crate) fn bytes(&self) -> usize {
-        self.visit.bytes() + self.became.bytes() + self.words.bytes() + self.sent.bytes()
+        self.visit.bytes()
+            + self.became.bytes()
+            + self.words.bytes()
+            + self.sent.bytes()
+            + self.parts.bytes()
+            + self.stops.bytes()
     }
 
     /// Finds the nodes that lead from `xs` to `ys`: those marked with [`LEADS`], in order of ids, the

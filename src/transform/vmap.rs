@@ -1,0 +1,558 @@
+//! One more axis: a recorded computation again, for many inputs at once.
+//!
+//! One walk up the ids. Each node that depends on the inputs is recorded again on operands with one
+//! more axis in front, which is what its *batching rule* does: mostly the same operation, with its
+//! axes counted one further. What does not depend on the inputs is shared, and broadcast where it
+//! meets what does.
+
+use super::Between;
+use crate::arena::{OutOfMemory, TryPush};
+use crate::error::{ErrorKind, Maybe};
+use crate::graph::{Core, NewNode, operand_word};
+use crate::id::{ListId, NodeId};
+use crate::node::{INLINE_OPERANDS, Node, Op};
+use crate::op::assemble::{Kind, Place, Places};
+use crate::roll_call::Structural;
+use crate::shape::{Dims, Layout, MAX_RANK};
+
+const WHAT: &str = "vmap";
+
+/// Operands with one more axis in front, of this length.
+struct Batch<'a> {
+    core: &'a mut Core,
+    between: &'a mut Between,
+    len: usize,
+}
+
+/// An axis of a shape, with one more axis in front.
+fn in_front(len: usize, dims: &[usize]) -> Dims {
+    let mut out = Dims::SCALAR;
+    out.push(len);
+    dims.iter().for_each(|&len| out.push(len));
+    out
+}
+
+impl Core {
+    /// Records the computation from `xs` to `ys` again with `batched` in the place of `xs`: each has one
+    /// more axis in front, all of the same length, and so has each result.
+    pub(crate) fn record_vmap(
+        &mut self,
+        between: &mut Between,
+        ys: &[NodeId],
+        xs: &[NodeId],
+        batched: &[NodeId],
+        out: &mut [NodeId],
+    ) -> Maybe<()> {
+        let len = self.check_batch(xs, batched)?;
+        self.check_not_read(between, ys, xs)?;
+        for (&x, &batched) in xs.iter().zip(batched) {
+            if between.leads(x) {
+                between.became[x.index()] = batched;
+            }
+        }
+        let mut batch = Batch { core: self, between, len };
+        for k in 0..batch.between.visit.found().len() {
+            let id = batch.between.visit.found()[k];
+            if batch.between.leads(id) && batch.between.of(id).is_none() {
+                let new = batch.again(id)?;
+                batch.between.became[id.index()] = new;
+            }
+        }
+        for (&y, out) in ys.iter().zip(out) {
+            *out = batch.batched(y)?;
+        }
+        Ok(())
+    }
+
+    /// The length of the new axis.
+    fn check_batch(&mut self, xs: &[NodeId], batched: &[NodeId]) -> Maybe<usize> {
+        let Some(&first) = batched.first() else {
+            return Err(
+                self.fail(ErrorKind::Argument, format_args!("{WHAT}: needs at least one input"))
+            );
+        };
+        let Some(&len) = self.shape(first).first() else {
+            return Err(self.fail(
+                ErrorKind::Shape,
+                format_args!(
+                    "{WHAT}: batched input 0 is 0-d: it needs one axis more than its input"
+                ),
+            ));
+        };
+        for (i, (&x, &batched)) in xs.iter().zip(batched).enumerate() {
+            let (own, have) = (self.shape(x), self.shape(batched));
+            let fits = own.len() < MAX_RANK && *have == *in_front(len, &own);
+            if !fits {
+                return Err(self.fail(
+                    ErrorKind::Shape,
+                    format_args!(
+                        "{WHAT}: batched input {i} must have the shape {own:?} of its input with an axis \
+                         of {len} in front, not {have:?}"
+                    ),
+                ));
+            }
+            let (want, have) = (self.node(x).dtype, self.node(batched).dtype);
+            if want != have {
+                return Err(self.fail(
+                    ErrorKind::DType,
+                    format_args!("{WHAT}: batched input {i} must be {want} like its input, not {have}: use cast"),
+                ));
+            }
+            if xs[..i].contains(&x) {
+                return Err(self
+                    .fail(ErrorKind::Argument, format_args!("{WHAT}: input {i} is named twice")));
+            }
+        }
+        Ok(len)
+    }
+
+    /// Finds what lies between, none of whose values was read.
+    fn check_not_read(&mut self, between: &mut Between, ys: &[NodeId], xs: &[NodeId]) -> Maybe<()> {
+        let mut stops = std::mem::take(&mut between.stops);
+        stops.clear();
+        let listed = stops.try_room(xs.len()).map(|()| {
+            xs.iter().for_each(|&x| stops.push_within(x));
+            stops.sort_unstable();
+        });
+        let found = listed.and_then(|()| {
+            between.find(self, xs, ys, |id| {
+                let is_input = stops.binary_search(&id).is_ok();
+                self.operands(id).filter(move |_| !is_input)
+            })
+        });
+        let is_given = |id: &NodeId| stops.binary_search(id).is_ok() || ys.contains(id);
+        let was_read =
+            |id: &&NodeId| between.leads(**id) && self.state(**id).was_read && !is_given(id);
+        let read = between.visit.found().iter().find(was_read).copied();
+        between.stops = stops;
+        found.map_err(|OutOfMemory| self.out_of_memory(WHAT))?;
+        match read {
+            None => Ok(()),
+            Some(id) => Err(self.fail_with(|core, slot| {
+                slot.set(
+                    ErrorKind::Argument,
+                    format_args!(
+                        "{WHAT}: the value of {id}, {} of {}, was read: what was recorded after that may \
+                         hold for that value only; record it without reading (where chooses element by \
+                         element)",
+                        core.node(id).op.name(),
+                        core.describe(id)
+                    ),
+                )
+            })),
+        }
+    }
+}
+
+impl Batch<'_> {
+    /// What stands for a node: with the new axis, or the node itself where nothing leads to it.
+    fn of(&self, id: NodeId) -> (NodeId, bool) {
+        match self.between.of(id) {
+            Some(new) => (new, true),
+            None => (id, false),
+        }
+    }
+
+    /// What stands for a node, with the new axis.
+    fn batched(&mut self, id: NodeId) -> Maybe<NodeId> {
+        match self.of(id) {
+            (new, true) => Ok(new),
+            (id, false) => {
+                let dims = self.core.shape(id);
+                self.expanded(id, &dims)
+            }
+        }
+    }
+
+    /// A shared tensor, repeated: `dims` is its shape, or one that it is broadcast to.
+    fn expanded(&mut self, id: NodeId, dims: &[usize]) -> Maybe<NodeId> {
+        let (shape, _) = self.shape_of(dims)?;
+        let dims = self.core.dims(shape);
+        self.core.expand_to(WHAT, id, &dims)
+    }
+
+    /// The new shape of what had this one.
+    fn shape_of(&mut self, dims: &[usize]) -> Maybe<(ListId, usize)> {
+        let mut all = [0; MAX_RANK + 1];
+        all[0] = self.len;
+        all[1..][..dims.len()].copy_from_slice(dims);
+        self.core.intern_shape(WHAT, &all[..1 + dims.len()])
+    }
+
+    /// What stands for a node that is broadcast to a rank: its own axes stay at the right.
+    fn aligned(&mut self, id: NodeId, rank: usize) -> Maybe<NodeId> {
+        let (new, true) = self.of(id) else { return Ok(id) };
+        let own = self.core.shape(id);
+        if own.len() >= rank {
+            return Ok(new);
+        }
+        let mut dims = Dims::SCALAR;
+        dims.push(self.len);
+        (own.len()..rank).for_each(|_| dims.push(1));
+        own.iter().for_each(|&len| dims.push(len));
+        self.core.reshape_to(WHAT, new, &dims)
+    }
+
+    /// The same operation on other operands, with another list and the new axis in its shape.
+    fn push(
+        &mut self,
+        node: &Node,
+        operands: [NodeId; INLINE_OPERANDS],
+        list: ListId,
+    ) -> Maybe<NodeId> {
+        let dims = self.core.dims(node.shape);
+        let (shape, len) = self.shape_of(&dims)?;
+        let new = NewNode { inputs: operands, list, shape, len, ..NewNode::like(node) };
+        self.core.push(new)
+    }
+
+    /// All operands with the new axis, in front of their own.
+    fn all(&mut self, node: &Node) -> Maybe<[NodeId; INLINE_OPERANDS]> {
+        let mut operands = node.inputs;
+        for operand in operands.iter_mut().filter(|operand| operand.is_node()) {
+            *operand = self.batched(*operand)?;
+        }
+        Ok(operands)
+    }
+
+    /// A list of axis lengths, or of a shape, with the new axis in front.
+    fn longer(&mut self, list: ListId) -> Maybe<ListId> {
+        let dims = self.core.dims(list);
+        Ok(self.shape_of(&dims)?.0)
+    }
+
+    /// The batching rule of a node.
+    fn again(&mut self, id: NodeId) -> Maybe<NodeId> {
+        let node = *self.core.node(id);
+        let rank = self.core.shape(id).len();
+        match node.op {
+            Op::Map(_) | Op::Pull(..) | Op::Integer(_) | Op::Compare(_) | Op::Where | Op::Cast => {
+                let mut operands = node.inputs;
+                for operand in operands.iter_mut().filter(|operand| operand.is_node()) {
+                    *operand = match self.core.node(*operand).op {
+                        Op::DropoutMask => self.mask(*operand)?,
+                        _ => self.aligned(*operand, rank)?,
+                    };
+                }
+                self.push(&node, operands, node.list)
+            }
+            Op::Detach => {
+                let operands = self.all(&node)?;
+                self.push(&node, operands, node.list)
+            }
+            Op::Reduce(_) | Op::Prod => {
+                let operands = self.all(&node)?;
+                let list = self.longer(node.list)?;
+                self.push(&node, operands, list)
+            }
+            Op::ArgReduce(_) => self.arg_reduce(&node),
+            Op::Softmax | Op::LogSoftmax | Op::Slice | Op::Embed => {
+                let operands = self.all(&node)?;
+                let list = self.further(node.list, 0)?;
+                self.push(&node, operands, list)
+            }
+            Op::Reshape => {
+                let operands = self.all(&node)?;
+                self.push(&node, operands, node.list)
+            }
+            Op::Expand => {
+                let mut operands = node.inputs;
+                operands[0] = self.aligned(operands[0], rank)?;
+                self.push(&node, operands, node.list)
+            }
+            Op::Permute => {
+                let operands = self.all(&node)?;
+                let mut order = Dims::SCALAR;
+                order.push(0);
+                let list = self.core.dims(node.list);
+                list.iter().for_each(|&axis| order.push(1 + axis));
+                self.core.permute_by(WHAT, operands[0], &order)
+            }
+            Op::AsStrided => self.as_strided(&node),
+            Op::Concat => self.concat(&node),
+            Op::Assemble => self.assemble(&node),
+            Op::IndexSelect => self.index_select(&node),
+            Op::IndexAdd => self.index_add(&node),
+            Op::Gather | Op::ScatterAdd => self.along_axis(&node, 0),
+            Op::Pick | Op::Unpick => self.classes(&node),
+            Op::MatMul => self.matmul(&node, rank),
+            Op::Structural(kind) => self.structural(kind, &node),
+            Op::Leaf | Op::Fill | Op::DropoutMask => {
+                unreachable!("{:?} depends on nothing", node.op)
+            }
+        }
+    }
+
+    /// Random numbers are drawn for each element of the batch.
+    fn mask(&mut self, id: NodeId) -> Maybe<NodeId> {
+        if let Some(&(_, new)) = self.between.sent.iter().find(|&&(old, _)| old == id) {
+            return Ok(new);
+        }
+        let node = *self.core.node(id);
+        let stream = self.core.next_stream()?;
+        let new = self.push(&node, node.inputs, stream)?;
+        let noted = self.between.sent.try_push((id, new));
+        noted.map_err(|OutOfMemory| self.core.out_of_memory(WHAT))?;
+        Ok(new)
+    }
+
+    fn arg_reduce(&mut self, node: &Node) -> Maybe<NodeId> {
+        let x = node.inputs[0];
+        let (dims, kept) = (self.core.shape(x), self.core.dims(node.list));
+        let reduced = (0..dims.len()).filter(|&axis| dims[axis] != kept[axis]).count();
+        let mut operands = self.all(node)?;
+        if reduced <= 1 {
+            let list = self.longer(node.list)?;
+            return self.push(node, operands, list);
+        }
+        // All of them: places are counted through the whole.
+        let row = [self.len, self.core.node(x).len];
+        operands[0] = self.core.reshape_to(WHAT, operands[0], &row)?;
+        let list = self.core.intern(&[self.len, 1])?;
+        self.push(node, operands, list)
+    }
+
+    fn as_strided(&mut self, node: &Node) -> Maybe<NodeId> {
+        let operands = self.all(node)?;
+        let list = self.core.dims(node.list);
+        let step = self.core.node(node.inputs[0]).len;
+        let dims = in_front(self.len, &self.core.dims(node.shape));
+        let own = list[1..].iter().map(|&stride| stride as isize);
+        let strides = std::iter::once(step as isize).chain(own);
+        self.core.as_strided(operands[0], &Layout::new(list[0], &dims, strides))
+    }
+
+    /// A copy of a list, to be given back to `between`.
+    fn words(&mut self, list: ListId) -> Maybe<Vec<u64>> {
+        let mut words = std::mem::take(&mut self.between.words);
+        words.clear();
+        let all = self.core.list(list).iter().try_for_each(|&w| words.try_push(w).map(|_| ()));
+        match all {
+            Ok(()) => Ok(words),
+            Err(OutOfMemory) => Err(self.core.out_of_memory(WHAT)),
+        }
+    }
+
+    /// A list with one of its words, an axis, one further.
+    fn further(&mut self, list: ListId, word: usize) -> Maybe<ListId> {
+        let mut words = self.words(list)?;
+        words[word] += 1;
+        let list = self.core.intern_words(&words);
+        self.between.words = words;
+        list
+    }
+
+    fn concat(&mut self, node: &Node) -> Maybe<NodeId> {
+        let mut words = self.words(node.list)?;
+        words[0] += 1;
+        for word in &mut words[1..] {
+            let new = self.batched(NodeId(*word as u32))?;
+            *word = operand_word(new, self.core.node(new));
+        }
+        let list = self.core.intern_words(&words)?;
+        self.between.words = words;
+        self.push(node, node.inputs, list)
+    }
+
+    /// Parts added at their places, each of which repeats along the new axis.
+    fn assemble(&mut self, node: &Node) -> Maybe<NodeId> {
+        let mut words = self.words(node.list)?;
+        let mut parts = std::mem::take(&mut self.between.parts);
+        parts.clear();
+        let mut operands = words[1..].iter().map(|&word| NodeId(word as u32));
+        for place in Places::new(&words) {
+            let Some(x) = operands.next() else { break };
+            let layout = place.layout();
+            let strides =
+                std::iter::once(node.len as isize).chain(layout.strides().iter().copied());
+            let dims = in_front(self.len, layout.dims());
+            let layout = Layout::new(layout.offset, &dims, strides);
+            let part = self.batched(x)?;
+            let mut index = NodeId::NONE;
+            let kind = match place.kind {
+                Kind::Block => Kind::Block,
+                Kind::Select(axis) => {
+                    let given = operands.next().unwrap_or(NodeId::NONE);
+                    match self.of(given) {
+                        (given, false) => {
+                            index = given;
+                            Kind::Select(1 + axis)
+                        }
+                        (given, true) => {
+                            let like = self.core.shape(part);
+                            index = self.along(given, &like, 1 + axis, dims[1 + axis])?;
+                            Kind::Gather(1 + axis)
+                        }
+                    }
+                }
+                Kind::Gather(axis) => {
+                    index = self.batched(operands.next().unwrap_or(NodeId::NONE))?;
+                    Kind::Gather(1 + axis)
+                }
+            };
+            let noted = parts.try_push((part, index, Place { kind, layout }));
+            noted.map_err(|OutOfMemory| self.core.out_of_memory(WHAT))?;
+        }
+        let mut list = std::mem::take(&mut words);
+        let listed = self.core.list_parts(parts.iter().copied(), &mut list);
+        listed.map_err(|OutOfMemory| self.core.out_of_memory(WHAT))?;
+        let list_id = self.core.intern_words(&list)?;
+        (self.between.words, self.between.parts) = (list, parts);
+        self.push(node, node.inputs, list_id)
+    }
+
+    /// An index of one vector for each element of the batch, as one for each element of a tensor: negative
+    /// ones count from the end of an axis.
+    fn along(&mut self, index: NodeId, like: &[usize], axis: usize, len: usize) -> Maybe<NodeId> {
+        let index = self.core.count_from_end(index, len)?;
+        let mut dims = Dims::SCALAR;
+        for at in 0..like.len() {
+            dims.push(if at == 0 || at == axis { like[at] } else { 1 });
+        }
+        let index = self.core.reshape_to(WHAT, index, &dims)?;
+        self.core.expand_to(WHAT, index, like)
+    }
+
+    /// The slices at positions that are each element's own, or everybody's.
+    fn index_select(&mut self, node: &Node) -> Maybe<NodeId> {
+        let axis = self.core.list(node.list)[0] as usize;
+        let [x, index, ..] = node.inputs;
+        match (self.of(x), self.of(index)) {
+            (_, (index, false)) => {
+                let list = self.further(node.list, 0)?;
+                let x = self.batched(x)?;
+                self.push(node, [x, index, NodeId::NONE, NodeId::NONE], list)
+            }
+            // One tensor: the slices of all elements at once, and then the new axis out of theirs.
+            ((x, false), (index, true)) => {
+                let count = self.core.node(index).len;
+                let flat = self.core.reshape_to(WHAT, index, &[count])?;
+                let all = self.core.index_select(x, axis as isize, flat)?;
+                let (mut dims, mut order) = (Dims::SCALAR, Dims::SCALAR);
+                order.push(axis);
+                for (at, &len) in self.core.shape(all).iter().enumerate() {
+                    if at == axis {
+                        dims.push(self.len);
+                        dims.push(len / self.len.max(1));
+                        order.push(at + 1);
+                    } else {
+                        dims.push(len);
+                        order.push(at + usize::from(at > axis));
+                    }
+                }
+                let all = self.core.reshape_to(WHAT, all, &dims)?;
+                self.core.permute_by(WHAT, all, &order)
+            }
+            ((x, true), (index, true)) => {
+                let (dims, len) = (self.core.dims(node.shape), self.core.shape(x)[1 + axis]);
+                let like = in_front(self.len, &dims);
+                let index = self.along(index, &like, 1 + axis, len)?;
+                self.core.gather(x, 1 + axis as isize, index)
+            }
+        }
+    }
+
+    /// Slices added at positions that are each element's own, or everybody's.
+    fn index_add(&mut self, node: &Node) -> Maybe<NodeId> {
+        let axis = self.core.list(node.list)[0] as usize;
+        let [x, index, ..] = node.inputs;
+        let (part, list) = (self.batched(x)?, self.further(node.list, 0)?);
+        match self.of(index) {
+            (index, false) => self.push(node, [part, index, NodeId::NONE, NodeId::NONE], list),
+            (index, true) => {
+                let (like, len) = (self.core.shape(part), self.core.dims(node.shape)[axis]);
+                let index = self.along(index, &like, 1 + axis, len)?;
+                let added = Node { op: Op::ScatterAdd, ..*node };
+                self.push(&added, [part, index, NodeId::NONE, NodeId::NONE], list)
+            }
+        }
+    }
+
+    /// One class a row: the rows of all elements, one after the other.
+    fn classes(&mut self, node: &Node) -> Maybe<NodeId> {
+        let [x, classes, ..] = node.inputs;
+        let (own, dims) = (self.core.shape(x), self.core.dims(node.shape));
+        let mut operands = self.all(node)?;
+        for (operand, shape) in operands.iter_mut().zip([own, self.core.shape(classes)]) {
+            let mut rows = shape;
+            rows[0] *= self.len;
+            *operand = self.core.reshape_to(WHAT, *operand, &rows)?;
+        }
+        let mut rows = dims;
+        rows[0] *= self.len;
+        let mut new = NewNode { inputs: operands, ..NewNode::like(node) };
+        (new.shape, new.len) = self.core.intern_shape(WHAT, &rows)?;
+        let new = self.core.push(new)?;
+        self.core.reshape_to(WHAT, new, &in_front(self.len, &dims))
+    }
+
+    /// A product that is shared in one operand is one product.
+    fn matmul(&mut self, node: &Node, rank: usize) -> Maybe<NodeId> {
+        let [a, b, ..] = node.inputs;
+        let (left, right) = (self.core.shape(a), self.core.shape(b));
+        if let ((a, false), (b, true)) = (self.of(a), self.of(b))
+            && left.len() == 2
+            && right.len() == 2
+        {
+            // a b = (b' a')': many matrices by one.
+            let swap = |core: &mut Core, x: NodeId| core.transpose(x, -1, -2);
+            let (a, b) = (swap(self.core, a)?, swap(self.core, b)?);
+            let product = self.core.matmul(b, a)?;
+            return swap(self.core, product);
+        }
+        let (a, b) = (self.aligned(a, rank)?, self.aligned(b, rank)?);
+        self.core.matmul(a, b)
+    }
+
+    /// Operations with a step of their own: along an axis, or over the rows of the last one.
+    fn structural(&mut self, kind: Structural, node: &Node) -> Maybe<NodeId> {
+        if kind == Structural::SearchSorted && self.core.shape(node.inputs[0]).len() == 1 {
+            return self.search(node);
+        }
+        match kind.rule().axis() {
+            Some(word) => self.along_axis(node, word),
+            None => {
+                let operands = self.all(node)?;
+                self.push(node, operands, node.list)
+            }
+        }
+    }
+
+    /// One sorted row for all values of an element.
+    fn search(&mut self, node: &Node) -> Maybe<NodeId> {
+        let [sorted, values, ..] = node.inputs;
+        let mut operands = [NodeId::NONE; INLINE_OPERANDS];
+        operands[1] = self.batched(values)?;
+        let (sorted, is_own) = self.of(sorted);
+        operands[0] = sorted;
+        if !is_own {
+            return self.push(node, operands, node.list);
+        }
+        let dims = self.core.shape(operands[1]);
+        let rows = [self.len, node.len];
+        operands[1] = self.core.reshape_to(WHAT, operands[1], &rows)?;
+        let mut new = NewNode { inputs: operands, ..NewNode::like(node) };
+        (new.shape, new.len) = self.core.intern_shape(WHAT, &rows)?;
+        let new = self.core.push(new)?;
+        self.core.reshape_to(WHAT, new, &dims)
+    }
+
+    /// What works along an axis of operands that all have it.
+    fn along_axis(&mut self, node: &Node, word: usize) -> Maybe<NodeId> {
+        let mut operands = self.all(node)?;
+        let list = self.further(node.list, word)?;
+        let dims = self.core.dims(node.shape);
+        if !dims.is_empty() {
+            return self.push(node, operands, list);
+        }
+        // A number has no axis: a row of one has.
+        let one = [self.len, 1];
+        for operand in operands.iter_mut().filter(|operand| operand.is_node()) {
+            *operand = self.core.reshape_to(WHAT, *operand, &one)?;
+        }
+        let mut new = NewNode { inputs: operands, list, ..NewNode::like(node) };
+        (new.shape, new.len) = self.core.intern_shape(WHAT, &one)?;
+        let new = self.core.push(new)?;
+        self.core.reshape_to(WHAT, new, &[self.len])
+    }
+}
