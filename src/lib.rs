@@ -50,6 +50,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use graph::Mark;
 pub use op::Reduce;
 pub use shape::MAX_RANK;
+pub use transform::Mode;
 pub use var::{Adam, Graph, NoGrad, Sgd, Var};
 
 /// Ends the worker threads, which the first evaluation that is worth it starts, and waits for them.

@@ -19,7 +19,8 @@ use crate::optim::Update;
 use crate::print;
 use crate::roll_call::Elem;
 use crate::session::Session;
-use crate::session::derivatives::Transform;
+use crate::session::derivatives::{Matrix, Transform};
+use crate::transform::Mode;
 
 /// A recording of operations, and everything it owns: nodes, data, gradients.
 ///
@@ -365,6 +366,81 @@ impl Graph {
         xs_and_batches: &[(Var<'_>, Var<'_>)],
     ) -> Result<Vec<Var<'g>>> {
         self.transform(Transform::Vmap, ys, xs_and_batches)
+    }
+
+    /// Hessian-vector products: how the gradients of `y`, a single element, with respect to each input move
+    /// when all inputs move by their tangents. Forward over reverse, at about the price of two gradients;
+    /// no matrix is made.
+    #[track_caller]
+    pub fn hvp<'g>(
+        &'g self,
+        y: Var<'_>,
+        xs_and_tangents: &[(Var<'_>, Var<'_>)],
+    ) -> Result<Vec<Var<'g>>> {
+        self.transform(Transform::Hvp, &[y], xs_and_tangents)
+    }
+
+    /// The derivatives of each element of `y` by each element of `x`, as a tensor of the shape of `y`
+    /// followed by that of `x`. It takes a gradient for each element of `y`, or a tangent for each of `x`,
+    /// whichever are fewer: see [`Graph::jacobian_mode`]; all at once by [`vmap`](Self::vmap), and in blocks
+    /// where that would take a lot of memory. Zeros if `y` does not depend on `x`.
+    ///
+    /// ```
+    /// # let graph = bumpgrad::Graph::new();
+    /// let x = graph.param(&[3.0, 4.0], &[2]);
+    /// let y = graph.stack(&[x.square().sum(), x.prod(&[], false)], 0);
+    /// let jacobian = graph.jacobian(y, x);
+    /// assert_eq!(jacobian.to_vec::<f64>()?, [6.0, 8.0, 4.0, 3.0]);
+    /// # Ok::<(), bumpgrad::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn jacobian(&self, y: Var<'_>, x: Var<'_>) -> Var<'_> {
+        self.matrix(Matrix::Jacobian(None), y, x)
+    }
+
+    /// As [`Graph::jacobian`], in a mode of one's own choice.
+    #[track_caller]
+    pub fn jacobian_by(&self, mode: Mode, y: Var<'_>, x: Var<'_>) -> Var<'_> {
+        self.matrix(Matrix::Jacobian(Some(mode)), y, x)
+    }
+
+    /// The mode that [`Graph::jacobian`] takes: reverse if `y` has no more elements than `x`, and forward
+    /// otherwise, and where `x` requires no gradient.
+    #[track_caller]
+    pub fn jacobian_mode(&self, y: Var<'_>, x: Var<'_>) -> Result<Mode> {
+        self.run(|session| session.jacobian_mode(y.handle, x.handle))
+    }
+
+    /// The second derivatives of `y`, a single element, by each pair of elements of `x`: a tensor of the
+    /// shape of `x` twice. Forward over reverse, for all directions at once.
+    #[track_caller]
+    pub fn hessian(&self, y: Var<'_>, x: Var<'_>) -> Var<'_> {
+        self.matrix(Matrix::Hessian, y, x)
+    }
+
+    /// The diagonal of the [`hessian`](Self::hessian), in the shape of `x`: forward mode twice along each
+    /// axis, without gradients.
+    #[track_caller]
+    pub fn hessian_diagonal(&self, y: Var<'_>, x: Var<'_>) -> Var<'_> {
+        self.matrix(Matrix::HessianDiagonal, y, x)
+    }
+
+    /// The Laplacian: the sum of the [`hessian_diagonal`](Self::hessian_diagonal).
+    #[track_caller]
+    pub fn laplacian(&self, y: Var<'_>, x: Var<'_>) -> Var<'_> {
+        self.matrix(Matrix::Laplacian, y, x)
+    }
+
+    /// The divergence of a vector field, `y` of the shape of `x`: the sum of the derivatives of each
+    /// element of `y` by the element of `x` in its place.
+    #[track_caller]
+    pub fn divergence(&self, y: Var<'_>, x: Var<'_>) -> Var<'_> {
+        self.matrix(Matrix::Divergence, y, x)
+    }
+
+    #[track_caller]
+    fn matrix(&self, matrix: Matrix, y: Var<'_>, x: Var<'_>) -> Var<'_> {
+        self.offer(|session| session.matrix(matrix, y.handle, x.handle))
     }
 
     /// Records one node for each output, from inputs in pairs with what goes along.

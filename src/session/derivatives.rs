@@ -5,6 +5,7 @@ use crate::arena::TryPush;
 use crate::error::Maybe;
 use crate::graph::Handle;
 use crate::id::NodeId;
+use crate::transform::Mode;
 
 /// What is made of a recording whose inputs come in pairs with something.
 #[derive(Clone, Copy)]
@@ -13,6 +14,18 @@ pub(crate) enum Transform {
     Jvp,
     /// The same with one more axis, on batches of the inputs.
     Vmap,
+    /// How the gradients of an output by the inputs move when these do: one for each input.
+    Hvp,
+}
+
+/// A matrix of derivatives of an output by an input, or what is made of it.
+#[derive(Clone, Copy)]
+pub(crate) enum Matrix {
+    Jacobian(Option<Mode>),
+    Hessian,
+    HessianDiagonal,
+    Laplacian,
+    Divergence,
 }
 
 impl Transform {
@@ -20,6 +33,7 @@ impl Transform {
         match self {
             Self::Jvp => "jvp",
             Self::Vmap => "vmap",
+            Self::Hvp => "hvp",
         }
     }
 }
@@ -41,11 +55,13 @@ impl Session {
         let recorded = (|| {
             let Self { core, between, roots, xs, others, .. } = &mut *self;
             out.clear();
-            let made = out.try_extend_to(roots.len(), NodeId::NONE);
+            let count = if let Transform::Hvp = transform { xs.len() } else { roots.len() };
+            let made = out.try_extend_to(count, NodeId::NONE);
             made.map_err(|_| core.out_of_memory(what))?;
             match transform {
                 Transform::Jvp => core.record_jvp(between, roots, xs, others, &mut out)?,
                 Transform::Vmap => core.record_vmap(between, roots, xs, others, &mut out)?,
+                Transform::Hvp => core.record_hvp(between, roots[0], xs, others, &mut out)?,
             }
             out.iter_mut().try_for_each(|id| self.offered(start, *id).map(|new| *id = new))
         })();
@@ -57,6 +73,36 @@ impl Session {
         }
         self.found = out;
         recorded
+    }
+
+    /// Records a matrix of derivatives.
+    pub(crate) fn matrix(&mut self, matrix: Matrix, y: Handle, x: Handle) -> Handle {
+        let what = match matrix {
+            Matrix::Jacobian(_) => "jacobian",
+            Matrix::Hessian => "hessian",
+            Matrix::HessianDiagonal => "hessian_diagonal",
+            Matrix::Laplacian => "laplacian",
+            Matrix::Divergence => "divergence",
+        };
+        let mut between = std::mem::take(&mut self.between);
+        let [result] = self.operation(what, [y, x], |core, [y, x]| {
+            let between = &mut between;
+            Ok([match matrix {
+                Matrix::Jacobian(mode) => core.record_jacobian(between, y, x, mode)?,
+                Matrix::Hessian => core.record_hessian(between, y, x)?,
+                Matrix::HessianDiagonal => core.record_hessian_diagonal(between, y, x)?,
+                Matrix::Laplacian => core.record_laplacian(between, y, x)?,
+                Matrix::Divergence => core.record_divergence(between, y, x)?,
+            }])
+        });
+        self.between = between;
+        result
+    }
+
+    /// Which mode a Jacobian would choose.
+    pub(crate) fn jacobian_mode(&mut self, y: Handle, x: Handle) -> Maybe<Mode> {
+        let (y, x) = (self.core.resolve("jacobian", y)?, self.core.resolve("jacobian", x)?);
+        Ok(self.core.jacobian_mode(y, x))
     }
 
     /// Looks pairs up, into `self.xs` and `self.others`.

@@ -5,8 +5,11 @@
 //! result. Reverse mode is in [`grad`](crate::grad), which is below: `jvp` transposes a reverse rule
 //! where an operation does not say how a tangent goes through it.
 
+mod jacobian;
 mod jvp;
 mod vmap;
+
+pub use jacobian::Mode;
 
 use crate::arena::{OutOfMemory, TryPush};
 use crate::graph::Core;
@@ -27,6 +30,8 @@ pub(crate) struct Between {
     parts: Vec<(NodeId, NodeId, Place)>,
     /// The inputs, in order of ids.
     stops: Vec<NodeId>,
+    /// Results of one transform for another.
+    nodes: Vec<NodeId>,
 }
 
 impl Between {
@@ -37,6 +42,7 @@ impl Between {
             + self.sent.bytes()
             + self.parts.bytes()
             + self.stops.bytes()
+            + self.nodes.bytes()
     }
 
     /// Finds the nodes that lead from `xs` to `ys`: those marked with [`LEADS`], in order of ids, the
