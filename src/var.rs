@@ -1,5 +1,6 @@
 //! The Rust interface: [`Graph`], and [`Var`], a node of one.
 
+mod derivatives;
 #[rustfmt::skip]
 mod operations;
 
@@ -19,8 +20,6 @@ use crate::optim::Update;
 use crate::print;
 use crate::roll_call::Elem;
 use crate::session::Session;
-use crate::session::derivatives::{Matrix, Transform};
-use crate::transform::Mode;
 
 /// A recording of operations, and everything it owns: nodes, data, gradients.
 ///
@@ -308,154 +307,6 @@ impl Graph {
             session.grad(heads(roots), xs, true, |i, handle| {
                 out[i] = (handle != Handle::NULL).then_some(Var { graph: self, handle });
             })
-        })?;
-        Ok(out)
-    }
-
-    /// How `ys` move when each of the `xs` moves by its tangent, a tensor of its shape: Jacobian-vector
-    /// products, by forward mode, as nodes that can be differentiated again. With a [`grad`](Self::grad)
-    /// among the `ys` they are Hessian-vector products. An output that does not depend on the inputs
-    /// gives zeros.
-    ///
-    /// The inputs may be any nodes of a float type, and need not require gradients. One that depends on
-    /// another moves with that, too. What was detached, or recorded without gradients from what has some,
-    /// is constant.
-    ///
-    /// ```
-    /// # let graph = bumpgrad::Graph::new();
-    /// let x = graph.param(&[1.0, 2.0, 3.0], &[3]);
-    /// let y = x.square();
-    /// let direction = graph.tensor(&[1.0, 0.0, -1.0], &[3]);
-    /// let moved = graph.jvp(&[y], &[(x, direction)])?;
-    /// assert_eq!(moved[0].to_vec::<f64>()?, [2.0, 0.0, -6.0]);
-    /// # Ok::<(), bumpgrad::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn jvp<'g>(
-        &'g self,
-        ys: &[Var<'_>],
-        xs_and_tangents: &[(Var<'_>, Var<'_>)],
-    ) -> Result<Vec<Var<'g>>> {
-        self.transform(Transform::Jvp, ys, xs_and_tangents)
-    }
-
-    /// The computation from some inputs to `ys`, recorded again for many inputs at once: each input is
-    /// given with what takes its place, which has one more axis in front, of one length for all; and so
-    /// have the results. What does not depend on the inputs is shared. It may hold gradients and tangents:
-    /// those of each element of the batch, then.
-    ///
-    /// The inputs may be any nodes; what they were made of does not matter. Dropout draws for each element
-    /// of the batch. Fails where a value between inputs and outputs was read: a branch that was taken for
-    /// it would be taken for all.
-    ///
-    /// ```
-    /// # let graph = bumpgrad::Graph::new();
-    /// let x = graph.param(&[3.0], &[]);
-    /// let y = x.square().sin();
-    /// let slope = graph.grad(&[(y, None)], &[x])?[0];
-    /// let points = graph.tensor(&[0.0, 0.5, 1.0], &[3]);
-    /// let all = graph.vmap(&[y, slope], &[(x, points)])?;
-    /// assert_eq!(all[1].shape()?, [3]);
-    /// assert_eq!(all[1].to_vec::<f64>()?[2], 2.0 * f64::cos(1.0));
-    /// # Ok::<(), bumpgrad::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn vmap<'g>(
-        &'g self,
-        ys: &[Var<'_>],
-        xs_and_batches: &[(Var<'_>, Var<'_>)],
-    ) -> Result<Vec<Var<'g>>> {
-        self.transform(Transform::Vmap, ys, xs_and_batches)
-    }
-
-    /// Hessian-vector products: how the gradients of `y`, a single element, with respect to each input move
-    /// when all inputs move by their tangents. Forward over reverse, at about the price of two gradients;
-    /// no matrix is made.
-    #[track_caller]
-    pub fn hvp<'g>(
-        &'g self,
-        y: Var<'_>,
-        xs_and_tangents: &[(Var<'_>, Var<'_>)],
-    ) -> Result<Vec<Var<'g>>> {
-        self.transform(Transform::Hvp, &[y], xs_and_tangents)
-    }
-
-    /// The derivatives of each element of `y` by each element of `x`, as a tensor of the shape of `y`
-    /// followed by that of `x`. It takes a gradient for each element of `y`, or a tangent for each of `x`,
-    /// whichever are fewer: see [`Graph::jacobian_mode`]; all at once by [`vmap`](Self::vmap), and in blocks
-    /// where that would take a lot of memory. Zeros if `y` does not depend on `x`.
-    ///
-    /// ```
-    /// # let graph = bumpgrad::Graph::new();
-    /// let x = graph.param(&[3.0, 4.0], &[2]);
-    /// let y = graph.stack(&[x.square().sum(), x.prod(&[], false)], 0);
-    /// let jacobian = graph.jacobian(y, x);
-    /// assert_eq!(jacobian.to_vec::<f64>()?, [6.0, 8.0, 4.0, 3.0]);
-    /// # Ok::<(), bumpgrad::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn jacobian(&self, y: Var<'_>, x: Var<'_>) -> Var<'_> {
-        self.matrix(Matrix::Jacobian(None), y, x)
-    }
-
-    /// As [`Graph::jacobian`], in a mode of one's own choice.
-    #[track_caller]
-    pub fn jacobian_by(&self, mode: Mode, y: Var<'_>, x: Var<'_>) -> Var<'_> {
-        self.matrix(Matrix::Jacobian(Some(mode)), y, x)
-    }
-
-    /// The mode that [`Graph::jacobian`] takes: reverse if `y` has no more elements than `x`, and forward
-    /// otherwise, and where `x` requires no gradient.
-    #[track_caller]
-    pub fn jacobian_mode(&self, y: Var<'_>, x: Var<'_>) -> Result<Mode> {
-        self.run(|session| session.jacobian_mode(y.handle, x.handle))
-    }
-
-    /// The second derivatives of `y`, a single element, by each pair of elements of `x`: a tensor of the
-    /// shape of `x` twice. Forward over reverse, for all directions at once.
-    #[track_caller]
-    pub fn hessian(&self, y: Var<'_>, x: Var<'_>) -> Var<'_> {
-        self.matrix(Matrix::Hessian, y, x)
-    }
-
-    /// The diagonal of the [`hessian`](Self::hessian), in the shape of `x`: forward mode twice along each
-    /// axis, without gradients.
-    #[track_caller]
-    pub fn hessian_diagonal(&self, y: Var<'_>, x: Var<'_>) -> Var<'_> {
-        self.matrix(Matrix::HessianDiagonal, y, x)
-    }
-
-    /// The Laplacian: the sum of the [`hessian_diagonal`](Self::hessian_diagonal).
-    #[track_caller]
-    pub fn laplacian(&self, y: Var<'_>, x: Var<'_>) -> Var<'_> {
-        self.matrix(Matrix::Laplacian, y, x)
-    }
-
-    /// The divergence of a vector field, `y` of the shape of `x`: the sum of the derivatives of each
-    /// element of `y` by the element of `x` in its place.
-    #[track_caller]
-    pub fn divergence(&self, y: Var<'_>, x: Var<'_>) -> Var<'_> {
-        self.matrix(Matrix::Divergence, y, x)
-    }
-
-    #[track_caller]
-    fn matrix(&self, matrix: Matrix, y: Var<'_>, x: Var<'_>) -> Var<'_> {
-        self.offer(|session| session.matrix(matrix, y.handle, x.handle))
-    }
-
-    /// Records one node for each output, from inputs in pairs with what goes along.
-    #[track_caller]
-    fn transform<'g>(
-        &'g self,
-        transform: Transform,
-        ys: &[Var<'_>],
-        pairs: &[(Var<'_>, Var<'_>)],
-    ) -> Result<Vec<Var<'g>>> {
-        let mut out = vec![Var { graph: self, handle: Handle::NULL }; ys.len()];
-        self.run(|session| {
-            let ys = ys.iter().map(|y| y.handle);
-            let pairs = pairs.iter().map(|(x, other)| (x.handle, other.handle));
-            session.transform(transform, ys, pairs, |i, handle| out[i].handle = handle)
         })?;
         Ok(out)
     }
