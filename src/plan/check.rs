@@ -1,0 +1,83 @@
+//! What must be true of every plan, looked at in debug builds.
+
+use super::{Code, Grain, Place, Plan, Slot, Work};
+
+impl Plan {
+    /// Says what is wrong with a plan: for debug builds.
+    #[allow(clippy::disallowed_macros, reason = "no release has it")]
+    pub(crate) fn check(&self) {
+        let mut written = vec![false; self.data.len()];
+        for step in &self.steps {
+            for &read in self.reads(step) {
+                let datum = self.data[read as usize];
+                let is_source = matches!(datum.place, Place::Node(_));
+                assert!(written[read as usize] || is_source, "{datum:?} is read before it is made");
+            }
+            for &write in self.writes(step) {
+                assert!(
+                    !written[write as usize],
+                    "{:?} is written twice",
+                    self.data[write as usize]
+                );
+                written[write as usize] = true;
+            }
+            let Work::Fused(number) = step.work else { continue };
+            let program = &self.programs[number as usize];
+            let slots = program.slots.of(&self.slots);
+            assert!(program.row == 0 || program.tile.is_multiple_of(program.row));
+            assert!(program.unit > 0 && program.tile > 0);
+            assert!(program.chunk > 0 && program.chunk.is_multiple_of(program.unit));
+            for (k, slot) in slots.iter().enumerate() {
+                match *slot {
+                    Slot::Stream { datum, offset, size, grain } => {
+                        assert!(k < program.streams as usize);
+                        let datum = self.data[datum as usize];
+                        let count = match grain {
+                            Grain::Element => program.len,
+                            Grain::Row => program.len / program.row.max(1),
+                        };
+                        assert!(offset + count <= datum.len, "{slot:?} of {datum:?}");
+                        assert_eq!(size as usize, datum.dtype.size());
+                    }
+                    Slot::Chunk { datum, size } => {
+                        assert!(k < program.streams as usize);
+                        assert_eq!(datum, self.singles[program.product as usize].out);
+                        let datum = self.data[datum as usize];
+                        assert!(datum.place == Place::Chunk && datum.len == program.len);
+                        assert_eq!(size as usize, datum.dtype.size());
+                    }
+                    Slot::Register(at) => {
+                        assert!(k >= program.streams as usize && at < program.register_bytes);
+                    }
+                }
+            }
+            let mut set = vec![false; slots.len()];
+            (0..program.streams as usize).for_each(|k| set[k] = true);
+            program.fills.of(&self.fills).iter().for_each(|fill| set[fill.slot as usize] = true);
+            for instr in program.instrs.of(&self.instrs) {
+                if instr.code == Code::Chain {
+                    for link in instr.links.of(&self.chains) {
+                        let slot = link.slot as usize;
+                        assert!(!link.act.reads() || set[slot], "{link:?} reads what is not set");
+                        set[slot] |= link.act.writes();
+                    }
+                    continue;
+                }
+                if instr.code.makes_two() {
+                    set[instr.ops[1] as usize] = true;
+                }
+                if !matches!(instr.code, Code::Gather | Code::Pad | Code::Join | Code::Mask) {
+                    for &op in &instr.ops {
+                        assert!(set[op as usize], "{instr:?} reads slot {op} before it is set");
+                    }
+                }
+                if instr.code != Code::Sink {
+                    let has_none = [Code::Gather, Code::Pad, Code::Join, Code::Mask];
+                    let apart = has_none.contains(&instr.code) || !instr.ops.contains(&instr.out);
+                    assert!(apart, "{instr:?} writes over its operand");
+                    set[instr.out as usize] = true;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Operands of instructions: read where they lie, or brought into registers.
+
+use super::{Brought, Context, Emitter, Used, instr};
+use crate::arena::{OutOfMemory, TryPush};
+use crate::dtype::DType;
+use crate::id::NodeId;
+use crate::node::Op;
+use crate::plan::cost::STREAM_COST;
+use crate::plan::draft::{Home, Member, Seen, is_spread};
+use crate::plan::value::{Kind, NONE};
+use crate::plan::{
+    Code, DatumId, Fill, FillFrom, Gather, Grain, Instr, Join, Pad, Piece, PieceFrom, Place, Plan,
+    Span,
+};
+
+impl Emitter {
+    /// What lies in memory, one element after the other.
+    pub(super) fn stream(
+        &mut self,
+        datum: DatumId,
+        offset: usize,
+        grain: Grain,
+        plan: &Plan,
+    ) -> Result<u32, OutOfMemory> {
+        let size = plan.data[datum as usize].dtype.size() as u32;
+        let kind = Kind::Stream { datum, offset, size, grain };
+        let Used { stream_in, stream, .. } = self.used[datum as usize];
+        if stream_in == self.step && self.values[stream as usize].kind == kind {
+            return Ok(stream);
+        }
+        let value = self.value(kind)?;
+        self.cost += if grain == Grain::Element { STREAM_COST } else { 0 };
+        let used = &mut self.used[datum as usize];
+        (used.stream_in, used.stream) = (self.step, value);
+        Ok(value)
+    }
+
+    /// The value of `what` if it was brought before.
+    fn known(&self, what: Brought) -> Option<u32> {
+        self.looks.note(self.brought.len().min(24));
+        // The newest are the likeliest, and an old one is only made twice.
+        let recent = self.brought.iter().rev().take(24);
+        recent.into_iter().find(|(known, _)| *known == what).map(|&(_, value)| value)
+    }
+
+    fn fill(
+        &mut self,
+        what: Brought,
+        from: FillFrom,
+        dtype: DType,
+        grain: Grain,
+        plan: &mut Plan,
+    ) -> Result<u32, OutOfMemory> {
+        if let Some(value) = self.known(what) {
+            return Ok(value);
+        }
+        let slot = self.value(Kind::Filled(grain))?;
+        self.width = self.width.max(dtype.size());
+        plan.fills.try_push(Fill { slot, dtype, grain, from })?;
+        self.brought.try_push((what, slot))?;
+        Ok(slot)
+    }
+    /// Brings an operand before the instructions of this step.
+    pub(super) fn operand(
+        &mut self,
+        context: &Context<'_>,
+        seen: &Seen,
+        dtype: DType,
+        grain: Grain,
+        plan: &mut Plan,
+    ) -> Result<u32, OutOfMemory> {
+        let &Context { drafts, core, draft, number, temporaries } = context;
+        if seen.base.is_none() {
+            if seen.layout == NONE {
+                return Ok(NONE);
+            }
+            let constant = drafts.constants[seen.layout as usize];
+            let what = Brought::Constant(constant.to_bits(), dtype, grain);
+            return self.fill(what, FillFrom::Constant(constant), dtype, grain, plan);
+        }
+        if self.again_in[seen.base.index()] == self.steps && seen.layout == NONE {
+            return Ok(self.value_of[seen.base.index()]);
+        }
+        if let Home::In(at, inner) = drafts.home(core, seen.base)
+            && at == number
+        {
+            let value = self.value_of[seen.base.index()];
+            if inner == grain {
+                return Ok(value);
+            }
+            return self.spread(seen.base, value, dtype);
+        }
+        let datum = self.datum(core, seen.base, temporaries, plan)?;
+        if plan.data[datum as usize].place != Place::Chunk {
+            self.reads(datum)?;
+        }
+        if seen.layout == NONE {
+            return self.stream(datum, 0, grain, plan);
+        }
+        if let Some(padded) = seen.padded() {
+            let padded = drafts.padded[padded];
+            return self.pad(Pad { datum, padded }, dtype, grain, plan);
+        }
+        let layout = drafts.layouts[seen.layout as usize];
+        if layout.is_dense() {
+            return self.stream(datum, layout.offset, grain, plan);
+        }
+        if layout.is_splat() {
+            let what = Brought::Element(datum, layout.offset, grain);
+            return self.fill(what, FillFrom::Element(datum, layout.offset), dtype, grain, plan);
+        }
+        if grain == Grain::Element && is_spread(&layout, draft.len, draft.row) {
+            let column = self.stream(datum, 0, Grain::Row, plan)?;
+            return self.spread(seen.base, column, dtype);
+        }
+        debug_assert_eq!(
+            layout.len(),
+            if grain == Grain::Row { draft.len / draft.row } else { draft.len }
+        );
+        // A gather has a cursor of its own, so one of another instruction is not used again.
+        let known = self.brought.iter().rev().take(24).find(|(known, _)| match *known {
+            Brought::Gather(arg) => {
+                let gather = &plan.gathers[arg as usize];
+                gather.datum == datum && gather.layout == layout
+            }
+            _ => false,
+        });
+        if let Some(&(_, value)) = known {
+            return Ok(value);
+        }
+        let gather = Gather::by_tiles(datum, layout);
+        let arg = plan.gathers.try_push(gather)?;
+        let what = Brought::Gather(arg);
+        // A slot of its own, since it may come to point into the datum itself.
+        let out = self.value(Kind::Fixed(grain, gather.period))?;
+        self.width = self.width.max(dtype.size());
+        self.cost += if gather.period > 0 { 0 } else { 200 };
+        self.push(Instr { grain, arg, ..instr(Code::Gather, Op::Expand, dtype, out) })?;
+        self.brought.try_push((what, out))?;
+        Ok(out)
+    }
+
+    /// A column's value along its rows; `of` is the node that has the column.
+    fn spread(&mut self, of: NodeId, column: u32, dtype: DType) -> Result<u32, OutOfMemory> {
+        let what = Brought::Spread(of);
+        if let Some(value) = self.known(what) {
+            return Ok(value);
+        }
+        let out = self.value(Kind::Register(Grain::Element))?;
+        self.width = self.width.max(dtype.size());
+        let ops = [column, NONE, NONE, NONE];
+        self.push(Instr { ops, ..instr(Code::Spread, Op::Expand, dtype, out) })?;
+        self.brought.try_push((what, out))?;
+        Ok(out)
+    }
+
+    /// Brings an operand among zeros.
+    fn pad(
+        &mut self,
+        pad: Pad,
+        dtype: DType,
+        grain: Grain,
+        plan: &mut Plan,
+    ) -> Result<u32, OutOfMemory> {
+        // As for gathers.
+        let known = self.brought.iter().rev().take(24).find(|(known, _)| match *known {
+            Brought::Pad(arg) => plan.pads[arg as usize] == pad,
+            _ => false,
+        });
+        if let Some(&(_, value)) = known {
+            return Ok(value);
+        }
+        let arg = plan.pads.try_push(pad)?;
+        let out = self.value(Kind::Fixed(grain, 0))?;
+        self.width = self.width.max(dtype.size());
+        self.cost += 100;
+        self.push(Instr { grain, arg, ..instr(Code::Pad, Op::Embed, dtype, out) })?;
+        self.brought.try_push((Brought::Pad(arg), out))?;
+        Ok(out)
+    }
+
+    /// Brings the operands of a concatenation.
+    pub(super) fn join(
+        &mut self,
+        context: &Context<'_>,
+        member: &Member,
+        plan: &mut Plan,
+    ) -> Result<u32, OutOfMemory> {
+        let &Context { drafts, core, temporaries, .. } = context;
+        let node = core.node(member.node);
+        let (dims, axis) = (core.dims(node.shape), core.list(node.list)[0] as usize);
+        let inner = dims[axis + 1..].iter().product::<usize>();
+        let first = plan.pieces.len();
+        let mut start = 0;
+        for (operand, seen) in core.operands(member.node).zip(member.seen.of(&drafts.seen)) {
+            let len = core.shape(operand)[axis] * inner;
+            let from = if seen.base.is_none() {
+                PieceFrom::Constant(drafts.constants[seen.layout as usize])
+            } else {
+                let datum = self.datum(core, seen.base, temporaries, plan)?;
+                self.reads(datum)?;
+                let layout = drafts.layouts[seen.layout as usize];
+                PieceFrom::Gather(plan.gathers.try_push(Gather { datum, layout, period: 0 })?)
+            };
+            plan.pieces.try_push(Piece { start, len, from })?;
+            start += len;
+        }
+        let pieces = Span::since(first, plan.pieces.len());
+        let arg = plan.joins.try_push(Join { pieces, line: dims[axis] * inner })?;
+        // A slot of its own, as for a gather.
+        let out = self.value(Kind::Fixed(Grain::Element, 0))?;
+        self.width = self.width.max(node.dtype.size());
+        self.cost += 100;
+        self.push(Instr { arg, ..instr(Code::Join, node.op, node.dtype, out) })?;
+        Ok(out)
+    }
+}

@@ -1,0 +1,196 @@
+//! A plan as plain data: tensors in memory, and the steps that read and write them, in order.
+
+use super::program::{Fill, Gather, Instr, Join, Mask, Pad, Piece, Program, Sink, Slot};
+use crate::arena::TryPush;
+use crate::dtype::DType;
+use crate::id::NodeId;
+use crate::kernel::Link;
+use crate::node::Op;
+use crate::shape::{Dims, Layout};
+
+/// A stretch of a plan's list.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Span {
+    pub(crate) first: u32,
+    pub(crate) count: u32,
+}
+
+impl Span {
+    pub(super) fn since(first: usize, list_len: usize) -> Self {
+        Self { first: first as u32, count: (list_len - first) as u32 }
+    }
+
+    pub(crate) fn of<T>(self, list: &[T]) -> &[T] {
+        &list[self.first as usize..(self.first + self.count) as usize]
+    }
+}
+
+/// The number of a [`Datum`] in its plan.
+pub(crate) type DatumId = u32;
+
+/// A tensor in memory that steps read or write.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Datum {
+    pub(crate) place: Place,
+    pub(crate) dtype: DType,
+    pub(crate) len: usize,
+}
+
+impl Datum {
+    pub(crate) fn bytes(&self) -> usize {
+        self.len * self.dtype.size()
+    }
+}
+
+/// Where a datum lies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Place {
+    /// In the node's own buffer, where it stays.
+    Node(NodeId),
+    /// This many bytes into the plan's scratch memory, which later data use again.
+    Scratch(usize),
+    /// In a fresh buffer, for the caller: the gradient of the target of this number.
+    Result(u32),
+    /// Nowhere as a whole: each thread has the chunk of it that it works on.
+    Chunk,
+}
+
+/// One entry in the list of what to do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Step {
+    pub(crate) work: Work,
+    /// Data that it reads, and then data that it writes.
+    pub(super) links: Span,
+    pub(super) reads: u32,
+    /// How many nodes it computes.
+    pub(crate) nodes: u32,
+    /// How long it takes on one thread, roughly, in nanoseconds.
+    pub(crate) cost: u64,
+    /// Whether it draws random numbers, new ones in each replay.
+    pub(crate) random: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Work {
+    /// The plan's program of this number.
+    Fused(u32),
+    /// The plan's single of this number.
+    Single(u32),
+}
+
+/// An operation of its own, on data in memory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Single {
+    pub(crate) op: Op,
+    pub(crate) dtype: DType,
+    pub(crate) dims: Dims,
+    pub(crate) out: DatumId,
+    /// In the plan's list of views.
+    pub(crate) operands: Span,
+    /// The node's list, in the plan's words.
+    pub(crate) list: Span,
+    /// Memory of its own, in words; no datum's number if it needs none.
+    pub(crate) work: DatumId,
+}
+
+/// An operand of a single step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Viewed {
+    pub(crate) datum: DatumId,
+    pub(crate) layout: Layout,
+}
+
+/// What to run, in order. See the module.
+#[derive(Default)]
+pub(crate) struct Plan {
+    pub(crate) data: Vec<Datum>,
+    pub(super) steps: Vec<Step>,
+    pub(super) links: Vec<DatumId>,
+    pub(crate) programs: Vec<Program>,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) fills: Vec<Fill>,
+    pub(crate) instrs: Vec<Instr>,
+    pub(crate) chains: Vec<Link>,
+    pub(crate) sinks: Vec<Sink>,
+    pub(crate) gathers: Vec<Gather>,
+    pub(crate) pads: Vec<Pad>,
+    pub(crate) joins: Vec<Join>,
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) masks: Vec<Mask>,
+    pub(crate) singles: Vec<Single>,
+    pub(crate) views: Vec<Viewed>,
+    pub(crate) words: Vec<u64>,
+    /// Bytes of scratch memory.
+    pub(crate) scratch: usize,
+    /// How long all steps take on one thread, roughly, in nanoseconds.
+    pub(crate) cost: u64,
+    /// Whose gradients the results are.
+    pub(crate) targets: Vec<NodeId>,
+}
+
+impl Plan {
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    pub(crate) fn reads(&self, step: &Step) -> &[DatumId] {
+        &step.links.of(&self.links)[..step.reads as usize]
+    }
+
+    pub(crate) fn writes(&self, step: &Step) -> &[DatumId] {
+        &step.links.of(&self.links)[step.reads as usize..]
+    }
+
+    /// A rough estimate, in nanoseconds.
+    pub(super) fn single_cost(&self, single: &Single) -> u64 {
+        let len = single.dims.iter().product::<usize>() as u64;
+        let views = single.operands.of(&self.views);
+        match single.op {
+            // 60 floating-point operations a nanosecond.
+            Op::MatMul => len * *views[0].layout.dims().last().unwrap_or(&1) as u64 / 30,
+            // Of the source no more than is selected.
+            Op::IndexSelect | Op::Gather => len.max(views[1].layout.len() as u64),
+            Op::Structural(kind) => {
+                let given = views.iter().map(|view| view.layout.len() as u64).sum::<u64>();
+                given.max(len) * kind.rule().cost() / 1000
+            }
+            _ => views.iter().map(|view| view.layout.len() as u64).sum::<u64>().max(len),
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.data.clear();
+        self.steps.clear();
+        self.links.clear();
+        self.programs.clear();
+        self.slots.clear();
+        self.fills.clear();
+        self.instrs.clear();
+        self.chains.clear();
+        self.sinks.clear();
+        self.gathers.clear();
+        self.pads.clear();
+        self.joins.clear();
+        self.pieces.clear();
+        self.masks.clear();
+        self.singles.clear();
+        self.views.clear();
+        self.words.clear();
+        self.scratch = 0;
+        self.cost = 0;
+        self.targets.clear();
+    }
+
+    /// Bytes of memory that it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        let Self { data, steps, links, programs, slots, fills, instrs, chains, .. } = self;
+        let Self { sinks, gathers, pads, joins, pieces, masks, .. } = self;
+        let Self { singles, views, words, targets, .. } = self;
+        let fused = [data.bytes(), steps.bytes(), links.bytes(), programs.bytes(), slots.bytes()];
+        let parts = [fills.bytes(), instrs.bytes(), chains.bytes(), sinks.bytes(), gathers.bytes()];
+        let joined = joins.bytes() + pieces.bytes();
+        let others =
+            [joined + pads.bytes(), masks.bytes(), singles.bytes(), views.bytes(), words.bytes()];
+        [fused, parts, others].iter().flatten().sum::<usize>() + targets.bytes()
+    }
+}
