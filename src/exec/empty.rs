@@ -6,9 +6,11 @@
 use std::fmt::Write;
 
 use super::*;
+use crate::dtype::DType;
 use crate::graph::{Handle, Operand};
 use crate::node::{Comparison, Extreme, Ties};
 use crate::op::Rule;
+use crate::plan::Work;
 use crate::print;
 use crate::roll_call::Elem;
 use crate::session::Session;

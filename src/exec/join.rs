@@ -4,21 +4,11 @@
 use std::mem::MaybeUninit;
 
 use super::copy::Cursor;
-use super::{Run, uninit};
+use super::memory::uninit;
+use super::step::Run;
+use super::workspace::JoinPlace;
 use crate::dtype::{DType, Element, with_bits, with_dtype};
 use crate::plan::{Join, Piece, PieceFrom, Span};
-
-/// Where the walk over a join stands.
-#[derive(Clone, Copy)]
-pub(super) struct JoinPlace {
-    pub(super) register: *mut u8,
-    /// The next element of the whole.
-    pub(super) next: usize,
-}
-
-impl JoinPlace {
-    pub(super) const NOWHERE: Self = Self { register: std::ptr::null_mut(), next: 0 };
-}
 
 impl Run<'_> {
     /// Has the cursors of the pieces, among those of the program's gathers, go to where element

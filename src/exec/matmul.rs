@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use super::Run;
-use super::tile::Workspace;
+use super::step::Run;
+use super::workspace::Workspace;
 use crate::dtype::with_float;
 use crate::gemm::{Entries, Factor, Held, Matrix, Part, Product, Sizes};
 use crate::level::Level;
