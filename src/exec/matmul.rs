@@ -8,6 +8,7 @@ use super::workspace::Workspace;
 use crate::dtype::with_float;
 use crate::gemm::{Entries, Factor, Held, Matrix, Part, Product, Sizes};
 use crate::level::Level;
+use crate::node::Op;
 use crate::op::matmul::last_two;
 use crate::plan::{Grain, Plan, Program, Single, Slot, Step};
 use crate::shape::{Dims, Layout};
@@ -23,9 +24,12 @@ fn sizes(single: &Single, plan: &Plan) -> Sizes {
     Sizes { m, k, n }
 }
 
-/// Bytes of memory that each thread needs for a product.
-pub(super) fn workspace(single: &Single, plan: &Plan) -> usize {
-    with_float!(single.dtype, T => sizes(single, plan).workspace::<T>())
+/// Bytes of memory that each thread needs for the products of a plan.
+pub(super) fn workspace(plan: &Plan) -> usize {
+    let products = plan.singles.iter().filter(|single| single.op == Op::MatMul);
+    let bytes =
+        products.map(|single| with_float!(single.dtype, T => sizes(single, plan).workspace::<T>()));
+    bytes.max().unwrap_or(0)
 }
 
 /// A batch of products: `m` rows of the result each, one after the other.

@@ -1,6 +1,7 @@
 //! Running a plan: takes the buffers that it needs, and runs the steps whose results are not there
 //! already.
 
+use super::matmul;
 use super::step::Run;
 use super::workspace::Workspace;
 use super::{Engine, Last};
@@ -121,8 +122,9 @@ impl Engine {
         while self.workspaces.len() < threads {
             self.workspaces.try_push(Workspace::default())?;
         }
+        let product = matmul::workspace(plan);
         for workspace in &mut self.workspaces[..threads] {
-            workspace.prepare(plan, &core.pool)?;
+            workspace.prepare(plan, product, &core.pool)?;
         }
         self.bases.clear();
         self.versions.clear();

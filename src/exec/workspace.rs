@@ -4,13 +4,11 @@ use std::mem::MaybeUninit;
 use std::time::Instant;
 
 use super::copy::Cursor;
-use super::matmul;
 use super::padded::PaddedCursor;
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::{ALIGN, Part, Pool};
 use crate::gemm::Held;
 use crate::kernel::STRIDE;
-use crate::node::Op;
 use crate::plan::Plan;
 use crate::shape::{Layout, Padded};
 
@@ -108,8 +106,13 @@ impl Workspace {
         lines + slots.bytes() + cursors.bytes() + padded.bytes() + joined.bytes()
     }
 
-    /// Makes room for every program of a plan.
-    pub(super) fn prepare(&mut self, plan: &Plan, pool: &Pool) -> Result<(), OutOfMemory> {
+    /// Makes room for every program of a plan, and `product` bytes for its products.
+    pub(super) fn prepare(
+        &mut self,
+        plan: &Plan,
+        product: usize,
+        pool: &Pool,
+    ) -> Result<(), OutOfMemory> {
         let (mut bytes, mut slots, mut sinks, mut chunk) = (0, 0, 0, 0);
         let (mut gathers, mut pads, mut joins) = (0, 0, 0);
         for program in &plan.programs {
@@ -123,8 +126,6 @@ impl Workspace {
                 chunk = chunk.max(program.chunk.min(program.len) * product.dtype.size());
             }
         }
-        let products = plan.singles.iter().filter(|single| single.op == Op::MatMul);
-        let product = products.map(|single| matmul::workspace(single, plan)).max().unwrap_or(0);
         if pool.is_limited() {
             let need = [(product, &self.product), (chunk, &self.chunk), (bytes, &self.registers)];
             let more = need.map(|(need, has)| need.saturating_sub(has.bytes()));
