@@ -1,5 +1,5 @@
 //! What grouping decides, as plain data, for emitting to write down: which step does what for which
-//! node, and how operands look from there.
+//! node, and where the elements come from that it reads.
 
 use super::value::NONE;
 use super::walk::Walk;
@@ -18,26 +18,30 @@ pub(super) const AGAIN: u32 = u32::MAX - 1;
 /// Elements of a chunk of a product, if rows and sums do not want more.
 const PRODUCT_CHUNK: usize = 1 << 14;
 
-/// What a node without data of its own (a view, a constant) shows; and a [`View`] as it is remembered
-/// from the choice of a step to the writing of its program: by then an operand may have got data of
-/// its own, in a later step.
-#[derive(Clone, Copy)]
-pub(super) struct Seen {
-    /// `NONE` for a constant.
-    pub(super) base: NodeId,
-    /// The number of the planner's layout; or, with `PADDED`, of its padded one; `NONE` for the same
-    /// elements. Of a constant, its number; `NONE` for an absent operand.
-    pub(super) layout: u32,
+/// Where the elements come from that a node reads, or shows without having them. It is remembered from
+/// the choice of a step to the writing of its program: by then an operand may have got data of its own,
+/// in a later step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Source {
+    /// There is no such operand.
+    Absent,
+    /// The number in this place of the drafts' constants.
+    Constant(u32),
+    /// The data of this node, one after the other, as many as the reader has elements.
+    Dense(NodeId),
+    /// The data of this node, in the layout of this number.
+    Strided(NodeId, u32),
+    /// The data of this node among zeros, as the padded layout of this number says.
+    Padded(NodeId, u32),
 }
 
-/// Marks the number of a padded one.
-pub(super) const PADDED: u32 = 1 << 31;
-
-impl Seen {
-    /// The number of the padded one, if there are zeros.
-    pub(super) fn padded(&self) -> Option<usize> {
-        let is_padded = self.base.is_node() && self.layout != NONE && self.layout & PADDED != 0;
-        is_padded.then_some((self.layout & !PADDED) as usize)
+impl Source {
+    /// Whose data they are.
+    pub(super) fn base(self) -> Option<NodeId> {
+        match self {
+            Self::Dense(base) | Self::Strided(base, _) | Self::Padded(base, _) => Some(base),
+            Self::Absent | Self::Constant(_) => None,
+        }
     }
 }
 
@@ -81,8 +85,8 @@ pub(super) struct Member {
     pub(super) node: NodeId,
     pub(super) what: What,
     pub(super) grain: Grain,
-    /// Its operands, among those seen.
-    pub(super) seen: Span,
+    /// Among the drafts' sources.
+    pub(super) operands: Span,
     /// The result that a copy is for, or `NONE` when it is for the node itself.
     pub(super) result: u32,
     pub(super) next: u32,
@@ -96,7 +100,7 @@ pub(super) struct Draft {
     pub(super) unit: usize,
     /// Of a single step, the node; else `NONE`.
     pub(super) single: NodeId,
-    /// The operands of a single step.
+    /// Those of a single step.
     pub(super) operands: Span,
     pub(super) first: u32,
     pub(super) last: u32,
@@ -194,10 +198,11 @@ pub(super) struct Drafts {
     /// By node.
     pub(super) fates: Vec<Fate>,
     /// What nodes without data show.
-    pub(super) shown: Vec<Seen>,
+    pub(super) shown: Vec<Source>,
     pub(super) steps: Vec<Draft>,
     pub(super) members: Vec<Member>,
-    pub(super) seen: Vec<Seen>,
+    /// Operands of members and of single steps.
+    pub(super) sources: Vec<Source>,
     pub(super) layouts: Vec<Layout>,
     pub(super) padded: Vec<Padded>,
     pub(super) constants: Vec<f64>,
@@ -215,7 +220,7 @@ impl Drafts {
             shown: Vec::new(),
             steps: Vec::new(),
             members: Vec::new(),
-            seen: Vec::new(),
+            sources: Vec::new(),
             layouts: Vec::new(),
             padded: Vec::new(),
             constants: Vec::new(),
@@ -226,9 +231,9 @@ impl Drafts {
 
     /// Bytes of memory that they hold.
     pub(super) fn bytes(&self) -> usize {
-        let Self { walk, fates, shown, steps, members, seen, layouts, .. } = self;
+        let Self { walk, fates, shown, steps, members, sources, layouts, .. } = self;
         let nodes = [walk.bytes(), fates.bytes(), shown.bytes(), steps.bytes()];
-        let views = [members.bytes(), seen.bytes(), layouts.bytes(), self.padded.bytes()];
+        let views = [members.bytes(), sources.bytes(), layouts.bytes(), self.padded.bytes()];
         let lists = self.constants.bytes() + self.concats.bytes();
         [nodes, views].iter().flatten().sum::<usize>() + lists
     }
@@ -237,7 +242,7 @@ impl Drafts {
         self.shown.clear();
         self.steps.clear();
         self.members.clear();
-        self.seen.clear();
+        self.sources.clear();
         self.layouts.clear();
         self.padded.clear();
         self.constants.clear();
@@ -262,9 +267,9 @@ impl Drafts {
     pub(super) fn lone_concat(&self, draft: &Draft) -> Option<Draft> {
         let member = self.members.get(draft.first as usize)?;
         let is_alone = draft.members == 1 && member.what == What::Concat;
-        let operands = member.seen.of(&self.seen);
-        let fits = is_alone && operands.iter().all(|seen| seen.base.is_node());
-        fits.then_some(Draft { single: member.node, operands: member.seen, ..*draft })
+        let operands = member.operands.of(&self.sources);
+        let fits = is_alone && operands.iter().all(|operand| operand.base().is_some());
+        fits.then_some(Draft { single: member.node, operands: member.operands, ..*draft })
     }
 }
 

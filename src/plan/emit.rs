@@ -26,7 +26,6 @@ use crate::graph::Core;
 use crate::id::NodeId;
 use crate::kernel::Kernel;
 use crate::node::Op;
-use crate::shape::Layout;
 use trig::Trig;
 
 /// What was already brought into registers.
@@ -271,13 +270,14 @@ impl Emitter {
     ) -> Result<u32, OutOfMemory> {
         let node = *core.node(draft.single);
         let first = plan.views.len();
-        for (operand, seen) in core.operands(draft.single).zip(draft.operands.of(&drafts.seen)) {
-            let datum = self.datum(core, seen.base, temporaries, plan)?;
-            self.reads(datum)?;
-            let layout = match seen.layout {
-                NONE => Layout::dense(&core.shape(operand)),
-                layout => drafts.layouts[layout as usize],
+        for (operand, &source) in
+            core.operands(draft.single).zip(draft.operands.of(&drafts.sources))
+        {
+            let Some((base, layout)) = drafts.layout_of(source, &core.shape(operand)) else {
+                unreachable!("others were given data")
             };
+            let datum = self.datum(core, base, temporaries, plan)?;
+            self.reads(datum)?;
             plan.views.try_push(Viewed { datum, layout })?;
         }
         let operands = Span::since(first, plan.views.len());

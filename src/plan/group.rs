@@ -13,9 +13,8 @@
 
 mod depend;
 mod join;
-mod view;
 
-use super::draft::{Draft, Drafts, Fate, Home, What};
+use super::draft::{Draft, Drafts, Fate, Home, Source, What};
 use super::value::NONE;
 use super::{Grain, Groups, ROW_MAX, Span};
 use crate::arena::{OutOfMemory, TryPush};
@@ -25,7 +24,6 @@ use crate::level::Level;
 use crate::node::{Node, Op, Reduction};
 use crate::shape::{Dims, Layout};
 pub(super) use depend::Edge;
-use view::View;
 
 /// A product whose result has so many bytes feeds the step that reads it, chunk by chunk. (Measured:
 /// what is smaller stays in the caches as a whole, and streams are fetched best when they are long.)
@@ -39,7 +37,7 @@ const MEMBERS_MAX: [u32; 2] = [1 << 14, 1 << 16];
 
 /// Operands of a member, at most: of a concatenation. One of more is a step of its own, in which each
 /// operand is looked at once, rather than once a tile.
-const VIEWS: usize = 8;
+const OPERANDS: usize = 8;
 
 /// What is to be put into a step.
 #[derive(Clone, Copy)]
@@ -50,7 +48,7 @@ struct Asked {
     len: usize,
     /// The length that rows of the step must have, 0 for any.
     row: usize,
-    /// How many of the planner's `views` are its operands.
+    /// How many of `operands` are its own.
     count: usize,
     /// The result that it is for, or `NONE`.
     result: u32,
@@ -73,7 +71,8 @@ pub(super) struct Grouping {
     latest: Vec<(usize, u32)>,
     pub(super) stack: Vec<u32>,
     pub(super) search: u32,
-    views: [View; VIEWS],
+    /// Those of the node at hand.
+    operands: [Source; OPERANDS],
 }
 
 impl Grouping {
@@ -89,7 +88,7 @@ impl Grouping {
             latest: Vec::new(),
             stack: Vec::new(),
             search: 0,
-            views: [View::Absent; VIEWS],
+            operands: [Source::Absent; OPERANDS],
         }
     }
 
@@ -112,14 +111,15 @@ impl Grouping {
     /// Has a node copied to the result `k`.
     pub(super) fn copy(&mut self, core: &Core, id: NodeId, k: u32) -> Result<(), OutOfMemory> {
         let node = core.node(id);
-        self.set_view(core, 0, id, node.shape);
+        self.operands[0] = self.drafts.source(core, id, node.shape)?;
         self.join(core, Asked { id, what: What::Copy, len: node.len, row: 0, count: 1, result: k })
     }
 
     /// Sees to it that a node that is computed has dense data of its own in memory.
     pub(super) fn materialise(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
         let node = core.node(id);
-        if node.op == Op::Embed && !self.drafts.has_own(core, id) && self.constant(id).is_none() {
+        let is_shown = node.op == Op::Embed && !self.drafts.has_own(core, id);
+        if is_shown && self.drafts.number(self.drafts.shown_by(core, id)).is_none() {
             // In long runs of zeros and of the block, rather than in tiles.
             self.drafts.fates[id.index()].set_home(Home::Ready);
             return self.single_step(core, id, node);
@@ -134,7 +134,7 @@ impl Grouping {
     /// Sees to it that a node has dense data of its own, at least within a step.
     fn own(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
         if !self.drafts.has_own(core, id) {
-            self.set_view(core, 0, id, core.node(id).shape);
+            self.operands[0] = self.drafts.source(core, id, core.node(id).shape)?;
             self.drafts.fates[id.index()].set_home(Home::Ready);
             self.join(
                 core,
@@ -151,7 +151,38 @@ impl Grouping {
         Ok(())
     }
 
-    // ---- joining steps ----
+    /// Finds the operands of an elementwise node; how many there are.
+    fn set_operands(&mut self, core: &Core, node: &Node) -> Result<usize, OutOfMemory> {
+        let mut count = 0;
+        for (k, &input) in node.inputs.iter().enumerate() {
+            self.operands[k] = match input {
+                NodeId::NONE => Source::Absent,
+                NodeId::IMMEDIATE => self.drafts.splat(node.imm)?,
+                input => self.drafts.source(core, input, node.shape)?,
+            };
+            if input != NodeId::NONE {
+                count = k + 1;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Notes what a view or a constant shows.
+    fn show(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
+        let node = core.node(id);
+        if node.op == Op::Fill {
+            return self.show_constant(id, node.imm);
+        }
+        if let Some(source) = self.drafts.look_through(core, id)? {
+            return self.drafts.show(id, source);
+        }
+        // The node below gets data of its own first.
+        self.own(core, node.inputs[0])?;
+        let Some(source) = self.drafts.look_through(core, id)? else {
+            unreachable!("{:?} of dense data", node.op)
+        };
+        self.drafts.show(id, source)
+    }
 
     pub(super) fn assign(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
         let node = *core.node(id);
@@ -162,12 +193,11 @@ impl Grouping {
             op if op.is_view() || op == Op::Fill => self.show(core, id),
             Op::Embed if !self.single => self.show(core, id),
             op if op.is_elementwise() => {
-                let count = self.set_views(core, &node);
-                let is_constant = self.views[..count]
-                    .iter()
-                    .all(|v| matches!(v, View::Constant(_) | View::Absent));
-                if is_constant {
-                    return self.fold_constant(core, id, &node);
+                let count = self.set_operands(core, &node)?;
+                let operands = &self.operands[..count];
+                if operands.iter().all(|operand| operand.base().is_none()) {
+                    let constant = self.drafts.fold(core, &node, operands)?;
+                    return self.drafts.show(id, constant);
                 }
                 self.join(
                     core,
@@ -187,7 +217,7 @@ impl Grouping {
                     _ => 0,
                 };
                 if (2..=ROW_MAX).contains(&row) && node.len > 0 {
-                    self.set_view(core, 0, x, core.node(x).shape);
+                    self.operands[0] = self.drafts.source(core, x, core.node(x).shape)?;
                     let len = core.node(x).len;
                     self.join(
                         core,
@@ -202,7 +232,7 @@ impl Grouping {
                 let Groups { reduced, inner, .. } = Groups::along(&core.shape(id), axis);
                 let row = reduced * inner;
                 if (1..=ROW_MAX).contains(&row) {
-                    self.set_view(core, 0, node.inputs[0], node.shape);
+                    self.operands[0] = self.drafts.source(core, node.inputs[0], node.shape)?;
                     self.join(
                         core,
                         Asked { id, what: What::Rows, len: node.len, row, count: 1, result: NONE },
@@ -213,11 +243,11 @@ impl Grouping {
             }
             Op::Pick => {
                 let [x, classes, ..] = node.inputs;
-                self.set_view(core, 0, x, core.node(x).shape);
-                self.set_view(core, 1, classes, node.shape);
+                self.operands[0] = self.drafts.source(core, x, core.node(x).shape)?;
+                self.operands[1] = self.drafts.source(core, classes, node.shape)?;
                 let row = core.shape(x)[1];
-                let inside = match self.views[0] {
-                    View::Same(base) => match self.drafts.home(core, base) {
+                let inside = match self.operands[0] {
+                    Source::Dense(base) => match self.drafts.home(core, base) {
                         Home::In(step, Grain::Element) => {
                             let draft = self.drafts.steps[step as usize];
                             draft.len == core.node(x).len && draft.row == row && row > 1
@@ -245,8 +275,8 @@ impl Grouping {
             Op::Unpick => {
                 let [g, classes, ..] = node.inputs;
                 let row = core.dims(node.shape)[1];
-                self.set_view(core, 0, g, core.node(g).shape);
-                self.set_view(core, 1, classes, core.node(g).shape);
+                self.operands[0] = self.drafts.source(core, g, core.node(g).shape)?;
+                self.operands[1] = self.drafts.source(core, classes, core.node(g).shape)?;
                 if (2..=ROW_MAX).contains(&row) {
                     self.join(
                         core,
@@ -263,7 +293,7 @@ impl Grouping {
                     self.single_step(core, id, &node)
                 }
             }
-            Op::Concat if !self.single && core.operands(id).count() <= VIEWS => {
+            Op::Concat if !self.single && core.operands(id).count() <= OPERANDS => {
                 self.assign_concat(core, id, &node)
             }
             _ => self.single_step(core, id, &node),
@@ -273,24 +303,31 @@ impl Grouping {
     /// A concatenation is made where it is read: its operands lie in memory, in any layout.
     fn assign_concat(&mut self, core: &Core, id: NodeId, node: &Node) -> Result<(), OutOfMemory> {
         for operand in core.operands(id) {
-            if let View::Padded(..) = self.view(core, operand, core.node(operand).shape) {
+            if let Source::Padded(..) = self.drafts.shown_by(core, operand) {
                 self.own(core, operand)?;
             }
         }
         let mut count = 0;
         for operand in core.operands(id) {
-            let view = self.view(core, operand, core.node(operand).shape);
-            self.views[count] = match view {
-                View::Same(base) => View::Other(base, Layout::dense(&core.shape(operand))),
-                view => view,
+            let source = self.drafts.source(core, operand, core.node(operand).shape)?;
+            // (Elsewhere in the tiles than the result, however they lie.)
+            self.operands[count] = match self.drafts.layout_of(source, &core.shape(operand)) {
+                Some((base, layout)) => self.drafts.strided(base, layout)?,
+                None => source,
             };
             count += 1;
         }
         let (what, len, result) = (What::Concat, node.len, NONE);
         self.join(core, Asked { id, what, len, row: 0, count, result })?;
-        let seen = Span { first: (self.drafts.seen.len() - count) as u32, count: count as u32 };
-        self.drafts.concats.try_push((id, seen))?;
+        let first = self.drafts.sources.len() - count;
+        let operands = Span { first: first as u32, count: count as u32 };
+        self.drafts.concats.try_push((id, operands))?;
         Ok(())
+    }
+
+    fn show_constant(&mut self, id: NodeId, value: f64) -> Result<(), OutOfMemory> {
+        let constant = self.drafts.splat(value)?;
+        self.drafts.show(id, constant)
     }
 
     fn assign_reduction(
@@ -305,26 +342,22 @@ impl Grouping {
         let len = core.node(x).len;
         let whole_rows = reduction == Reduction::LogSumExp;
         let groups = Groups::of(&dims, &kept);
-        self.set_view(core, 0, x, core.node(x).shape);
+        self.operands[0] = self.drafts.source(core, x, core.node(x).shape)?;
         let adds = matches!(reduction, Reduction::Sum | Reduction::Mean | Reduction::Norm);
-        if adds && matches!(self.views[0], View::Constant(zero) if zero.to_bits() == 0) {
+        let number = self.drafts.number(self.operands[0]);
+        if adds && number.is_some_and(|number| number.to_bits() == 0) {
             // Such as the gradient of nothing, which may have been broadcast without end.
             return self.show_constant(id, 0.0);
         }
         let Some(groups) = groups else {
-            if let View::Padded(..) = self.views[0] {
+            if let Source::Padded(..) = self.operands[0] {
                 self.own(core, x)?;
-                self.set_view(core, 0, x, core.node(x).shape);
+                self.operands[0] = self.drafts.source(core, x, core.node(x).shape)?;
             }
             // In which order elements are added follows from the shape alone, never from where
             // they lie: the reduced axes are moved to the end.
-            let layout = match self.views[0] {
-                View::Constant(_) | View::Absent | View::Padded(..) => None,
-                View::Same(base) => Some((base, Layout::dense(&dims))),
-                View::Other(base, layout) => Some((base, layout)),
-            };
-            if let Some((base, layout)) = layout {
-                self.views[0] = View::Other(base, reduced_last(&layout, &kept));
+            if let Some((base, layout)) = self.drafts.layout_of(self.operands[0], &dims) {
+                self.operands[0] = self.drafts.strided(base, reduced_last(&layout, &kept))?;
             }
             if whole_rows {
                 // However long: only gathering makes rows of what does not lie in rows.
@@ -355,9 +388,9 @@ impl Grouping {
     /// A step of its own for a node that cannot be fused.
     fn single_step(&mut self, core: &Core, id: NodeId, node: &Node) -> Result<(), OutOfMemory> {
         for operand in core.operands(id) {
-            let fits = match self.view(core, operand, core.node(operand).shape) {
-                View::Same(_) => true,
-                View::Other(_, layout) => match node.op {
+            let source = self.drafts.source(core, operand, core.node(operand).shape)?;
+            let fits = match self.drafts.layout_of(source, &core.shape(operand)) {
+                Some((_, layout)) => match node.op {
                     Op::MatMul => {
                         // A product kernel must not meet a repeated row or column, nor go backwards.
                         let axes = layout.dims().iter().zip(layout.strides()).rev().take(2);
@@ -368,26 +401,24 @@ impl Grouping {
                     Op::Assemble if core.node(operand).dtype.is_float() => true,
                     _ => layout.is_dense(),
                 },
-                View::Constant(_) | View::Absent | View::Padded(..) => false,
+                None => false,
             };
             if !fits {
                 self.materialise(core, operand)?;
             }
         }
         let step = self.drafts.steps.try_push(Draft::new(node.len, id))?;
-        let first = self.drafts.seen.len();
+        let first = self.drafts.sources.len();
         for operand in core.operands(id) {
-            self.set_view(core, 0, operand, core.node(operand).shape);
-            self.remember(core, 1)?;
-            let Some(base) = self.views[0].base() else {
-                unreachable!("constants were given data")
-            };
+            let source = self.drafts.source(core, operand, core.node(operand).shape)?;
+            self.drafts.sources.try_push(source)?;
+            let Some(base) = source.base() else { unreachable!("constants were given data") };
             if let Home::In(at, _) | Home::After(at) = self.drafts.home(core, base) {
                 self.drafts.fates[base.index()].stored = true;
                 self.depend(step, at)?;
             }
         }
-        self.drafts.steps[step as usize].operands = Span::since(first, self.drafts.seen.len());
+        self.drafts.steps[step as usize].operands = Span::since(first, self.drafts.sources.len());
         self.drafts.fates[id.index()].set_home(Home::After(step));
         self.drafts.fates[id.index()].stored = true;
         Ok(())

@@ -27,6 +27,7 @@ mod planner;
 mod program;
 mod schedule;
 mod single;
+mod source;
 mod steps;
 #[cfg(test)]
 mod tests;

@@ -195,13 +195,9 @@ fn keep_what_is_read_through(core: &mut Core, order: &[NodeId], drafts: &mut Dra
             continue;
         }
         for operand in core.operands(id).filter(|&operand| drafts.walk.is_needed(operand)) {
-            let base = match drafts.shown.get(drafts.fates[operand.index()].shown() as usize) {
-                Some(shown) => shown.base,
-                None => operand,
-            };
+            let Some(base) = drafts.shown_by(core, operand).base() else { continue };
             // (Operands have smaller ids, so this is from an earlier reading.)
-            let is_own =
-                base.is_node() && drafts.walk.is_needed(base) && drafts.has_own(core, base);
+            let is_own = drafts.walk.is_needed(base) && drafts.has_own(core, base);
             if is_own && core.state(base).read_through {
                 drafts.fates[base.index()].stored = true;
             }

@@ -1,7 +1,7 @@
 //! In which order steps are written, and which product feeds which step.
 
 use super::Grain;
-use super::draft::{Draft, Drafts, product_chunk};
+use super::draft::{Draft, Drafts, Source, product_chunk};
 use super::group::{Edge, Grouping};
 use super::value::NONE;
 use crate::arena::{OutOfMemory, TryPush};
@@ -103,8 +103,9 @@ impl Grouping {
         while at != NONE {
             self.drafts.looks.note(1);
             let member = self.drafts.members[at as usize];
-            for seen in member.seen.of(&self.drafts.seen) {
-                if seen.base == id && (seen.layout != NONE || member.grain != Grain::Element) {
+            for &operand in member.operands.of(&self.drafts.sources) {
+                let is_dense = operand == Source::Dense(id) && member.grain == Grain::Element;
+                if operand.base() == Some(id) && !is_dense {
                     return false;
                 }
             }

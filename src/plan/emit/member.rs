@@ -77,7 +77,7 @@ impl Emitter {
     ) -> Result<(), OutOfMemory> {
         let &Context { drafts, core, draft, .. } = context;
         let node = *core.node(member.node);
-        let seen = member.seen.of(&drafts.seen);
+        let operands = member.operands.of(&drafts.sources);
         let level = drafts.level;
         let grain = member.grain;
         let input = node.inputs[0];
@@ -85,9 +85,9 @@ impl Emitter {
         match member.what {
             What::Map => {
                 let mut ops = [NONE; 4];
-                for (k, seen) in seen.iter().enumerate() {
+                for (k, &operand) in operands.iter().enumerate() {
                     let dtype = operand_dtype(core, &node, k);
-                    ops[k] = self.operand(context, seen, dtype, grain, plan)?;
+                    ops[k] = self.operand(context, operand, dtype, grain, plan)?;
                 }
                 if let Some(part) = trig_part(node.op) {
                     return self.trig_member(context, member, part, ops, plan);
@@ -106,7 +106,7 @@ impl Emitter {
             }
             What::Copy | What::Concat => {
                 let op = if member.what == What::Copy {
-                    self.operand(context, &seen[0], node.dtype, grain, plan)?
+                    self.operand(context, operands[0], node.dtype, grain, plan)?
                 } else {
                     self.join(context, member, plan)?
                 };
@@ -164,7 +164,7 @@ impl Emitter {
                     Op::ArgReduce(_) => 100,
                     _ => 500,
                 };
-                let op = self.operand(context, &seen[0], input_dtype, Grain::Element, plan)?;
+                let op = self.operand(context, operands[0], input_dtype, Grain::Element, plan)?;
                 let (out, stream) = self.target(context, member, out_grain, plan)?;
                 let ops = [op, NONE, NONE, NONE];
                 let instr = instr(code, node.op, input_dtype, out);
@@ -173,16 +173,16 @@ impl Emitter {
                 self.store_non_temporal(node.dtype, out, stream)
             }
             What::Pick => {
-                let x = self.operand(context, &seen[0], node.dtype, Grain::Element, plan)?;
-                let classes = self.operand(context, &seen[1], DType::I64, Grain::Row, plan)?;
+                let x = self.operand(context, operands[0], node.dtype, Grain::Element, plan)?;
+                let classes = self.operand(context, operands[1], DType::I64, Grain::Row, plan)?;
                 let (out, _) = self.target(context, member, Grain::Row, plan)?;
                 let ops = [x, classes, NONE, NONE];
                 let instr = instr(Code::Pick, node.op, node.dtype, out);
                 self.push(Instr { ops, grain: Grain::Row, ..instr })
             }
             What::Unpick => {
-                let g = self.operand(context, &seen[0], node.dtype, Grain::Row, plan)?;
-                let classes = self.operand(context, &seen[1], DType::I64, Grain::Row, plan)?;
+                let g = self.operand(context, operands[0], node.dtype, Grain::Row, plan)?;
+                let classes = self.operand(context, operands[1], DType::I64, Grain::Row, plan)?;
                 let (out, stream) = self.target(context, member, Grain::Element, plan)?;
                 self.cost += 30;
                 let ops = [g, classes, NONE, NONE];
@@ -201,7 +201,7 @@ impl Emitter {
                         Groups { outer: node.len, reduced, inner: 1 }
                     }
                 };
-                let op = self.operand(context, &seen[0], input_dtype, grain, plan)?;
+                let op = self.operand(context, operands[0], input_dtype, grain, plan)?;
                 let result = self.datum(core, member.node, context.temporaries, plan)?;
                 self.writes(result)?;
                 let blocks = groups.blocks();

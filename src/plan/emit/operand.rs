@@ -6,7 +6,7 @@ use crate::dtype::DType;
 use crate::id::NodeId;
 use crate::node::Op;
 use crate::plan::cost::STREAM_COST;
-use crate::plan::draft::{Home, Member, Seen, is_spread};
+use crate::plan::draft::{Home, Member, Source, is_spread};
 use crate::plan::value::{Kind, NONE};
 use crate::plan::{
     Code, DatumId, Fill, FillFrom, Gather, Grain, Instr, Join, Pad, Piece, PieceFrom, Place, Plan,
@@ -64,44 +64,45 @@ impl Emitter {
     pub(super) fn operand(
         &mut self,
         context: &Context<'_>,
-        seen: &Seen,
+        source: Source,
         dtype: DType,
         grain: Grain,
         plan: &mut Plan,
     ) -> Result<u32, OutOfMemory> {
         let &Context { drafts, core, draft, number, temporaries } = context;
-        if seen.base.is_none() {
-            if seen.layout == NONE {
-                return Ok(NONE);
+        let base = match source {
+            Source::Absent => return Ok(NONE),
+            Source::Constant(constant) => {
+                let constant = drafts.constants[constant as usize];
+                let what = Brought::Constant(constant.to_bits(), dtype, grain);
+                return self.fill(what, FillFrom::Constant(constant), dtype, grain, plan);
             }
-            let constant = drafts.constants[seen.layout as usize];
-            let what = Brought::Constant(constant.to_bits(), dtype, grain);
-            return self.fill(what, FillFrom::Constant(constant), dtype, grain, plan);
-        }
-        if self.again_in[seen.base.index()] == self.steps && seen.layout == NONE {
-            return Ok(self.value_of[seen.base.index()]);
-        }
-        if let Home::In(at, inner) = drafts.home(core, seen.base)
+            Source::Dense(base) if self.again_in[base.index()] == self.steps => {
+                return Ok(self.value_of[base.index()]);
+            }
+            Source::Dense(base) | Source::Strided(base, _) | Source::Padded(base, _) => base,
+        };
+        if let Home::In(at, inner) = drafts.home(core, base)
             && at == number
         {
-            let value = self.value_of[seen.base.index()];
+            let value = self.value_of[base.index()];
             if inner == grain {
                 return Ok(value);
             }
-            return self.spread(seen.base, value, dtype);
+            return self.spread(base, value, dtype);
         }
-        let datum = self.datum(core, seen.base, temporaries, plan)?;
+        let datum = self.datum(core, base, temporaries, plan)?;
         if plan.data[datum as usize].place != Place::Chunk {
             self.reads(datum)?;
         }
-        if seen.layout == NONE {
-            return self.stream(datum, 0, grain, plan);
-        }
-        if let Some(padded) = seen.padded() {
-            let padded = drafts.padded[padded];
-            return self.pad(Pad { datum, padded }, dtype, grain, plan);
-        }
-        let layout = drafts.layouts[seen.layout as usize];
+        let layout = match source {
+            Source::Strided(_, layout) => drafts.layouts[layout as usize],
+            Source::Padded(_, padded) => {
+                let padded = drafts.padded[padded as usize];
+                return self.pad(Pad { datum, padded }, dtype, grain, plan);
+            }
+            _ => return self.stream(datum, 0, grain, plan),
+        };
         if layout.is_dense() {
             return self.stream(datum, layout.offset, grain, plan);
         }
@@ -111,7 +112,7 @@ impl Emitter {
         }
         if grain == Grain::Element && is_spread(&layout, draft.len, draft.row) {
             let column = self.stream(datum, 0, Grain::Row, plan)?;
-            return self.spread(seen.base, column, dtype);
+            return self.spread(base, column, dtype);
         }
         debug_assert_eq!(
             layout.len(),
@@ -192,15 +193,18 @@ impl Emitter {
         let inner = dims[axis + 1..].iter().product::<usize>();
         let first = plan.pieces.len();
         let mut start = 0;
-        for (operand, seen) in core.operands(member.node).zip(member.seen.of(&drafts.seen)) {
-            let len = core.shape(operand)[axis] * inner;
-            let from = if seen.base.is_none() {
-                PieceFrom::Constant(drafts.constants[seen.layout as usize])
-            } else {
-                let datum = self.datum(core, seen.base, temporaries, plan)?;
-                self.reads(datum)?;
-                let layout = drafts.layouts[seen.layout as usize];
-                PieceFrom::Gather(plan.gathers.try_push(Gather { datum, layout, period: 0 })?)
+        let sources = member.operands.of(&drafts.sources);
+        for (operand, &source) in core.operands(member.node).zip(sources) {
+            let dims = core.shape(operand);
+            let len = dims[axis] * inner;
+            let from = match (drafts.number(source), drafts.layout_of(source, &dims)) {
+                (Some(number), _) => PieceFrom::Constant(number),
+                (None, Some((base, layout))) => {
+                    let datum = self.datum(core, base, temporaries, plan)?;
+                    self.reads(datum)?;
+                    PieceFrom::Gather(plan.gathers.try_push(Gather { datum, layout, period: 0 })?)
+                }
+                (None, None) => unreachable!("others were given data"),
             };
             plan.pieces.try_push(Piece { start, len, from })?;
             start += len;

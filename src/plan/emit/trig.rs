@@ -7,7 +7,7 @@ use crate::id::NodeId;
 use crate::kernel::{self, float_kernels};
 use crate::node::Op;
 use crate::plan::cost::{Part, trig_part};
-use crate::plan::draft::{Draft, Drafts, Member, What};
+use crate::plan::draft::{Draft, Drafts, Member, Source, What};
 use crate::plan::value::{Kind, NONE};
 use crate::plan::{Code, Grain, Instr, Plan};
 use crate::roll_call::Elem;
@@ -39,15 +39,12 @@ impl Emitter {
             else {
                 continue;
             };
-            let seen = member.seen.of(&drafts.seen)[0];
-            if seen.base.is_none() || seen.layout != NONE {
-                continue;
-            }
-            let place = match self.trig_of(seen.base) {
+            let Source::Dense(angle) = member.operands.of(&drafts.sources)[0] else { continue };
+            let place = match self.trig_of(angle) {
                 NONE => {
-                    let trig = Trig { of: seen.base, wanted: [false; 2], made: [NONE; 2] };
+                    let trig = Trig { of: angle, wanted: [false; 2], made: [NONE; 2] };
                     let place = self.trigs.try_push(trig)?;
-                    self.trig_of[seen.base.index()] = place;
+                    self.trig_of[angle.index()] = place;
                     place
                 }
                 place => place,
@@ -77,11 +74,12 @@ impl Emitter {
         let &Context { drafts, core, draft, .. } = context;
         let node = *core.node(member.node);
         let (dtype, grain) = (node.dtype, member.grain);
-        let seen = member.seen.of(&drafts.seen)[0];
         let is_value = matches!(node.op, Op::Map(_));
         let stored = member.result != NONE || drafts.fates[member.node.index()].stored;
-        let is_noted = !seen.base.is_none() && seen.layout == NONE;
-        let place = if is_noted { self.trig_of(seen.base) } else { NONE };
+        let place = match member.operands.of(&drafts.sources)[0] {
+            Source::Dense(angle) => self.trig_of(angle),
+            _ => NONE,
+        };
         let trig = self.trigs.get(place as usize).copied();
         let known = trig.map_or(NONE, |trig| trig.made[part as usize]);
         if is_value && !stored && known != NONE {

@@ -1,13 +1,12 @@
 //! Which step a node joins: one that exists, if it can wait for all that the node reads.
 
-use super::view::View;
 use super::{Asked, Grouping, can_join};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::graph::Core;
 use crate::id::NodeId;
 use crate::node::Op;
 use crate::plan::cost::is_cheap;
-use crate::plan::draft::{AGAIN, Draft, Home, Member, What, is_spread, lcm};
+use crate::plan::draft::{AGAIN, Draft, Home, Member, Source, What, is_spread, lcm};
 use crate::plan::value::NONE;
 use crate::plan::{Grain, Groups, Span, TILE};
 
@@ -29,7 +28,7 @@ const LATEST_MAX: usize = 16;
 const AGAIN_BYTES: usize = 1 << 18;
 
 impl Grouping {
-    /// Puts a node whose operands are in `views` into a step over `len` elements: one that exists
+    /// Puts a node whose operands were found into a step over `len` elements: one that exists
     /// if possible. `row` is the length that rows of the step must have, 0 for any.
     pub(super) fn join(&mut self, core: &Core, asked: Asked) -> Result<(), OutOfMemory> {
         let Asked { id, what, len, count, .. } = asked;
@@ -37,7 +36,7 @@ impl Grouping {
         if !self.single {
             let leading = if what == What::Pick { 1 } else { count };
             for k in 0..leading {
-                let Some(base) = self.views[k].base() else { continue };
+                let Some(base) = self.operands[k].base() else { continue };
                 let Home::In(step, _) = self.drafts.home(core, base) else { continue };
                 if best.is_some_and(|(other, ..)| other >= step) {
                     continue;
@@ -115,8 +114,8 @@ impl Grouping {
     fn fits(&self, core: &Core, step: u32, asked: Asked, grain: Grain, k: usize) -> bool {
         let Asked { what, row, .. } = asked;
         let draft = &self.drafts.steps[step as usize];
-        let view = &self.views[k];
-        let Some(base) = view.base() else { return true };
+        let operand = self.operands[k];
+        let Some(base) = operand.base() else { return true };
         // Classes, and what is put at them, are one a row.
         let by_row = grain == Grain::Row && !(what == What::Pick && k == 0) || what == What::Unpick;
         let home = self.drafts.home(core, base);
@@ -126,12 +125,12 @@ impl Grouping {
             if what == What::Concat {
                 return false; // whose operands lie elsewhere in the tiles than the result
             }
-            return match (by_row, inner, view) {
-                (false, Grain::Element, View::Same(_)) => true,
-                (true, Grain::Row, View::Same(_)) => true,
-                (false, Grain::Row, View::Other(_, layout)) => {
+            return match (by_row, inner, operand) {
+                (false, Grain::Element, Source::Dense(_)) => true,
+                (true, Grain::Row, Source::Dense(_)) => true,
+                (false, Grain::Row, Source::Strided(_, layout)) => {
                     let row = if draft.row == 0 { row } else { draft.row };
-                    is_spread(layout, draft.len, row)
+                    is_spread(&self.drafts.layouts[layout as usize], draft.len, row)
                 }
                 _ => false,
             };
@@ -182,8 +181,8 @@ impl Grouping {
     ) -> Result<(), OutOfMemory> {
         let Asked { id, what, row, count, result, .. } = asked;
         for k in 0..count {
-            let Some(base) = self.views[k].base() else { continue };
-            if matches!(self.views[k], View::Same(_))
+            let Some(base) = self.operands[k].base() else { continue };
+            if matches!(self.operands[k], Source::Dense(_))
                 && self.compute_again(core, step, grain, base)?
             {
                 continue;
@@ -200,8 +199,12 @@ impl Grouping {
         }
         let draft = &self.drafts.steps[step as usize];
         let unit = lcm(draft.unit, self.unit_of(core, id, what, grain, draft, row));
-        let seen = self.remember(core, count)?;
-        self.append(step, Member { node: id, what, grain, seen, result, next: NONE })?;
+        let first = self.drafts.sources.len();
+        for operand in &self.operands[..count] {
+            self.drafts.sources.try_push(*operand)?;
+        }
+        let operands = Span::since(first, self.drafts.sources.len());
+        self.append(step, Member { node: id, what, grain, operands, result, next: NONE })?;
         let draft = &mut self.drafts.steps[step as usize];
         draft.unit = unit;
         if matches!(what, What::Fold | What::Rows | What::Unpick | What::MovedFold) {
@@ -257,19 +260,16 @@ impl Grouping {
         if !is_worth_it {
             return Ok(false);
         }
-        let seen = match what {
+        let operands = match what {
             What::Concat => {
                 let found = self.drafts.concats.binary_search_by_key(&id, |&(known, _)| known);
                 found.ok().map(|place| self.drafts.concats[place].1)
             }
             _ => self.operands_of(id),
         };
-        let Some(seen) = seen else { return Ok(false) };
-        for k in seen.first..seen.first + seen.count {
-            let base = self.drafts.seen[k as usize].base;
-            if base.is_none() {
-                continue;
-            }
+        let Some(operands) = operands else { return Ok(false) };
+        for k in operands.first..operands.first + operands.count {
+            let Some(base) = self.drafts.sources[k as usize].base() else { continue };
             let in_memory = match self.drafts.home(core, base) {
                 Home::Ready => true,
                 Home::After(from) => self.can_wait(step, from),
@@ -281,30 +281,27 @@ impl Grouping {
                 return Ok(false);
             }
         }
-        for k in seen.first..seen.first + seen.count {
-            let base = self.drafts.seen[k as usize].base;
-            if base.is_none() {
-                continue;
-            }
+        for k in operands.first..operands.first + operands.count {
+            let Some(base) = self.drafts.sources[k as usize].base() else { continue };
             self.drafts.steps[step as usize].streams += 1;
             if let Home::In(from, _) | Home::After(from) = self.drafts.home(core, base) {
                 self.depend(step, from)?;
             }
         }
         self.again.try_push((step, id))?;
-        let member = Member { node: id, what, grain, seen, result: AGAIN, next: NONE };
+        let member = Member { node: id, what, grain, operands, result: AGAIN, next: NONE };
         self.append(step, member)?;
         Ok(true)
     }
 
-    /// How the operands of an elementwise node looked when it joined its step, if that was lately.
+    /// The operands of an elementwise node as they were when it joined its step, if that was lately.
     fn operands_of(&self, id: NodeId) -> Option<Span> {
         let lately = self.drafts.members.len().saturating_sub(512);
         self.drafts.looks.note(self.drafts.members.len() - lately);
         let mut members = self.drafts.members[lately..].iter();
         let found = members
             .find(|member| member.node == id && member.what == What::Map && member.result == NONE);
-        found.map(|member| member.seen)
+        found.map(|member| member.operands)
     }
 
     fn append(&mut self, step: u32, member: Member) -> Result<(), OutOfMemory> {
