@@ -6,14 +6,14 @@ use crate::dtype::with_float;
 use crate::kernel::Float;
 use crate::node::Op;
 use crate::op::assemble::{Kind, Listed, Places};
-use crate::plan::{Single, Viewed};
+use crate::plan::{Single, View};
 use crate::shape::MAX_RANK;
 
 /// A part: where it belongs, its elements, and the indices at which they belong there.
 struct Part<'v> {
     place: Listed<'v>,
-    from: &'v Viewed,
-    index: Option<&'v Viewed>,
+    from: &'v View,
+    index: Option<&'v View>,
 }
 
 /// Elements at equal distances, in the whole and among the data of a part.
@@ -263,7 +263,7 @@ impl Run<'_> {
     }
 
     /// All elements of the datum that an operand lies in.
-    fn all<T: Float>(&self, view: &Viewed) -> &[T] {
+    fn all<T: Float>(&self, view: &View) -> &[T] {
         let datum = &self.plan.data[view.datum as usize];
         assert!(datum.dtype == T::DTYPE);
         // SAFETY: the datum has `len` elements of T, which are complete, and which nobody writes while

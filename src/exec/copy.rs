@@ -4,6 +4,7 @@ use std::mem::MaybeUninit;
 
 use super::memory::uninit;
 use crate::dtype::with_bits;
+use crate::plan::period;
 use crate::shape::{Layout, MAX_RANK};
 
 /// Elements of a line from which on it is copied by itself.
@@ -38,10 +39,11 @@ impl Cursor {
         Self { layout, index, at: 0, full: (0, 0), again }
     }
 
-    /// Of a layout that begins again after `period` elements, if that is not 0: registers have room for
-    /// as many more than are brought at a time.
-    pub(super) fn periodic(layout: &Layout, period: usize) -> Self {
-        Self { again: Again { period, ..Again::default() }, ..Self::new(layout) }
+    /// For registers that have room for a period more than is brought at a time, if there is one.
+    pub(super) fn periodic(layout: &Layout) -> Self {
+        let cursor = Self::new(layout);
+        let again = Again { period: period(&cursor.layout), ..Again::default() };
+        Self { again, ..cursor }
     }
 
     /// Goes to the element of this number.

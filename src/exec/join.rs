@@ -11,21 +11,21 @@ use crate::dtype::{DType, Element, with_bits, with_dtype};
 use crate::plan::{Join, Piece, PieceFrom, Span};
 
 impl Run<'_> {
-    /// Has the cursors of the pieces, among those of the program's gathers, go to where element
+    /// Has the cursors of the pieces, among those of the program's views, go to where element
     /// `first` of the whole wants them.
     pub(super) fn seek_join(
         &self,
         join: &Join,
-        gathers: Span,
+        views: Span,
         first: usize,
         cursors: &mut [(*mut u8, Cursor)],
     ) {
         let (line, column) = (first / join.line, first % join.line);
         for piece in join.pieces.of(&self.plan.pieces) {
-            let PieceFrom::Gather(gather) = piece.from else { continue };
-            let mut cursor = Cursor::new(&self.plan.gathers[gather as usize].layout);
+            let PieceFrom::View(view) = piece.from else { continue };
+            let mut cursor = Cursor::new(&self.plan.views[view as usize].layout);
             cursor.seek(line * piece.len + column.saturating_sub(piece.start).min(piece.len));
-            cursors[(gather - gathers.first) as usize].1 = cursor;
+            cursors[(view - views.first) as usize].1 = cursor;
         }
     }
 
@@ -38,7 +38,7 @@ impl Run<'_> {
     pub(super) unsafe fn bring_join(
         &self,
         join: &Join,
-        gathers: Span,
+        views: Span,
         dtype: DType,
         n: usize,
         at: &mut JoinPlace,
@@ -52,26 +52,17 @@ impl Run<'_> {
             .filter(|piece| piece.start <= column && column + n <= piece.start + piece.len);
         // SAFETY: the caller's promise.
         unsafe {
-            if let Some(Piece { from: PieceFrom::Gather(gather), .. }) = around.next() {
-                let cursor = &mut cursors[(gather - gathers.first) as usize].1;
+            if let Some(Piece { from: PieceFrom::View(view), .. }) = around.next() {
+                let cursor = &mut cursors[(view - views.first) as usize].1;
                 cursor.forget_full();
-                let from = self.first_of(*gather);
+                let from = self.start(&self.plan.views[*view as usize]).0;
                 return cursor.bring(dtype.size(), from, at.register, n);
             }
             with_dtype!(dtype, T => {
-                self.join_as::<T>(join, gathers, at.register.cast(), column, n, cursors);
+                self.join_as::<T>(join, views, at.register.cast(), column, n, cursors);
             });
         }
         at.register
-    }
-
-    /// The first element of a gather.
-    fn first_of(&self, gather: u32) -> *const u8 {
-        let gather = &self.plan.gathers[gather as usize];
-        let size = self.plan.data[gather.datum as usize].dtype.size();
-        // SAFETY: the planner's layouts stay inside the datum; the first element of an empty one is
-        // not read.
-        unsafe { self.base(gather.datum).add(gather.layout.offset * size) }
     }
 
     /// # Safety
@@ -79,7 +70,7 @@ impl Run<'_> {
     unsafe fn join_as<T: Element>(
         &self,
         join: &Join,
-        gathers: Span,
+        views: Span,
         mut to: *mut T,
         mut column: usize,
         mut left: usize,
@@ -103,9 +94,9 @@ impl Run<'_> {
                 unsafe {
                     let to = to.add(from - column);
                     match piece.from {
-                        PieceFrom::Gather(gather) => {
-                            let cursor = &mut cursors[(gather - gathers.first) as usize].1;
-                            let from = self.first_of(gather);
+                        PieceFrom::View(view) => {
+                            let cursor = &mut cursors[(view - views.first) as usize].1;
+                            let from = self.start(&self.plan.views[view as usize]).0;
                             with_bits!(size_of::<T>(), B => cursor.gather_lines::<B>(
                                 from.cast(),
                                 to.cast(),

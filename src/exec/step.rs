@@ -12,7 +12,7 @@ use crate::graph::Core;
 use crate::kernel::{FloatKernels, float_kernels};
 use crate::level::Level;
 use crate::node::{INLINE_OPERANDS, Op};
-use crate::plan::{DatumId, Plan, Program, Single, Step, Viewed, Work};
+use crate::plan::{DatumId, Plan, Program, Single, Step, View, Work};
 use crate::roll_call::Structural;
 use crate::shape::{Dims, Layout};
 use crate::task::{Given, Task};
@@ -196,7 +196,7 @@ impl Run<'_> {
     }
 
     /// The first element of an operand, and its layout.
-    pub(super) fn start<'v>(&self, view: &'v Viewed) -> (*const u8, &'v Layout) {
+    pub(super) fn start<'v>(&self, view: &'v View) -> (*const u8, &'v Layout) {
         let size = self.plan.data[view.datum as usize].dtype.size();
         // SAFETY: the planner's layouts stay inside the datum; the first element of an empty one
         // is not read.
@@ -205,7 +205,7 @@ impl Run<'_> {
     }
 
     /// The elements of an operand that the planner made dense.
-    pub(super) fn dense<T: Element>(&self, view: &Viewed) -> &[T] {
+    pub(super) fn dense<T: Element>(&self, view: &View) -> &[T] {
         assert!(self.plan.data[view.datum as usize].dtype == T::DTYPE);
         // SAFETY: a datum with elements of T.
         unsafe { self.dense_bits(view) }
@@ -215,7 +215,7 @@ impl Run<'_> {
     ///
     /// # Safety
     /// The elements may be read as a `T`.
-    pub(super) unsafe fn dense_bits<T>(&self, view: &Viewed) -> &[T] {
+    pub(super) unsafe fn dense_bits<T>(&self, view: &View) -> &[T] {
         let datum = &self.plan.data[view.datum as usize];
         let len = view.layout.len();
         assert!(datum.dtype.size() == size_of::<T>() && view.layout.offset + len <= datum.len);

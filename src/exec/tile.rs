@@ -82,18 +82,16 @@ impl Run<'_> {
             });
         }
         let instrs = program.instrs.of(&self.plan.instrs);
-        if program.gathers.count + program.pads.count + program.joins.count > 0 {
+        if program.views.count + program.pads.count + program.joins.count > 0 {
             for instr in instrs {
                 let arg = instr.arg as usize;
                 let first = if instr.grain == Grain::Row { rows_of(from) } else { from };
                 let register = workspace.slots[instr.out as usize];
                 match instr.code {
                     Code::Gather => {
-                        let gather = &self.plan.gathers[arg];
-                        let mut cursor = Cursor::periodic(&gather.layout, gather.period);
+                        let mut cursor = Cursor::periodic(&self.plan.views[arg].layout);
                         cursor.seek(first);
-                        workspace.cursors[arg - program.gathers.first as usize] =
-                            (register, cursor);
+                        workspace.cursors[arg - program.views.first as usize] = (register, cursor);
                     }
                     Code::Pad => {
                         let mut cursor = PaddedCursor::new(&self.plan.pads[arg].padded);
@@ -103,8 +101,8 @@ impl Run<'_> {
                     Code::Join => {
                         let place = arg - program.joins.first as usize;
                         workspace.joined[place] = JoinPlace { register, next: first };
-                        let (join, gathers) = (&self.plan.joins[arg], program.gathers);
-                        self.seek_join(join, gathers, first, &mut workspace.cursors);
+                        let (join, views) = (&self.plan.joins[arg], program.views);
+                        self.seek_join(join, views, first, &mut workspace.cursors);
                     }
                     _ => {}
                 }
@@ -237,10 +235,10 @@ impl Run<'_> {
                 Code::Spread => call_rows(spread(size, self.level), tile.rows, row, out, op),
                 Code::Copy => std::ptr::copy_nonoverlapping(op, out, n * size),
                 Code::Gather => {
-                    let gather = &self.plan.gathers[instr.arg as usize];
-                    let from = self.base(gather.datum).add(gather.layout.offset * size);
+                    let view = &self.plan.views[instr.arg as usize];
+                    let from = self.base(view.datum).add(view.layout.offset * size);
                     let (register, cursor) =
-                        &mut workspace.cursors[(instr.arg - program.gathers.first) as usize];
+                        &mut workspace.cursors[(instr.arg - program.views.first) as usize];
                     let place = cursor.bring(size, from, *register, n);
                     workspace.slots[instr.out as usize] = place;
                 }
@@ -255,8 +253,8 @@ impl Run<'_> {
                 Code::Join => {
                     let join = &self.plan.joins[instr.arg as usize];
                     let at = &mut workspace.joined[(instr.arg - program.joins.first) as usize];
-                    let (cursors, gathers) = (&mut workspace.cursors, program.gathers);
-                    let place = self.bring_join(join, gathers, instr.dtype, n, at, cursors);
+                    let (cursors, views) = (&mut workspace.cursors, program.views);
+                    let place = self.bring_join(join, views, instr.dtype, n, at, cursors);
                     workspace.slots[instr.out as usize] = place;
                 }
                 Code::Pick => {

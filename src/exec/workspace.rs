@@ -17,7 +17,7 @@ use crate::shape::{Layout, Padded};
 pub(crate) struct Workspace {
     pub(super) registers: Vec<Line>,
     pub(super) slots: Vec<*mut u8>,
-    /// By gather: its register, and where it stands.
+    /// By view: its register, and where it stands.
     pub(super) cursors: Vec<(*mut u8, Cursor)>,
     /// By pad, the same.
     pub(super) padded: Vec<(*mut u8, PaddedCursor)>,
@@ -114,12 +114,12 @@ impl Workspace {
         pool: &Pool,
     ) -> Result<(), OutOfMemory> {
         let (mut bytes, mut slots, mut sinks, mut chunk) = (0, 0, 0, 0);
-        let (mut gathers, mut pads, mut joins) = (0, 0, 0);
+        let (mut views, mut pads, mut joins) = (0, 0, 0);
         for program in &plan.programs {
             bytes = bytes.max(program.register_bytes);
             slots = slots.max(program.slots.count as usize);
             sinks = sinks.max(program.sinks.count as usize);
-            gathers = gathers.max(program.gathers.count as usize);
+            views = views.max(program.views.count as usize);
             pads = pads.max(program.pads.count as usize);
             joins = joins.max(program.joins.count as usize);
             if let Some(product) = plan.singles.get(program.product as usize) {
@@ -137,7 +137,7 @@ impl Workspace {
         self.slots.try_extend_to(slots, std::ptr::null_mut())?;
         self.lanes.try_extend_to(sinks, Lanes([0; STRIDE]))?;
         let nowhere = (std::ptr::null_mut(), Cursor::new(&Layout::dense(&[])));
-        self.cursors.try_extend_to(gathers, nowhere)?;
+        self.cursors.try_extend_to(views, nowhere)?;
         let nowhere = Padded::new(Layout::dense(&[]));
         let nowhere = (std::ptr::null_mut(), PaddedCursor::new(&nowhere));
         self.padded.try_extend_to(pads, nowhere)?;

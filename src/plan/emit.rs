@@ -17,7 +17,7 @@ use super::draft::{Draft, Drafts, What};
 use super::single::work_words;
 use super::value::{Kind, NONE, Value};
 use super::{
-    Code, Datum, DatumId, Grain, Instr, Looks, NO_PRODUCT, Place, Plan, Single, Span, Step, Viewed,
+    Code, Datum, DatumId, Grain, Instr, Looks, NO_PRODUCT, Place, Plan, Single, Span, Step, View,
     Work,
 };
 use crate::arena::{OutOfMemory, TryPush};
@@ -218,7 +218,7 @@ impl Emitter {
             self.cost = 0;
             self.width = 1;
             let (sinks, fills) = (plan.sinks.len(), plan.fills.len());
-            let (gathers, pads, joins) = (plan.gathers.len(), plan.pads.len(), plan.joins.len());
+            let (views, pads, joins) = (plan.views.len(), plan.pads.len(), plan.joins.len());
             self.note_trigs(drafts, core, &draft)?;
             let mut at = draft.first;
             while at != NONE {
@@ -234,9 +234,9 @@ impl Emitter {
             linking.link(instrs, values, draft.row, looks)?;
             let sinks = Span::since(sinks, plan.sinks.len());
             let fills = Span::since(fills, plan.fills.len());
-            let number = self.program(&draft, product, sinks, fills, gathers, plan)?;
+            let number = self.program(&draft, product, sinks, fills, views, plan)?;
             let program = &mut plan.programs[number as usize];
-            program.gathers = Span::since(gathers, plan.gathers.len());
+            program.views = Span::since(views, plan.views.len());
             program.pads = Span::since(pads, plan.pads.len());
             program.joins = Span::since(joins, plan.joins.len());
             Work::Fused(number)
@@ -278,7 +278,7 @@ impl Emitter {
             };
             let datum = self.datum(core, base, temporaries, plan)?;
             self.reads(datum)?;
-            plan.views.try_push(Viewed { datum, layout })?;
+            plan.views.try_push(View { datum, layout })?;
         }
         let operands = Span::since(first, plan.views.len());
         let first = plan.words.len();

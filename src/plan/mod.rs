@@ -39,11 +39,11 @@ pub(crate) use blocks::{Groups, JOIN_BLOCK};
 pub(crate) use draft::{elementwise_operand, operand_dtype};
 pub(crate) use planner::Planner;
 pub(crate) use program::{
-    Code, Fill, FillFrom, Gather, Grain, Instr, Join, Mask, NO_PRODUCT, Pad, Piece, PieceFrom,
-    Program, Sink, Slot,
+    Code, Fill, FillFrom, Grain, Instr, Join, Mask, NO_PRODUCT, Pad, Piece, PieceFrom, Program,
+    Sink, Slot, period,
 };
 pub(crate) use single::can_be_alone;
-pub(crate) use steps::{Datum, DatumId, Place, Plan, Single, Span, Step, Viewed, Work};
+pub(crate) use steps::{Datum, DatumId, Place, Plan, Single, Span, Step, View, Work};
 pub(crate) use walk::is_fresh;
 
 pub(crate) use crate::kernel::SUM_BLOCK;

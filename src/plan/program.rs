@@ -35,7 +35,7 @@ pub(crate) struct Program {
     pub(crate) instrs: Span,
     pub(crate) sinks: Span,
     /// What stands somewhere in an operand that is not dense.
-    pub(crate) gathers: Span,
+    pub(crate) views: Span,
     pub(crate) pads: Span,
     pub(crate) joins: Span,
     /// Whether there are stores past the cache, which need something after the last tile.
@@ -133,7 +133,7 @@ pub(crate) enum Code {
     Arg,
     /// Each row's element, repeated along the row.
     Spread,
-    /// The tile's elements of a datum that are not dense: the plan's gather of number `arg`.
+    /// The tile's elements of a datum that are not dense: the plan's view of number `arg`.
     Gather,
     /// The same with zeros around them: the plan's pad of number `arg`.
     Pad,
@@ -159,31 +159,20 @@ impl Code {
     }
 }
 
-/// A strided operand.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Gather {
-    pub(crate) datum: DatumId,
-    pub(crate) layout: Layout,
-    /// Elements after which it begins again, if its register has room for so many more; else 0.
-    pub(crate) period: usize,
-}
-
 /// Elements after which a layout may begin again for a register to hold them beside a tile.
 const PERIOD_MAX: usize = 4 * TILE;
 
-impl Gather {
-    /// One that comes tile by tile into a register of its own.
-    pub(super) fn by_tiles(datum: DatumId, layout: Layout) -> Self {
-        let merged = layout.merged();
-        let period = match (merged.dims(), merged.strides()) {
-            ([_, inner @ ..], [0, ..]) if !inner.is_empty() => inner.iter().product(),
-            _ => 0,
-        };
-        Self { datum, layout, period: if period <= PERIOD_MAX { period } else { 0 } }
-    }
+/// Elements after which a layout begins again, of as few axes as can be, if a register has room for so
+/// many more than a tile; else 0.
+pub(crate) fn period(merged: &Layout) -> usize {
+    let period = match (merged.dims(), merged.strides()) {
+        ([_, inner @ ..], [0, ..]) if !inner.is_empty() => inner.iter().product(),
+        _ => 0,
+    };
+    if period <= PERIOD_MAX { period } else { 0 }
 }
 
-/// An operand among zeros.
+/// A datum among zeros.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Pad {
     pub(crate) datum: DatumId,
@@ -211,8 +200,8 @@ pub(crate) struct Piece {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum PieceFrom {
     Constant(f64),
-    /// The plan's gather of this number.
-    Gather(u32),
+    /// The plan's view of this number.
+    View(u32),
 }
 
 /// A random mask.

@@ -3,7 +3,7 @@
 use super::group::value_of_nothing;
 use super::value::NONE;
 use super::{
-    Datum, Groups, Place, Plan, Single, Span, Step, Viewed, Work, index_add_words, often_words,
+    Datum, Groups, Place, Plan, Single, Span, Step, View, Work, index_add_words, often_words,
 };
 use crate::arena::{OutOfMemory, TryPush};
 use crate::dtype::DType;
@@ -65,7 +65,7 @@ impl Plan {
         for operand in core.operands(id) {
             let number = self.data.try_push(datum(operand))?;
             let layout = Layout::dense(&core.shape(operand));
-            self.views.try_push(Viewed { datum: number, layout })?;
+            self.views.try_push(View { datum: number, layout })?;
             self.links.try_push(number)?;
         }
         let reads = self.links.len() as u32;

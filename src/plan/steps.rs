@@ -1,6 +1,6 @@
 //! A plan as plain data: tensors in memory, and the steps that read and write them, in order.
 
-use super::program::{Fill, Gather, Instr, Join, Mask, Pad, Piece, Program, Sink, Slot};
+use super::program::{Fill, Instr, Join, Mask, Pad, Piece, Program, Sink, Slot};
 use crate::arena::TryPush;
 use crate::dtype::DType;
 use crate::id::NodeId;
@@ -85,7 +85,7 @@ pub(crate) struct Single {
     pub(crate) dtype: DType,
     pub(crate) dims: Dims,
     pub(crate) out: DatumId,
-    /// In the plan's list of views.
+    /// Among the views.
     pub(crate) operands: Span,
     /// The node's list, in the plan's words.
     pub(crate) list: Span,
@@ -93,9 +93,9 @@ pub(crate) struct Single {
     pub(crate) work: DatumId,
 }
 
-/// An operand of a single step.
+/// A datum in a layout: an operand of a single step, or one that is brought into a register.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Viewed {
+pub(crate) struct View {
     pub(crate) datum: DatumId,
     pub(crate) layout: Layout,
 }
@@ -112,13 +112,12 @@ pub(crate) struct Plan {
     pub(crate) instrs: Vec<Instr>,
     pub(crate) chains: Vec<Link>,
     pub(crate) sinks: Vec<Sink>,
-    pub(crate) gathers: Vec<Gather>,
     pub(crate) pads: Vec<Pad>,
     pub(crate) joins: Vec<Join>,
     pub(crate) pieces: Vec<Piece>,
     pub(crate) masks: Vec<Mask>,
     pub(crate) singles: Vec<Single>,
-    pub(crate) views: Vec<Viewed>,
+    pub(crate) views: Vec<View>,
     pub(crate) words: Vec<u64>,
     /// Bytes of scratch memory.
     pub(crate) scratch: usize,
@@ -168,7 +167,6 @@ impl Plan {
         self.instrs.clear();
         self.chains.clear();
         self.sinks.clear();
-        self.gathers.clear();
         self.pads.clear();
         self.joins.clear();
         self.pieces.clear();
@@ -184,13 +182,12 @@ impl Plan {
     /// Bytes of memory that it holds.
     pub(crate) fn bytes(&self) -> usize {
         let Self { data, steps, links, programs, slots, fills, instrs, chains, .. } = self;
-        let Self { sinks, gathers, pads, joins, pieces, masks, .. } = self;
+        let Self { sinks, pads, joins, pieces, masks, .. } = self;
         let Self { singles, views, words, targets, .. } = self;
         let fused = [data.bytes(), steps.bytes(), links.bytes(), programs.bytes(), slots.bytes()];
-        let parts = [fills.bytes(), instrs.bytes(), chains.bytes(), sinks.bytes(), gathers.bytes()];
+        let parts = [fills.bytes(), instrs.bytes(), chains.bytes(), sinks.bytes(), pads.bytes()];
         let joined = joins.bytes() + pieces.bytes();
-        let others =
-            [joined + pads.bytes(), masks.bytes(), singles.bytes(), views.bytes(), words.bytes()];
+        let others = [joined, masks.bytes(), singles.bytes(), views.bytes(), words.bytes()];
         [fused, parts, others].iter().flatten().sum::<usize>() + targets.bytes()
     }
 }

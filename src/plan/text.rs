@@ -3,11 +3,10 @@
 use std::fmt;
 
 use super::{
-    Code, Fill, FillFrom, Gather, Grain, PieceFrom, Place, Plan, Program, Single, Slot, Work,
+    Code, Fill, FillFrom, Grain, PieceFrom, Place, Plan, Program, Single, Slot, View, Work,
 };
 use crate::kernel::{Act, Link, Reach};
 use crate::node::Op;
-use crate::shape::Layout;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,13 +57,13 @@ impl fmt::Display for Plan {
                                 continue;
                             }
                             Code::Gather => {
-                                let gather = &self.gathers[instr.arg as usize];
-                                let datum = self.datum_name(gather.datum);
+                                let view = &self.views[instr.arg as usize];
+                                let datum = self.datum_name(view.datum);
                                 let out = slot_name(instr.out);
                                 writeln!(
                                     f,
                                     "{indent}{out} = {datum} as {:?}",
-                                    gather.layout.merged()
+                                    view.layout.merged()
                                 )?;
                                 continue;
                             }
@@ -81,10 +80,8 @@ impl fmt::Display for Plan {
                                 for piece in join.pieces.of(&self.pieces) {
                                     match piece.from {
                                         PieceFrom::Constant(value) => write!(f, " {value}")?,
-                                        PieceFrom::Gather(gather) => {
-                                            let Gather { datum, layout, .. } =
-                                                &self.gathers[gather as usize];
-                                            self.write_viewed(f, *datum, layout)?;
+                                        PieceFrom::View(view) => {
+                                            self.write_view(f, &self.views[view as usize])?;
                                         }
                                     }
                                 }
@@ -224,8 +221,9 @@ impl Plan {
     }
 
     /// A datum, and in which layout if that is not its own.
-    fn write_viewed(&self, f: &mut fmt::Formatter<'_>, datum: u32, layout: &Layout) -> fmt::Result {
-        write!(f, " {}", self.datum_name(datum))?;
+    fn write_view(&self, f: &mut fmt::Formatter<'_>, view: &View) -> fmt::Result {
+        let View { datum, layout } = view;
+        write!(f, " {}", self.datum_name(*datum))?;
         if layout.offset != 0 || !layout.is_dense() {
             write!(f, " as {layout:?}")?;
         }
@@ -264,7 +262,7 @@ impl fmt::Display for SingleName<'_> {
         let &Self { plan, single } = self;
         write!(f, "{} = {}", plan.datum_name(single.out), single.op.name())?;
         for view in single.operands.of(&plan.views) {
-            plan.write_viewed(f, view.datum, &view.layout)?;
+            plan.write_view(f, view)?;
         }
         Ok(())
     }

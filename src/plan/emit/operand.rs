@@ -9,8 +9,8 @@ use crate::plan::cost::STREAM_COST;
 use crate::plan::draft::{Home, Member, Source, is_spread};
 use crate::plan::value::{Kind, NONE};
 use crate::plan::{
-    Code, DatumId, Fill, FillFrom, Gather, Grain, Instr, Join, Pad, Piece, PieceFrom, Place, Plan,
-    Span,
+    Code, DatumId, Fill, FillFrom, Grain, Instr, Join, Pad, Piece, PieceFrom, Place, Plan, Span,
+    View, period,
 };
 
 impl Emitter {
@@ -118,24 +118,22 @@ impl Emitter {
             layout.len(),
             if grain == Grain::Row { draft.len / draft.row } else { draft.len }
         );
+        let view = View { datum, layout };
         // A gather has a cursor of its own, so one of another instruction is not used again.
         let known = self.brought.iter().rev().take(24).find(|(known, _)| match *known {
-            Brought::Gather(arg) => {
-                let gather = &plan.gathers[arg as usize];
-                gather.datum == datum && gather.layout == layout
-            }
+            Brought::Gather(arg) => plan.views[arg as usize] == view,
             _ => false,
         });
         if let Some(&(_, value)) = known {
             return Ok(value);
         }
-        let gather = Gather::by_tiles(datum, layout);
-        let arg = plan.gathers.try_push(gather)?;
+        let arg = plan.views.try_push(view)?;
         let what = Brought::Gather(arg);
         // A slot of its own, since it may come to point into the datum itself.
-        let out = self.value(Kind::Fixed(grain, gather.period))?;
+        let period = period(&layout.merged());
+        let out = self.value(Kind::Fixed(grain, period))?;
         self.width = self.width.max(dtype.size());
-        self.cost += if gather.period > 0 { 0 } else { 200 };
+        self.cost += if period > 0 { 0 } else { 200 };
         self.push(Instr { grain, arg, ..instr(Code::Gather, Op::Expand, dtype, out) })?;
         self.brought.try_push((what, out))?;
         Ok(out)
@@ -202,7 +200,7 @@ impl Emitter {
                 (None, Some((base, layout))) => {
                     let datum = self.datum(core, base, temporaries, plan)?;
                     self.reads(datum)?;
-                    PieceFrom::Gather(plan.gathers.try_push(Gather { datum, layout, period: 0 })?)
+                    PieceFrom::View(plan.views.try_push(View { datum, layout })?)
                 }
                 (None, None) => unreachable!("others were given data"),
             };

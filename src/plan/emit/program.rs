@@ -31,11 +31,11 @@ impl Emitter {
         product: u32,
         sinks: Span,
         fills: Span,
-        gathers: usize,
+        views: usize,
         plan: &mut Plan,
     ) -> Result<u32, OutOfMemory> {
-        let most = plan.gathers[gathers..].iter().fold(TILE, |most, gather| {
-            most.max(turned(&gather.layout, plan.data[gather.datum as usize].dtype))
+        let most = plan.views[views..].iter().fold(TILE, |most, view| {
+            most.max(turned(&view.layout, plan.data[view.datum as usize].dtype))
         });
         let tile = match draft.row {
             // One instruction leaves nothing in the cache for another.
@@ -176,7 +176,7 @@ impl Emitter {
             fills,
             instrs: Span::since(first_instr, plan.instrs.len()),
             sinks,
-            gathers: Span::default(),
+            views: Span::default(),
             pads: Span::default(),
             joins: Span::default(),
             non_temporal,
