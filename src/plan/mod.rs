@@ -20,6 +20,7 @@ mod check;
 #[cfg(test)]
 mod complexity;
 mod cost;
+mod datum;
 mod draft;
 mod emit;
 mod group;
@@ -36,6 +37,7 @@ mod value;
 mod walk;
 
 pub(crate) use blocks::{Groups, JOIN_BLOCK};
+pub(crate) use datum::{Datum, DatumId, Place, Span, View};
 pub(crate) use draft::{elementwise_operand, operand_dtype};
 pub(crate) use planner::Planner;
 pub(crate) use program::{
@@ -43,7 +45,7 @@ pub(crate) use program::{
     Sink, Slot, period,
 };
 pub(crate) use single::can_be_alone;
-pub(crate) use steps::{Datum, DatumId, Place, Plan, Single, Span, Step, View, Work};
+pub(crate) use steps::{Plan, Single, Step, Work};
 pub(crate) use walk::is_fresh;
 
 pub(crate) use crate::kernel::SUM_BLOCK;

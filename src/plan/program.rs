@@ -1,7 +1,8 @@
 //! What a fused step does with each tile: instructions, and the slots that they read and write.
 
+use super::TILE;
 use super::blocks::Groups;
-use super::{DatumId, Span, TILE};
+use super::datum::{DatumId, Span};
 use crate::dtype::DType;
 use crate::id::NodeId;
 use crate::kernel::Kernel;
