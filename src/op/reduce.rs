@@ -1,4 +1,4 @@
-//! Reductions over all, one or several axes: sum, extremes, log-sum-exp, and what is made of them.
+//! Reductions over all, one or several axes: sum, mean, extremes, log-sum-exp, variance.
 
 use super::Sink;
 use super::integer::Over;
@@ -7,16 +7,14 @@ use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, NewNode, Operand};
 use crate::id::{ListId, NodeId};
 use crate::node::{Comparison, Extreme, Op, Reduction, Ties};
-use crate::op::record::Rec;
-use crate::real::Real;
 use crate::roll_call::Elem;
 use crate::shape::{Dims, MAX_RANK};
 
 /// Which axes of a shape are reduced.
 #[derive(Clone, Copy)]
 pub(crate) struct Axes {
-    reduced: [bool; MAX_RANK],
-    rank: usize,
+    pub(super) reduced: [bool; MAX_RANK],
+    pub(super) rank: usize,
 }
 
 impl Axes {
@@ -71,7 +69,7 @@ impl Core {
         Ok(out)
     }
 
-    fn push_reduction(
+    pub(super) fn push_reduction(
         &mut self,
         what: &str,
         op: Op,
@@ -262,66 +260,6 @@ impl Core {
         self.push_reduction(what, Op::Reduce(Reduction::LogSumExp), dtype, x, &axes, keepdim)
     }
 
-    /// The product; 1 of no elements. It is a balanced tree of products, and so is its gradient, which needs
-    /// no division: it is right where elements are 0, to any order.
-    ///
-    /// - PyTorch: `torch.prod(x, axes[0], keepdim)`
-    /// - Cases: `x=I([1,2],[3,4]), axes=[0], keepdim=False`
-    pub(crate) fn prod(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
-        let what = "prod";
-        if !self.node(x).dtype.is_float() {
-            return self.reduce_integers(what, Over::Product, x, axes, keepdim);
-        }
-        let dtype = self.node(x).dtype;
-        let axes = self.axes(what, x, axes)?;
-        let dims = self.shape(x);
-        let (kept, dropped) = (axes.kept(&dims), axes.dropped(&dims));
-        if dims.len() == MAX_RANK && dropped.len() == MAX_RANK {
-            // Nothing is reduced: a tensor of the largest rank, and no axis (unreachable by name).
-            return Ok(x);
-        }
-        // Its gradient is the business of the node on top.
-        self.no_grad += 1;
-        let tree = self.prod_tree(what, x, &axes, if keepdim { &kept } else { &dropped });
-        self.no_grad -= 1;
-        let tree = tree?;
-        let mut node = NewNode::new(Op::Prod, dtype);
-        (node.inputs[0], node.inputs[1]) = (tree, x);
-        node.list = self.intern(&kept)?;
-        (node.shape, node.len) = (self.node(tree).shape, self.node(tree).len);
-        self.push(node)
-    }
-
-    fn prod_tree(&mut self, what: &str, x: NodeId, axes: &Axes, dims: &Dims) -> Maybe<NodeId> {
-        let (mut y, at, _) = self.reduced_as_one(what, x, axes)?;
-        let count = self.shape(y)[at];
-        if count == 0 {
-            // Sums of nothing are 0, and products of nothing are 1.
-            let zero = self.sum(y, &[at as isize], true)?;
-            y = self.map2(Elem::Add, zero, Operand::Constant(1.0))?;
-        }
-        let mut extra: Option<NodeId> = None;
-        let mut left = count;
-        while left > 1 {
-            let half = left / 2;
-            let low = self.slice_by(y, at, 0, half, 1)?;
-            let high = self.slice_by(y, at, half, half, 1)?;
-            if left % 2 == 1 {
-                let odd = self.slice_by(y, at, left - 1, 1, 1)?;
-                extra = Some(match extra {
-                    Some(extra) => self.map2(Elem::Mul, extra, odd)?,
-                    None => odd,
-                });
-            }
-            y = self.map2(Elem::Mul, low, high)?;
-            left = half;
-        }
-        if let Some(extra) = extra {
-            y = self.map2(Elem::Mul, y, extra)?;
-        }
-        self.reshape_to(what, y, dims)
-    }
-
     /// A tensor with its reduced axes as one, where they are if they are neighbours, else at the end;
     /// which axis that is; and in which order the axes are then.
     pub(super) fn reduced_as_one(
@@ -352,67 +290,6 @@ impl Core {
         kept[at..].iter().for_each(|&len| flat.push(len));
         let moved = if are_neighbours { x } else { self.permute_by(what, x, &order)? };
         Ok((self.reshape_to(what, moved, &flat)?, at, order))
-    }
-
-    /// Each element's cotangent is that of the product times the product of all others. (The
-    /// cotangent comes last: where it is not 1, it might take what is between out of the range.)
-    pub(crate) fn vjp_prod(&mut self, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
-        let what = Op::Prod.name();
-        let node = *self.node(id);
-        let x = node.inputs[1];
-        if !sink.wants(self, x) {
-            return Ok(());
-        }
-        let (dims, kept) = (self.shape(x), self.dims(node.list));
-        let mut axes = Axes { reduced: [false; MAX_RANK], rank: dims.len() };
-        (0..dims.len()).for_each(|axis| axes.reduced[axis] = dims[axis] != kept[axis]);
-        let count = axes.count(&dims);
-        if count < 2 {
-            let cotangent = self.spread(what, g, node.list, x)?;
-            return sink.send(self, x, cotangent);
-        }
-        let (rows, at, order) = self.reduced_as_one(what, x, &axes)?;
-        // Products of pairs, of pairs of pairs, and so on; one that has no other goes along.
-        let mut levels = [rows; usize::BITS as usize];
-        let (mut depth, mut left) = (0, count);
-        while left > 1 {
-            let y = levels[depth];
-            let low = self.slice_by(y, at, 0, left / 2, 1)?;
-            let high = self.slice_by(y, at, left / 2, left / 2, 1)?;
-            let mut next = self.map2(Elem::Mul, low, high)?;
-            if left % 2 == 1 {
-                let odd = self.slice_by(y, at, left - 1, 1, 1)?;
-                next = self.concat(&[next, odd], at as isize)?;
-            }
-            depth += 1;
-            (levels[depth], left) = (next, left.div_ceil(2));
-        }
-        // Back: the products of all others than a pair's, times the other of the pair.
-        let mut others = self.fill_like(levels[depth], 1.0)?;
-        for &y in levels[..depth].iter().rev() {
-            let len = self.shape(y)[at];
-            let half = len / 2;
-            let low = self.slice_by(y, at, 0, half, 1)?;
-            let high = self.slice_by(y, at, half, half, 1)?;
-            let outer = self.slice_by(others, at, 0, half, 1)?;
-            let to_low = self.map2(Elem::Mul, outer, high)?;
-            let to_high = self.map2(Elem::Mul, outer, low)?;
-            others = if len % 2 == 1 {
-                let odd = self.slice_by(others, at, half, 1, 1)?;
-                self.concat(&[to_low, to_high, odd], at as isize)?
-            } else {
-                self.concat(&[to_low, to_high], at as isize)?
-            };
-        }
-        let (mut moved, mut back) = (dims, order);
-        for (to, &axis) in order.iter().enumerate() {
-            (moved[to], back[axis]) = (dims[axis], to);
-        }
-        let others = self.reshape_to(what, others, &moved)?;
-        let others = self.permute_by(what, others, &back)?;
-        let wide = self.spread(what, g, node.list, x)?;
-        let cotangent = self.map2(Elem::Mul, others, wide)?;
-        sink.send(self, x, cotangent)
     }
 
     /// The variance: the sum of squared distances from the mean over count - correction. Correction 1 is the
@@ -461,170 +338,14 @@ impl Core {
         self.map2(Elem::Div, total, Operand::Constant((count - correction).max(0.0)))
     }
 
-    /// The p-norm (sum |x|^p)^(1/p); the largest |x| for p infinite, the smallest for -infinity, and how
-    /// many elements are not 0 for p = 0. Its gradient at 0 is 0 for p > 0.
-    ///
-    /// - PyTorch: `torch.linalg.vector_norm(x, p, axes if len(axes) else None, keepdim)`
-    /// - Cases: `x=U(7), p=0., axes=[], keepdim=False`; `x=U(2,3,4), p=-1., axes=[1], keepdim=False`;
-    ///   `x=U(2,3,4), p=-2.5, axes=[0,2], keepdim=True`; `x=D(2,3,4), p=-inf, axes=[1], keepdim=False`;
-    ///   `x=S(0,2,nan), p=0., axes=[], keepdim=False`; `x=S(1e-200,2e-200), p=-2., axes=[], keepdim=False`;
-    ///   `x=S(2,-2,3), p=-inf, axes=[0], keepdim=False`
-    pub(crate) fn norm(
-        &mut self,
-        x: NodeId,
-        p: f64,
-        axes: &[isize],
-        keepdim: bool,
-    ) -> Maybe<NodeId> {
-        let what = "norm";
-        let dtype = self.need_float(what, x)?;
-        // In the precision of the elements.
-        let given = p;
-        let p = match dtype {
-            DType::F32 => f64::from(p as f32),
-            _ => p,
-        };
-        if p.is_nan() || p == 0.0 && given != 0.0 {
-            return Err(self.fail(
-                ErrorKind::Argument,
-                format_args!("{what}: p must be a number that {dtype} tells from 0, not {given}"),
-            ));
-        }
-        let reduced = self.axes(what, x, axes)?;
-        if p == 2.0 {
-            let op = Op::Reduce(Reduction::Norm);
-            return self.push_reduction(what, op, dtype, x, &reduced, keepdim);
-        }
-        if p == 0.0 {
-            // (The sign has a gradient, of 0; that of NaN is 0.)
-            let sign = self.map(Elem::Sign, x)?;
-            let mark = self.map(Elem::Square, sign)?;
-            let is_number = self.compare(Comparison::Eq, x, x)?;
-            let mark = self.where_(is_number, mark, Operand::Constant(1.0))?;
-            return self.sum(mark, axes, keepdim);
-        }
-        let size = self.map(Elem::Abs, x)?;
-        if p < 0.0 {
-            return self.norm_by_smallest(size, p, axes, keepdim);
-        }
-        if p == 1.0 || p < f64::INFINITY && reduced.count(&self.shape(x)) == 0 {
-            return self.sum(size, axes, keepdim);
-        }
-        if p == f64::INFINITY {
-            return self.extreme_with(Extreme::Max, Ties::Even, size, axes, keepdim);
-        }
-        // Powers of what is no larger than 1 stay in the range.
-        let largest = self.extreme_with(Extreme::Max, Ties::Even, size, axes, true)?;
-        let largest = self.detach(largest)?;
-        let one = Operand::Constant(1.0);
-        let scale = self.compare(Comparison::Gt, largest, Operand::Constant(0.0))?;
-        let scale = self.where_(scale, largest, one)?;
-        let finite = self.compare(Comparison::Le, scale, Operand::Constant(dtype.largest()))?;
-        let scale = self.where_(finite, scale, one)?;
-        let share = self.map2(Elem::Div, size, scale)?;
-        let power = if p >= 2.0 && p.fract() == 0.0 {
-            self.map2(Elem::Pow, share, Operand::Constant(p))?
-        } else {
-            // Some slope of |x|^p at 0 is infinite, and counts as 0: zeros take no part.
-            let zero = Operand::Constant(0.0);
-            let some = self.compare(Comparison::Ne, share, zero)?;
-            let safe = self.where_(some, share, one)?;
-            let power = self.map2(Elem::Pow, safe, Operand::Constant(p))?;
-            self.where_(some, power, zero)?
-        };
-        let sum = self.sum(power, axes, keepdim)?;
-        let root = self.map2(Elem::NormRoot, sum, Operand::Constant(p))?;
-        let dims = self.shape(root);
-        let scale = self.reshape_to(what, scale, &dims)?;
-        self.map2(Elem::Mul, root, scale)
-    }
-
-    /// The norm of these sizes for a negative p: the smallest one, and how far the others take it down.
-    fn norm_by_smallest(
-        &mut self,
-        size: NodeId,
-        p: f64,
-        axes: &[isize],
-        keepdim: bool,
-    ) -> Maybe<NodeId> {
-        let what = "norm";
-        if p == f64::NEG_INFINITY {
-            return self.extreme_with(Extreme::Min, Ties::Even, size, axes, keepdim);
-        }
-        let largest = self.node(size).dtype.largest();
-        let smallest = self.extreme_with(Extreme::Min, Ties::Even, size, axes, true)?;
-        let smallest = self.detach(smallest)?;
-        let scale = self.expression(what, [smallest], |[x]| {
-            let (one, zero) = (Rec::lit(1.0), Rec::lit(0.0));
-            let positive = Real::select(zero.lt(x), x, one);
-            Real::select(x.le(Rec::lit(largest)), positive, one)
-        })?;
-        let share = self.map2(Elem::Div, size, scale)?;
-        let power = self.map2(Elem::Pow, share, Operand::Constant(p))?;
-        let sum = self.sum(power, axes, keepdim)?;
-        let root = self.map2(Elem::Pow, sum, Operand::Constant(1.0 / p))?;
-        let dims = self.shape(root);
-        let scale = self.reshape_to(what, scale, &dims)?;
-        self.map2(Elem::Mul, root, scale)
-    }
-
-    /// The cotangent of what a Euclidean norm `y` is taken of: the norm's by the element's share. As
-    /// far as the norm's cotangent has the norm as a factor, as that of its square has, the two are
-    /// left out: so it is right at 0, too.
-    fn vjp_norm(&mut self, x: NodeId, y: NodeId, g: NodeId, kept: ListId) -> Maybe<NodeId> {
-        let what = "norm";
-        let mut factors: Option<NodeId> = None;
-        let mut g = Some(g);
-        while let Some(part) = g {
-            let node = *self.node(part);
-            let [a, b, ..] = node.inputs;
-            let is_sum = node.op == Op::Map(Elem::Add) && a.is_node() && b.is_node();
-            let (factor, left) = if let Some(factor) = self.factor_beside(y, part)? {
-                (factor, None)
-            } else if is_sum && let Some(factor) = self.factor_beside(y, b)? {
-                (factor, Some(a))
-            } else if is_sum && let Some(factor) = self.factor_beside(y, a)? {
-                (factor, Some(b))
-            } else {
-                break;
-            };
-            g = left;
-            factors = Some(match factors {
-                Some(factors) => self.map2(Elem::Add, factors, factor)?,
-                None => factor,
-            });
-        }
-        let direct = match factors {
-            Some(factors) => {
-                let factors = self.spread(what, factors, kept, x)?;
-                Some(self.map2(Elem::Mul, x, factors)?)
-            }
-            None => None,
-        };
-        let Some(g) = g else { return Ok(direct.unwrap_or(x)) };
-        let y = self.spread(what, y, kept, x)?;
-        let share = self.map2(Elem::NormShare, x, y)?;
-        let g = self.spread(what, g, kept, x)?;
-        let part = self.map2(Elem::Mul, share, g)?;
-        direct.map_or(Ok(part), |direct| self.map2(Elem::Add, direct, part))
-    }
-
-    /// The other factor of a cotangent of `y` that is by construction a multiple of it.
-    fn factor_beside(&mut self, y: NodeId, g: NodeId) -> Maybe<Option<NodeId>> {
-        let node = *self.node(g);
-        let [a, b, c, d] = node.inputs;
-        Ok(match node.op {
-            Op::Pull(Elem::Square, _) if a == y => {
-                Some(self.map2(Elem::Mul, c, Operand::Constant(2.0))?)
-            }
-            Op::Pull(Elem::Mul, 0) if b == y => Some(d),
-            Op::Pull(Elem::Mul, 1) if a == y => Some(d),
-            _ => None,
-        })
-    }
-
     /// A reduced tensor repeated along the axes it was reduced over.
-    fn spread(&mut self, what: &str, y: NodeId, kept: ListId, like: NodeId) -> Maybe<NodeId> {
+    pub(super) fn spread(
+        &mut self,
+        what: &str,
+        y: NodeId,
+        kept: ListId,
+        like: NodeId,
+    ) -> Maybe<NodeId> {
         let kept = self.dims(kept);
         let y = self.reshape_to(what, y, &kept)?;
         let dims = self.shape(like);

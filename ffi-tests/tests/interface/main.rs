@@ -14,7 +14,8 @@ use std::{env, fs};
 
 use ffi_tests::root;
 
-/// The files in `src/op/` in which operations are declared, and what they hold.
+/// The files in `src/op/` in which operations are declared, and what they hold: those that follow one
+/// another with the same title share it.
 pub const FAMILIES: &[(&str, &str)] = &[
     ("unary", "Functions of one tensor"),
     ("binary", "Functions of two tensors"),
@@ -26,6 +27,8 @@ pub const FAMILIES: &[(&str, &str)] = &[
     ("arithmetic", "Other functions of several tensors"),
     ("elementwise", "Comparisons"),
     ("reduce", "Reductions"),
+    ("prod", "Reductions"),
+    ("norm", "Reductions"),
     ("statistics", "Counts and statistics"),
     ("scan", "Scans"),
     ("order", "Order"),
@@ -40,6 +43,7 @@ pub const FAMILIES: &[(&str, &str)] = &[
     ("einsum", "Contractions"),
     ("distance", "Distances and normalisation"),
     ("loss", "Softmax and losses"),
+    ("element_loss", "Softmax and losses"),
 ];
 
 #[test]

@@ -13,15 +13,21 @@ Each with its name in C and in Rust. Written by `make interface` from what `src/
 rules that hold for all of them are at the top of [the header](../include/bumpgrad.h).
 ";
 
+/// The operations by the titles of their families.
+fn chapters(all: &[Operation]) -> Vec<(&str, Vec<&Operation>)> {
+    let titled = FAMILIES.chunk_by(|(_, title), (_, next)| title == next);
+    let chapter = |families: &'static [(&str, &'static str)]| {
+        let is_of = |op: &&Operation| families.iter().any(|(family, _)| *family == op.family);
+        (families[0].1, all.iter().filter(is_of).collect())
+    };
+    titled.map(chapter).collect()
+}
+
 pub fn page(all: &[Operation]) -> String {
     let mut out = HEAD.to_owned();
-    for (family, title) in FAMILIES {
-        let of_family: Vec<_> = all.iter().filter(|op| op.family == *family).collect();
-        if of_family.is_empty() {
-            continue;
-        }
+    for (title, operations) in chapters(all) {
         out.push_str(&format!("\n## {title}\n"));
-        for op in of_family {
+        for op in operations {
             out.push_str(&format!("\n### {}\n\n```text\n", op.name));
             for variant in variants(op) {
                 out.push_str(&format!("{}\n", in_c(&variant)));
@@ -74,12 +80,9 @@ pub fn readme(text: &str, all: &[Operation]) -> String {
     let (before, rest) = text.split_once(BEGIN).expect("the README has a place for operations");
     let (_, after) = rest.split_once(END).expect("and it ends");
     let mut table = "| | |\n|---|---|\n".to_owned();
-    for (family, title) in FAMILIES {
-        let of_family = all.iter().filter(|op| op.family == *family);
-        let names: Vec<_> = of_family.map(|op| format!("`{}`", op.name)).collect();
-        if !names.is_empty() {
-            table.push_str(&format!("| {title} | {} |\n", names.join(", ")));
-        }
+    for (title, operations) in chapters(all) {
+        let names: Vec<_> = operations.iter().map(|op| format!("`{}`", op.name)).collect();
+        table.push_str(&format!("| {title} | {} |\n", names.join(", ")));
     }
     format!("{before}{BEGIN}{table}{END}{after}")
 }
