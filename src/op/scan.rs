@@ -91,8 +91,27 @@ impl Running {
 
 /// s_k = a_k s_(k-1) + b_k along an axis, from 0; from 1 without b. Without a the factors are 1.
 /// Operands: a and b, as far as they are there. List: axis, whether backwards, whether there is an a,
-/// and a b.
+/// and a b, and whether a factor 0 begins anew, whatever s was.
 pub(crate) struct Recurrence;
+
+/// How a recurrence goes along its axis.
+#[derive(Clone, Copy)]
+pub(super) struct Course {
+    pub(super) axis: usize,
+    pub(super) backwards: bool,
+    /// Whether a factor 0 begins anew, whatever was there before: infinite, or NaN.
+    pub(super) restarts: bool,
+}
+
+impl Course {
+    pub(super) fn along(axis: usize, backwards: bool) -> Self {
+        Self { axis, backwards, restarts: false }
+    }
+
+    fn reversed(self) -> Self {
+        Self { backwards: !self.backwards, ..self }
+    }
+}
 
 impl Rule for Recurrence {
     const NAME: &str = "scan";
@@ -115,9 +134,11 @@ impl Rule for Recurrence {
         with_float!(task.dtype(0), T => match (list[2] != 0, list[3] != 0) {
             (true, true) => {
                 let (a, b) = (task.operand::<T>(0), task.operand::<T>(1));
+                let restarts = list[4] != 0;
                 task.each_part::<T>(unit, |out, first| {
                     let step = |s: f64, i: usize| {
-                        a[first + i].to_f64() * s + b[first + i].to_f64()
+                        let (a, b) = (a[first + i].to_f64(), b[first + i].to_f64());
+                        if restarts && a == 0.0 { b } else { a * s + b }
                     };
                     scan(out, around, backwards, 0.0, step, T::from_f64);
                 });
@@ -155,19 +176,25 @@ impl Rule for Recurrence {
         let list = core.list(node.list);
         let (axis, backwards) = (list[0] as usize, list[1] != 0);
         let (has_a, has_b) = (list[2] != 0, list[3] != 0);
+        let course = Course { axis, backwards, restarts: list[4] != 0 };
         let (a, b) = (node.inputs[0], node.inputs[usize::from(has_a)]);
-        let r = if has_a {
-            let next = core.shifted(a, axis, !backwards, 0.0)?;
-            core.recurrence(Some(next), Some(g), axis, !backwards)?
-        } else {
-            core.recurrence(None, Some(g), axis, !backwards)?
-        };
-        if has_b && sink.wants(core, b) {
-            sink.send(core, b, r)?;
+        if !has_a {
+            let r = core.recurrence(None, Some(g), course.reversed())?;
+            return sink.send(core, b, r);
         }
-        if has_a && sink.wants(core, a) {
-            let before = core.shifted(id, axis, backwards, if has_b { 0.0 } else { 1.0 })?;
+        // In f64: of products of f32, r may be beyond the range where r s is not.
+        let [a64, g64] = [core.cast(a, DType::F64)?, core.cast(g, DType::F64)?];
+        let next = core.shifted(a64, axis, !backwards, 0.0)?;
+        let r = core.recurrence(Some(next), Some(g64), course.reversed())?;
+        if has_b && sink.wants(core, b) {
+            let cotangent = core.cast(r, node.dtype)?;
+            sink.send(core, b, cotangent)?;
+        }
+        if sink.wants(core, a) {
+            let s = core.cast(id, DType::F64)?;
+            let before = core.shifted(s, axis, backwards, if has_b { 0.0 } else { 1.0 })?;
             let cotangent = core.map2(Elem::Mul, r, before)?;
+            let cotangent = core.cast(cotangent, node.dtype)?;
             sink.send(core, a, cotangent)?;
         }
         Ok(())
@@ -212,7 +239,7 @@ impl Rule for LogCumSumExp {
         }
         let next = core.shifted(id, axis, true, f64::INFINITY)?;
         let decay = core.falling_exp(id, next)?;
-        let sums = core.recurrence(Some(decay), Some(g), axis, true)?;
+        let sums = core.recurrence(Some(decay), Some(g), Course::along(axis, true))?;
         let share = core.falling_exp(x, id)?;
         let cotangent = core.map2(Elem::Mul, sums, share)?;
         sink.send(core, x, cotangent)
@@ -273,18 +300,18 @@ fn running_place<const MAX: bool>(task: &Task<'_>) {
 
 impl Core {
     /// A linear recurrence along an axis: see [`Recurrence`].
-    fn recurrence(
+    pub(super) fn recurrence(
         &mut self,
         a: Option<NodeId>,
         b: Option<NodeId>,
-        axis: usize,
-        backwards: bool,
+        course: Course,
     ) -> Maybe<NodeId> {
-        let list =
-            [axis, usize::from(backwards), usize::from(a.is_some()), usize::from(b.is_some())];
+        let flags = [course.backwards, a.is_some(), b.is_some(), course.restarts];
+        let [backwards, has_a, has_b, restarts] = flags.map(usize::from);
+        let list = [course.axis, backwards, has_a, has_b, restarts];
         let first = a.or(b).unwrap_or(NodeId::NONE);
         let operands = [first, b.unwrap_or(first)];
-        let count = list[2] + list[3];
+        let count = has_a + has_b;
         let mut node = self.structural(Structural::Recurrence, &operands[..count], &list)?;
         (node.shape, node.len) = (self.node(first).shape, self.node(first).len);
         self.push(node)
@@ -292,7 +319,13 @@ impl Core {
 
     /// x one position further back along an axis (or, with `ahead`, further ahead: element k is x_(k+1)),
     /// with a constant where nothing comes from.
-    fn shifted(&mut self, x: NodeId, axis: usize, ahead: bool, rest: f64) -> Maybe<NodeId> {
+    pub(super) fn shifted(
+        &mut self,
+        x: NodeId,
+        axis: usize,
+        ahead: bool,
+        rest: f64,
+    ) -> Maybe<NodeId> {
         let len = self.shape(x)[axis];
         if len == 0 {
             return Ok(x);
@@ -339,7 +372,7 @@ impl Core {
         let what = "cumsum";
         let wide = if self.node(x).dtype.is_float() { x } else { self.cast(x, DType::I64)? };
         let (line, axis) = self.scanned(what, wide, axis)?;
-        let y = self.recurrence(None, Some(line), axis, false)?;
+        let y = self.recurrence(None, Some(line), Course::along(axis, false))?;
         self.as_given(what, y, x)
     }
 
@@ -353,7 +386,7 @@ impl Core {
         let what = "cumprod";
         self.need_float(what, x)?;
         let (line, axis) = self.scanned(what, x, axis)?;
-        let y = self.recurrence(Some(line), None, axis, false)?;
+        let y = self.recurrence(Some(line), None, Course::along(axis, false))?;
         self.as_given(what, y, x)
     }
 

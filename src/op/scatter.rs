@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 
 use super::Sink;
+use super::scan::Course;
 use super::structural::Rule;
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::{ErrorKind, Maybe};
@@ -288,7 +289,10 @@ impl Core {
         Ok(())
     }
 
-    /// The product by a factor; where a single factor is 0, the product of the others.
+    /// Of each factor the product of all others, without a division: of those before it and those
+    /// behind it, where the factors of a place are brought together. Both are linear recurrences, and so
+    /// right where factors are 0, as their derivatives are. (In f64: a product of some factors may leave
+    /// the range of f32 where that of all does not.)
     fn vjp_multiply(
         &mut self,
         id: NodeId,
@@ -299,31 +303,35 @@ impl Core {
     ) -> Maybe<()> {
         let what = "scatter_reduce";
         let [x, index, src, _] = self.node(id).inputs;
-        let at = axis as isize;
+        let (at, dtype) = (axis as isize, self.node(x).dtype);
         let given = self.as_indexed(src, index)?;
-        let (one, zero) = (Operand::Constant(1.0), Operand::Constant(0.0));
-        // The factors without zeros, how many zeros there are, and the products without them.
-        let x_is_zero = self.compare(Comparison::Eq, x, zero)?;
-        let src_is_zero = self.compare(Comparison::Eq, given, zero)?;
-        let (x_rest, src_rest) =
-            (self.where_(x_is_zero, one, x)?, self.where_(src_is_zero, one, given)?);
-        let rest = self.write_at(what, Mode::Multiply, counts, (x_rest, index, src_rest), at)?;
-        let dtype = self.node(x).dtype;
-        let (x_zeros, src_zeros) = (self.cast(x_is_zero, dtype)?, self.cast(src_is_zero, dtype)?);
-        let zeros = self.write_at(what, Mode::Add, counts, (x_zeros, index, src_zeros), at)?;
-        // Of each factor: the product of all others.
         if sink.wants(self, x) {
             let to_x = if counts {
-                let others = self.others(rest, zeros, x_rest, x_is_zero)?;
+                let ones = self.fill_like(x, 1.0)?;
+                let others = self.write_at(what, Mode::Multiply, true, (ones, index, given), at)?;
                 self.map2(Elem::Mul, g, others)?
             } else {
                 self.without_written(g, index, axis)?
             };
             sink.send(self, x, to_x)?;
         }
-        if sink.wants(self, src) {
-            let (rest, zeros) = (self.gather(rest, at, index)?, self.gather(zeros, at, index)?);
-            let others = self.others(rest, zeros, src_rest, src_is_zero)?;
+        if sink.wants(self, src) && self.node(index).len > 0 {
+            let order = self.argsort(index, at, false)?;
+            let places = self.gather(index, at, order)?;
+            let factors = self.gather(given, at, order)?;
+            let factors = self.cast(factors, DType::F64)?;
+            let first = match counts {
+                true => self.gather(x, at, places)?,
+                false => self.fill_like(factors, 1.0)?,
+            };
+            let first = self.cast(first, DType::F64)?;
+            let before = self.product_of_run(places, factors, first, axis, false)?;
+            let last = self.fill_like(factors, 1.0)?;
+            let behind = self.product_of_run(places, factors, last, axis, true)?;
+            let others = self.map2(Elem::Mul, before, behind)?;
+            let others = self.cast(others, dtype)?;
+            let back = self.argsort(order, at, false)?;
+            let others = self.gather(others, at, back)?;
             let g = self.gather(g, at, index)?;
             let taken = self.map2(Elem::Mul, g, others)?;
             self.send_to_source((index, src), taken, sink)?;
@@ -331,20 +339,24 @@ impl Core {
         Ok(())
     }
 
-    /// rest / factor, where no other factor is 0; else 0.
-    fn others(
+    /// The product of what is before (or behind) each factor in its run, those that lie together along an
+    /// axis and have one place; it begins with `first`.
+    fn product_of_run(
         &mut self,
-        rest: NodeId,
-        zeros: NodeId,
-        factor: NodeId,
-        is_zero: NodeId,
+        places: NodeId,
+        factors: NodeId,
+        first: NodeId,
+        axis: usize,
+        backwards: bool,
     ) -> Maybe<NodeId> {
-        let quotient = self.map2(Elem::Div, rest, factor)?;
-        let dtype = self.node(rest).dtype;
-        let own = self.cast(is_zero, dtype)?;
-        let other_zeros = self.map2(Elem::Sub, zeros, own)?;
-        let is_zero = self.compare(Comparison::Gt, other_zeros, Operand::Constant(0.5))?;
-        self.where_(is_zero, Operand::Constant(0.0), quotient)
+        let neighbours = self.shifted(places, axis, backwards, -1.0)?;
+        let is_first = self.compare(Comparison::Ne, places, neighbours)?;
+        let zero = Operand::Constant(0.0);
+        let factor = self.shifted(factors, axis, backwards, 1.0)?;
+        let factor = self.where_(is_first, zero, factor)?;
+        let start = self.where_(is_first, first, zero)?;
+        let course = Course { axis, backwards, restarts: true };
+        self.recurrence(Some(factor), Some(start), course)
     }
 
     /// All that are as large as the largest share its cotangent.
@@ -420,8 +432,8 @@ impl Core {
 
     /// `x` with the elements of `src` joined to those at the positions in `index` (i64) along an axis, by
     /// `how`: "sum", "prod", "mean", "amax" or "amin". Without `include_self` what was there before does
-    /// not count where something is written. Gradients of equal extremes are shared evenly; those of products are
-    /// right where factors are 0, but derivatives of them are not, there.
+    /// not count where something is written. Gradients of equal extremes are shared evenly; those of products,
+    /// of any order, are right where factors are 0.
     ///
     /// - PyTorch: `torch.scatter_reduce(x, axis, index, src, how, include_self=include_self)`
     /// - Cases: `x=U(3,4), axis=1, index=I([0,2],[1,1],[3,0]), src=U(3,2), how='sum', include_self=True`;

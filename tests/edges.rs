@@ -1,0 +1,131 @@
+//! Scans and writes where factors are 0, and at the ends of the range: against the same written out
+//! element by element, since PyTorch's derivatives are no help there.
+
+use bumpgrad::{DType, Graph, Var};
+
+fn numbers(x: Var<'_>) -> Vec<f64> {
+    x.cast(DType::F64).to_vec().unwrap()
+}
+
+fn assert_near(got: &[f64], want: &[f64], tolerance: f64, what: &str) {
+    assert_eq!(got.len(), want.len(), "{what}");
+    for (k, (&got_k, &want_k)) in got.iter().zip(want).enumerate() {
+        let same = got_k == want_k || got_k.is_nan() && want_k.is_nan();
+        let near = (got_k - want_k).abs() <= tolerance * want_k.abs().max(1.0);
+        assert!(same || near, "{what}: element {k} of {got:?}, not of {want:?}");
+    }
+}
+
+/// Derivatives of a value along fixed directions, one order after the other.
+fn derivatives<'g>(g: &'g Graph, y: Var<'g>, xs: &[Var<'g>], orders: usize) -> Vec<Vec<f64>> {
+    let weights = |like: Var<'g>, seed: usize| {
+        let shape = like.shape().unwrap();
+        let count = shape.iter().product::<usize>();
+        let data: Vec<f64> =
+            (0..count).map(|k| ((k * 7 + seed * 3) % 11) as f64 / 4.0 - 1.0).collect();
+        g.tensor(&data, &shape).cast(like.dtype().unwrap())
+    };
+    let mut out = vec![numbers(y)];
+    let mut total = (y * weights(y, 0)).sum();
+    for order in 0..orders {
+        // (What a variable has no part in has slope 0.)
+        let slopes = g.grad_allow_unused(&[(total, None)], xs).unwrap();
+        let slopes: Vec<_> =
+            slopes.into_iter().zip(xs).map(|(slope, &x)| slope.unwrap_or(x * 0.0)).collect();
+        out.extend(slopes.iter().map(|&slope| numbers(slope)));
+        let next =
+            slopes.iter().enumerate().map(|(k, &slope)| (slope * weights(slope, k + order)).sum());
+        total = next.reduce(|a, b| a + b).unwrap();
+    }
+    out
+}
+
+/// What `scatter_reduce` by products does along a vector, factor by factor.
+fn products_one_by_one<'g>(
+    g: &'g Graph,
+    x: Var<'g>,
+    index: &[i64],
+    src: Var<'g>,
+    include_self: bool,
+) -> Var<'g> {
+    let count = x.shape().unwrap()[0];
+    let places = (0..count).map(|place| {
+        let named: Vec<usize> = (0..index.len()).filter(|&k| index[k] == place as i64).collect();
+        let own = x.narrow(0, place as isize, 1);
+        let factors = named.iter().map(|&k| src.narrow(0, k as isize, 1));
+        let all = std::iter::once(own).filter(|_| include_self || named.is_empty()).chain(factors);
+        all.reduce(|a, b| a * b).unwrap()
+    });
+    g.concat(&places.collect::<Vec<_>>(), 0)
+}
+
+#[test]
+fn products_at_places_have_all_derivatives_where_factors_are_0() {
+    let index = [0, 0, 2, 1, 2, 2, 4, 1, 0, 4, 4];
+    let cases: [([f64; 6], [f64; 11]); 3] = [
+        ([2.0, 0.0, 3.0, 5.0, 0.0, 1.0], [3.0, 0.0, 5.0, 0.0, 0.0, 2.0, 0.5, 1.5, 4.0, 0.0, 0.25]),
+        ([0.0, 0.0, 0.0, 0.0, 0.0, 0.0], [0.0; 11]),
+        (
+            [1.5, -2.0, 0.5, 2.0, 3.0, 0.0],
+            [1.0, 0.0, 0.0, 3.0, -4.0, 0.0, 2.0, 0.5, 2.5, 1.5, -1.0],
+        ),
+    ];
+    for (x, src) in cases {
+        for include_self in [true, false] {
+            for dtype in [DType::F64, DType::F32] {
+                let g = Graph::new();
+                let leaf = |data: &[f64]| match dtype {
+                    DType::F32 => {
+                        let data: Vec<f32> = data.iter().map(|&x| x as f32).collect();
+                        g.param(&data, &[data.len()])
+                    }
+                    _ => g.param(data, &[data.len()]),
+                };
+                let (x, src) = (leaf(&x), leaf(&src));
+                let places = g.tensor(&index, &[index.len()]);
+                let y = x.scatter_reduce(0, places, src, "prod", include_self);
+                let want = products_one_by_one(&g, x, &index, src, include_self);
+                let got = derivatives(&g, y, &[x, src], 4);
+                let want = derivatives(&g, want, &[x, src], 4);
+                let tolerance = if dtype == DType::F32 { 1e-5 } else { 1e-13 };
+                for (order, (got, want)) in got.iter().zip(&want).enumerate() {
+                    assert_near(got, want, tolerance, &format!("{include_self} {dtype} {order}"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn products_at_other_places_do_not_matter() {
+    let (inf, nan) = (f64::INFINITY, f64::NAN);
+    let g = Graph::new();
+    let x = g.param(&[1.0, 2.0, 3.0, nan], &[4]);
+    let src = g.param(&[inf, 0.0, 5.0, 7.0, 3.0], &[5]);
+    let index = g.tensor(&[0i64, 1, 1, 2, 3], &[5]);
+    let y = x.scatter_reduce(0, index, src, "prod", true);
+    y.sum().backward().unwrap();
+    assert_eq!(src.grad::<f64>().unwrap().unwrap()[..4], [1.0, 10.0, 0.0, 3.0]);
+    assert_eq!(x.grad::<f64>().unwrap().unwrap(), [inf, 0.0, 7.0, 3.0]);
+}
+
+#[test]
+fn the_gradient_of_running_products_stays_in_the_range() {
+    // The products of all factors behind one are up to 1e45, beyond f32.
+    let x = [1e-30f32, 1e5, 1e25, 1e20, 1.0];
+    let g = Graph::new();
+    let param = g.param(&x, &[5]);
+    param.cumprod(0).sum().backward().unwrap();
+    let got: Vec<f64> = param.grad::<f32>().unwrap().unwrap().iter().map(|&x| x.into()).collect();
+    let wide: Vec<f64> = x.iter().map(|&x| x.into()).collect();
+    let want: Vec<f64> = (0..5)
+        .map(|i| {
+            let product = |j: usize| (0..=j).filter(|&k| k != i).map(|k| wide[k]).product::<f64>();
+            (i..5).map(product).sum()
+        })
+        .collect();
+    for (k, (&got, &want)) in got.iter().zip(&want).enumerate().skip(1) {
+        assert!((got - want).abs() <= 1e-6 * want, "{k}: {got}, not {want}");
+    }
+    assert_eq!(got[0], f64::INFINITY, "1e50 itself is beyond the range");
+}
