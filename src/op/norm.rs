@@ -11,13 +11,17 @@ use crate::roll_call::Elem;
 
 impl Core {
     /// The p-norm (sum |x|^p)^(1/p); the largest |x| for p infinite, the smallest for -infinity, and how
-    /// many elements are not 0 for p = 0. Its gradient at 0 is 0 for p > 0.
+    /// many elements are not 0 for p = 0. Its gradient at 0 is 0; for p < 0 it is so everywhere if there is
+    /// a 0.
     ///
     /// - PyTorch: `torch.linalg.vector_norm(x, p, axes if len(axes) else None, keepdim)`
     /// - Cases: `x=U(7), p=0., axes=[], keepdim=False`; `x=U(2,3,4), p=-1., axes=[1], keepdim=False`;
     ///   `x=U(2,3,4), p=-2.5, axes=[0,2], keepdim=True`; `x=D(2,3,4), p=-inf, axes=[1], keepdim=False`;
     ///   `x=S(0,2,nan), p=0., axes=[], keepdim=False`; `x=S(1e-200,2e-200), p=-2., axes=[], keepdim=False`;
-    ///   `x=S(2,-2,3), p=-inf, axes=[0], keepdim=False`
+    ///   `x=S(2,-2,3), p=-inf, axes=[0], keepdim=False`; `x=S(0,2,3), p=-1., axes=[], keepdim=False`;
+    ///   `x=S(0,2,0,1,-4,2), p=-2.5, axes=[0], keepdim=True`; `x=S(inf,2,3), p=-1., axes=[], keepdim=False`;
+    ///   `x=S(inf,0,3), p=-1., axes=[], keepdim=False`; `x=S(nan,0,3), p=-2., axes=[], keepdim=False`;
+    ///   `x=S(0,2,-3), p=-inf, axes=[], keepdim=False`
     pub(crate) fn norm(
         &mut self,
         x: NodeId,
@@ -109,7 +113,11 @@ impl Core {
             Real::select(x.le(Rec::lit(largest)), positive, one)
         })?;
         let share = self.map2(Elem::Div, size, scale)?;
-        let power = self.map2(Elem::Pow, share, Operand::Constant(p))?;
+        // The power of 0 is infinite, its slope as well; beside it the norm, 0, does not move.
+        let some = self.compare(Comparison::Ne, share, Operand::Constant(0.0))?;
+        let safe = self.where_(some, share, Operand::Constant(1.0))?;
+        let power = self.map2(Elem::Pow, safe, Operand::Constant(p))?;
+        let power = self.where_(some, power, Operand::Constant(f64::INFINITY))?;
         let sum = self.sum(power, axes, keepdim)?;
         let root = self.map2(Elem::Pow, sum, Operand::Constant(1.0 / p))?;
         let dims = self.shape(root);

@@ -15,7 +15,7 @@ use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, Operand};
 use crate::id::NodeId;
 use crate::node::Node;
-use crate::roll_call::{Elem, Structural};
+use crate::roll_call::Structural;
 use crate::task::{Outside, Task};
 
 /// A number in the order of the elements: NaN last, zeros of both signs equal.
@@ -534,12 +534,16 @@ impl Core {
     }
 
     /// The quantile of a share `q` from 0 to 1: between the two elements beside q (count - 1), in
-    /// proportion; NaN if there is one. Gradient: to those two.
+    /// proportion, as `lerp` has it; NaN if there is one. Where q (count - 1) is whole it is that element,
+    /// also an infinite one, for which PyTorch gives NaN. Gradient: to those two.
     ///
     /// - PyTorch: `torch.quantile(x.movedim(axes, list(range(-len(axes), 0))).flatten(-len(axes)) if len(axes) else x.flatten(), q, -1)`
     /// - Cases: `x=D(7), q=.3, axes=[0], keepdim=False`; `x=D(2,4,3), q=.5, axes=[1], keepdim=False`;
     ///   `x=D(2,4,3), q=.77, axes=[0,2], keepdim=False`; `x=D(2,3), q=1., axes=[], keepdim=False`;
-    ///   `x=D(5), q=0., axes=[0], keepdim=False`; `x=S(1,nan,3), q=.5, axes=[0], keepdim=False`
+    ///   `x=D(5), q=0., axes=[0], keepdim=False`; `x=S(1,nan,3), q=.5, axes=[0], keepdim=False`;
+    ///   `x=S(-inf,1,2), q=.1, axes=[0], keepdim=False`; `x=S(-inf,1,2), q=.4, axes=[0], keepdim=False`;
+    ///   `x=S(1,inf), q=.3, axes=[0], keepdim=False`; `x=S(1,inf), q=.7, axes=[0], keepdim=False`;
+    ///   `x=S(-inf,inf), q=.5, axes=[0], keepdim=False`; `x=S(-3,1,5,6), q=.8, axes=[0], keepdim=False`
     pub(crate) fn quantile(
         &mut self,
         x: NodeId,
@@ -563,9 +567,7 @@ impl Core {
             return Ok(below);
         }
         let above = self.of_rank(what, (x, &axes), Rank::OrNan(low + 1), &dims)?;
-        let gap = self.map2(Elem::Sub, above, below)?;
-        let part = self.map2(Elem::Mul, gap, Operand::Constant(share))?;
-        self.map2(Elem::Add, below, part)
+        self.lerp(below, above, Operand::Constant(share))
     }
 
     /// The axes over which ranks are asked for, how many elements those are, and the result's shape.
