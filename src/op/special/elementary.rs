@@ -144,6 +144,16 @@ impl Function for Cbrt {
     }
 }
 
+/// x, or 1 / x beyond 1: with it slopes are written whose squares would leave the range. And whether it
+/// is beyond.
+#[inline(always)]
+fn within_one<R: Real>(x: R) -> (R, R::Mask) {
+    let one = R::lit(1.0);
+    let beyond = one.lt(x.abs());
+    // The branch that is not taken gets an operand at which it is harmless.
+    (R::select(beyond, one / R::select(beyond, x, one), x), beyond)
+}
+
 /// 1 - x^2, as it is near 0 and near 1.
 #[inline(always)]
 fn one_less_square<R: Real>(x: R) -> R {
@@ -261,7 +271,9 @@ impl Function for Atan {
     }
     #[inline(always)]
     fn slope<R: Real>(x: R, _: R) -> R {
-        R::lit(1.0) / (R::lit(1.0) + x * x)
+        let (t, beyond) = within_one(x);
+        let square = t * t;
+        R::select(beyond, square, R::lit(1.0)) / (R::lit(1.0) + square)
     }
 }
 
@@ -353,7 +365,8 @@ impl Function for Asinh {
     }
     #[inline(always)]
     fn slope<R: Real>(x: R, _: R) -> R {
-        R::lit(1.0) / (R::lit(1.0) + x * x).sqrt()
+        let (t, beyond) = within_one(x);
+        R::select(beyond, t.abs(), R::lit(1.0)) / (R::lit(1.0) + t * t).sqrt()
     }
 }
 
@@ -386,8 +399,11 @@ impl Function for Acosh {
     }
     #[inline(always)]
     fn slope<R: Real>(x: R, _: R) -> R {
-        let one = R::lit(1.0);
-        one / ((x - one) * (x + one)).sqrt()
+        let (one, far) = (R::lit(1.0), R::lit(2.0).lt(x));
+        let t = one / R::select(far, x, one);
+        let away = R::select(far, t, one) / R::select(far, one - t * t, one).sqrt();
+        let near = R::select(far, R::lit(2.0), x);
+        R::select(far, away, one / ((near - one) * (near + one)).sqrt())
     }
 }
 
