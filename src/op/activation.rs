@@ -76,6 +76,18 @@ fn sinc_far(x: Rec<'_>) -> Rec<'_> {
     (lit(PI) * turn).sin() / (lit(PI) * x)
 }
 
+/// x - tanh x for |x| up to 1, from Lambert's continued fraction tanh x = x / (1 + c) with
+/// c = x^2 / (3 + x^2 / (5 + ...)): it is x c / (1 + c), in which nothing is taken from anything. So many
+/// levels leave out less than a rounding, of the first three derivatives as well.
+fn tanhshrink_near(x: Rec<'_>) -> Rec<'_> {
+    const LEVELS: usize = 10;
+    let square = x * x;
+    let last = lit((2 * LEVELS + 1) as f64);
+    let below = (1..LEVELS).rev().fold(last, |sum, k| lit((2 * k + 1) as f64) + square / sum);
+    let c = square / below;
+    x * c / (lit(1.0) + c)
+}
+
 impl Core {
     /// x above 0, else `slope` times x. Gradient: 1 above 0, else the slope.
     ///
@@ -184,11 +196,16 @@ impl Core {
     /// - PyTorch: `F.mish(x)`
     /// - Cases: `elementwise(-4, 4, without=[inf, -inf])`
     pub(crate) fn mish(&mut self, x: NodeId) -> Maybe<NodeId> {
-        let what = "mish";
-        let near = self.expression(what, [x], |[x]| within(x, FAR))?;
-        let gate = self.map(Elem::Softplus, near)?;
-        let gate = self.map(Elem::Tanh, gate)?;
-        self.expression(what, [x, gate], |[x, gate]| {
+        self.expression("mish", [x], |[x]| {
+            let (zero, one, two) = (lit(0.0), lit(1.0), lit(2.0));
+            // With e = exp(-|x|), of which tanh(log(1 + e^x)) is a quotient: n / (n + 2) for n = e (e + 2) up
+            // to 0, and above 1 less 2 e^2 / (1 + 2 e + 2 e^2), so that no derivative loses a tail.
+            let is_above = zero.lt(x);
+            let near = within(x, FAR);
+            let e = Real::select(is_above, -near, near).exp();
+            let n = e * (e + two);
+            let missing = two * e * e / (one + two * e * (one + e));
+            let gate = Real::select(is_above, one - missing, n / (n + two));
             Real::select(x.lt(lit(-FAR)), lit(-FAR), x) * gate
         })
     }
@@ -210,12 +227,17 @@ impl Core {
         })
     }
 
-    /// x - tanh x. Gradient: tanh(x)^2.
+    /// x - tanh x, which does not cancel near 0, nor do its derivatives. Gradient: tanh(x)^2.
     ///
     /// - PyTorch: `F.tanhshrink(x)`
     /// - Cases: `elementwise(-3, 3)`
     pub(crate) fn tanhshrink(&mut self, x: NodeId) -> Maybe<NodeId> {
-        self.expression("tanhshrink", [x], |[x]| x - x.tanh())
+        self.expression("tanhshrink", [x], |[x]| {
+            let is_near = x.abs().lt(lit(1.0));
+            let near = tanhshrink_near(Real::select(is_near, x, lit(0.0)));
+            let far = Real::select(is_near, lit(1.0), x);
+            Real::select(is_near, near, far - far.tanh())
+        })
     }
 
     /// x, brought nearer to 0 by a threshold that is not negative; 0 up to there. Gradient: 1 beyond
