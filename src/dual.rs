@@ -157,7 +157,7 @@ impl Real for Dual {
     }
     fn apply2<F: Function2>(self, other: Dual) -> Dual {
         let y = F::reference(self.value, other.value);
-        let [by_a, by_b] = F::slopes([self.value, other.value], y);
+        let [by_a, by_b] = F::pull([self.value, other.value], y, 1.0);
         let tangent = product(by_a, self.tangent) + product(by_b, other.tangent);
         Dual { value: y, tangent }
     }

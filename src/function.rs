@@ -31,6 +31,12 @@ pub(crate) trait Function: Listed {
 
     /// The derivative, given the value `y`.
     fn slope<R: Real>(x: R, y: R) -> R;
+
+    /// The same, in the form that is recorded when it is differentiated in its turn; see
+    /// [`Elementwise::recorded`](crate::op::Elementwise::recorded).
+    fn recorded<R: Real>(x: R, y: R) -> R {
+        Self::slope(x, y)
+    }
 }
 
 /// A function of two numbers.
@@ -43,8 +49,8 @@ pub(crate) trait Function2: Listed {
 
     fn reference(a: f64, b: f64) -> f64;
 
-    /// The derivatives by both operands, given the value `y`.
-    fn slopes<R: Real>(x: [R; 2], y: R) -> [R; 2];
+    /// The cotangents of both operands, from them, the value `y` and its cotangent `g`.
+    fn pull<R: Real>(x: [R; 2], y: R, g: R) -> [R; 2];
 }
 
 /// The lanes' own value for one number: the reference where no other is at hand.

@@ -17,7 +17,8 @@ macro_rules! roll_call {
                Erfc, Erfcx, Erfinv, Ndtr, LogNdtr, Ndtri, Lgamma, Digamma, I0, I1, I0e, I1e,
                NotNegative, ErfinvSlope, NdtriSlope, Hazard,
                Bell, Gaussian, NormalCdf, Logistic, LogisticCdf;
-            2: Add, Sub, Mul, Div, Pow, Maximum, Minimum, Atan2, AtLeast, AtMost, NormShare, NormRoot,
+            2: Add, Sub, Mul, Div, Pow, Maximum, Minimum, Atan2, Xlogy, Xlog1py, Fmod, Remainder, FloorDivide,
+               AtLeast, AtMost, NormShare, NormRoot,
                Weigh, Strong, PowLog0, PowLog1, PowLog2, Zeta;
         }
     };

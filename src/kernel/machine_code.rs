@@ -168,12 +168,12 @@ fn demands(elem: Elem, pulled: Option<usize>) -> Option<Demand> {
         (Sin | Cos, _) | (Tan, None) => Some(ANGLE),
         (
             Exp | Expm1 | Log | Log1p | Tanh | Sigmoid | Erf | Softplus | Gelu | GeluTanh | Silu
-            | Pow | Atan2 | NormRoot,
+            | Pow | Atan2 | NormRoot | Xlogy | Xlog1py,
             None,
         ) => Some(FUNCTION),
         (Erf | Softplus | Gelu | GeluTanh | Silu | Pow, Some(_)) => Some(FUNCTION),
         // One element after the other.
-        (Zeta, _) | (Digamma, Some(_)) => None,
+        (Zeta | Fmod | Remainder | FloorDivide, _) | (Digamma, Some(_)) => None,
         // Two products: the pieces are unrolled, with vectors, and no loop steps over them alone.
         (Exp2 | Log2 | Log10 | NormRoot, Some(_)) => None,
         // Zeros, written by memset.

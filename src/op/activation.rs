@@ -38,7 +38,7 @@ fn flat(x: Rec<'_>) -> Rec<'_> {
 }
 
 /// Towards zero: an integer, whose slope is 0.
-pub(super) fn truncated(x: Rec<'_>) -> Rec<'_> {
+fn truncated(x: Rec<'_>) -> Rec<'_> {
     Real::select(x.lt(lit(0.0)), x.ceil(), x.floor())
 }
 

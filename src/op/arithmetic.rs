@@ -5,7 +5,7 @@
 
 use std::f64::consts::LN_2;
 
-use super::activation::{lit, no_slope, truncated};
+use super::activation::{lit, no_slope};
 use crate::dtype::DType;
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, Operand};
@@ -15,73 +15,6 @@ use crate::op::record::Rec;
 use crate::real::Real;
 use crate::roll_call::Elem;
 use crate::shape::Dims;
-
-/// 2^27 + 1: x times that, less what is more than x of it, are the upper 26 bits of an f64 (T. J.
-/// Dekker, 1971).
-const SPLIT: f64 = 134217729.0;
-
-/// The upper 26 bits of f64 numbers below 2^996.
-fn upper(x: Rec<'_>) -> Rec<'_> {
-    let shifted = lit(SPLIT) * x;
-    shifted - (shifted - x)
-}
-
-/// Steps of [`rest`], each of which makes the quotient smaller by 2^26.
-const STEPS: usize = 3;
-
-/// What a division of f64 numbers towards 0 leaves, exactly. Each step takes away the upper bits of
-/// the quotient times b; as they are few, so are those of the products with b's halves, and nothing
-/// is rounded. NaN where a quotient above 2^78 takes more steps.
-fn rest<'a>(a: Rec<'a>, b: Rec<'a>) -> Rec<'a> {
-    let (zero, one) = (lit(0.0), lit(1.0));
-    let (size, by) = (a.abs(), b.abs());
-    let is_rest = size.lt(by);
-    // Splitting must not overflow. (What is too small for this is a rest already.)
-    let scale = Real::select(lit(1e250).lt(by), lit(2.0_f64.powi(-128)), one);
-    let (mut left, by) = (size * scale, by * scale);
-    let high = upper(by);
-    let low = by - high;
-    for _ in 0..STEPS {
-        let times = upper((left / by).floor());
-        left = (left - times * high) - times * low;
-    }
-    // A quotient that was rounded up has taken one b too many.
-    let left = Real::select(left.lt(zero), left + by, left);
-    let beyond = Real::select(left.lt(zero), by, left);
-    let left = Real::select(beyond.lt(by), left / scale, lit(f64::NAN));
-    Real::select(is_rest, a, Real::select(a.lt(zero), -left, left))
-}
-
-/// Whether a rest must be brought to the divisor's side: 1 or 0.
-fn is_across<'a>(rest: Rec<'a>, b: Rec<'a>) -> Rec<'a> {
-    let zero = lit(0.0);
-    let relative = Real::select(b.lt(zero), -rest, rest);
-    Real::select(relative.lt(zero), lit(1.0), zero)
-}
-
-/// The quotient towards -infinity from the rest of the one towards 0; plainly a / b where b is 0, or
-/// where that is an integer because it is large.
-fn floored<'a>(a: Rec<'a>, b: Rec<'a>, rest: Rec<'a>) -> Rec<'a> {
-    let (zero, plain) = (lit(0.0), a / b);
-    let whole = ((a - rest) / b - is_across(rest, b)).round();
-    let size = Real::select(a.abs().lt(lit(f64::INFINITY)), plain.abs(), zero);
-    let whole = Real::select(lit(2.0_f64.powi(53)).le(size), plain, whole);
-    Real::select(b.eq(zero), plain, whole)
-}
-
-/// A rest with its slopes: `still` and `still_b` are a and b without theirs, so what is added is 0.
-/// Where b is infinite, its difference is not, and the rest is plainly a - quotient b.
-fn sloped<'a>(
-    [a, still]: [Rec<'a>; 2],
-    [b, still_b]: [Rec<'a>; 2],
-    rest: Rec<'a>,
-    quotient: Rec<'a>,
-) -> Rec<'a> {
-    // (Taken away, so that -0 stays what it is.)
-    let slopes = (still - a) + quotient.strong(b - still_b);
-    let is_infinite = b.abs().eq(lit(f64::INFINITY));
-    Real::select(is_infinite, a - quotient.strong(b), rest - slopes)
-}
 
 /// x, but 0 where it is NaN and the other one infinite.
 fn not_beside_infinity<'a>(x: Rec<'a>, other: Rec<'a>) -> Rec<'a> {
@@ -141,41 +74,26 @@ impl Core {
     }
 
     /// What the division of a by b with a quotient rounded towards 0 leaves, with the sign of a; NaN
-    /// where b is 0. Gradients: 1 and -trunc(a / b). The value is exact; it may be NaN where a / b is
-    /// above 2^78.
+    /// where b is 0 or a infinite. Exact, however large the quotient is. Gradients: 1 and -trunc(a / b).
     ///
     /// - PyTorch: `torch.fmod(a, b)`
     /// - Cases: `pairs(-2, 2)`; `pairs(-9, 9, .5, 2)`; `a=S(1, .35, -1, 100), b=S(.3, .1, .3, -.75)`;
     ///   `a=U(2,3,lo=-9,hi=9), b=.75`; `a=S(0, 1, -2, inf, nan), b=inf`;
-    ///   `a=S(0, 1, -2, inf, nan), b=-.75`
+    ///   `a=S(0, 1, -2, inf, nan), b=-.75`; `a=S(1e300, -1e300, 5e-324, 1e308), b=S(3, 1e-300, 1e300, 7e-310)`
     pub(crate) fn fmod(&mut self, a: NodeId, b: impl Into<Operand>) -> Maybe<NodeId> {
-        self.rest_of("fmod", a, b.into(), false)
+        self.map2(Elem::Fmod, a, b)
     }
 
     /// What the division of a by b with a quotient rounded towards -infinity leaves, with the sign of
-    /// b, as % does in Python; NaN where b is 0. Gradients: 1 and -floor(a / b). The value is exact;
-    /// it may be NaN where a / b is above 2^78.
+    /// b, as % does in Python; NaN where b is 0 or a infinite. It is the exact rest (plus b, where that
+    /// has another sign), however large the quotient is. Gradients: 1 and -floor(a / b).
     ///
     /// - PyTorch: `torch.remainder(a, b)`
     /// - Cases: `pairs(-2, 2)`; `pairs(-9, 9, .5, 2)`; `a=S(1, .35, -1, 100), b=S(.3, .1, .3, -.75)`;
     ///   `a=U(2,3,lo=-9,hi=9), b=.75`; `a=S(0, 1, -2, inf, nan), b=inf`;
-    ///   `a=S(0, 1, -2, inf, nan), b=-.75`
+    ///   `a=S(0, 1, -2, inf, nan), b=-.75`; `a=S(1e300, -1e300, 5e-324, 1e308), b=S(3, 1e-300, 1e300, 7e-310)`
     pub(crate) fn remainder(&mut self, a: NodeId, b: impl Into<Operand>) -> Maybe<NodeId> {
-        self.rest_of("remainder", a, b.into(), true)
-    }
-
-    /// Operands in f64, in which the rests of f32 are exact, too.
-    fn in_f64(&mut self, what: &str, a: NodeId, b: Operand) -> Maybe<(NodeId, Operand)> {
-        let dtype = self.need_float(what, a)?;
-        let b = match b {
-            Operand::Node(b) => {
-                self.need_same_float(what, a, b)?;
-                Operand::Node(self.cast(b, DType::F64)?)
-            }
-            Operand::Constant(c) if dtype == DType::F32 => Operand::Constant(f64::from(c as f32)),
-            constant => constant,
-        };
-        Ok((self.cast(a, DType::F64)?, b))
+        self.map2(Elem::Remainder, a, b)
     }
 
     /// An expression of two operands, the second of which may be a number.
@@ -192,53 +110,15 @@ impl Core {
         }
     }
 
-    fn rest_of(&mut self, what: &str, a: NodeId, b: Operand, floors: bool) -> Maybe<NodeId> {
-        let dtype = self.need_float(what, a)?;
-        // Value and slopes are found without a gradient, from which they are then given one.
-        let still = self.detach(a)?;
-        let still_b = match b {
-            Operand::Node(b) => Operand::Node(self.detach(b)?),
-            constant => constant,
-        };
-        let (wide, wide_b) = self.in_f64(what, still, still_b)?;
-        let mut left = self.with_operand(what, [wide, wide], wide_b, |[a, b, _]| rest(a, b))?;
-        let quotient = self.with_operand(what, [wide, left], wide_b, |[a, b, rest]| {
-            if floors { floored(a, b, rest) } else { truncated(a / b) }
-        })?;
-        if floors {
-            left = self.with_operand(what, [left, left], wide_b, |[rest, b, _]| {
-                Real::select(is_across(rest, b).eq(lit(1.0)), rest + b, rest)
-            })?;
-        }
-        let (left, quotient) = (self.cast(left, dtype)?, self.cast(quotient, dtype)?);
-        match (b, still_b) {
-            (Operand::Node(b), Operand::Node(still_b)) => {
-                let all = [a, still, b, still_b, left, quotient];
-                self.expression(what, all, |[a, still, b, still_b, left, quotient]| {
-                    sloped([a, still], [b, still_b], left, quotient)
-                })
-            }
-            (Operand::Constant(c), _) | (_, Operand::Constant(c)) => {
-                self.expression(what, [a, still, left, quotient], |[a, still, left, quotient]| {
-                    sloped([a, still], [lit(c); 2], left, quotient)
-                })
-            }
-        }
-    }
-
     /// The quotient rounded towards -infinity; plainly a / b where b is 0. It is that of the exact
-    /// quotient: 1 by 0.1 is 9, as 0.1 is a little more than that. Gradients: 0.
+    /// quotient: 1 by 0.1 is 9, as 0.1 is a little more than that; 0 has the sign of a / b. Gradients: 0.
     ///
     /// - PyTorch: `torch.div(a, b, rounding_mode='floor')`
     /// - Cases: `pairs(-2, 2)`; `a=S(1, .3, -1, 7), b=S(.25, .75, .125, .5)`;
-    ///   `a=U(2,3,lo=-9,hi=9), b=.75`; `a=S(0, 1, -2, inf, nan), b=-inf`
+    ///   `a=U(2,3,lo=-9,hi=9), b=.75`; `a=S(0, 1, -2, inf, nan), b=-inf`;
+    ///   `a=S(0, -0., 0, -0., 1, -1), b=S(2, 2, -2, -2, 3, -3)`; `a=S(1e300, -1e300), b=S(3)`
     pub(crate) fn floor_divide(&mut self, a: NodeId, b: impl Into<Operand>) -> Maybe<NodeId> {
-        let what = "floor_divide";
-        let dtype = self.need_float(what, a)?;
-        let (a, b) = self.in_f64(what, a, b.into())?;
-        let whole =
-            self.with_operand(what, [a, a], b, |[a, b, _]| floored(a, b, rest(a, b)).round())?;
-        self.cast(whole, dtype)
+        self.map2(Elem::FloorDivide, a, b)
     }
 
     /// The size of a with the sign of b, which 0 has, too. (A NaN counts as positive.) Gradients: 1
@@ -308,38 +188,20 @@ impl Core {
     /// positive; and a / b.
     ///
     /// - PyTorch: `torch.xlogy(a, b)`
-    /// - Cases: `pairs(-2, 2, .2, 3)`
+    /// - Cases: `pairs(-2, 2, .2, 3)`; `a=S(0, 1, 0, -2), b=S(0)`; `a=S(1, -1), b=S(inf)`; `a=S(0), b=S(0, 1, 2)`;
+    ///   `a=S(1e200, -1e200, 2), b=S(1e-200)`
     pub(crate) fn xlogy(&mut self, a: NodeId, b: NodeId) -> Maybe<NodeId> {
-        self.times_log("xlogy", a, b, Elem::Log, 0.0)
+        self.map2(Elem::Xlogy, a, b)
     }
 
     /// a log(1 + b), exact for small b, and 0 where a is 0, unless b is NaN. Gradients: log(1 + b),
     /// but 0 where a is 0 and b not above -1; and a / (1 + b).
     ///
     /// - PyTorch: `special.xlog1py(a, b)`
-    /// - Cases: `pairs(-2, 2, -.8, 3)`; `a=S(0, 2, -0.), b=S(-1, -1, -1)`
+    /// - Cases: `pairs(-2, 2, -.8, 3)`; `a=S(0, 2, -0.), b=S(-1, -1, -1)`; `a=S(0, 1, 0, -2), b=S(-1)`;
+    ///   `a=S(1, -1), b=S(inf)`; `a=S(0), b=S(-1, 1, 2)`
     pub(crate) fn xlog1py(&mut self, a: NodeId, b: NodeId) -> Maybe<NodeId> {
-        self.times_log("xlog1py", a, b, Elem::Log1p, -1.0)
-    }
-
-    fn times_log(
-        &mut self,
-        what: &str,
-        a: NodeId,
-        b: NodeId,
-        log: Elem,
-        pole: f64,
-    ) -> Maybe<NodeId> {
-        let factor = self.expression(what, [a, b], |[a, b]| {
-            let zero = lit(0.0);
-            let at_zero = Real::select(b.le(lit(pole)), zero, a);
-            Real::select(a.eq(zero), at_zero, a)
-        })?;
-        let log = self.map(log, b)?;
-        let product = self.map2(Elem::Weigh, log, factor)?;
-        self.expression(what, [product, b], |[product, b]| {
-            product + Real::select(b.eq(b), lit(0.0), b)
-        })
+        self.map2(Elem::Xlog1py, a, b)
     }
 
     /// The step: 0 where a is negative or NaN, 1 where it is positive, b where it is 0. Gradients: 0;

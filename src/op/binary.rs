@@ -4,6 +4,7 @@
 //! Values and subgradients at ties are PyTorch's.
 
 use super::Elementwise;
+pub(crate) use super::special::division::{FloorDivide, Fmod, Remainder};
 pub(crate) use super::special::gamma::Zeta;
 use crate::real::{Real, times_log};
 
@@ -199,6 +200,49 @@ impl Elementwise<2> for Atan2 {
         let elsewhere = |x| R::select(at_origin, one, R::select(at_infinity, one, x));
         let slopes = Self::slopes([elsewhere(a), elsewhere(b)], g);
         slopes.map(|x| R::select(at_origin, zero, R::select(at_infinity, zero, x)))
+    }
+}
+
+/// What has the factor x, of which 0 makes 0 unless y is NaN, whatever the product is.
+#[inline(always)]
+fn unless_0<R: Real>(x: R, y: R, product: R) -> R {
+    let zero = R::lit(0.0);
+    R::select(x.eq(zero), R::select(y.eq(y), zero, y), product)
+}
+
+/// As [`Core::xlogy`](crate::graph::Core::xlogy).
+pub(crate) enum Xlogy {}
+impl Elementwise<2> for Xlogy {
+    const NAME: &str = "xlogy";
+    const DOMAIN: [(f64, f64); 2] = [(-4.0, 4.0), (0.2, 4.0)];
+    const IS_RARE: bool = true;
+    #[inline(always)]
+    fn eval<R: Real>([a, b]: [R; 2]) -> R {
+        unless_0(a, b, a * b.ln())
+    }
+    #[inline(always)]
+    fn pull<R: Real>([a, b]: [R; 2], _: R, g: R) -> [R; 2] {
+        let zero = R::lit(0.0);
+        let is_flat = R::select(a.eq(zero), R::select(b.le(zero), zero, g), g);
+        [unless_0(is_flat, b, is_flat * b.ln()), g * a / b]
+    }
+}
+
+/// As [`Core::xlog1py`](crate::graph::Core::xlog1py).
+pub(crate) enum Xlog1py {}
+impl Elementwise<2> for Xlog1py {
+    const NAME: &str = "xlog1py";
+    const DOMAIN: [(f64, f64); 2] = [(-4.0, 4.0), (-0.8, 4.0)];
+    const IS_RARE: bool = true;
+    #[inline(always)]
+    fn eval<R: Real>([a, b]: [R; 2]) -> R {
+        unless_0(a, b, a * b.log1p())
+    }
+    #[inline(always)]
+    fn pull<R: Real>([a, b]: [R; 2], _: R, g: R) -> [R; 2] {
+        let (zero, one) = (R::lit(0.0), R::lit(1.0));
+        let is_flat = R::select(a.eq(zero), R::select(b.le(-one), zero, g), g);
+        [unless_0(is_flat, b, is_flat * b.log1p()), g * a / (b + one)]
     }
 }
 

@@ -322,9 +322,9 @@ impl Function2 for Zeta {
         sum + tail
     }
     #[inline(always)]
-    fn slopes<R: Real>([s, q]: [R; 2], _: R) -> [R; 2] {
+    fn pull<R: Real>([s, q]: [R; 2], _: R, g: R) -> [R; 2] {
         let s = s.round();
-        [R::lit(0.0), -s * (s + R::lit(1.0)).apply2::<Self>(q)]
+        [R::lit(0.0), g * (-s * (s + R::lit(1.0)).apply2::<Self>(q))]
     }
 }
 

@@ -3,6 +3,7 @@
 //! Values and gradients at zeros, poles and infinities are PyTorch's.
 
 pub(crate) mod bessel;
+pub(crate) mod division;
 pub(crate) mod elementary;
 pub(crate) mod gamma;
 pub(crate) mod normal;
@@ -38,6 +39,9 @@ impl<F: Function> Elementwise<1> for F {
     fn pull<R: Real>([x]: [R; 1], y: R, g: R) -> [R; 1] {
         [g * F::slope(x, y)]
     }
+    fn recorded<R: Real>([x]: [R; 1], y: R, g: R) -> [R; 1] {
+        [g * F::recorded(x, y)]
+    }
 }
 
 impl<F: Function2> Elementwise<2> for F {
@@ -51,7 +55,7 @@ impl<F: Function2> Elementwise<2> for F {
     }
     #[inline(always)]
     fn pull<R: Real>(x: [R; 2], y: R, g: R) -> [R; 2] {
-        F::slopes(x, y).map(|slope| g * slope)
+        F::pull(x, y, g)
     }
 }
 

@@ -130,6 +130,49 @@ fn references_of_special_functions_are_good() {
     }
 }
 
+/// Rests are exact at every level: whether found in a step or in the loop, near the ends of the range
+/// and where a quotient was rounded up to a whole number.
+#[test]
+fn rests_are_exact_at_every_level() {
+    let mut state = 7u64;
+    let mut draw = |least: i64, most: i64| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        let exponent = (least + (state >> 33) as i64 % (most - least + 1) + 1023) as u64;
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        f64::from_bits(exponent << 52 | state >> 12 | state << 63)
+    };
+    let (mut a, mut b) = (Vec::new(), Vec::new());
+    for (span, count) in [(3, 20_000), (30, 20_000), (1022, 300)] {
+        for _ in 0..count {
+            let by = draw(-span, span);
+            (a.push(draw(-span, span)), b.push(by));
+            // A multiple, and its neighbours.
+            let whole = (draw(0, 25).abs().floor() * by).abs();
+            for bits in [0, 1, u64::MAX] {
+                a.push(f64::from_bits(whole.to_bits().wrapping_add(bits)));
+                b.push(by);
+            }
+        }
+    }
+    let special = [0.0, -0.0, 1.0, -3.5, INF, -INF, NAN, 5e-324, 1e308, f64::MIN_POSITIVE];
+    for (x, y) in special.iter().flat_map(|&x| special.map(|y| (x, y))) {
+        (a.push(x), b.push(y));
+    }
+    for level in levels() {
+        let kernel = elementwise(Op::Map(Elem::Fmod), DType::F64, DType::F64, level);
+        let mut got = vec![0.0f64; a.len()];
+        let operands = [&a, &b, &a, &a].map(|x| x.as_ptr().cast::<u8>());
+        let [p, q, r, s] = operands;
+        // SAFETY: all lists are as long; the level was detected.
+        unsafe { kernel(a.len(), got.as_mut_ptr().cast(), p, q, r, s) };
+        for (k, got) in got.iter().enumerate() {
+            let want = libm::fmod(a[k], b[k]);
+            let same = got.to_bits() == want.to_bits() || got.is_nan() && want.is_nan();
+            assert!(same, "{:e} by {:e}: {got:e}, not {want:e}, {level:?}", a[k], b[k]);
+        }
+    }
+}
+
 const INF: f64 = f64::INFINITY;
 const NAN: f64 = f64::NAN;
 
