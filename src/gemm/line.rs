@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::Matrix;
+use super::matrix::Matrix;
 use super::vector::Vector;
 use crate::dtype::Element;
 use crate::kernel::Total;

@@ -1,6 +1,6 @@
 //! Copies of parts of the operands, laid out as the tiles read them.
 
-use super::Matrix;
+use super::matrix::Matrix;
 use super::vector::Vector;
 
 /// Copies `k` x `n` elements into panels, each two registers wide; the last one is padded with

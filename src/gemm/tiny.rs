@@ -1,7 +1,10 @@
 //! Batches of products that are smaller than a tile, such as rotations of points: entry by entry, in
 //! plain loops whose lengths the compiler knows. The order of additions is that of the other ways.
 
-use super::{Factor, Level, Matrix, Sizes};
+use super::Factor;
+use super::matrix::Matrix;
+use super::product::Sizes;
+use crate::level::Level;
 
 /// The longest axis.
 const TINY: usize = 4;

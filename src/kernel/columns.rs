@@ -7,10 +7,13 @@
 //! So a column has the same result bit for bit as if it were a row. (Only [`JoinColumns`] adds line by
 //! line.)
 
-use std::ops::{BitAnd, BitOr, BitXor, Not};
+use std::marker::PhantomData;
 
-use super::rows::{Fold, STRIDE, better, beyond};
-use super::{Body, Float, FloatKernels, Kernel, Made, Operands, result};
+use super::body::{Body, Kernel, Operands, result};
+use super::float::{Bits, Float};
+use super::fold::{Fold, STRIDE, better, beyond};
+use super::made::Made;
+use super::table::FloatKernels;
 use crate::lane::Lanes;
 
 /// Calls a kernel of columns.
@@ -99,36 +102,6 @@ impl<T: Float> Columns<T> {
     pub(super) fn line(&self, line: usize, count: usize) -> &[T] {
         // SAFETY: the kernel's promise, for lines that exist.
         unsafe { std::slice::from_raw_parts(self.x.add(line * self.stride), count) }
-    }
-}
-
-/// Bits as wide as an element.
-pub(crate) trait Bits:
-    Copy
-    + PartialEq
-    + BitAnd<Output = Self>
-    + BitOr<Output = Self>
-    + BitXor<Output = Self>
-    + Not<Output = Self>
-{
-    /// All of them are set.
-    const ALL: Self;
-    fn of(bits: u32) -> Self;
-}
-
-impl Bits for u32 {
-    const ALL: Self = u32::MAX;
-    #[inline(always)]
-    fn of(bits: u32) -> Self {
-        bits
-    }
-}
-
-impl Bits for u64 {
-    const ALL: Self = u64::MAX;
-    #[inline(always)]
-    fn of(bits: u32) -> Self {
-        u64::from(bits)
     }
 }
 
@@ -241,7 +214,7 @@ fn better_place<T: Float>(best: T, at: T, x: T, place: T) -> (T, T) {
 }
 
 /// Joins the lines of each column in their order.
-pub(super) struct JoinColumns<F>(std::marker::PhantomData<F>);
+pub(super) struct JoinColumns<F>(PhantomData<F>);
 
 impl<T: Float, F: Fold<T>> Body<T> for JoinColumns<F> {
     #[inline(always)]

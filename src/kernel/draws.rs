@@ -1,7 +1,8 @@
 //! Random numbers, a block of counters at a time: those of [`Stream`], one by one, from registers.
 
-use super::{Level, Levels, Operands, Plain, plain, result};
+use super::body::{Levels, Operands, Plain, plain, result};
 use crate::dtype::{DType, Element};
+use crate::level::Level;
 use crate::random::{BLOCK, Stream};
 
 /// What is drawn: the numbers of a stream from one of them on.

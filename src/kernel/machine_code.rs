@@ -12,8 +12,13 @@ use iced_x86::{
     OpKind, Register,
 };
 
+use super::body::DTYPES;
 use super::*;
+use crate::dtype::DType;
+use crate::level::Level;
+use crate::node::{Comparison, Op};
 use crate::op::Rule;
+use crate::roll_call::Elem;
 
 /// What the loop of a kernel must do.
 #[derive(Clone, Copy)]

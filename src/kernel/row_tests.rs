@@ -3,7 +3,7 @@
 
 use super::tests::{bits, levels};
 use super::*;
-use crate::node::Ties;
+use crate::node::{Extreme, Reduction, Ties};
 
 /// Numbers in an order that shows what is mixed up; some special.
 fn numbers<T: Float>(len: usize, special: Option<f64>) -> Vec<T> {

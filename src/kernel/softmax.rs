@@ -4,12 +4,15 @@
 //! short rows, or lines of columns, are taken together, each step of the arithmetic for all of them.
 //! So none of it knows how short they are, and the exponential function is in one loop only.
 
+use super::body::{Body, Kernel, Operands, Scratch, call1, operand, result};
 use super::columns::{Columns, MEMORY, WIDTH};
-use super::rows::{STRIDE, SUM_BLOCK, Total, row_of};
-use super::{
-    Body, Float, FloatKernels, Kernel, Lanewise, Made, Operands, Scratch, call_rows, call1, each,
-    operand, part, result,
-};
+use super::each::{Lanewise, each};
+use super::float::Float;
+use super::fold::{STRIDE, SUM_BLOCK};
+use super::made::Made;
+use super::rows::{call_rows, row_of};
+use super::table::{FloatKernels, part};
+use super::total::Total;
 use crate::lane::Lanes;
 use crate::node::{Extreme, Reduction, Ties};
 use crate::real::Real;

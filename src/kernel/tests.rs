@@ -2,9 +2,14 @@
 
 use std::f64::consts::FRAC_PI_2;
 
+use super::cast::As;
 use super::*;
+use crate::dtype::{DType, Element};
+use crate::level::Level;
+use crate::node::{Comparison, Extreme, Op, Reduction};
 use crate::op::{Cotangent, Rule};
 use crate::random::Stream;
+use crate::roll_call::Elem;
 
 pub(super) fn levels() -> impl Iterator<Item = Level> {
     Level::ALL.into_iter().filter(|&level| level <= Level::detect())
