@@ -117,6 +117,15 @@ are left out.
 // The version of this header as one number: 1000000 major + 1000 minor + patch.
 #define BG_VERSION 1000
 
+// Jacobian: in the mode that takes fewer passes.
+#define BG_AUTO 0
+
+// Jacobian: row by row, by gradients.
+#define BG_REVERSE 1
+
+// Jacobian: column by column, by tangents.
+#define BG_FORWARD 2
+
 // bg_format_graph, bg_format_plan: lines for people, one a node or a few a step.
 #define BG_TEXT 0
 
@@ -482,6 +491,88 @@ void bg_zero_grads(bg_graph *g);
 
 // Lets x, which is no leaf, keep its gradient from backward, too.
 bg_status bg_retain_grad(bg_graph *g, bg_node x);
+
+// How n nodes move when each of m inputs moves by its tangent, a tensor of its shape and type:
+// Jacobian-vector products by forward mode, as nodes that can be differentiated again. An output
+// that does not depend on the inputs gives zeros. With a gradient (bg_grad) among the outputs they
+// are Hessian-vector products. The inputs may be any nodes of a float type, and need not require
+// gradients; one that depends on another moves with that, too. What was detached, or recorded
+// without gradients from what has some, is constant. All are null when there is an error. `out` must
+// not overlap the other arrays.
+bg_status bg_jvp(bg_graph *g,
+                 const bg_node *ys,
+                 size_t n,
+                 const bg_node *xs,
+                 const bg_node *tangents,
+                 size_t m,
+                 bg_node *out);
+
+// The gradients of n nodes, each times its head gradient, added up, with respect to m inputs, as
+// nodes: bg_grad for several outputs, vector-Jacobian products. `heads` may be NULL, and each of them
+// BG_NULL, for an output of a single element.
+bg_status bg_vjp(bg_graph *g,
+                 const bg_node *ys,
+                 const bg_node *heads,
+                 size_t n,
+                 const bg_node *xs,
+                 size_t m,
+                 bg_node *out,
+                 bool allow_unused);
+
+// The computation from m inputs to n nodes, recorded again with each input replaced by its batch,
+// which has one more axis in front, of one length for all; and so has each result. What does not
+// depend on the inputs is shared. It may hold gradients and tangents: those of each element of the
+// batch, then. The inputs may be any nodes; what they were made of does not matter. Dropout draws for
+// each element of the batch. BG_ERR_ARGUMENT where a value between inputs and outputs was read: a
+// branch that was taken for it would be taken for all. All are null when there is an error. `out`
+// must not overlap the other arrays.
+bg_status bg_vmap(bg_graph *g,
+                  const bg_node *ys,
+                  size_t n,
+                  const bg_node *xs,
+                  const bg_node *batches,
+                  size_t m,
+                  bg_node *out);
+
+// Hessian-vector products: how the gradients of y, a single element, with respect to m inputs move
+// when all of them move by their tangents; one result for each input. Forward over reverse, at about
+// the price of two gradients; no matrix is made.
+bg_status bg_hvp(bg_graph *g,
+                 bg_node y,
+                 const bg_node *xs,
+                 const bg_node *tangents,
+                 size_t m,
+                 bg_node *out);
+
+// The derivatives of each element of y by each element of x: a tensor of the shape of y followed by
+// that of x. It takes a gradient for each element of y (BG_REVERSE) or a tangent for each element of
+// x (BG_FORWARD), or whichever are fewer (BG_AUTO); all at once, and in blocks where that would take a
+// lot of memory. Zeros if y does not depend on x.
+bg_node bg_jacobian(bg_graph *g,
+                    bg_node y,
+                    bg_node x,
+                    int32_t how);
+
+// The mode that BG_AUTO stands for: BG_REVERSE if y has no more elements than x, BG_FORWARD
+// otherwise, and where x requires no gradient. 0 when there is an error.
+int32_t bg_jacobian_mode(bg_graph *g, bg_node y, bg_node x);
+
+// The second derivatives of y, a single element, by each pair of elements of x: a tensor of the
+// shape of x twice. Forward over reverse, for all directions at once.
+bg_node bg_hessian(bg_graph *g, bg_node y, bg_node x);
+
+// The diagonal of the Hessian of y, a single element, in the shape of x: forward mode twice along
+// each axis. x need not require gradients.
+bg_node bg_hessian_diagonal(bg_graph *g, bg_node y, bg_node x);
+
+// The Laplacian of y, a single element, by x: the sum of the diagonal of its Hessian.
+bg_node bg_laplacian(bg_graph *g, bg_node y, bg_node x);
+
+// The divergence of a vector field y at x, of one shape: the sum of the derivatives of each element of
+// y by the element of x in its place.
+bg_node bg_divergence(bg_graph *g,
+                      bg_node y,
+                      bg_node x);
 
 // One step of gradient descent for every leaf that requires a gradient and has one; NULL for the
 // default options. Set the gradients to zero before the next backward.

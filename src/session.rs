@@ -17,6 +17,7 @@ use crate::id::NodeId;
 use crate::node::Op;
 use crate::shape::Dims;
 use crate::transform::Between;
+#[cfg(feature = "capi")]
 pub(crate) use record::{Recording, once};
 
 pub(crate) struct Session {

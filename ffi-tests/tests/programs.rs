@@ -41,6 +41,11 @@ fn misuse() {
 }
 
 #[test]
+fn derivatives() {
+    check("c/derivatives.c");
+}
+
+#[test]
 fn optimisers() {
     check("c/optimisers.c");
 }

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use super::types::*;
 use crate::dtype::DType;
 use crate::error::{ErrorKind, Fail, Maybe};
-use crate::graph::Core;
+use crate::graph::{Core, Handle};
 use crate::op::Reduce;
 use crate::shape::{Dims, MAX_RANK};
 
@@ -280,4 +280,9 @@ pub(super) unsafe fn set_field<T: Copy>(out: *mut u8, offset: usize, value: T) {
             out.add(offset).cast::<T>().write_unaligned(value);
         }
     }
+}
+
+/// A head gradient as C gives it: null for "ones".
+pub(super) fn head(head: bg_node) -> Option<Handle> {
+    (head.tag != 0).then(|| head.into())
 }

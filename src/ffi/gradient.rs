@@ -2,15 +2,10 @@
 
 use std::ffi::c_void;
 
-use super::{ask, bg_graph, bg_node, bg_status, input, null_pointer, record, status};
+use super::{ask, bg_graph, bg_node, bg_status, head, input, null_pointer, record, status};
 use crate::error::{ErrorKind, Fail, Maybe};
 use crate::graph::Handle;
 use crate::session::Session;
-
-/// A head gradient as C gives it: null for "ones".
-fn head(head: bg_node) -> Option<Handle> {
-    (head.tag != 0).then(|| head.into())
-}
 
 /// Adds the gradient of y, a single element, to the gradient of every leaf that requires one. It
 /// adds: see bg_zero_grads. When it fails, no gradient has changed. The value of y is computed on the

@@ -1,0 +1,233 @@
+//! Derivatives as tensors: tangents, batches, and matrices.
+
+use super::{ask, bg_graph, bg_node, bg_status, head, input, null_pointer, record, status};
+use crate::error::{ErrorKind, Maybe};
+use crate::graph::Handle;
+use crate::session::Session;
+use crate::session::derivatives::{Matrix, Transform};
+use crate::transform::Mode;
+
+/// Jacobian: in the mode that takes fewer passes.
+pub const BG_AUTO: i32 = 0;
+/// Jacobian: row by row, by gradients.
+pub const BG_REVERSE: i32 = 1;
+/// Jacobian: column by column, by tangents.
+pub const BG_FORWARD: i32 = 2;
+
+/// A function that records results from n outputs, and m inputs that come in pairs with something.
+///
+/// # Safety
+/// `g`, and the arrays of so many nodes, are as the header's rules say.
+unsafe fn transform(
+    g: *mut bg_graph,
+    (transform, what): (Transform, &str),
+    (ys, n): (*const bg_node, usize),
+    (xs, others, m): (*const bg_node, *const bg_node, usize),
+    (out, results): (*mut bg_node, usize),
+) -> bg_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if !out.is_null() {
+            (0..results).for_each(|i| out.add(i).write_unaligned(Handle::NULL.into()));
+        }
+        status(g, |s| {
+            let ys = input(&mut s.core, what, ys, n)?;
+            let xs = input(&mut s.core, what, xs, m)?;
+            let others = input(&mut s.core, what, others, m)?;
+            if out.is_null() && results > 0 {
+                return Err(null_pointer(&mut s.core, what));
+            }
+            let pairs = xs.iter().zip(others.iter()).map(|(x, other)| (x.into(), other.into()));
+            s.transform(transform, ys.iter().map(Handle::from), pairs, |i, node| {
+                out.add(i).write_unaligned(node.into());
+            })
+        })
+    }
+}
+
+/// How n nodes move when each of m inputs moves by its tangent, a tensor of its shape and type:
+/// Jacobian-vector products by forward mode, as nodes that can be differentiated again. An output
+/// that does not depend on the inputs gives zeros. With a gradient (bg_grad) among the outputs they
+/// are Hessian-vector products. The inputs may be any nodes of a float type, and need not require
+/// gradients; one that depends on another moves with that, too. What was detached, or recorded
+/// without gradients from what has some, is constant. All are null when there is an error. `out` must
+/// not overlap the other arrays.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_jvp(
+    g: *mut bg_graph,
+    ys: *const bg_node,
+    n: usize,
+    xs: *const bg_node,
+    tangents: *const bg_node,
+    m: usize,
+    out: *mut bg_node,
+) -> bg_status {
+    // SAFETY: the header's rules.
+    unsafe { transform(g, (Transform::Jvp, "jvp"), (ys, n), (xs, tangents, m), (out, n)) }
+}
+
+/// The gradients of n nodes, each times its head gradient, added up, with respect to m inputs, as
+/// nodes: bg_grad for several outputs, vector-Jacobian products. `heads` may be NULL, and each of them
+/// BG_NULL, for an output of a single element.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_vjp(
+    g: *mut bg_graph,
+    ys: *const bg_node,
+    heads: *const bg_node,
+    n: usize,
+    xs: *const bg_node,
+    m: usize,
+    out: *mut bg_node,
+    allow_unused: bool,
+) -> bg_status {
+    let what = "vjp";
+    // SAFETY: the header's rules.
+    unsafe {
+        if !out.is_null() {
+            (0..m).for_each(|i| out.add(i).write_unaligned(Handle::NULL.into()));
+        }
+        status(g, |s| {
+            let ys = input(&mut s.core, what, ys, n)?;
+            let xs = input(&mut s.core, what, xs, m)?;
+            if out.is_null() && m > 0 {
+                return Err(null_pointer(&mut s.core, what));
+            }
+            let xs = xs.iter().map(Handle::from);
+            let found = |i, x: Handle| out.add(i).write_unaligned(x.into());
+            if heads.is_null() {
+                let roots = ys.iter().map(|y| (y.into(), None));
+                return s.grad(roots, xs, allow_unused, found);
+            }
+            let heads = input(&mut s.core, what, heads, n)?;
+            let roots = ys.iter().zip(heads.iter()).map(|(y, h)| (y.into(), head(h)));
+            s.grad(roots, xs, allow_unused, found)
+        })
+    }
+}
+
+/// The computation from m inputs to n nodes, recorded again with each input replaced by its batch,
+/// which has one more axis in front, of one length for all; and so has each result. What does not
+/// depend on the inputs is shared. It may hold gradients and tangents: those of each element of the
+/// batch, then. The inputs may be any nodes; what they were made of does not matter. Dropout draws for
+/// each element of the batch. BG_ERR_ARGUMENT where a value between inputs and outputs was read: a
+/// branch that was taken for it would be taken for all. All are null when there is an error. `out`
+/// must not overlap the other arrays.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_vmap(
+    g: *mut bg_graph,
+    ys: *const bg_node,
+    n: usize,
+    xs: *const bg_node,
+    batches: *const bg_node,
+    m: usize,
+    out: *mut bg_node,
+) -> bg_status {
+    // SAFETY: the header's rules.
+    unsafe { transform(g, (Transform::Vmap, "vmap"), (ys, n), (xs, batches, m), (out, n)) }
+}
+
+/// Hessian-vector products: how the gradients of y, a single element, with respect to m inputs move
+/// when all of them move by their tangents; one result for each input. Forward over reverse, at about
+/// the price of two gradients; no matrix is made.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_hvp(
+    g: *mut bg_graph,
+    y: bg_node,
+    xs: *const bg_node,
+    tangents: *const bg_node,
+    m: usize,
+    out: *mut bg_node,
+) -> bg_status {
+    // SAFETY: the header's rules, and y is one node.
+    unsafe { transform(g, (Transform::Hvp, "hvp"), (&raw const y, 1), (xs, tangents, m), (out, m)) }
+}
+
+/// A function that records a matrix of derivatives.
+///
+/// # Safety
+/// `g` is as the header's rules say.
+unsafe fn matrix(g: *mut bg_graph, matrix: Matrix, y: bg_node, x: bg_node) -> bg_node {
+    // SAFETY: the caller's promise.
+    unsafe { record(g, |s| s.matrix(matrix, y.into(), x.into())) }
+}
+
+/// What a C caller's mode means.
+fn mode(s: &mut Session, mode: i32) -> Maybe<Option<Mode>> {
+    match mode {
+        BG_AUTO => Ok(None),
+        BG_REVERSE => Ok(Some(Mode::Reverse)),
+        BG_FORWARD => Ok(Some(Mode::Forward)),
+        other => Err(s.core.fail(
+            ErrorKind::Argument,
+            format_args!(
+                "jacobian: the mode must be BG_AUTO, BG_REVERSE or BG_FORWARD, not {other}"
+            ),
+        )),
+    }
+}
+
+/// The derivatives of each element of y by each element of x: a tensor of the shape of y followed by
+/// that of x. It takes a gradient for each element of y (BG_REVERSE) or a tangent for each element of
+/// x (BG_FORWARD), or whichever are fewer (BG_AUTO); all at once, and in blocks where that would take a
+/// lot of memory. Zeros if y does not depend on x.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_jacobian(
+    g: *mut bg_graph,
+    y: bg_node,
+    x: bg_node,
+    how: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g`.
+    unsafe {
+        record(g, |s| match mode(s, how) {
+            Ok(mode) => s.matrix(Matrix::Jacobian(mode), y.into(), x.into()),
+            Err(_) => Handle::NULL,
+        })
+    }
+}
+
+/// The mode that BG_AUTO stands for: BG_REVERSE if y has no more elements than x, BG_FORWARD
+/// otherwise, and where x requires no gradient. 0 when there is an error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_jacobian_mode(g: *mut bg_graph, y: bg_node, x: bg_node) -> i32 {
+    // SAFETY: the header's rules for `g`.
+    unsafe {
+        ask(g, |s| {
+            Ok(match s.jacobian_mode(y.into(), x.into())? {
+                Mode::Reverse => BG_REVERSE,
+                Mode::Forward => BG_FORWARD,
+            })
+        })
+    }
+}
+
+/// The second derivatives of y, a single element, by each pair of elements of x: a tensor of the
+/// shape of x twice. Forward over reverse, for all directions at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_hessian(g: *mut bg_graph, y: bg_node, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g`.
+    unsafe { matrix(g, Matrix::Hessian, y, x) }
+}
+
+/// The diagonal of the Hessian of y, a single element, in the shape of x: forward mode twice along
+/// each axis. x need not require gradients.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_hessian_diagonal(g: *mut bg_graph, y: bg_node, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g`.
+    unsafe { matrix(g, Matrix::HessianDiagonal, y, x) }
+}
+
+/// The Laplacian of y, a single element, by x: the sum of the diagonal of its Hessian.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_laplacian(g: *mut bg_graph, y: bg_node, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g`.
+    unsafe { matrix(g, Matrix::Laplacian, y, x) }
+}
+
+/// The divergence of a vector field y at x, of one shape: the sum of the derivatives of each element of
+/// y by the element of x in its place.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_divergence(g: *mut bg_graph, y: bg_node, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g`.
+    unsafe { matrix(g, Matrix::Divergence, y, x) }
+}
