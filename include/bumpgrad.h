@@ -78,6 +78,8 @@ are left out.
 /* Initialisers of structs that begin with their size, with the defaults. */
 #define BG_OPTIONS_INIT { sizeof(bg_options), 0, 0 }
 #define BG_MEMORY_INIT { sizeof(bg_memory), 0, 0, 0, 0, 0 }
+#define BG_GRADCHECK_OPTIONS_INIT { sizeof(bg_gradcheck_options), 6e-6, 1e-7, 1e-5 }
+#define BG_GRADCHECK_RESULT_INIT { sizeof(bg_gradcheck_result), 0, 0, 0, 0, 0, 0 }
 #define BG_SGD_OPTIONS_INIT { sizeof(bg_sgd_options), 0.01, 0.0, 0.0 }
 #define BG_ADAM_OPTIONS_INIT { sizeof(bg_adam_options), 0.001, 0.9, 0.999, 1e-8, 0.0 }
 
@@ -156,6 +158,8 @@ typedef enum {
   BG_ERR_LIMIT = 9,
   // A defect of this library.
   BG_ERR_INTERNAL = 10,
+  // A number is infinite or none: see bg_check_numbers.
+  BG_ERR_NUMBER = 11,
 } bg_status;
 
 // A recording of operations with all its data. Made by bg_graph_new, released by bg_graph_free.
@@ -201,6 +205,36 @@ typedef struct {
   // Taken from the system for plans, and for making and running them.
   size_t plans;
 } bg_memory;
+
+// Options of bg_gradcheck. Start from BG_GRADCHECK_OPTIONS_INIT, which sets the defaults.
+typedef struct {
+  // sizeof(bg_gradcheck_options)
+  size_t struct_size;
+  // By how much an element is moved, times the larger of 1 and its size. Default: 6e-6.
+  double step;
+  // How far a derivative may be from the difference quotient in any case. Default: 1e-7.
+  double absolute;
+  // And how far in proportion to it. Default: 1e-5.
+  double relative;
+} bg_gradcheck_options;
+
+// What bg_gradcheck found. Start from BG_GRADCHECK_RESULT_INIT.
+typedef struct {
+  // sizeof(bg_gradcheck_result)
+  size_t struct_size;
+  // Which input has the element that is farthest off, in proportion to its tolerance.
+  size_t input;
+  // Which element of it that is.
+  size_t element;
+  // The derivative there, by reverse mode.
+  double derivative;
+  // The difference quotient there.
+  double difference;
+  // The product of u and J v by forward mode, for scattered u and v.
+  double forward;
+  // The product of J' u and v by reverse mode: the same, but for rounding.
+  double reverse;
+} bg_gradcheck_result;
 
 // Options of bg_sgd_step. Start from BG_SGD_OPTIONS_INIT, which sets the defaults.
 typedef struct {
@@ -573,6 +607,36 @@ bg_node bg_laplacian(bg_graph *g, bg_node y, bg_node x);
 bg_node bg_divergence(bg_graph *g,
                       bg_node y,
                       bg_node x);
+
+// Compares the gradients of y by m leaves, all of type BG_F64, with central differences, element by
+// element; and reverse mode with forward mode, which must agree but for rounding. An output of several
+// elements is weighed by scattered numbers. BG_ERR_GRADIENT if a derivative is farther off than the
+// tolerances allow, with a message that names the worst; `result` may be NULL. Takes two evaluations
+// for each element; nothing has changed afterwards. Random operations draw anew each time: check
+// without them, or in evaluation mode. `options` may be NULL for the defaults.
+bg_status bg_gradcheck(bg_graph *g,
+                       bg_node y,
+                       const bg_node *xs,
+                       size_t m,
+                       const bg_gradcheck_options *options,
+                       bg_gradcheck_result *result);
+
+// Whether values that are read, and gradients of backward, are looked through, with all that they are
+// made of. The first number that is NaN, or infinite although nothing infinite went in, is
+// BG_ERR_NUMBER, with a message that names its operation, label and element and, of a gradient, whose
+// derivative it was made in; no gradient has changed then. Slow: for finding out.
+void bg_check_numbers(bg_graph *g,
+                      bool on);
+
+// Says in words whether the gradient of `loss` reaches x, and if not, where its way ends: at what was
+// detached, compared, made of integers, or recorded without gradients. As snprintf: at most
+// `capacity` bytes are written, a final NUL among them, and the length of the whole text is returned; 0
+// when there is an error.
+size_t bg_why_no_grad(bg_graph *g,
+                      bg_node loss,
+                      bg_node x,
+                      char *buffer,
+                      size_t capacity);
 
 // One step of gradient descent for every leaf that requires a gradient and has one; NULL for the
 // default options. Set the gradients to zero before the next backward.

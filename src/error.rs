@@ -32,6 +32,8 @@ pub enum ErrorKind {
     Limit = 9,
     /// A defect of this library.
     Internal = 10,
+    /// A number is infinite or none, and numbers are checked.
+    Number = 11,
 }
 
 /// An error of a graph: its kind and a message that says what was wrong and what would be right.

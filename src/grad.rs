@@ -68,6 +68,9 @@ impl Core {
                 if sink.visit.has(id, TARGET) {
                     found(self, id, g)?;
                 }
+                if self.ways.is_some() {
+                    self.note_way(id)?;
+                }
                 if self.node(id).op != Op::Leaf {
                     self.vjp(id, g, &mut cotangents, &mut sink)?;
                 }
@@ -122,6 +125,14 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Notes that what is recorded from here on is the rule of a node.
+    #[cold]
+    fn note_way(&mut self, id: NodeId) -> Maybe<()> {
+        let first = self.len() as u32;
+        let noted = self.ways.as_mut().map_or(Ok(0), |ways| ways.try_push((first, id)));
+        noted.map(|_| ()).map_err(|_| self.out_of_memory("backward"))
     }
 
     /// Adds the cotangents that a node sends to its operands.

@@ -108,6 +108,8 @@ pub(crate) struct Core {
     pub(crate) streams: u64,
     /// Whether data that cannot be computed again are being changed: see [`Core::recover`].
     pub(crate) is_torn: bool,
+    /// If asked for: from which node on the reverse walk recorded which node's rule.
+    pub(crate) ways: Option<Vec<(u32, NodeId)>>,
     pub(crate) fail_point: FailPoint,
     /// From this node on, hashes are not those of the nodes as they are now.
     outdated: usize,
@@ -148,6 +150,7 @@ impl Core {
             seeded: 1,
             streams: 0,
             is_torn: false,
+            ways: None,
             fail_point: FailPoint::default(),
             outdated: usize::MAX,
             labels: Vec::new(),

@@ -4,6 +4,7 @@
 //! words are in the core's error slot. How a failure is reported is theirs.
 
 pub(crate) mod derivatives;
+pub(crate) mod evidence;
 mod record;
 
 use crate::arena::TryPush;
@@ -17,6 +18,7 @@ use crate::id::NodeId;
 use crate::node::Op;
 use crate::shape::Dims;
 use crate::transform::Between;
+use evidence::Trail;
 #[cfg(feature = "capi")]
 pub(crate) use record::{Recording, once};
 
@@ -33,6 +35,8 @@ pub(crate) struct Session {
     /// What goes along with each of them.
     others: Vec<NodeId>,
     between: Between,
+    /// Set while numbers are checked.
+    trail: Option<Trail>,
 }
 
 // SAFETY: a session owns everything it points to (pages of its bump, buffers of its pool), and
@@ -51,6 +55,7 @@ impl Session {
             found: Vec::new(),
             others: Vec::new(),
             between: Between::default(),
+            trail: None,
         }
     }
 
@@ -90,6 +95,9 @@ impl Session {
     /// Computes a value if need be, for the user to see.
     pub(crate) fn read(&mut self, id: NodeId) -> Maybe<()> {
         self.core.note_read(id);
+        if self.checks_numbers() {
+            self.need_numbers(id, &[])?;
+        }
         self.evaluate(id)
     }
 
@@ -193,6 +201,9 @@ impl Session {
         roots: impl ExactSizeIterator<Item = (Handle, Option<Handle>)>,
     ) -> Maybe<()> {
         self.resolve_roots("backward", roots)?;
+        if self.checks_numbers() {
+            self.need_finite_gradients()?;
+        }
         let Self { core, engine, given, targets, roots, .. } = self;
         engine.backward(core, given, targets, roots)?;
         for k in 0..engine.results().len() {

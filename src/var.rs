@@ -195,9 +195,13 @@ fn located(
     caller: &'static Location<'static>,
     record: impl FnOnce(&mut Session) -> Handle,
 ) -> Handle {
+    let first = session.core.len();
     let handle = record(session);
     if handle == Handle::NULL {
         session.core.error.locate(caller);
+    }
+    if session.checks_numbers() {
+        session.note_place(first, caller);
     }
     handle
 }

@@ -7,7 +7,7 @@ use std::{env, fs};
 
 /// The files behind the header, in the order in which it shows them.
 const SOURCES: &str =
-    "types graph leaf read gradient derivatives optim elementwise operations print engine";
+    "types graph leaf read gradient derivatives evidence optim elementwise operations print engine";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -153,7 +153,71 @@ static void matrices(void) {
     bg_graph_free(g);
 }
 
+static void evidence(void) {
+    bg_graph *g = bg_graph_new();
+    bg_node x = bg_param_f64(g, (double[]){.5, 1.5, -2}, 3);
+    bg_node w = bg_param_f64(g, (double[]){3}, 1);
+    CHECK(bg_set_label(g, x, "x") == BG_OK);
+    bg_node y = bg_mul(g, bg_sin(g, x), w);
+    bg_node xs[2] = {w, x};
+    bg_gradcheck_result result = BG_GRADCHECK_RESULT_INIT;
+    size_t before = bg_node_count(g);
+    CHECK(bg_gradcheck(g, y, xs, 2, NULL, &result) == BG_OK);
+    CHECK(is_near(result.forward, result.reverse, 1e-13) && result.forward != 0);
+    CHECK(bg_node_count(g) == before);
+    IS(g, x, .5, 1.5, -2);
+    IS(g, y, 3 * sin(.5), 3 * sin(1.5), 3 * sin(-2.));
+
+    /* A derivative that is not that of the value: part of it was detached. */
+    bg_node wrong = bg_mul(g, x, bg_detach(g, x));
+    CHECK(bg_gradcheck(g, wrong, &x, 1, NULL, &result) == BG_ERR_GRADIENT);
+    FAILS(g, BG_ERR_GRADIENT, "gradcheck: the derivative by element 2 of input 0, \"x\" [3], is ");
+    CHECK(result.input == 0 && is_near(2 * result.derivative, result.difference, 1e-6));
+    bg_gradcheck_options options = BG_GRADCHECK_OPTIONS_INIT;
+    options.step = -1;
+    CHECK(bg_gradcheck(g, y, &x, 1, &options, NULL) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "gradcheck: step must be above 0 and finite, not -1");
+    CHECK(bg_gradcheck(g, y, &y, 1, NULL, NULL) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "is the result of mul, not a leaf");
+
+    char text[300];
+    CHECK(bg_why_no_grad(g, y, x, text, sizeof text) == strlen(text));
+    CHECK(strstr(text, "the gradient of n2") == NULL && strstr(text, "reaches n0, leaf \"x\" [3]"));
+    bg_node cut = bg_sum_all(g, bg_exp(g, bg_detach(g, y)));
+    CHECK(bg_why_no_grad(g, cut, x, text, sizeof text) > 0);
+    CHECK(strstr(text, "does not reach n0") && strstr(text, "detach [3] was detached"));
+    CHECK(bg_why_no_grad(g, x, w, text, sizeof text) > 0 && strstr(text, "does not depend on"));
+    bg_no_grad_begin(g);
+    bg_node quiet = bg_square(g, x);
+    bg_no_grad_end(g);
+    CHECK(bg_why_no_grad(g, quiet, x, text, sizeof text) > 0);
+    CHECK(strstr(text, "square [3] was recorded under no_grad"));
+    CHECK(bg_why_no_grad(g, bg_gt(g, x, w), x, text, sizeof text) > 0 && strstr(text, "is a comparison"));
+
+    bg_check_numbers(g, true);
+    bg_node log = bg_log(g, x), sum = bg_sum_all(g, log);
+    CHECK(bg_set_label(g, log, "logarithm") == BG_OK);
+    double number;
+    CHECK(bg_item(g, sum, &number) == BG_ERR_NUMBER);
+    FAILS(g, BG_ERR_NUMBER, "check_numbers: element 2 of");
+    CHECK(bg_item(g, sum, &number) == BG_ERR_NUMBER);
+    FAILS(g, BG_ERR_NUMBER, "log \"logarithm\" [3], is NaN");
+    /* A value that is right, with a slope that is not. */
+    bg_node zero = bg_param_f64(g, (double[]){0}, 1), root = bg_sqrt(g, zero);
+    CHECK(bg_item(g, root, &number) == BG_OK && number == 0);
+    CHECK(bg_backward(g, root) == BG_ERR_NUMBER);
+    FAILS(g, BG_ERR_NUMBER, "made in the derivative of");
+    CHECK(!bg_has_grad(g, zero));
+    /* Infinities that were given go through. */
+    bg_node masked = bg_max(g, bg_mul(g, bg_vector_f64(g, (double[]){-INFINITY, 1}, 2), w), NULL, 0, false);
+    CHECK(bg_item(g, masked, &number) == BG_OK && number == 3);
+    bg_check_numbers(g, false);
+    CHECK(bg_item(g, sum, &number) == BG_OK && isnan(number));
+    bg_graph_free(g);
+}
+
 int main(void) {
+    evidence();
     tangents();
     batches();
     matrices();

@@ -16,6 +16,7 @@ mod arguments;
 pub mod derivatives;
 pub mod elementwise;
 pub mod engine;
+pub mod evidence;
 pub mod gradient;
 pub mod graph;
 pub mod leaf;

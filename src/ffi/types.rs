@@ -52,6 +52,8 @@ pub enum bg_status {
     BG_ERR_LIMIT = 9,
     /// A defect of this library.
     BG_ERR_INTERNAL = 10,
+    /// A number is infinite or none: see bg_check_numbers.
+    BG_ERR_NUMBER = 11,
 }
 
 impl From<ErrorKind> for bg_status {
@@ -67,6 +69,7 @@ impl From<ErrorKind> for bg_status {
             ErrorKind::Busy => Self::BG_ERR_BUSY,
             ErrorKind::Limit => Self::BG_ERR_LIMIT,
             ErrorKind::Internal => Self::BG_ERR_INTERNAL,
+            ErrorKind::Number => Self::BG_ERR_NUMBER,
         }
     }
 }

@@ -64,6 +64,15 @@ impl Core {
         unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), start, data.len()) };
     }
 
+    /// A new value for one element of a leaf: everything downstream is stale from now on.
+    pub(crate) fn write_element<T: Element>(&mut self, id: NodeId, element: usize, value: T) {
+        assert!(element < self.node(id).len, "writing to {id}");
+        self.touch(id);
+        let start = self.leaf_start::<T>(id);
+        // SAFETY: the leaf's buffer has that element, just checked.
+        unsafe { start.add(element).write(value) };
+    }
+
     /// New data for a leaf: everything downstream is stale from now on.
     pub(crate) fn write<T: Element>(&mut self, id: NodeId, data: &[T]) -> Maybe<()> {
         let what = "write";

@@ -4,6 +4,7 @@ use super::{Graph, Var};
 use crate::error::Result;
 use crate::graph::Handle;
 use crate::session::derivatives::{Matrix, Transform};
+use crate::session::evidence::{Gradcheck, GradcheckOptions};
 use crate::transform::Mode;
 
 impl Graph {
@@ -153,5 +154,49 @@ impl Graph {
             session.transform(transform, ys, pairs, |i, handle| out[i].handle = handle)
         })?;
         Ok(out)
+    }
+
+    // ---- evidence ----
+
+    /// Compares the gradients of `y` by some leaves, all f64, with central differences, element by element;
+    /// and reverse mode with forward mode, which must agree but for rounding: <u, J v> = <J' u, v> for
+    /// scattered u and v. An output of several elements is weighed by u. Takes two evaluations for each
+    /// element; nothing has changed afterwards. Random operations draw anew each time: check without them,
+    /// or in evaluation mode.
+    ///
+    /// ```
+    /// # let graph = bumpgrad::Graph::new();
+    /// let x = graph.param(&[0.5, 1.5], &[2]);
+    /// let found = graph.gradcheck((x * x.sin()).sum(), &[x], &Default::default())?;
+    /// assert!(found.is_right, "{found:?}");
+    /// # Ok::<(), bumpgrad::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn gradcheck(
+        &self,
+        y: Var<'_>,
+        xs: &[Var<'_>],
+        options: &GradcheckOptions,
+    ) -> Result<Gradcheck> {
+        self.run(|session| session.gradcheck(y.handle, xs.iter().map(|x| x.handle), options))
+    }
+
+    /// Whether values that are read, and gradients of backward, are looked through, with all that they are
+    /// made of. The first number that is NaN, or infinite although nothing infinite went in, is an error
+    /// ([`ErrorKind::Number`](crate::ErrorKind::Number)) that names its operation, element and, for what is
+    /// recorded from now on, line; of a gradient, whose derivative it was made in. Slow: for finding out.
+    pub fn set_check_numbers(&self, on: bool) {
+        self.call(|session| session.set_check_numbers(on));
+    }
+
+    /// In words, whether the gradient of `loss` reaches `x`, and if not, where its way ends: at what was
+    /// detached, compared, made of integers, or recorded without gradients.
+    #[track_caller]
+    pub fn why_no_grad(&self, loss: Var<'_>, x: Var<'_>) -> Result<String> {
+        self.run(|session| {
+            let mut text = String::new();
+            session.why_no_grad(loss.handle, x.handle, &mut text)?;
+            Ok(text)
+        })
     }
 }
