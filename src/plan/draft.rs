@@ -109,10 +109,11 @@ pub(super) struct Draft {
     pub(super) members: u32,
     /// Longer than that of any step it depends on.
     pub(super) depth: u32,
-    /// Lists of edges.
+    /// Lists of edges: to those it depends on, and to those that depend on it.
     pub(super) deps: u32,
     pub(super) users: u32,
-    pub(super) seen: u32,
+    /// Whether it has its place in the order of steps.
+    pub(super) is_scheduled: bool,
 }
 
 impl Draft {
@@ -131,9 +132,16 @@ impl Draft {
             depth: 0,
             deps: NONE,
             users: NONE,
-            seen: 0,
+            is_scheduled: false,
         }
     }
+}
+
+/// An edge of the graph of steps, in a list.
+#[derive(Clone, Copy)]
+pub(super) struct Edge {
+    pub(super) to: u32,
+    pub(super) next: u32,
 }
 
 /// What is known about a node while a plan is made. Valid for nodes that are computed.
@@ -195,11 +203,14 @@ pub(super) struct Drafts {
     /// What must be computed.
     pub(super) walk: Walk,
     pub(super) level: Level,
+    /// One node a step, and every value stored.
+    pub(super) single: bool,
     /// By node.
     pub(super) fates: Vec<Fate>,
     /// What nodes without data show.
     pub(super) shown: Vec<Source>,
     pub(super) steps: Vec<Draft>,
+    pub(super) edges: Vec<Edge>,
     pub(super) members: Vec<Member>,
     /// Operands of members and of single steps.
     pub(super) sources: Vec<Source>,
@@ -216,9 +227,11 @@ impl Drafts {
         Self {
             walk: Walk::default(),
             level,
+            single: false,
             fates: Vec::new(),
             shown: Vec::new(),
             steps: Vec::new(),
+            edges: Vec::new(),
             members: Vec::new(),
             sources: Vec::new(),
             layouts: Vec::new(),
@@ -234,19 +247,30 @@ impl Drafts {
         let Self { walk, fates, shown, steps, members, sources, layouts, .. } = self;
         let nodes = [walk.bytes(), fates.bytes(), shown.bytes(), steps.bytes()];
         let views = [members.bytes(), sources.bytes(), layouts.bytes(), self.padded.bytes()];
-        let lists = self.constants.bytes() + self.concats.bytes();
+        let lists = self.edges.bytes() + self.constants.bytes() + self.concats.bytes();
         [nodes, views].iter().flatten().sum::<usize>() + lists
     }
 
     pub(super) fn clear(&mut self) {
         self.shown.clear();
         self.steps.clear();
+        self.edges.clear();
         self.members.clear();
         self.sources.clear();
         self.layouts.clear();
         self.padded.clear();
         self.constants.clear();
         self.concats.clear();
+    }
+
+    /// Where the edges of a list lead.
+    pub(super) fn ends(&self, mut edge: u32) -> impl Iterator<Item = u32> {
+        std::iter::from_fn(move || {
+            let Edge { to, next } = *self.edges.get(edge as usize)?;
+            self.looks.note(1);
+            edge = next;
+            Some(to)
+        })
     }
 
     /// Where a node is computed.

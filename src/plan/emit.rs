@@ -14,6 +14,7 @@ mod trig;
 
 use super::chain::Linking;
 use super::draft::{Draft, Drafts, What};
+use super::schedule::Scheduled;
 use super::single::work_words;
 use super::value::{Kind, NONE, Value};
 use super::{
@@ -184,8 +185,7 @@ impl Emitter {
         &mut self,
         drafts: &Drafts,
         core: &Core,
-        number: u32,
-        product: u32,
+        Scheduled { step: number, product }: Scheduled,
         temporaries: usize,
         plan: &mut Plan,
     ) -> Result<(), OutOfMemory> {

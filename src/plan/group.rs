@@ -23,11 +23,6 @@ use crate::id::NodeId;
 use crate::level::Level;
 use crate::node::{Node, Op, Reduction};
 use crate::shape::{Dims, Layout};
-pub(super) use depend::Edge;
-
-/// A product whose result has so many bytes feeds the step that reads it, chunk by chunk. (Measured:
-/// what is smaller stays in the caches as a whole, and streams are fetched best when they are long.)
-const FEED_BYTES: usize = 4 << 20;
 
 /// Members of a step of one tile beyond which it takes on no more, for a read and for a backward. What
 /// is kept in registers is then as much memory as data would be, so little is lost; and the lists in
@@ -57,20 +52,14 @@ struct Asked {
 /// The memory for this, kept from plan to plan.
 pub(super) struct Grouping {
     pub(super) drafts: Drafts,
-    /// One node a step, and every value stored.
-    pub(super) single: bool,
-    /// Bytes of a product's result from which on it feeds a step.
-    pub(super) feed_bytes: usize,
     /// Members of a step of one tile, at most: in a read and in a backward.
     pub(super) members_max: [u32; 2],
     pub(super) is_backward: bool,
     /// What is computed again, and in which step.
     again: Vec<(u32, NodeId)>,
-    pub(super) edges: Vec<Edge>,
     /// The newest fused step of a length, newest last.
     latest: Vec<(usize, u32)>,
-    pub(super) stack: Vec<u32>,
-    pub(super) search: u32,
+    stack: Vec<u32>,
     /// Those of the node at hand.
     operands: [Source; OPERANDS],
 }
@@ -79,30 +68,25 @@ impl Grouping {
     pub(super) fn new(level: Level) -> Self {
         Self {
             drafts: Drafts::new(level),
-            single: false,
-            feed_bytes: FEED_BYTES,
             members_max: MEMBERS_MAX,
             is_backward: false,
             again: Vec::new(),
-            edges: Vec::new(),
             latest: Vec::new(),
             stack: Vec::new(),
-            search: 0,
             operands: [Source::Absent; OPERANDS],
         }
     }
 
     /// Bytes of memory that it holds.
     pub(super) fn bytes(&self) -> usize {
-        let Self { drafts, again, edges, latest, stack, .. } = self;
-        drafts.bytes() + again.bytes() + edges.bytes() + latest.bytes() + stack.bytes()
+        let Self { drafts, again, latest, stack, .. } = self;
+        drafts.bytes() + again.bytes() + latest.bytes() + stack.bytes()
     }
 
     /// Begins a plan: one of a backward, or of a read.
     pub(super) fn start(&mut self, nodes: usize, is_backward: bool) -> Result<(), OutOfMemory> {
         self.drafts.clear();
         self.again.clear();
-        self.edges.clear();
         self.latest.clear();
         self.is_backward = is_backward;
         self.drafts.fates.try_extend_to(nodes, Fate::BLANK)
@@ -191,7 +175,7 @@ impl Grouping {
         }
         match node.op {
             op if op.is_view() || op == Op::Fill => self.show(core, id),
-            Op::Embed if !self.single => self.show(core, id),
+            Op::Embed if !self.drafts.single => self.show(core, id),
             op if op.is_elementwise() => {
                 let count = self.set_operands(core, &node)?;
                 let operands = &self.operands[..count];
@@ -256,7 +240,7 @@ impl Grouping {
                     },
                     _ => false,
                 };
-                if inside && !self.single {
+                if inside && !self.drafts.single {
                     self.join(
                         core,
                         Asked {
@@ -293,7 +277,7 @@ impl Grouping {
                     self.single_step(core, id, &node)
                 }
             }
-            Op::Concat if !self.single && core.operands(id).count() <= OPERANDS => {
+            Op::Concat if !self.drafts.single && core.operands(id).count() <= OPERANDS => {
                 self.assign_concat(core, id, &node)
             }
             _ => self.single_step(core, id, &node),

@@ -5,6 +5,7 @@ use super::Plan;
 use super::draft::{Drafts, Fate};
 use super::emit::Emitter;
 use super::group::Grouping;
+use super::schedule::Schedule;
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::Part;
 use crate::graph::Core;
@@ -22,6 +23,7 @@ const MEMBER_BYTES: usize = 45;
 /// The memory for all of this, kept from plan to plan.
 pub(crate) struct Planner {
     grouping: Grouping,
+    schedule: Schedule,
     emitter: Emitter,
     /// What is computed, in order of ids.
     order: Vec<NodeId>,
@@ -31,8 +33,8 @@ pub(crate) struct Planner {
 
 impl Planner {
     pub(crate) fn new(level: Level) -> Self {
-        let (grouping, emitter) = (Grouping::new(level), Emitter::default());
-        Self { grouping, emitter, order: Vec::new(), counted: 0 }
+        let (grouping, schedule) = (Grouping::new(level), Schedule::new());
+        Self { grouping, schedule, emitter: Emitter::default(), order: Vec::new(), counted: 0 }
     }
 
     #[cfg(test)]
@@ -42,11 +44,11 @@ impl Planner {
 
     /// Whether to fuse nothing.
     pub(crate) fn set_single(&mut self, single: bool) {
-        self.grouping.single = single;
+        self.grouping.drafts.single = single;
     }
 
     pub(crate) fn is_single(&self) -> bool {
-        self.grouping.single
+        self.grouping.drafts.single
     }
 
     #[cfg(test)]
@@ -56,21 +58,23 @@ impl Planner {
 
     #[cfg(test)]
     pub(crate) fn set_feed_bytes(&mut self, bytes: usize) {
-        self.grouping.feed_bytes = bytes;
+        self.schedule.feed_bytes = bytes;
     }
 
     /// Gives its memory back.
     pub(crate) fn forget(&mut self) {
-        let Grouping { single, feed_bytes, members_max, .. } = self.grouping;
-        let mut grouping = Grouping::new(self.grouping.drafts.level);
-        (grouping.single, grouping.feed_bytes) = (single, feed_bytes);
-        grouping.members_max = members_max;
-        *self = Self { grouping, ..Self::new(self.grouping.drafts.level) };
+        let Drafts { level, single, .. } = self.grouping.drafts;
+        let mut new = Self::new(level);
+        new.grouping.drafts.single = single;
+        new.grouping.members_max = self.grouping.members_max;
+        new.schedule.feed_bytes = self.schedule.feed_bytes;
+        *self = new;
     }
 
     /// Bytes of memory that it holds.
     pub(crate) fn bytes(&self) -> usize {
-        self.grouping.bytes() + self.emitter.bytes() + self.order.bytes()
+        let stages = [self.grouping.bytes(), self.schedule.bytes(), self.emitter.bytes()];
+        stages.iter().sum::<usize>() + self.order.bytes()
     }
 
     /// Refuses to go on where planner and plan would take, with `least` bytes or what they have now,
@@ -177,10 +181,11 @@ impl Planner {
         }
         let members = self.grouping.drafts.members.len();
         self.afford(core, plan, least + members * MEMBER_BYTES)?;
-        let Self { grouping, emitter, .. } = self;
-        grouping.schedule(core, temporaries, |drafts, step, product| {
-            emitter.step(drafts, core, step, product, temporaries, plan)
-        })?;
+        let Self { grouping, schedule, emitter, .. } = self;
+        for &step in schedule.order(&mut grouping.drafts, core, temporaries)? {
+            core.fail_point.pass();
+            emitter.step(&grouping.drafts, core, step, temporaries, plan)?;
+        }
         self.emitter.finish(plan)?;
         self.afford(core, plan, 0)
     }

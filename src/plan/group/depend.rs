@@ -2,6 +2,7 @@
 
 use super::Grouping;
 use crate::arena::{OutOfMemory, TryPush};
+use crate::plan::draft::Edge;
 use crate::plan::value::NONE;
 
 /// Steps that a search for a path looks at before it gives up and says that there is one.
@@ -15,12 +16,6 @@ const RAISE_MAX: usize = 64;
 /// nobody's way.)
 const EDGES_MAX: usize = 16;
 
-#[derive(Clone, Copy)]
-pub(in crate::plan) struct Edge {
-    pub(in crate::plan) to: u32,
-    pub(in crate::plan) next: u32,
-}
-
 impl Grouping {
     /// Notes that `step` needs what `on` makes.
     pub(super) fn depend(&mut self, step: u32, on: u32) -> Result<(), OutOfMemory> {
@@ -28,9 +23,11 @@ impl Grouping {
             return Ok(());
         }
         let next = self.drafts.steps[step as usize].deps;
-        self.drafts.steps[step as usize].deps = self.edges.try_push(Edge { to: on, next })?;
+        self.drafts.steps[step as usize].deps =
+            self.drafts.edges.try_push(Edge { to: on, next })?;
         let next = self.drafts.steps[on as usize].users;
-        self.drafts.steps[on as usize].users = self.edges.try_push(Edge { to: step, next })?;
+        self.drafts.steps[on as usize].users =
+            self.drafts.edges.try_push(Edge { to: step, next })?;
         // Depths of everything that follows.
         self.stack.clear();
         self.stack.try_push(on)?;
@@ -38,7 +35,7 @@ impl Grouping {
             let depth = self.drafts.steps[at as usize].depth + 1;
             let mut edge = self.drafts.steps[at as usize].users;
             while edge != NONE {
-                let Edge { to, next } = self.edges[edge as usize];
+                let Edge { to, next } = self.drafts.edges[edge as usize];
                 self.drafts.looks.note(1);
                 if self.drafts.steps[to as usize].depth < depth {
                     self.drafts.steps[to as usize].depth = depth;
@@ -57,7 +54,7 @@ impl Grouping {
         for _ in 0..EDGES_MAX {
             self.drafts.looks.note(1);
             let (Some(one), Some(other)) =
-                (self.edges.get(dep as usize), self.edges.get(user as usize))
+                (self.drafts.edges.get(dep as usize), self.drafts.edges.get(user as usize))
             else {
                 return false;
             };
@@ -87,19 +84,15 @@ impl Grouping {
         while count > 0 {
             count -= 1;
             let (at, depth) = pending[count];
-            let mut edge = self.drafts.steps[at as usize].users;
-            while edge != NONE {
-                let Edge { to, next } = self.edges[edge as usize];
-                self.drafts.looks.note(1);
+            for step in self.drafts.ends(self.drafts.steps[at as usize].users) {
                 looked += 1;
                 if looked > RAISE_MAX {
                     return false;
                 }
-                if self.drafts.steps[to as usize].depth <= depth {
-                    pending[count] = (to, depth + 1);
+                if self.drafts.steps[step as usize].depth <= depth {
+                    pending[count] = (step, depth + 1);
                     count += 1;
                 }
-                edge = next;
             }
         }
         true
@@ -120,22 +113,18 @@ impl Grouping {
         pending[0] = to;
         while count > 0 {
             count -= 1;
-            let mut edge = self.drafts.steps[pending[count] as usize].deps;
-            while edge != NONE {
-                let Edge { to, next } = self.edges[edge as usize];
-                self.drafts.looks.note(1);
+            for step in self.drafts.ends(self.drafts.steps[pending[count] as usize].deps) {
                 looked += 1;
-                if to == from || looked > SEARCH_MAX {
+                if step == from || looked > SEARCH_MAX {
                     return true;
                 }
-                if self.drafts.steps[to as usize].depth > depth {
+                if self.drafts.steps[step as usize].depth > depth {
                     if count == pending.len() {
                         return true;
                     }
-                    pending[count] = to;
+                    pending[count] = step;
                     count += 1;
                 }
-                edge = next;
             }
         }
         false

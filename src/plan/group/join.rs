@@ -33,7 +33,7 @@ impl Grouping {
     pub(super) fn join(&mut self, core: &Core, asked: Asked) -> Result<(), OutOfMemory> {
         let Asked { id, what, len, count, .. } = asked;
         let mut best: Option<(u32, Grain, What)> = None;
-        if !self.single {
+        if !self.drafts.single {
             let leading = if what == What::Pick { 1 } else { count };
             for k in 0..leading {
                 let Some(base) = self.operands[k].base() else { continue };
@@ -226,7 +226,7 @@ impl Grouping {
         let fate = &mut self.drafts.fates[id.index()];
         fate.set_home(home);
         // A sink's result is in memory, wherever else it goes.
-        fate.stored |= matches!(home, Home::After(_)) || self.single;
+        fate.stored |= matches!(home, Home::After(_)) || self.drafts.single;
         Ok(())
     }
 
@@ -240,7 +240,10 @@ impl Grouping {
         id: NodeId,
     ) -> Result<bool, OutOfMemory> {
         let Home::In(at, Grain::Element) = self.drafts.home(core, id) else { return Ok(false) };
-        if at == step || grain == Grain::Row || self.drafts.fates[id.index()].stored || self.single
+        if at == step
+            || grain == Grain::Row
+            || self.drafts.fates[id.index()].stored
+            || self.drafts.single
         {
             return Ok(false);
         }
