@@ -273,17 +273,14 @@ impl Drafts {
         })
     }
 
-    /// Where a node is computed.
-    pub(super) fn home(&self, core: &Core, id: NodeId) -> Home {
-        if self.walk.is_needed(id) && !core.state(id).ready {
-            self.fates[id.index()].home()
-        } else {
-            Home::Ready
-        }
+    /// Where a node is computed. (What is not needed is there, if needed nodes read it.)
+    pub(super) fn home(&self, id: NodeId) -> Home {
+        if self.walk.is_needed(id) { self.fates[id.index()].home() } else { Home::Ready }
     }
 
-    pub(super) fn has_own(&self, core: &Core, id: NodeId) -> bool {
-        core.state(id).ready || self.fates[id.index()].kind != FateKind::Shown
+    /// Whether a node has data, rather than that it shows those of another one.
+    pub(super) fn has_own(&self, id: NodeId) -> bool {
+        !self.walk.is_needed(id) || self.fates[id.index()].kind != FateKind::Shown
     }
 
     /// If a step does nothing but concatenate: a single step that does it, in long runs rather than in

@@ -102,14 +102,14 @@ impl Grouping {
     /// Sees to it that a node that is computed has dense data of its own in memory.
     pub(super) fn materialise(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
         let node = core.node(id);
-        let is_shown = node.op == Op::Embed && !self.drafts.has_own(core, id);
-        if is_shown && self.drafts.number(self.drafts.shown_by(core, id)).is_none() {
+        let is_shown = node.op == Op::Embed && !self.drafts.has_own(id);
+        if is_shown && self.drafts.number(self.drafts.shown_by(id)).is_none() {
             // In long runs of zeros and of the block, rather than in tiles.
             self.drafts.fates[id.index()].set_home(Home::Ready);
             return self.single_step(core, id, node);
         }
         self.own(core, id)?;
-        if !core.state(id).ready {
+        if self.drafts.walk.is_needed(id) {
             self.drafts.fates[id.index()].stored = true;
         }
         Ok(())
@@ -117,7 +117,7 @@ impl Grouping {
 
     /// Sees to it that a node has dense data of its own, at least within a step.
     fn own(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
-        if !self.drafts.has_own(core, id) {
+        if !self.drafts.has_own(id) {
             self.operands[0] = self.drafts.source(core, id, core.node(id).shape)?;
             self.drafts.fates[id.index()].set_home(Home::Ready);
             self.join(
@@ -231,7 +231,7 @@ impl Grouping {
                 self.operands[1] = self.drafts.source(core, classes, node.shape)?;
                 let row = core.shape(x)[1];
                 let inside = match self.operands[0] {
-                    Source::Dense(base) => match self.drafts.home(core, base) {
+                    Source::Dense(base) => match self.drafts.home(base) {
                         Home::In(step, Grain::Element) => {
                             let draft = self.drafts.steps[step as usize];
                             draft.len == core.node(x).len && draft.row == row && row > 1
@@ -287,7 +287,7 @@ impl Grouping {
     /// A concatenation is made where it is read: its operands lie in memory, in any layout.
     fn assign_concat(&mut self, core: &Core, id: NodeId, node: &Node) -> Result<(), OutOfMemory> {
         for operand in core.operands(id) {
-            if let Source::Padded(..) = self.drafts.shown_by(core, operand) {
+            if let Source::Padded(..) = self.drafts.shown_by(operand) {
                 self.own(core, operand)?;
             }
         }
@@ -397,7 +397,7 @@ impl Grouping {
             let source = self.drafts.source(core, operand, core.node(operand).shape)?;
             self.drafts.sources.try_push(source)?;
             let Some(base) = source.base() else { unreachable!("constants were given data") };
-            if let Home::In(at, _) | Home::After(at) = self.drafts.home(core, base) {
+            if let Home::In(at, _) | Home::After(at) = self.drafts.home(base) {
                 self.drafts.fates[base.index()].stored = true;
                 self.depend(step, at)?;
             }

@@ -171,7 +171,7 @@ impl Planner {
             if core.node(from).op == Op::Embed {
                 grouping.materialise(core, from)?;
             }
-            let own = from.index() >= temporaries && grouping.drafts.has_own(core, from);
+            let own = from.index() >= temporaries && grouping.drafts.has_own(from);
             if own && emitter.claim(core, from, k as u32, plan)? {
                 let fate = &mut grouping.drafts.fates[from.index()];
                 (fate.stored, fate.asked) = (true, true);
@@ -200,9 +200,9 @@ fn keep_what_is_read_through(core: &mut Core, order: &[NodeId], drafts: &mut Dra
             continue;
         }
         for operand in core.operands(id).filter(|&operand| drafts.walk.is_needed(operand)) {
-            let Some(base) = drafts.shown_by(core, operand).base() else { continue };
+            let Some(base) = drafts.shown_by(operand).base() else { continue };
             // (Operands have smaller ids, so this is from an earlier reading.)
-            let is_own = drafts.walk.is_needed(base) && drafts.has_own(core, base);
+            let is_own = drafts.walk.is_needed(base) && drafts.has_own(base);
             if is_own && core.state(base).read_through {
                 drafts.fates[base.index()].stored = true;
             }

@@ -22,7 +22,7 @@ impl Drafts {
         shape: ListId,
     ) -> Result<Source, OutOfMemory> {
         let own = core.node(operand).shape;
-        let shown = self.shown_by(core, operand);
+        let shown = self.shown_by(operand);
         if own == shape && shown == Source::Dense(operand) {
             return Ok(shown); // the common case, without a layout
         }
@@ -46,8 +46,8 @@ impl Drafts {
     }
 
     /// What a node without data of its own shows; else its data.
-    pub(super) fn shown_by(&self, core: &Core, id: NodeId) -> Source {
-        if self.has_own(core, id) {
+    pub(super) fn shown_by(&self, id: NodeId) -> Source {
+        if self.has_own(id) {
             Source::Dense(id)
         } else {
             self.shown[self.fates[id.index()].shown() as usize]
@@ -107,7 +107,7 @@ impl Drafts {
     ) -> Result<Option<Source>, OutOfMemory> {
         let (node, dims) = (core.node(id), core.shape(id));
         let input = node.inputs[0];
-        let below = self.shown_by(core, input);
+        let below = self.shown_by(input);
         let (base, padded) = match below {
             Source::Absent | Source::Constant(_) => {
                 return Ok((node.op != Op::Embed).then_some(below));

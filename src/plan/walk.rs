@@ -17,7 +17,8 @@ pub(super) struct Walk {
     visit: Visit,
 }
 
-/// Said of a visited node that must be computed.
+/// Said of a visited node that must be computed: its value is not ready, and a root or something else
+/// that is needed reads it.
 const NEEDED: u32 = 1;
 
 impl Walk {

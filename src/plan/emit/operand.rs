@@ -82,7 +82,7 @@ impl Emitter {
             }
             Source::Dense(base) | Source::Strided(base, _) | Source::Padded(base, _) => base,
         };
-        if let Home::In(at, inner) = drafts.home(core, base)
+        if let Home::In(at, inner) = drafts.home(base)
             && at == number
         {
             let value = self.value_of[base.index()];

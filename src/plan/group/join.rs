@@ -37,7 +37,7 @@ impl Grouping {
             let leading = if what == What::Pick { 1 } else { count };
             for k in 0..leading {
                 let Some(base) = self.operands[k].base() else { continue };
-                let Home::In(step, _) = self.drafts.home(core, base) else { continue };
+                let Home::In(step, _) = self.drafts.home(base) else { continue };
                 if best.is_some_and(|(other, ..)| other >= step) {
                     continue;
                 }
@@ -99,7 +99,7 @@ impl Grouping {
             what = if can_join(core, id) { What::Sink } else { return None };
         }
         for k in 0..count {
-            if !self.fits(core, step, Asked { what, ..asked }, grain, k) {
+            if !self.fits(step, Asked { what, ..asked }, grain, k) {
                 return None;
             }
         }
@@ -111,14 +111,14 @@ impl Grouping {
     }
 
     /// Whether a member of this grain can have operand `k` in a step.
-    fn fits(&self, core: &Core, step: u32, asked: Asked, grain: Grain, k: usize) -> bool {
+    fn fits(&self, step: u32, asked: Asked, grain: Grain, k: usize) -> bool {
         let Asked { what, row, .. } = asked;
         let draft = &self.drafts.steps[step as usize];
         let operand = self.operands[k];
         let Some(base) = operand.base() else { return true };
         // Classes, and what is put at them, are one a row.
         let by_row = grain == Grain::Row && !(what == What::Pick && k == 0) || what == What::Unpick;
-        let home = self.drafts.home(core, base);
+        let home = self.drafts.home(base);
         if let Home::In(at, inner) = home
             && at == step
         {
@@ -187,7 +187,7 @@ impl Grouping {
             {
                 continue;
             }
-            match self.drafts.home(core, base) {
+            match self.drafts.home(base) {
                 Home::Ready => self.drafts.steps[step as usize].streams += 1,
                 Home::In(at, _) if at == step => {}
                 Home::In(at, _) | Home::After(at) => {
@@ -239,7 +239,7 @@ impl Grouping {
         grain: Grain,
         id: NodeId,
     ) -> Result<bool, OutOfMemory> {
-        let Home::In(at, Grain::Element) = self.drafts.home(core, id) else { return Ok(false) };
+        let Home::In(at, Grain::Element) = self.drafts.home(id) else { return Ok(false) };
         if at == step
             || grain == Grain::Row
             || self.drafts.fates[id.index()].stored
@@ -273,7 +273,7 @@ impl Grouping {
         let Some(operands) = operands else { return Ok(false) };
         for k in operands.first..operands.first + operands.count {
             let Some(base) = self.drafts.sources[k as usize].base() else { continue };
-            let in_memory = match self.drafts.home(core, base) {
+            let in_memory = match self.drafts.home(base) {
                 Home::Ready => true,
                 Home::After(from) => self.can_wait(step, from),
                 Home::In(from, _) => {
@@ -287,7 +287,7 @@ impl Grouping {
         for k in operands.first..operands.first + operands.count {
             let Some(base) = self.drafts.sources[k as usize].base() else { continue };
             self.drafts.steps[step as usize].streams += 1;
-            if let Home::In(from, _) | Home::After(from) = self.drafts.home(core, base) {
+            if let Home::In(from, _) | Home::After(from) = self.drafts.home(base) {
                 self.depend(step, from)?;
             }
         }
