@@ -7,7 +7,8 @@ use hashbrown::HashTable;
 use crate::arena::{OutOfMemory, TryPush};
 use crate::graph::Core;
 use crate::id::NodeId;
-use crate::plan::{Plan, is_fresh};
+use crate::node::Op;
+use crate::plan::{Place, Plan, is_fresh};
 
 /// So many plans are kept, however large they are.
 const FEW: usize = 24;
@@ -48,6 +49,27 @@ pub(super) struct Kept {
 }
 
 impl Kept {
+    /// Lists what the plan takes for granted: what is right already is no step's business, but only as
+    /// long as it is right.
+    pub(super) fn list_sources(
+        &mut self,
+        core: &Core,
+        roots: &[NodeId],
+    ) -> Result<(), OutOfMemory> {
+        for &root in roots.iter().filter(|&&root| core.state(root).ready) {
+            self.sources.try_push(root)?;
+        }
+        for step in self.plan.steps() {
+            for &read in self.plan.reads(step) {
+                let Place::Node(id) = self.plan.data[read as usize].place else { continue };
+                if core.state(id).ready && core.node(id).op != Op::Leaf {
+                    self.sources.try_push(id)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Whether what the plan takes for granted is known to be right.
     pub(super) fn is_fresh(&self, core: &Core) -> bool {
         self.sources.iter().all(|&id| is_fresh(core, id))

@@ -33,8 +33,7 @@ use crate::graph::{Core, WalkScratch};
 use crate::id::NodeId;
 use crate::kernel::{call1, float_kernels};
 use crate::level::Level;
-use crate::node::Op;
-use crate::plan::{Place, Plan, Planner, is_fresh};
+use crate::plan::{Plan, Planner, is_fresh};
 use crate::team::THREADS_MAX;
 use direct::Direct;
 use follow::Follow;
@@ -215,9 +214,7 @@ impl Engine {
         if self.compute_directly(core, key, &[root], &[])? {
             return Ok(());
         }
-        let (place, mut plan) = self.room(core)?;
-        let planned = self.plan(core, &[root], &[], usize::MAX, &mut plan);
-        self.keep(core, place, key, &[root], plan, planned)?;
+        let place = self.make_plan(core, key, &[root], &[], usize::MAX)?;
         self.note_plan(began, place);
         self.run(core, place)
     }
@@ -250,13 +247,9 @@ impl Engine {
             core.truncate(first);
             return recorded.map(|_| ());
         }
-        let made = self.room(core).map(|(place, mut plan)| {
-            let planned = self.plan(core, roots, targets, first, &mut plan);
-            (place, plan, planned)
-        });
+        let made = self.make_plan(core, key, roots, targets, first);
         core.truncate(first);
-        let (place, plan, planned) = made?;
-        self.keep(core, place, key, roots, plan, planned)?;
+        let place = made?;
         self.note_plan(began, place);
         self.run(core, place)
     }
@@ -276,6 +269,30 @@ impl Engine {
             roots.try_push(root).map_err(|_| core.out_of_memory("backward"))?;
         }
         Ok(())
+    }
+
+    /// Makes a plan of what was looked at last, and keeps it: in which place.
+    fn make_plan(
+        &mut self,
+        core: &mut Core,
+        key: Key,
+        roots: &[NodeId],
+        results: &[(NodeId, NodeId)],
+        temporaries: usize,
+    ) -> Maybe<usize> {
+        let room = self.plans.room();
+        let (place, mut plan) = room.map_err(|OutOfMemory| core.out_of_memory("plan"))?;
+        let planned = self.plan(core, roots, results, temporaries, &mut plan);
+        #[cfg(test)]
+        {
+            self.plans_made += 1;
+        }
+        let kept = self.plans.put(place, plan);
+        planned?;
+        let listed = kept.list_sources(core, roots);
+        let entered = listed.and_then(|()| self.plans.enter(place, key));
+        entered.map_err(|OutOfMemory| core.out_of_memory("plan"))?;
+        Ok(place)
     }
 
     /// Plans what was looked at last: where memory is short, with that of all other plans.
@@ -401,44 +418,6 @@ impl Engine {
             kept.misses = kept.misses.saturating_add(1);
         }
         Ok(None)
-    }
-
-    /// A place for another plan, and the memory of the plan that was there.
-    fn room(&mut self, core: &mut Core) -> Maybe<(usize, Plan)> {
-        self.plans.room().map_err(|OutOfMemory| core.out_of_memory("plan"))
-    }
-
-    fn keep(
-        &mut self,
-        core: &mut Core,
-        place: usize,
-        key: Key,
-        roots: &[NodeId],
-        plan: Plan,
-        planned: Maybe<()>,
-    ) -> Maybe<()> {
-        #[cfg(test)]
-        {
-            self.plans_made += 1;
-        }
-        let kept = self.plans.put(place, plan);
-        planned?;
-        // What is right already is no step's business, but only as long as it is right.
-        for &root in roots.iter().filter(|&&root| core.state(root).ready) {
-            if kept.sources.try_push(root).is_err() {
-                return Err(core.out_of_memory("plan"));
-            }
-        }
-        for step in kept.plan.steps() {
-            for &read in kept.plan.reads(step) {
-                let Place::Node(id) = kept.plan.data[read as usize].place else { continue };
-                let is_source = core.state(id).ready && core.node(id).op != Op::Leaf;
-                if is_source && kept.sources.try_push(id).is_err() {
-                    return Err(core.out_of_memory("plan"));
-                }
-            }
-        }
-        self.plans.enter(place, key).map_err(|OutOfMemory| core.out_of_memory("plan"))
     }
 
     /// The time in the profile, if one is taken.
