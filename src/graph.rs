@@ -21,7 +21,7 @@ use crate::node::{Node, Op};
 use crate::shape::Dims;
 pub use back::Mark;
 pub(crate) use back::Start;
-use data::{Slot, WRITTEN, Written};
+use data::{GradSlot, WRITTEN, Written};
 pub(crate) use handle::Handle;
 use handle::new_tag;
 pub(crate) use record::{NewNode, Operand, PATH, operand_word};
@@ -92,7 +92,7 @@ pub(crate) struct Core {
     pub(crate) error: ErrorSlot,
     /// The stacks and lists below point into its bump.
     pub(crate) pool: Pool,
-    pub(crate) slots: Vec<Slot>,
+    pub(crate) slots: Vec<GradSlot>,
     pub(crate) clock: u64,
     /// Nesting depth of `no_grad`; nodes recorded inside do not require gradients.
     pub(crate) no_grad: u32,

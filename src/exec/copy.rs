@@ -12,7 +12,7 @@ const LONG: usize = 16;
 
 /// A walk over the elements of a layout in row-major order, a run of the last axis at a time.
 #[derive(Clone)]
-pub(super) struct Cursor {
+pub(super) struct StridedCursor {
     layout: Layout,
     index: [usize; MAX_RANK],
     /// Offset of the next element from the first, in elements.
@@ -33,7 +33,7 @@ struct Again {
     count: usize,
 }
 
-impl Cursor {
+impl StridedCursor {
     pub(super) fn new(layout: &Layout) -> Self {
         let (layout, index, again) = (layout.merged(), [0; MAX_RANK], Again::default());
         Self { layout, index, at: 0, full: (0, 0), again }

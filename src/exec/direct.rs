@@ -7,7 +7,7 @@
 //!
 //! The kernels are those of plans, so the numbers are, too.
 
-use super::copy::Cursor;
+use super::copy::StridedCursor;
 use super::{Engine, Key, Last, uninit};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::dtype::{Element, with_dtype};
@@ -308,21 +308,21 @@ impl Engine {
         let most = TILE.min(node.len);
         self.direct.tiles.try_extend_to(INLINE_OPERANDS * most, 0)?;
         let tiles = &mut self.direct.tiles;
-        let mut operands = [const { Operand::Absent }; INLINE_OPERANDS];
+        let mut operands = [const { Feed::Absent }; INLINE_OPERANDS];
         for (k, &input) in node.inputs.iter().enumerate() {
             let tile: *mut u8 = tiles[k * most..].as_mut_ptr().cast();
             let dtype = operand_dtype(core, node, k);
             operands[k] = match input {
-                NodeId::NONE => Operand::Absent,
+                NodeId::NONE => Feed::Absent,
                 NodeId::IMMEDIATE => {
                     with_dtype!(dtype, T => {
                         // SAFETY: a tile has room for as many elements of any dtype.
                         unsafe { fill(tile, most, T::from_f64(node.imm)) };
                     });
-                    Operand::Fixed(tile)
+                    Feed::Fixed(tile)
                 }
                 input if core.node(input).len == node.len => {
-                    Operand::Dense(values(core, input), dtype.size())
+                    Feed::Dense(values(core, input), dtype.size())
                 }
                 input if core.node(input).len == 1 => {
                     with_dtype!(dtype, T => {
@@ -332,18 +332,18 @@ impl Engine {
                             fill(tile, most, x);
                         }
                     });
-                    Operand::Fixed(tile)
+                    Feed::Fixed(tile)
                 }
                 input => {
                     let dims = core.dims(node.shape);
                     let layout = Layout::dense(&core.shape(input)).expand(&dims);
-                    let cursor = Cursor::new(&layout);
-                    Operand::Spread(values(core, input), cursor, tile, dtype.size())
+                    let cursor = StridedCursor::new(&layout);
+                    Feed::Spread(values(core, input), cursor, tile, dtype.size())
                 }
             };
         }
         let size = node.dtype.size();
-        let is_dense = |operand: &Operand| matches!(operand, Operand::Absent | Operand::Dense(..));
+        let is_dense = |operand: &Feed| matches!(operand, Feed::Absent | Feed::Dense(..));
         let tile = if operands.iter().all(is_dense) { node.len } else { TILE };
         let mut first = 0;
         while first < node.len {
@@ -351,12 +351,12 @@ impl Engine {
             // SAFETY: inside of the node's own buffer.
             let out = unsafe { out.add(first * size) };
             let [a, b, c, d] = operands.each_mut().map(|operand| match operand {
-                Operand::Absent => out.cast_const(),
-                Operand::Fixed(tile) => tile.cast_const(),
+                Feed::Absent => out.cast_const(),
+                Feed::Fixed(tile) => tile.cast_const(),
                 // SAFETY: an operand of as many elements.
-                Operand::Dense(from, size) => unsafe { from.add(first * *size) },
+                Feed::Dense(from, size) => unsafe { from.add(first * *size) },
                 // SAFETY: the layout is one of the operand's elements, and a tile has room for `n`.
-                Operand::Spread(from, cursor, tile, size) => unsafe {
+                Feed::Spread(from, cursor, tile, size) => unsafe {
                     cursor.bring(*size, *from, *tile, n).cast_const()
                 },
             });
@@ -425,14 +425,14 @@ impl Engine {
 
 /// How an operand of an elementwise node is brought to the kernel.
 #[allow(clippy::large_enum_variant, reason = "there are four at a time")]
-enum Operand {
+enum Feed {
     Absent,
     /// The same tile each time.
     Fixed(*mut u8),
     /// As it lies: the first element, and bytes of each.
     Dense(*const u8, usize),
     /// Through a tile: the first element, and bytes of each.
-    Spread(*const u8, Cursor, *mut u8, usize),
+    Spread(*const u8, StridedCursor, *mut u8, usize),
 }
 
 /// Elements that pass through the cache for a node.
@@ -488,7 +488,7 @@ fn view(core: &Core, id: NodeId, node: &Node, out: *mut u8) {
             // SAFETY: the layout is one of the operand's elements, and as long as the node.
             unsafe {
                 let from = from.add(layout.offset * size);
-                Cursor::new(&layout).gather(size, from, out, node.len);
+                StridedCursor::new(&layout).gather(size, from, out, node.len);
             }
         }
         // SAFETY: the same elements in the same order.

@@ -14,7 +14,7 @@ use crate::fpenv::Scope;
 use crate::graph::Core;
 use crate::id::NodeId;
 use crate::node::Op;
-use crate::plan::Place;
+use crate::plan::Storage;
 use crate::visit::Visit;
 
 /// How often a plan is run for the same nodes before it is asked whether little of it was written; it is
@@ -60,7 +60,7 @@ pub(super) struct Follow {
     /// What is to be computed, in order.
     order: Vec<NodeId>,
     /// Operands of concatenations among that: those of the first one first.
-    parts: Vec<Part>,
+    parts: Vec<ConcatPart>,
     /// What all nodes cost that are computed, and those of `order`.
     cost: usize,
     order_cost: usize,
@@ -83,7 +83,7 @@ const NONE: u32 = u32::MAX;
 
 /// An operand of a concatenation.
 #[derive(Clone, Copy)]
-struct Part {
+struct ConcatPart {
     of: NodeId,
     operand: NodeId,
     start: u32,
@@ -161,7 +161,7 @@ impl Follow {
             self.marks[at / BITS] |= 1 << (at % BITS);
             if user.start != NONE {
                 let (of, operand, start) = (self.nodes[at], self.nodes[place], user.start);
-                self.parts.try_push(Part { of, operand, start })?;
+                self.parts.try_push(ConcatPart { of, operand, start })?;
             }
         }
         Ok(())
@@ -307,7 +307,7 @@ impl Engine {
     fn most_is_written(&self, core: &Core, place: usize, since: u64) -> bool {
         let (mut all, mut written) = (0, 0);
         for datum in &self.plans[place].plan.data {
-            let Place::Node(id) = datum.place else { continue };
+            let Storage::Node(id) = datum.place else { continue };
             if core.node(id).op == Op::Leaf {
                 all += datum.len + NODE;
                 written += if core.state(id).changed > since { datum.len + NODE } else { 0 };
@@ -318,7 +318,12 @@ impl Engine {
 
     /// Computes nodes in this order; of concatenations that have a value only these operands. If a value
     /// is missing, or there is no memory for one, nothing is said of the nodes that are left.
-    fn recompute(&mut self, core: &mut Core, order: &[NodeId], mut parts: &[Part]) -> Maybe<bool> {
+    fn recompute(
+        &mut self,
+        core: &mut Core,
+        order: &[NodeId],
+        mut parts: &[ConcatPart],
+    ) -> Maybe<bool> {
         let began = self.now();
         let _scope = Scope::enter(core.subnormals());
         for &id in order {

@@ -3,7 +3,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::copy::Cursor;
+use super::copy::StridedCursor;
 use super::memory::uninit;
 use super::step::Run;
 use super::workspace::JoinPlace;
@@ -18,12 +18,12 @@ impl Run<'_> {
         join: &Join,
         views: Span,
         first: usize,
-        cursors: &mut [(*mut u8, Cursor)],
+        cursors: &mut [(*mut u8, StridedCursor)],
     ) {
         let (line, column) = (first / join.line, first % join.line);
         for piece in join.pieces.of(&self.plan.pieces) {
             let PieceFrom::View(view) = piece.from else { continue };
-            let mut cursor = Cursor::new(&self.plan.views[view as usize].layout);
+            let mut cursor = StridedCursor::new(&self.plan.views[view as usize].layout);
             cursor.seek(line * piece.len + column.saturating_sub(piece.start).min(piece.len));
             cursors[(view - views.first) as usize].1 = cursor;
         }
@@ -42,7 +42,7 @@ impl Run<'_> {
         dtype: DType,
         n: usize,
         at: &mut JoinPlace,
-        cursors: &mut [(*mut u8, Cursor)],
+        cursors: &mut [(*mut u8, StridedCursor)],
     ) -> *mut u8 {
         let column = at.next % join.line;
         at.next += n;
@@ -74,7 +74,7 @@ impl Run<'_> {
         mut to: *mut T,
         mut column: usize,
         mut left: usize,
-        cursors: &mut [(*mut u8, Cursor)],
+        cursors: &mut [(*mut u8, StridedCursor)],
     ) {
         let pieces = join.pieces.of(&self.plan.pieces);
         while left > 0 {

@@ -8,7 +8,7 @@ use crate::arena::{OutOfMemory, TryPush};
 use crate::graph::Core;
 use crate::id::NodeId;
 use crate::node::Op;
-use crate::plan::{Place, Plan, is_fresh};
+use crate::plan::{Plan, Storage, is_fresh};
 
 /// So many plans are kept, however large they are.
 const FEW: usize = 24;
@@ -61,7 +61,7 @@ impl Kept {
         }
         for step in self.plan.steps() {
             for &read in self.plan.reads(step) {
-                let Place::Node(id) = self.plan.data[read as usize].place else { continue };
+                let Storage::Node(id) = self.plan.data[read as usize].place else { continue };
                 if core.state(id).ready && core.node(id).op != Op::Leaf {
                     self.sources.try_push(id)?;
                 }

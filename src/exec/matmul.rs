@@ -33,7 +33,7 @@ pub(super) fn workspace(plan: &Plan) -> usize {
 }
 
 /// A batch of products: `m` rows of the result each, one after the other.
-struct Batch<'a, T> {
+struct Products<'a, T> {
     sizes: Sizes,
     count: usize,
     a: (*const T, &'a Layout),
@@ -45,9 +45,9 @@ struct Batch<'a, T> {
 }
 
 // SAFETY: as for `Run`.
-unsafe impl<T> Sync for Batch<'_, T> {}
+unsafe impl<T> Sync for Products<'_, T> {}
 
-impl<T: Factor> Batch<'_, T> {
+impl<T: Factor> Products<'_, T> {
     fn product(&self, i: usize) -> Product<T> {
         let Sizes { m, n, .. } = self.sizes;
         Product {
@@ -80,12 +80,12 @@ impl<T: Factor> Batch<'_, T> {
 
 impl Run<'_> {
     /// The products of a step, with their results from `out` on.
-    fn batch<T>(&self, single: &Single, out: *mut u8) -> Batch<'_, T> {
+    fn batch<T>(&self, single: &Single, out: *mut u8) -> Products<'_, T> {
         let dims = single.dims;
         let batch = Dims::new(&dims[..dims.len() - 2]);
         let views = single.operands.of(&self.plan.views);
         let ((a, a_layout), (b, b_layout)) = (self.start(&views[0]), self.start(&views[1]));
-        Batch {
+        Products {
             sizes: sizes(single, self.plan),
             count: batch.iter().product(),
             a: (a.cast(), a_layout),

@@ -1,6 +1,6 @@
 //! Steps that only move elements, in long runs rather than in tiles.
 
-use super::copy::Cursor;
+use super::copy::StridedCursor;
 use super::padded::PaddedCursor;
 use super::step::Run;
 use crate::dtype::with_bits;
@@ -40,7 +40,7 @@ impl Run<'_> {
             unsafe {
                 with_bits!(size, T => {
                     let to = out.cast::<T>().add(start);
-                    Cursor::new(layout).gather_lines(from.cast(), to, (len, 1), (lines, line));
+                    StridedCursor::new(layout).gather_lines(from.cast(), to, (len, 1), (lines, line));
                 });
             }
             start += len;

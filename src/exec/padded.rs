@@ -1,6 +1,6 @@
 //! Elements of a block, with the zeros around it.
 
-use super::copy::Cursor;
+use super::copy::StridedCursor;
 use crate::dtype::with_bits;
 use crate::shape::{MAX_RANK, Padded, Stretch};
 
@@ -17,13 +17,13 @@ pub(super) struct PaddedCursor {
     /// Whether the block has elements on the line at hand.
     inside: bool,
     /// Where the block's next element lies.
-    block: Cursor,
+    block: StridedCursor,
 }
 
 impl PaddedCursor {
     pub(super) fn new(padded: &Padded) -> Self {
         let (axes, rank) = padded.merged_axes();
-        let block = Cursor::new(&padded.block);
+        let block = StridedCursor::new(&padded.block);
         let mut cursor = Self { axes, last: rank - 1, index: [0; MAX_RANK], inside: false, block };
         cursor.note_line();
         cursor
@@ -66,7 +66,7 @@ impl PaddedCursor {
         self.note_line();
     }
 
-    /// As [`Cursor::bring`].
+    /// As [`StridedCursor::bring`].
     ///
     /// # Safety
     /// `from` is the first element of the block and valid for reading all of it; `register` is
@@ -96,7 +96,7 @@ impl PaddedCursor {
         register
     }
 
-    /// As [`Cursor::gather`].
+    /// As [`StridedCursor::gather`].
     ///
     /// # Safety
     /// As for `bring`.

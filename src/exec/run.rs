@@ -10,7 +10,7 @@ use crate::error::Maybe;
 use crate::graph::Core;
 use crate::id::NodeId;
 use crate::node::Op;
-use crate::plan::{Place, Plan};
+use crate::plan::{Plan, Storage};
 use crate::team::{PLAN_COST, Team};
 
 impl Engine {
@@ -73,13 +73,13 @@ impl Engine {
             let mut version = if step.random { core.clock } else { core.oldest() };
             for &read in plan.reads(step) {
                 version = version.max(match plan.data[read as usize].place {
-                    Place::Node(id) => core.state(id).changed,
+                    Storage::Node(id) => core.state(id).changed,
                     _ => self.versions[read as usize],
                 });
             }
             let is_done =
                 plan.writes(step).iter().all(|&write| match plan.data[write as usize].place {
-                    Place::Node(id) => core.state(id).ready && core.state(id).changed == version,
+                    Storage::Node(id) => core.state(id).ready && core.state(id).changed == version,
                     _ => false,
                 });
             if !is_done {
@@ -99,7 +99,7 @@ impl Engine {
             }
             for &write in plan.writes(step) {
                 match plan.data[write as usize].place {
-                    Place::Node(id) => {
+                    Storage::Node(id) => {
                         let clock = core.clock;
                         let state = core.state_mut(id);
                         (state.changed, state.checked, state.ready) = (version, clock, true);
@@ -145,9 +145,9 @@ impl Engine {
         }
         for (datum, base) in plan.data.iter().zip(&mut self.bases) {
             *base = match datum.place {
-                Place::Node(id) => core.make_room(id)?.as_ptr(),
-                Place::Result(k) => self.results[k as usize].1.as_ptr(),
-                Place::Scratch(_) | Place::Chunk => continue,
+                Storage::Node(id) => core.make_room(id)?.as_ptr(),
+                Storage::Result(k) => self.results[k as usize].1.as_ptr(),
+                Storage::Scratch(_) | Storage::Chunk => continue,
             };
         }
         if plan.scratch == 0 {
@@ -156,7 +156,7 @@ impl Engine {
         let scratch = core.pool.take(plan.scratch)?;
         self.scratch = Some(scratch);
         for (datum, base) in plan.data.iter().zip(&mut self.bases) {
-            if let Place::Scratch(at) = datum.place {
+            if let Storage::Scratch(at) = datum.place {
                 // SAFETY: the plan's scratch memory holds all of its scratch data.
                 *base = unsafe { scratch.as_ptr().add(at) };
             }
@@ -171,7 +171,7 @@ impl Core {
     fn evict(&mut self, plan: &Plan) -> Result<(), OutOfMemory> {
         let mut used = Vec::new();
         for datum in &plan.data {
-            if let Place::Node(id) = datum.place {
+            if let Storage::Node(id) = datum.place {
                 used.try_push(id)?;
             }
         }

@@ -7,7 +7,7 @@ use crate::kernel::{
     float_kernels, rescue,
 };
 use crate::node::Reduction;
-use crate::plan::{Groups, JOIN_BLOCK, SUM_BLOCK, Sink, TILE};
+use crate::plan::{Groups, JOIN_BLOCK, SUM_BLOCK, SinkReduction, TILE};
 
 impl Run<'_> {
     /// Takes the elements `start` to `start + n` of a reduced operand in.
@@ -17,7 +17,7 @@ impl Run<'_> {
     /// partial results are this thread's for the blocks that these elements lie in.
     pub(super) unsafe fn sink(
         &self,
-        sink: &Sink,
+        sink: &SinkReduction,
         start: usize,
         n: usize,
         from: *const u8,
@@ -99,7 +99,7 @@ impl Run<'_> {
     #[cold]
     pub(super) unsafe fn sink_scaled<T: Float>(
         &self,
-        sink: &Sink,
+        sink: &SinkReduction,
         start: usize,
         n: usize,
         from: *const T,
@@ -128,7 +128,7 @@ impl Run<'_> {
     ///
     /// # Safety
     /// The partial results are complete, and the result is this thread's to write.
-    pub(super) unsafe fn combine(&self, sink: &Sink, rescues: bool) -> bool {
+    pub(super) unsafe fn combine(&self, sink: &SinkReduction, rescues: bool) -> bool {
         let groups = sink.groups;
         let blocks = groups.blocks();
         if blocks == 1 && !sink.is_scaled() {
@@ -159,7 +159,7 @@ impl Run<'_> {
     ///
     /// # Safety
     /// As for `combine`.
-    unsafe fn combine_as<T: Float>(&self, sink: &Sink, rescues: bool) -> bool {
+    unsafe fn combine_as<T: Float>(&self, sink: &SinkReduction, rescues: bool) -> bool {
         let Groups { outer, reduced, inner } = sink.groups;
         let blocks = sink.groups.blocks();
         let (partial, out) = (self.base(sink.partial).cast::<T>(), self.base(sink.result));

@@ -3,7 +3,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::copy::Cursor;
+use super::copy::StridedCursor;
 use super::index::{Outside, pick_row, unpick_row};
 use super::memory::uninit;
 use super::padded::PaddedCursor;
@@ -89,7 +89,7 @@ impl Run<'_> {
                 let register = workspace.slots[instr.out as usize];
                 match instr.code {
                     Code::Gather => {
-                        let mut cursor = Cursor::periodic(&self.plan.views[arg].layout);
+                        let mut cursor = StridedCursor::periodic(&self.plan.views[arg].layout);
                         cursor.seek(first);
                         workspace.cursors[arg - program.views.first as usize] = (register, cursor);
                     }

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::time::Instant;
 
-use super::copy::Cursor;
+use super::copy::StridedCursor;
 use super::padded::PaddedCursor;
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::{ALIGN, Part, Pool};
@@ -15,21 +15,21 @@ use crate::shape::{Layout, Padded};
 /// What one thread needs to run programs; kept from run to run.
 #[derive(Default)]
 pub(crate) struct Workspace {
-    pub(super) registers: Vec<Line>,
+    pub(super) registers: Vec<CacheLine>,
     pub(super) slots: Vec<*mut u8>,
     /// By view: its register, and where it stands.
-    pub(super) cursors: Vec<(*mut u8, Cursor)>,
+    pub(super) cursors: Vec<(*mut u8, StridedCursor)>,
     /// By pad, the same.
     pub(super) padded: Vec<(*mut u8, PaddedCursor)>,
     /// By join.
     pub(super) joined: Vec<JoinPlace>,
-    pub(super) lanes: Vec<Lanes>,
+    pub(super) lanes: Vec<Accumulators>,
     /// Copies of parts of matrices.
-    product: Vec<Line>,
+    product: Vec<CacheLine>,
     /// The right factor that is held there, by its first element.
     factor: Option<*const u8>,
     /// The chunk of a product at hand, and at which byte of the result it begins.
-    pub(super) chunk: Vec<Line>,
+    pub(super) chunk: Vec<CacheLine>,
     pub(super) chunk_from: usize,
     /// Whether sinks scale what they take.
     pub(super) rescues: bool,
@@ -55,14 +55,14 @@ impl JoinPlace {
 /// A cache line of registers.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-pub(super) struct Line(
+pub(super) struct CacheLine(
     #[expect(dead_code, reason = "only its address matters")] MaybeUninit<[u8; ALIGN]>,
 );
 
 /// The accumulators of a sink: `STRIDE` elements of any float type.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-pub(super) struct Lanes(pub(super) [u64; STRIDE]);
+pub(super) struct Accumulators(pub(super) [u64; STRIDE]);
 
 impl Workspace {
     /// Memory for products.
@@ -131,12 +131,12 @@ impl Workspace {
             let more = need.map(|(need, has)| need.saturating_sub(has.bytes()));
             pool.room_for(Part::Plans, more.iter().sum())?;
         }
-        self.product.try_extend_to(product.div_ceil(ALIGN), Line(MaybeUninit::uninit()))?;
-        self.chunk.try_extend_to(chunk.div_ceil(ALIGN), Line(MaybeUninit::uninit()))?;
-        self.registers.try_extend_to(bytes.div_ceil(ALIGN), Line(MaybeUninit::uninit()))?;
+        self.product.try_extend_to(product.div_ceil(ALIGN), CacheLine(MaybeUninit::uninit()))?;
+        self.chunk.try_extend_to(chunk.div_ceil(ALIGN), CacheLine(MaybeUninit::uninit()))?;
+        self.registers.try_extend_to(bytes.div_ceil(ALIGN), CacheLine(MaybeUninit::uninit()))?;
         self.slots.try_extend_to(slots, std::ptr::null_mut())?;
-        self.lanes.try_extend_to(sinks, Lanes([0; STRIDE]))?;
-        let nowhere = (std::ptr::null_mut(), Cursor::new(&Layout::dense(&[])));
+        self.lanes.try_extend_to(sinks, Accumulators([0; STRIDE]))?;
+        let nowhere = (std::ptr::null_mut(), StridedCursor::new(&Layout::dense(&[])));
         self.cursors.try_extend_to(views, nowhere)?;
         let nowhere = Padded::new(Layout::dense(&[]));
         let nowhere = (std::ptr::null_mut(), PaddedCursor::new(&nowhere));

@@ -11,14 +11,14 @@ use crate::id::NodeId;
 use crate::shape::{Dims, checked_len};
 
 /// What a new leaf is made from.
-struct Source {
+struct LeafSource {
     what: &'static str,
     code: i32,
     data: *const c_void,
     requires_grad: bool,
 }
 
-impl Source {
+impl LeafSource {
     /// # Safety
     /// `dims` is NULL or valid for reading `rank` lengths, and `data` for the elements of a tensor of
     /// that shape and type.
@@ -60,8 +60,8 @@ unsafe fn fill(core: &Core, leaf: NodeId, data: *const c_void) {
 }
 
 /// # Safety
-/// The header's rules for `g`, and those of [`Source::leaf`] for a shape [n].
-unsafe fn vector(g: *mut bg_graph, n: usize, source: Source) -> bg_node {
+/// The header's rules for `g`, and those of [`LeafSource::leaf`] for a shape [n].
+unsafe fn vector(g: *mut bg_graph, n: usize, source: LeafSource) -> bg_node {
     // SAFETY: the caller's promise.
     unsafe { record(g, |s| s.record(|core| source.leaf(core, &n, 1))) }
 }
@@ -69,7 +69,7 @@ unsafe fn vector(g: *mut bg_graph, n: usize, source: Source) -> bg_node {
 /// A parameter: a vector that requires a gradient, with a copy of n floats.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_param_f32(g: *mut bg_graph, data: *const f32, n: usize) -> bg_node {
-    let source = Source { what: "param", code: BG_F32, data: data.cast(), requires_grad: true };
+    let source = LeafSource { what: "param", code: BG_F32, data: data.cast(), requires_grad: true };
     // SAFETY: the header's rules for `g` and `data`.
     unsafe { vector(g, n, source) }
 }
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn bg_param_f32(g: *mut bg_graph, data: *const f32, n: usi
 /// A parameter: a vector that requires a gradient, with a copy of n doubles.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_param_f64(g: *mut bg_graph, data: *const f64, n: usize) -> bg_node {
-    let source = Source { what: "param", code: BG_F64, data: data.cast(), requires_grad: true };
+    let source = LeafSource { what: "param", code: BG_F64, data: data.cast(), requires_grad: true };
     // SAFETY: the header's rules for `g` and `data`.
     unsafe { vector(g, n, source) }
 }
@@ -92,7 +92,7 @@ pub unsafe extern "C" fn bg_param(
     dims: *const usize,
     rank: usize,
 ) -> bg_node {
-    let source = Source { what: "param", code: dtype, data, requires_grad: true };
+    let source = LeafSource { what: "param", code: dtype, data, requires_grad: true };
     // SAFETY: the header's rules for `g`, `data` and `dims`.
     unsafe { record(g, |s| s.record(|core| source.leaf(core, dims, rank))) }
 }
@@ -100,7 +100,8 @@ pub unsafe extern "C" fn bg_param(
 /// A constant vector with a copy of n floats.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_vector_f32(g: *mut bg_graph, data: *const f32, n: usize) -> bg_node {
-    let source = Source { what: "vector", code: BG_F32, data: data.cast(), requires_grad: false };
+    let source =
+        LeafSource { what: "vector", code: BG_F32, data: data.cast(), requires_grad: false };
     // SAFETY: the header's rules for `g` and `data`.
     unsafe { vector(g, n, source) }
 }
@@ -108,7 +109,8 @@ pub unsafe extern "C" fn bg_vector_f32(g: *mut bg_graph, data: *const f32, n: us
 /// A constant vector with a copy of n doubles.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_vector_f64(g: *mut bg_graph, data: *const f64, n: usize) -> bg_node {
-    let source = Source { what: "vector", code: BG_F64, data: data.cast(), requires_grad: false };
+    let source =
+        LeafSource { what: "vector", code: BG_F64, data: data.cast(), requires_grad: false };
     // SAFETY: the header's rules for `g` and `data`.
     unsafe { vector(g, n, source) }
 }
@@ -116,7 +118,8 @@ pub unsafe extern "C" fn bg_vector_f64(g: *mut bg_graph, data: *const f64, n: us
 /// A constant vector with a copy of n integers: indices or classes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_vector_i64(g: *mut bg_graph, data: *const i64, n: usize) -> bg_node {
-    let source = Source { what: "vector", code: BG_I64, data: data.cast(), requires_grad: false };
+    let source =
+        LeafSource { what: "vector", code: BG_I64, data: data.cast(), requires_grad: false };
     // SAFETY: the header's rules for `g` and `data`.
     unsafe { vector(g, n, source) }
 }
@@ -124,7 +127,8 @@ pub unsafe extern "C" fn bg_vector_i64(g: *mut bg_graph, data: *const i64, n: us
 /// A constant vector with a copy of n bytes: a mask.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_vector_u8(g: *mut bg_graph, data: *const u8, n: usize) -> bg_node {
-    let source = Source { what: "vector", code: BG_U8, data: data.cast(), requires_grad: false };
+    let source =
+        LeafSource { what: "vector", code: BG_U8, data: data.cast(), requires_grad: false };
     // SAFETY: the header's rules for `g` and `data`.
     unsafe { vector(g, n, source) }
 }
@@ -138,7 +142,7 @@ pub unsafe extern "C" fn bg_tensor(
     dims: *const usize,
     rank: usize,
 ) -> bg_node {
-    let source = Source { what: "tensor", code: dtype, data, requires_grad: false };
+    let source = LeafSource { what: "tensor", code: dtype, data, requires_grad: false };
     // SAFETY: the header's rules for `g`, `data` and `dims`.
     unsafe { record(g, |s| s.record(|core| source.leaf(core, dims, rank))) }
 }

@@ -11,7 +11,7 @@ use crate::node::Op;
 
 /// The gradient of a leaf, or of another node that was asked to retain it, and what an optimiser
 /// remembers about it.
-pub(crate) struct Slot {
+pub(crate) struct GradSlot {
     pub(crate) node: NodeId,
     /// Unset until the first backward, and after `zero_grad`.
     pub(crate) grad: Option<Buffer>,
@@ -111,7 +111,7 @@ impl Core {
 
     #[cold]
     fn new_slot(&mut self, id: NodeId) -> Maybe<usize> {
-        let slot = Slot { node: id, grad: None, moments: [None; 2], steps: 0 };
+        let slot = GradSlot { node: id, grad: None, moments: [None; 2], steps: 0 };
         let place = self.slots.try_push(slot).map_err(|_| self.out_of_memory("gradient"))?;
         self.node_mut(id).slot = place;
         Ok(place as usize)

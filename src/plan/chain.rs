@@ -5,7 +5,7 @@
 //! end. In a chain, an instruction that reads what the one before it made comes first. A value is
 //! written to a register only if somebody else reads it.
 
-use super::value::{Kind, NONE, Value};
+use super::value::{NONE, Value, ValueKind};
 use super::{Code, Grain, Instr, Looks, Span};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::dtype::DType;
@@ -68,7 +68,7 @@ impl Linking {
 }
 
 /// A chain in the making.
-struct Open {
+struct OpenChain {
     dtype: DType,
     /// What the block holds.
     held: u32,
@@ -227,7 +227,7 @@ impl Linker<'_> {
     ) -> Result<(), OutOfMemory> {
         let dtype = self.instrs[begin].dtype;
         let first_link = linking.links.len();
-        let mut open = Open { dtype, held: NONE, by_rows: false };
+        let mut open = OpenChain { dtype, held: NONE, by_rows: false };
         let mut next = Some(begin);
         let mut count = 0;
         while let Some(number) = next {
@@ -258,7 +258,7 @@ impl Linker<'_> {
         first: usize,
         among: u32,
         row: usize,
-        open: &Open,
+        open: &OpenChain,
         linking: &mut Linking,
     ) -> Option<usize> {
         let mut other: Option<(usize, bool)> = None;
@@ -297,7 +297,7 @@ impl Linker<'_> {
     fn append(
         &self,
         instr: &Instr,
-        open: &mut Open,
+        open: &mut OpenChain,
         linking: &mut Linking,
     ) -> Result<(), OutOfMemory> {
         let (form, value) = match instr.code {
@@ -339,7 +339,7 @@ impl Linker<'_> {
         let known = &mut linking.known[instr.out as usize];
         known.made = true;
         known.stored = false;
-        if matches!(self.values[instr.out as usize].kind, Kind::Stream { .. }) {
+        if matches!(self.values[instr.out as usize].kind, ValueKind::Stream { .. }) {
             known.stored = true;
             linking.links.try_push(Link {
                 act: Act::Store,
@@ -355,14 +355,14 @@ impl Linker<'_> {
         &self,
         act: Act,
         value: u32,
-        open: &mut Open,
+        open: &mut OpenChain,
         linking: &mut Linking,
     ) -> Result<(), OutOfMemory> {
         let known = linking.known[value as usize];
         let (reach, slot) = if known.repeats != NONE && !known.stored {
             open.by_rows = true;
             (Reach::Row, known.repeats)
-        } else if matches!(self.values[value as usize].kind, Kind::Filled(_)) {
+        } else if matches!(self.values[value as usize].kind, ValueKind::Filled(_)) {
             (Reach::One, value)
         } else {
             (Reach::Each, value)
@@ -382,7 +382,7 @@ fn is_cheap(instr: &Instr) -> bool {
 }
 
 /// Has the block written to a register before it is changed, if somebody else reads it.
-fn settle(open: &Open, linking: &mut Linking) -> Result<(), OutOfMemory> {
+fn settle(open: &OpenChain, linking: &mut Linking) -> Result<(), OutOfMemory> {
     if open.held == NONE {
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! What must be true of every plan, looked at in debug builds.
 
-use super::{Code, Grain, Place, Plan, Slot, Work};
+use super::{Code, Grain, Plan, Slot, Storage, Work};
 
 impl Plan {
     /// Says what is wrong with a plan: for debug builds.
@@ -10,7 +10,7 @@ impl Plan {
         for step in &self.steps {
             for &read in self.reads(step) {
                 let datum = self.data[read as usize];
-                let is_source = matches!(datum.place, Place::Node(_));
+                let is_source = matches!(datum.place, Storage::Node(_));
                 assert!(written[read as usize] || is_source, "{datum:?} is read before it is made");
             }
             for &write in self.writes(step) {
@@ -43,7 +43,7 @@ impl Plan {
                         assert!(k < program.streams as usize);
                         assert_eq!(datum, self.singles[program.product as usize].out);
                         let datum = self.data[datum as usize];
-                        assert!(datum.place == Place::Chunk && datum.len == program.len);
+                        assert!(datum.place == Storage::Chunk && datum.len == program.len);
                         assert_eq!(size as usize, datum.dtype.size());
                     }
                     Slot::Register(at) => {

@@ -7,16 +7,16 @@ use crate::roll_call::Elem;
 
 /// A sine or a cosine.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Part {
+pub(super) enum TrigPart {
     Sine,
     Cosine,
 }
 
 /// What an operation needs of its angle, if it is a sine or cosine or the cotangent of one.
-pub(super) fn trig_part(op: Op) -> Option<Part> {
+pub(super) fn trig_part(op: Op) -> Option<TrigPart> {
     match op {
-        Op::Map(Elem::Sin) | Op::Pull(Elem::Cos, _) => Some(Part::Sine),
-        Op::Map(Elem::Cos) | Op::Pull(Elem::Sin, _) => Some(Part::Cosine),
+        Op::Map(Elem::Sin) | Op::Pull(Elem::Cos, _) => Some(TrigPart::Sine),
+        Op::Map(Elem::Cos) | Op::Pull(Elem::Sin, _) => Some(TrigPart::Cosine),
         _ => None,
     }
 }

@@ -27,7 +27,7 @@ pub(crate) type DatumId = u32;
 /// A tensor in memory that steps read or write.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Datum {
-    pub(crate) place: Place,
+    pub(crate) place: Storage,
     pub(crate) dtype: DType,
     pub(crate) len: usize,
 }
@@ -40,7 +40,7 @@ impl Datum {
 
 /// Where a datum lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Place {
+pub(crate) enum Storage {
     /// In the node's own buffer, where it stays.
     Node(NodeId),
     /// This many bytes into the plan's scratch memory, which later data use again.

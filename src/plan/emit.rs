@@ -16,9 +16,9 @@ use super::chain::Linking;
 use super::draft::{Draft, Drafts, What};
 use super::schedule::Scheduled;
 use super::single::work_words;
-use super::value::{Kind, NONE, Value};
+use super::value::{NONE, Value, ValueKind};
 use super::{
-    Code, Datum, DatumId, Grain, Instr, Looks, NO_PRODUCT, Place, Plan, Single, Span, Step, View,
+    Code, Datum, DatumId, Grain, Instr, Looks, NO_PRODUCT, Plan, Single, Span, Step, Storage, View,
     Work,
 };
 use crate::arena::{OutOfMemory, TryPush};
@@ -120,7 +120,7 @@ impl Emitter {
             return Ok(false);
         }
         let node = core.node(id);
-        let datum = Datum { place: Place::Result(k), dtype: node.dtype, len: node.len };
+        let datum = Datum { place: Storage::Result(k), dtype: node.dtype, len: node.len };
         self.datum_of[id.index()] = self.add(id, datum, plan)?;
         Ok(true)
     }
@@ -149,7 +149,7 @@ impl Emitter {
             return Ok(datum);
         }
         let node = core.node(id);
-        let place = if id.index() < temporaries { Place::Node(id) } else { Place::Scratch(0) };
+        let place = if id.index() < temporaries { Storage::Node(id) } else { Storage::Scratch(0) };
         let datum = self.add(id, Datum { place, dtype: node.dtype, len: node.len }, plan)?;
         self.datum_of[id.index()] = datum;
         Ok(datum)
@@ -203,7 +203,7 @@ impl Emitter {
             None => NO_PRODUCT,
             Some(draft) => {
                 let node = core.node(draft.single);
-                let datum = Datum { place: Place::Chunk, dtype: node.dtype, len: node.len };
+                let datum = Datum { place: Storage::Chunk, dtype: node.dtype, len: node.len };
                 self.datum_of[draft.single.index()] = self.add(draft.single, datum, plan)?;
                 let product = self.single(drafts, core, draft, temporaries, plan)?;
                 nodes = 1;
@@ -289,14 +289,14 @@ impl Emitter {
         }
         let list = Span::since(first, plan.words.len());
         let out = self.datum(core, draft.single, temporaries, plan)?;
-        if plan.data[out as usize].place != Place::Chunk {
+        if plan.data[out as usize].place != Storage::Chunk {
             self.writes(out)?;
         }
         let dims = core.dims(node.shape);
         let mut work = NONE;
         let len = work_words(core, draft.single, &node);
         if len > 0 {
-            let place = Place::Scratch(0);
+            let place = Storage::Scratch(0);
             work = self.add(NodeId::NONE, Datum { place, dtype: DType::I64, len }, plan)?;
             self.touch(work);
         }
@@ -304,7 +304,7 @@ impl Emitter {
         plan.singles.try_push(Single { op, dtype, dims, out, operands, list, work })
     }
 
-    fn value(&mut self, kind: Kind) -> Result<u32, OutOfMemory> {
+    fn value(&mut self, kind: ValueKind) -> Result<u32, OutOfMemory> {
         self.values.try_push(Value { kind, last: 0, slot: NONE })
     }
 

@@ -37,12 +37,12 @@ mod value;
 mod walk;
 
 pub(crate) use blocks::{Groups, JOIN_BLOCK};
-pub(crate) use datum::{Datum, DatumId, Place, Span, View};
+pub(crate) use datum::{Datum, DatumId, Span, Storage, View};
 pub(crate) use draft::{elementwise_operand, operand_dtype};
 pub(crate) use planner::Planner;
 pub(crate) use program::{
-    Code, Fill, FillFrom, Grain, Instr, Join, Mask, NO_PRODUCT, Pad, Piece, PieceFrom, Program,
-    Sink, Slot, period,
+    Code, Dropout, Fill, FillFrom, Grain, Instr, Join, NO_PRODUCT, Pad, Piece, PieceFrom, Program,
+    SinkReduction, Slot, period,
 };
 pub(crate) use single::can_be_alone;
 pub(crate) use steps::{Plan, Single, Step, Work};

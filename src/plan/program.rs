@@ -207,14 +207,14 @@ pub(crate) enum PieceFrom {
 
 /// A random mask.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Mask {
+pub(crate) struct Dropout {
     pub(crate) node: NodeId,
     pub(crate) p: f64,
 }
 
 /// A reduction whose result is complete when the step is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Sink {
+pub(crate) struct SinkReduction {
     pub(crate) reduction: Reduction,
     pub(crate) dtype: DType,
     pub(crate) grain: Grain,
@@ -224,7 +224,7 @@ pub(crate) struct Sink {
     pub(crate) result: DatumId,
 }
 
-impl Sink {
+impl SinkReduction {
     /// Whether a result that has left the range of its type on the way can be had by scaling.
     pub(crate) fn is_scaled(&self) -> bool {
         matches!(self.reduction, Reduction::Mean | Reduction::Norm)

@@ -3,7 +3,7 @@
 use super::group::value_of_nothing;
 use super::value::NONE;
 use super::{
-    Datum, Groups, Place, Plan, Single, Span, Step, View, Work, index_add_words, often_words,
+    Datum, Groups, Plan, Single, Span, Step, Storage, View, Work, index_add_words, often_words,
 };
 use crate::arena::{OutOfMemory, TryPush};
 use crate::dtype::DType;
@@ -60,7 +60,7 @@ impl Plan {
         let node = *core.node(id);
         let datum = |id: NodeId| {
             let node = core.node(id);
-            Datum { place: Place::Node(id), dtype: node.dtype, len: node.len }
+            Datum { place: Storage::Node(id), dtype: node.dtype, len: node.len }
         };
         for operand in core.operands(id) {
             let number = self.data.try_push(datum(operand))?;
@@ -79,7 +79,7 @@ impl Plan {
         let len = work_words(core, id, &node);
         let mut work = NONE;
         if len > 0 {
-            let datum = Datum { place: Place::Scratch(0), dtype: DType::I64, len };
+            let datum = Datum { place: Storage::Scratch(0), dtype: DType::I64, len };
             work = self.data.try_push(datum)?;
             self.scratch = datum.bytes();
         }

@@ -1,7 +1,7 @@
 //! A plan: what to run, in order, as plain data.
 
 use super::datum::{Datum, DatumId, Span, View};
-use super::program::{Fill, Instr, Join, Mask, Pad, Piece, Program, Sink, Slot};
+use super::program::{Dropout, Fill, Instr, Join, Pad, Piece, Program, SinkReduction, Slot};
 use crate::arena::TryPush;
 use crate::dtype::DType;
 use crate::id::NodeId;
@@ -58,11 +58,11 @@ pub(crate) struct Plan {
     pub(crate) fills: Vec<Fill>,
     pub(crate) instrs: Vec<Instr>,
     pub(crate) chains: Vec<Link>,
-    pub(crate) sinks: Vec<Sink>,
+    pub(crate) sinks: Vec<SinkReduction>,
     pub(crate) pads: Vec<Pad>,
     pub(crate) joins: Vec<Join>,
     pub(crate) pieces: Vec<Piece>,
-    pub(crate) masks: Vec<Mask>,
+    pub(crate) masks: Vec<Dropout>,
     pub(crate) singles: Vec<Single>,
     pub(crate) views: Vec<View>,
     pub(crate) words: Vec<u64>,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    Code, Fill, FillFrom, Grain, PieceFrom, Place, Plan, Program, Single, Slot, View, Work,
+    Code, Fill, FillFrom, Grain, PieceFrom, Plan, Program, Single, Slot, Storage, View, Work,
 };
 use crate::kernel::{Act, Link, Reach};
 use crate::node::Op;
@@ -183,7 +183,7 @@ impl Plan {
                 }
             }
             for &datum in self.writes(step) {
-                if !matches!(self.data[datum as usize].place, Place::Scratch(_)) {
+                if !matches!(self.data[datum as usize].place, Storage::Scratch(_)) {
                     let name = self.datum_name(datum);
                     writeln!(out, "  \"{name}\" [shape=ellipse];\n  s{number} -> \"{name}\";")?;
                 }
@@ -244,9 +244,9 @@ struct DatumName<'a> {
 impl fmt::Display for DatumName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.plan.data[self.datum as usize].place {
-            Place::Node(id) => write!(f, "{id}"),
-            Place::Scratch(_) | Place::Chunk => write!(f, "t{}", self.datum),
-            Place::Result(k) => write!(f, "d{}", self.plan.targets[k as usize]),
+            Storage::Node(id) => write!(f, "{id}"),
+            Storage::Scratch(_) | Storage::Chunk => write!(f, "t{}", self.datum),
+            Storage::Result(k) => write!(f, "d{}", self.plan.targets[k as usize]),
         }
     }
 }

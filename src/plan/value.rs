@@ -8,7 +8,7 @@ pub(super) const NONE: u32 = u32::MAX;
 /// Something that instructions of the step read or write.
 #[derive(Clone, Copy)]
 pub(super) struct Value {
-    pub(super) kind: Kind,
+    pub(super) kind: ValueKind,
     /// The place of the last instruction, or link of a chain, that uses it.
     pub(super) last: u32,
     /// Its slot in the finished program.
@@ -16,7 +16,7 @@ pub(super) struct Value {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum ValueKind {
     Stream {
         datum: DatumId,
         offset: usize,

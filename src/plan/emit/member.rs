@@ -8,8 +8,8 @@ use crate::kernel::{self, float_kernels};
 use crate::node::{Op, Reduction};
 use crate::plan::cost::{cost, trig_part};
 use crate::plan::draft::{AGAIN, Member, What, elementwise_operand, operand_dtype};
-use crate::plan::value::{Kind, NONE};
-use crate::plan::{Code, Datum, Grain, Groups, Instr, Mask, Place, Plan, Sink};
+use crate::plan::value::{NONE, ValueKind};
+use crate::plan::{Code, Datum, Dropout, Grain, Groups, Instr, Plan, SinkReduction, Storage};
 
 /// Results from this size on are written past the cache: they would only push out what is still
 /// needed, and would be read from memory first.
@@ -29,17 +29,17 @@ impl Emitter {
         let node = core.node(member.node);
         self.width = self.width.max(node.dtype.size());
         let datum = if member.result == AGAIN {
-            let value = self.value(Kind::Register(grain))?;
+            let value = self.value(ValueKind::Register(grain))?;
             self.value_of[member.node.index()] = value;
             self.again_in[member.node.index()] = self.steps;
             return Ok((value, NONE));
         } else if member.result != NONE {
-            let place = Place::Result(member.result);
+            let place = Storage::Result(member.result);
             self.add(NodeId::NONE, Datum { place, dtype: node.dtype, len: node.len }, plan)?
         } else if drafts.fates[member.node.index()].stored {
             self.datum(core, member.node, temporaries, plan)?
         } else {
-            let value = self.value(Kind::Register(grain))?;
+            let value = self.value(ValueKind::Register(grain))?;
             self.value_of[member.node.index()] = value;
             return Ok((value, NONE));
         };
@@ -48,7 +48,7 @@ impl Emitter {
         let large = grain == Grain::Element
             && node.dtype.is_float()
             && plan.data[datum as usize].bytes() >= NON_TEMPORAL_BYTES;
-        let value = if large { self.value(Kind::Register(grain))? } else { stream };
+        let value = if large { self.value(ValueKind::Register(grain))? } else { stream };
         if member.result == NONE {
             self.value_of[member.node.index()] = value;
         }
@@ -131,7 +131,7 @@ impl Emitter {
                 self.push(Instr { grain, ops, ..instr(Code::Copy, Op::Detach, node.dtype, out) })
             }
             What::Mask => {
-                let arg = plan.masks.try_push(Mask { node: member.node, p: node.imm })?;
+                let arg = plan.masks.try_push(Dropout { node: member.node, p: node.imm })?;
                 let (out, stream) = self.target(context, member, grain, plan)?;
                 self.cost += 2000;
                 self.push(Instr { grain, arg, ..instr(Code::Mask, node.op, node.dtype, out) })?;
@@ -205,11 +205,17 @@ impl Emitter {
                 let result = self.datum(core, member.node, context.temporaries, plan)?;
                 self.writes(result)?;
                 let blocks = groups.blocks();
-                let mut sink =
-                    Sink { reduction, dtype: node.dtype, grain, groups, partial: result, result };
+                let mut sink = SinkReduction {
+                    reduction,
+                    dtype: node.dtype,
+                    grain,
+                    groups,
+                    partial: result,
+                    result,
+                };
                 if blocks > 1 || sink.is_scaled() {
                     let len = groups.outer * blocks * groups.inner;
-                    let place = Place::Scratch(0);
+                    let place = Storage::Scratch(0);
                     sink.partial =
                         self.add(NodeId::NONE, Datum { place, dtype: node.dtype, len }, plan)?;
                     self.touch(sink.partial);

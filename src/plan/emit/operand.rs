@@ -7,9 +7,9 @@ use crate::id::NodeId;
 use crate::node::Op;
 use crate::plan::cost::STREAM_COST;
 use crate::plan::draft::{Home, Member, Source, is_spread};
-use crate::plan::value::{Kind, NONE};
+use crate::plan::value::{NONE, ValueKind};
 use crate::plan::{
-    Code, DatumId, Fill, FillFrom, Grain, Instr, Join, Pad, Piece, PieceFrom, Place, Plan, Span,
+    Code, DatumId, Fill, FillFrom, Grain, Instr, Join, Pad, Piece, PieceFrom, Plan, Span, Storage,
     View, period,
 };
 
@@ -23,7 +23,7 @@ impl Emitter {
         plan: &Plan,
     ) -> Result<u32, OutOfMemory> {
         let size = plan.data[datum as usize].dtype.size() as u32;
-        let kind = Kind::Stream { datum, offset, size, grain };
+        let kind = ValueKind::Stream { datum, offset, size, grain };
         let Used { stream_in, stream, .. } = self.used[datum as usize];
         if stream_in == self.step && self.values[stream as usize].kind == kind {
             return Ok(stream);
@@ -54,7 +54,7 @@ impl Emitter {
         if let Some(value) = self.known(what) {
             return Ok(value);
         }
-        let slot = self.value(Kind::Filled(grain))?;
+        let slot = self.value(ValueKind::Filled(grain))?;
         self.width = self.width.max(dtype.size());
         plan.fills.try_push(Fill { slot, dtype, grain, from })?;
         self.brought.try_push((what, slot))?;
@@ -92,7 +92,7 @@ impl Emitter {
             return self.spread(base, value, dtype);
         }
         let datum = self.datum(core, base, temporaries, plan)?;
-        if plan.data[datum as usize].place != Place::Chunk {
+        if plan.data[datum as usize].place != Storage::Chunk {
             self.reads(datum)?;
         }
         let layout = match source {
@@ -131,7 +131,7 @@ impl Emitter {
         let what = Brought::Gather(arg);
         // A slot of its own, since it may come to point into the datum itself.
         let period = period(&layout.merged());
-        let out = self.value(Kind::Fixed(grain, period))?;
+        let out = self.value(ValueKind::Fixed(grain, period))?;
         self.width = self.width.max(dtype.size());
         self.cost += if period > 0 { 0 } else { 200 };
         self.push(Instr { grain, arg, ..instr(Code::Gather, Op::Expand, dtype, out) })?;
@@ -145,7 +145,7 @@ impl Emitter {
         if let Some(value) = self.known(what) {
             return Ok(value);
         }
-        let out = self.value(Kind::Register(Grain::Element))?;
+        let out = self.value(ValueKind::Register(Grain::Element))?;
         self.width = self.width.max(dtype.size());
         let ops = [column, NONE, NONE, NONE];
         self.push(Instr { ops, ..instr(Code::Spread, Op::Expand, dtype, out) })?;
@@ -170,7 +170,7 @@ impl Emitter {
             return Ok(value);
         }
         let arg = plan.pads.try_push(pad)?;
-        let out = self.value(Kind::Fixed(grain, 0))?;
+        let out = self.value(ValueKind::Fixed(grain, 0))?;
         self.width = self.width.max(dtype.size());
         self.cost += 100;
         self.push(Instr { grain, arg, ..instr(Code::Pad, Op::Embed, dtype, out) })?;
@@ -210,7 +210,7 @@ impl Emitter {
         let pieces = Span::since(first, plan.pieces.len());
         let arg = plan.joins.try_push(Join { pieces, line: dims[axis] * inner })?;
         // A slot of its own, as for a gather.
-        let out = self.value(Kind::Fixed(Grain::Element, 0))?;
+        let out = self.value(ValueKind::Fixed(Grain::Element, 0))?;
         self.width = self.width.max(node.dtype.size());
         self.cost += 100;
         self.push(Instr { arg, ..instr(Code::Join, node.op, node.dtype, out) })?;

@@ -7,8 +7,8 @@ use crate::buffer::ALIGN;
 use crate::dtype::DType;
 use crate::kernel::{Act, Link, Reach};
 use crate::plan::draft::{Draft, product_chunk};
-use crate::plan::value::{Kind, NONE, Value};
-use crate::plan::{Code, Grain, Place, Plan, Program, Slot, Span, TILE};
+use crate::plan::value::{NONE, Value, ValueKind};
+use crate::plan::{Code, Grain, Plan, Program, Slot, Span, Storage, TILE};
 use crate::shape::Layout;
 
 /// Steps that read and write this much have what they read fetched ahead of time: it comes from beyond
@@ -60,9 +60,9 @@ impl Emitter {
         let counts = [tile, rows];
         let first = plan.slots.len();
         for value in &mut self.values {
-            if let Kind::Stream { datum, offset, size, grain } = value.kind {
+            if let ValueKind::Stream { datum, offset, size, grain } = value.kind {
                 let slot = match plan.data[datum as usize].place {
-                    Place::Chunk => Slot::Chunk { datum, size },
+                    Storage::Chunk => Slot::Chunk { datum, size },
                     _ => Slot::Stream { datum, offset, size, grain },
                 };
                 let slot = plan.slots.try_push(slot)?;
@@ -86,8 +86,8 @@ impl Emitter {
         };
         for value in &mut self.values {
             match value.kind {
-                Kind::Fixed(grain, more) => value.slot = new_register(grain, more, plan)?,
-                Kind::Filled(grain) => value.slot = new_register(grain, 0, plan)?,
+                ValueKind::Fixed(grain, more) => value.slot = new_register(grain, more, plan)?,
+                ValueKind::Filled(grain) => value.slot = new_register(grain, 0, plan)?,
                 _ => {}
             }
         }
@@ -214,7 +214,7 @@ impl Emitter {
         new_register: &mut impl FnMut(Grain, usize, &mut Plan) -> Result<u32, OutOfMemory>,
     ) -> Result<u32, OutOfMemory> {
         let Value { kind, slot, .. } = self.values[value as usize];
-        let (Kind::Register(grain), NONE) = (kind, slot) else { return Ok(slot) };
+        let (ValueKind::Register(grain), NONE) = (kind, slot) else { return Ok(slot) };
         let slot = match self.free[grain as usize].pop() {
             Some(slot) => slot,
             None => new_register(grain, 0, plan)?,
@@ -226,7 +226,7 @@ impl Emitter {
     /// Frees the register of a value whose last use is here.
     fn release(&mut self, value: u32, place: u32) -> Result<(), OutOfMemory> {
         let Value { kind, slot, last } = self.values[value as usize];
-        if let Kind::Register(grain) = kind
+        if let ValueKind::Register(grain) = kind
             && last == place
         {
             self.free[grain as usize].try_push(slot)?;

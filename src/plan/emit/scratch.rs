@@ -3,7 +3,7 @@
 use super::Emitter;
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::ALIGN;
-use crate::plan::{Datum, Place, Plan};
+use crate::plan::{Datum, Plan, Storage};
 
 /// Holes in scratch memory that are known at a time. What was in the least one is not used again
 /// when there are more: looking for the first that fits stays short, however many data there are.
@@ -14,7 +14,7 @@ impl Emitter {
     pub(in crate::plan) fn finish(&mut self, plan: &mut Plan) -> Result<(), OutOfMemory> {
         self.by_end.clear();
         for (number, datum) in plan.data.iter().enumerate() {
-            if matches!(datum.place, Place::Scratch(_)) {
+            if matches!(datum.place, Storage::Scratch(_)) {
                 self.by_end.try_push(number as u32)?;
             }
         }
@@ -33,7 +33,9 @@ impl Emitter {
                 && used[self.by_end[ended] as usize].last < used[datum as usize].first
             {
                 let gone = plan.data[self.by_end[ended] as usize];
-                let Place::Scratch(at) = gone.place else { unreachable!("only those are listed") };
+                let Storage::Scratch(at) = gone.place else {
+                    unreachable!("only those are listed")
+                };
                 give_back(&mut self.holes, at, room(&gone))?;
                 ended += 1;
             }
@@ -55,7 +57,7 @@ impl Emitter {
                     top - need
                 }
             };
-            plan.data[datum as usize].place = Place::Scratch(at);
+            plan.data[datum as usize].place = Storage::Scratch(at);
         }
         plan.scratch = top;
         self.reads = by_start;

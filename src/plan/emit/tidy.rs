@@ -5,7 +5,7 @@ use crate::arena::{OutOfMemory, TryPush};
 use crate::kernel::float_kernels;
 use crate::level::Level;
 use crate::node::Op;
-use crate::plan::value::{Kind, NONE};
+use crate::plan::value::{NONE, ValueKind};
 use crate::plan::{Code, Instr};
 
 impl Emitter {
@@ -24,7 +24,8 @@ impl Emitter {
                 instr.code,
                 Code::Map | Code::Spread | Code::Gather | Code::Pad | Code::Join
             );
-            let in_memory = matches!(self.values[instr.out as usize].kind, Kind::Stream { .. });
+            let in_memory =
+                matches!(self.values[instr.out as usize].kind, ValueKind::Stream { .. });
             if is_pure && !in_memory && self.uses[instr.out as usize] == 0 {
                 instr.operands().for_each(|op| self.uses[op as usize] -= 1);
                 self.instrs[number].out = NONE;

@@ -6,9 +6,9 @@ use crate::graph::Core;
 use crate::id::NodeId;
 use crate::kernel::{self, float_kernels};
 use crate::node::Op;
-use crate::plan::cost::{Part, trig_part};
+use crate::plan::cost::{TrigPart, trig_part};
 use crate::plan::draft::{Draft, Drafts, Member, Source, What};
-use crate::plan::value::{Kind, NONE};
+use crate::plan::value::{NONE, ValueKind};
 use crate::plan::{Code, Grain, Instr, Plan};
 use crate::roll_call::Elem;
 
@@ -67,7 +67,7 @@ impl Emitter {
         &mut self,
         context: &Context<'_>,
         member: &Member,
-        part: Part,
+        part: TrigPart,
         ops: [u32; 4],
         plan: &mut Plan,
     ) -> Result<(), OutOfMemory> {
@@ -94,13 +94,13 @@ impl Emitter {
         };
         let mut value = known;
         if known == NONE {
-            value = if is_value { out } else { self.value(Kind::Register(grain))? };
+            value = if is_value { out } else { self.value(ValueKind::Register(grain))? };
             let both = trig.is_some_and(|trig| trig.wanted == [true; 2]);
             let rows = if grain == Grain::Row { draft.row as u32 } else { 1 };
             if both {
-                let other = self.value(Kind::Register(grain))?;
+                let other = self.value(ValueKind::Register(grain))?;
                 let (sine, cosine) =
-                    if part == Part::Sine { (value, other) } else { (other, value) };
+                    if part == TrigPart::Sine { (value, other) } else { (other, value) };
                 self.trigs[place as usize].made = [sine, cosine];
                 self.cost += 350 / rows;
                 self.push(Instr {
@@ -110,7 +110,8 @@ impl Emitter {
                     ..instr(Code::SinCos, Op::Map(Elem::Sin), dtype, sine)
                 })?;
             } else {
-                let (name, kernel) = map(if part == Part::Sine { Elem::Sin } else { Elem::Cos });
+                let (name, kernel) =
+                    map(if part == TrigPart::Sine { Elem::Sin } else { Elem::Cos });
                 self.cost += 300 / rows;
                 let ops = [ops[0], NONE, NONE, NONE];
                 self.push(Instr { grain, kernel, ops, ..instr(Code::Map, name, dtype, value) })?;
@@ -124,10 +125,10 @@ impl Emitter {
         }
         if !is_value {
             let mut g = ops[2];
-            if part == Part::Sine {
+            if part == TrigPart::Sine {
                 // The cotangent of a cosine.
                 let (name, kernel) = map(Elem::Neg);
-                let negative = self.value(Kind::Register(grain))?;
+                let negative = self.value(ValueKind::Register(grain))?;
                 let ops = [g, NONE, NONE, NONE];
                 self.push(Instr { grain, kernel, ops, ..instr(Code::Map, name, dtype, negative) })?;
                 g = negative;
