@@ -35,15 +35,18 @@ struct Again {
 
 impl StridedCursor {
     pub(super) fn new(layout: &Layout) -> Self {
-        let (layout, index, again) = (layout.merged(), [0; MAX_RANK], Again::default());
-        Self { layout, index, at: 0, full: (0, 0), again }
+        Self::of(layout.merged(), 0)
     }
 
-    /// For registers that have room for a period more than is brought at a time, if there is one.
-    pub(super) fn periodic(layout: &Layout) -> Self {
-        let cursor = Self::new(layout);
-        let again = Again { period: period(&cursor.layout), ..Again::default() };
-        Self { again, ..cursor }
+    /// Of a layout of as few axes as can be, for registers that have room for a period more than is
+    /// brought at a time, if there is one.
+    pub(super) fn periodic(merged: &Layout) -> Self {
+        Self::of(*merged, period(merged))
+    }
+
+    fn of(layout: Layout, period: usize) -> Self {
+        let again = Again { period, ..Again::default() };
+        Self { layout, index: [0; MAX_RANK], at: 0, full: (0, 0), again }
     }
 
     /// Goes to the element of this number.

@@ -136,11 +136,14 @@ impl Workspace {
         self.registers.try_extend_to(bytes.div_ceil(ALIGN), CacheLine(MaybeUninit::uninit()))?;
         self.slots.try_extend_to(slots, std::ptr::null_mut())?;
         self.lanes.try_extend_to(sinks, Accumulators([0; STRIDE]))?;
-        let nowhere = (std::ptr::null_mut(), StridedCursor::new(&Layout::dense(&[])));
-        self.cursors.try_extend_to(views, nowhere)?;
-        let nowhere = Padded::new(Layout::dense(&[]));
-        let nowhere = (std::ptr::null_mut(), PaddedCursor::new(&nowhere));
-        self.padded.try_extend_to(pads, nowhere)?;
+        if self.cursors.len() < views {
+            let nowhere = StridedCursor::new(&Layout::dense(&[]));
+            self.cursors.try_extend_to(views, (std::ptr::null_mut(), nowhere))?;
+        }
+        if self.padded.len() < pads {
+            let nowhere = PaddedCursor::new(&Padded::new(Layout::dense(&[])));
+            self.padded.try_extend_to(pads, (std::ptr::null_mut(), nowhere))?;
+        }
         self.joined.try_extend_to(joins, JoinPlace::NOWHERE)
     }
 }

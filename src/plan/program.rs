@@ -134,7 +134,8 @@ pub(crate) enum Code {
     Arg,
     /// Each row's element, repeated along the row.
     Spread,
-    /// The tile's elements of a datum that are not dense: the plan's view of number `arg`.
+    /// The tile's elements of a datum that are not dense: the plan's view of number `arg`, with as few
+    /// axes as can be.
     Gather,
     /// The same with zeros around them: the plan's pad of number `arg`.
     Pad,

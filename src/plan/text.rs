@@ -60,11 +60,7 @@ impl fmt::Display for Plan {
                                 let view = &self.views[instr.arg as usize];
                                 let datum = self.datum_name(view.datum);
                                 let out = slot_name(instr.out);
-                                writeln!(
-                                    f,
-                                    "{indent}{out} = {datum} as {:?}",
-                                    view.layout.merged()
-                                )?;
+                                writeln!(f, "{indent}{out} = {datum} as {:?}", view.layout)?;
                                 continue;
                             }
                             Code::Pad => {

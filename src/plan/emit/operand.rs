@@ -118,7 +118,7 @@ impl Emitter {
             layout.len(),
             if grain == Grain::Row { draft.len / draft.row } else { draft.len }
         );
-        let view = View { datum, layout };
+        let view = View { datum, layout: layout.merged() };
         // A gather has a cursor of its own, so one of another instruction is not used again.
         let known = self.brought.iter().rev().take(24).find(|(known, _)| match *known {
             Brought::Gather(arg) => plan.views[arg as usize] == view,
@@ -130,7 +130,7 @@ impl Emitter {
         let arg = plan.views.try_push(view)?;
         let what = Brought::Gather(arg);
         // A slot of its own, since it may come to point into the datum itself.
-        let period = period(&layout.merged());
+        let period = period(&view.layout);
         let out = self.value(ValueKind::Fixed(grain, period))?;
         self.width = self.width.max(dtype.size());
         self.cost += if period > 0 { 0 } else { 200 };
