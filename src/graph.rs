@@ -166,8 +166,6 @@ impl Core {
         }
     }
 
-    // ---- looking things up ----
-
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }

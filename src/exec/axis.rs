@@ -1,6 +1,6 @@
 //! Single steps along one axis: on rows, where it is the last one, or on columns.
 
-use super::Run;
+use super::step::Run;
 use crate::kernel::{call_columns, call_rows};
 use crate::node::Op;
 use crate::plan::{Groups, Single};

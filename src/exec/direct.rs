@@ -8,7 +8,9 @@
 //! The kernels are those of plans, so the numbers are, too.
 
 use super::copy::StridedCursor;
-use super::{Engine, Key, Last, uninit};
+use super::kept::Key;
+use super::memory::uninit;
+use super::{Engine, Last};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::dtype::{Element, with_dtype};
 use crate::error::{Fail, Maybe};

@@ -164,6 +164,8 @@ impl Run<'_> {
                 Grain::Row => tile.rows,
             };
             let [a, b, c, d] = instr.ops;
+            // (A kernel with two results finds the second in place of its second operand.)
+            let b = if instr.code == Code::Map { b } else { instr.second };
             // SAFETY: every slot holds a tile of the kernel's type, and those of the results are
             // others than the operands'.
             unsafe {
@@ -217,8 +219,10 @@ impl Run<'_> {
                 Code::Map | Code::SinCos | Code::Chain => unreachable!("run by `instr`"),
                 Code::StoreNonTemporal => unreachable!("a link of a chain"),
                 Code::Rows | Code::Softmaxes => {
-                    // The second result, if there is one.
-                    let second = workspace.slots[instr.ops[1] as usize].cast_const();
+                    let second = match instr.code {
+                        Code::Softmaxes => workspace.slots[instr.second as usize].cast_const(),
+                        _ => op,
+                    };
                     let inner = instr.arg as usize;
                     if inner == 1 {
                         let row = (&raw const row).cast();

@@ -5,7 +5,8 @@
 //! end. In a chain, an instruction that reads what the one before it made comes first. A value is
 //! written to a register only if somebody else reads it.
 
-use super::value::{NONE, Value, ValueKind};
+use super::datum::NONE;
+use super::value::{Value, ValueKind};
 use super::{Code, Grain, Instr, Looks, Span};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::dtype::DType;

@@ -63,9 +63,6 @@ impl Plan {
                     }
                     continue;
                 }
-                if instr.code.makes_two() {
-                    set[instr.ops[1] as usize] = true;
-                }
                 if !matches!(instr.code, Code::Gather | Code::Pad | Code::Join | Code::Mask) {
                     for &op in &instr.ops {
                         assert!(set[op as usize], "{instr:?} reads slot {op} before it is set");
@@ -73,9 +70,11 @@ impl Plan {
                 }
                 if instr.code != Code::Sink {
                     let has_none = [Code::Gather, Code::Pad, Code::Join, Code::Mask];
-                    let apart = has_none.contains(&instr.code) || !instr.ops.contains(&instr.out);
-                    assert!(apart, "{instr:?} writes over its operand");
-                    set[instr.out as usize] = true;
+                    for out in [instr.out, instr.second] {
+                        let apart = has_none.contains(&instr.code) || !instr.ops.contains(&out);
+                        assert!(apart, "{instr:?} writes over its operand");
+                        set[out as usize] = true;
+                    }
                 }
             }
         }

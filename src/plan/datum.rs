@@ -4,6 +4,9 @@ use crate::dtype::DType;
 use crate::id::NodeId;
 use crate::shape::Layout;
 
+/// No number: where there may be one.
+pub(super) const NONE: u32 = u32::MAX;
+
 /// A stretch of a plan's list.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Span {

@@ -1,7 +1,7 @@
 //! What grouping decides, as plain data, for emitting to write down: which step does what for which
 //! node, and where the elements come from that it reads.
 
-use super::value::NONE;
+use super::datum::NONE;
 use super::walk::Walk;
 use super::{Grain, Looks, Span};
 use crate::arena::TryPush;

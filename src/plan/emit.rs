@@ -13,10 +13,11 @@ mod tidy;
 mod trig;
 
 use super::chain::Linking;
+use super::datum::NONE;
 use super::draft::{Draft, Drafts, What};
 use super::schedule::Scheduled;
 use super::single::work_words;
-use super::value::{NONE, Value, ValueKind};
+use super::value::{Value, ValueKind};
 use super::{
     Code, Datum, DatumId, Grain, Instr, Looks, NO_PRODUCT, Plan, Single, Span, Step, Storage, View,
     Work,
@@ -331,6 +332,7 @@ fn instr(code: Code, name: Op, dtype: DType, out: u32) -> Instr {
         dtype,
         kernel: no_kernel as Kernel,
         out,
+        second: NONE,
         ops: [NONE; 4],
         arg: 0,
         links: Span::default(),

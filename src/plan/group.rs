@@ -14,8 +14,8 @@
 mod depend;
 mod join;
 
+use super::datum::NONE;
 use super::draft::{Draft, Drafts, Fate, Home, Source, What};
-use super::value::NONE;
 use super::{Grain, Groups, ROW_MAX, Span};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::graph::Core;

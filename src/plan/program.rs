@@ -2,7 +2,7 @@
 
 use super::TILE;
 use super::blocks::Groups;
-use super::datum::{DatumId, Span};
+use super::datum::{DatumId, NONE, Span};
 use crate::dtype::DType;
 use crate::id::NodeId;
 use crate::kernel::Kernel;
@@ -90,6 +90,8 @@ pub(crate) struct Instr {
     pub(crate) dtype: DType,
     pub(crate) kernel: Kernel,
     pub(crate) out: u32,
+    /// The second result of one that makes two; of a finished program's others, `out`.
+    pub(crate) second: u32,
     pub(crate) ops: [u32; 4],
     pub(crate) arg: u32,
     /// Those of a chain, in the plan's list.
@@ -97,21 +99,16 @@ pub(crate) struct Instr {
 }
 
 impl Instr {
-    /// The slots that it reads: before a program is finished, while unused ones are `u32::MAX`, and if
-    /// it is no chain.
+    /// The slots that it reads: before a program is finished, while unused ones are `NONE`, and if it is
+    /// no chain.
     pub(super) fn operands(&self) -> impl Iterator<Item = u32> + use<> {
-        let mut ops = self.ops;
-        if self.code.makes_two() {
-            ops[1] = u32::MAX;
-        }
-        ops.into_iter().filter(|&op| op != u32::MAX)
+        self.ops.into_iter().filter(|&op| op != NONE)
     }
 
-    /// The slots that it writes, if it is no chain.
+    /// The slots that it writes, as above.
     pub(super) fn results(&self) -> impl Iterator<Item = u32> + use<> {
-        let (code, out, second) = (self.code, self.out, self.ops[1]);
-        let first = (code != Code::Sink).then_some(out);
-        first.into_iter().chain(code.makes_two().then_some(second))
+        let first = (self.code != Code::Sink).then_some(self.out);
+        first.into_iter().chain((self.second != NONE).then_some(self.second))
     }
 }
 
@@ -121,12 +118,12 @@ pub(crate) enum Code {
     Map,
     /// The operations of its links; row by row, if its grain is that.
     Chain,
-    /// The kernel makes two results: `out`, and the second slot of `ops`, which is no operand.
+    /// The kernel on the whole tile, with two results.
     SinCos,
     /// The kernel on each row, or on the columns of each, which lie `arg` elements side by side: a row
     /// of the result.
     Rows,
-    /// As `Rows`, with two results: `out`, and the second slot of `ops`.
+    /// As `Rows`, with two results.
     Softmaxes,
     /// The kernel on each row: one element of the result.
     Fold,
@@ -152,13 +149,6 @@ pub(crate) enum Code {
     Mask,
     /// Into the program's sink of number `arg`.
     Sink,
-}
-
-impl Code {
-    /// Whether the second of an instruction's operands is a result.
-    pub(super) fn makes_two(self) -> bool {
-        matches!(self, Self::SinCos | Self::Softmaxes)
-    }
 }
 
 /// Elements after which a layout may begin again for a register to hold them beside a tile.

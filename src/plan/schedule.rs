@@ -1,8 +1,8 @@
 //! In which order steps are written, and which product feeds which step.
 
 use super::Grain;
+use super::datum::NONE;
 use super::draft::{Draft, Drafts, Edge, Source, product_chunk};
-use super::value::NONE;
 use crate::arena::{OutOfMemory, TryPush};
 use crate::dtype::with_float;
 use crate::gemm::Sizes;

@@ -1,7 +1,7 @@
 //! Plans of one node: a step of its own, on operands that are there as dense data.
 
+use super::datum::NONE;
 use super::group::value_of_nothing;
-use super::value::NONE;
 use super::{
     Datum, Groups, Plan, Single, Span, Step, Storage, View, Work, index_add_words, often_words,
 };

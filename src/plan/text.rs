@@ -106,6 +106,9 @@ impl fmt::Display for Plan {
                                 write!(f, " {}", slot_name(op))?;
                             }
                         }
+                        if instr.second != instr.out {
+                            write!(f, " {}", slot_name(instr.second))?;
+                        }
                         writeln!(f)?;
                     }
                 }

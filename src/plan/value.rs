@@ -2,9 +2,6 @@
 
 use super::{DatumId, Grain};
 
-/// No value, no number: where there may be one.
-pub(super) const NONE: u32 = u32::MAX;
-
 /// Something that instructions of the step read or write.
 #[derive(Clone, Copy)]
 pub(super) struct Value {

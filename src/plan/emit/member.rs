@@ -7,8 +7,9 @@ use crate::id::NodeId;
 use crate::kernel::{self, float_kernels};
 use crate::node::{Op, Reduction};
 use crate::plan::cost::{cost, trig_part};
+use crate::plan::datum::NONE;
 use crate::plan::draft::{AGAIN, Member, What, elementwise_operand, operand_dtype};
-use crate::plan::value::{NONE, ValueKind};
+use crate::plan::value::ValueKind;
 use crate::plan::{Code, Datum, Dropout, Grain, Groups, Instr, Plan, SinkReduction, Storage};
 
 /// Results from this size on are written past the cache: they would only push out what is still

@@ -6,8 +6,9 @@ use crate::dtype::DType;
 use crate::id::NodeId;
 use crate::node::Op;
 use crate::plan::cost::STREAM_COST;
+use crate::plan::datum::NONE;
 use crate::plan::draft::{Home, Member, Source, is_spread};
-use crate::plan::value::{NONE, ValueKind};
+use crate::plan::value::ValueKind;
 use crate::plan::{
     Code, DatumId, Fill, FillFrom, Grain, Instr, Join, Pad, Piece, PieceFrom, Plan, Span, Storage,
     View, period,

@@ -6,8 +6,9 @@ use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::ALIGN;
 use crate::dtype::DType;
 use crate::kernel::{Act, Link, Reach};
+use crate::plan::datum::NONE;
 use crate::plan::draft::{Draft, product_chunk};
-use crate::plan::value::{NONE, Value, ValueKind};
+use crate::plan::value::{Value, ValueKind};
 use crate::plan::{Code, Grain, Plan, Program, Slot, Span, Storage, TILE};
 use crate::shape::Layout;
 
@@ -132,8 +133,7 @@ impl Emitter {
                 }
                 chain += 1;
                 instr.links = Span::since(first_link, plan.chains.len());
-                instr.out = 0;
-                instr.ops = [0; 4];
+                (instr.out, instr.second, instr.ops) = (0, 0, [0; 4]);
                 plan.instrs.try_push(instr)?;
                 continue;
             }
@@ -151,8 +151,13 @@ impl Emitter {
                     }
                 }
             }
-            let out = instr.out;
+            let (out, second) = (instr.out, instr.second);
             instr.out = self.slot(out, plan, &mut new_register)?;
+            instr.second = instr.out;
+            if second != NONE {
+                instr.second = self.slot(second, plan, &mut new_register)?;
+                self.release(second, place)?;
+            }
             // A kernel may look at operands that its rule does not read, so their pointers must be
             // valid: they are another operand's, of the same type.
             instr.ops.iter_mut().filter(|op| **op == NONE).for_each(|op| *op = any);

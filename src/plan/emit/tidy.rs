@@ -5,7 +5,8 @@ use crate::arena::{OutOfMemory, TryPush};
 use crate::kernel::float_kernels;
 use crate::level::Level;
 use crate::node::Op;
-use crate::plan::value::{NONE, ValueKind};
+use crate::plan::datum::NONE;
+use crate::plan::value::ValueKind;
 use crate::plan::{Code, Instr};
 
 impl Emitter {
@@ -58,7 +59,8 @@ impl Emitter {
             let dtype = one.dtype;
             self.instrs[first] = Instr {
                 kernel: float_kernels(dtype, level).softmaxes.before(one.arg as usize),
-                ops: [one.ops[0], shares, NONE, NONE],
+                ops: [one.ops[0], NONE, NONE, NONE],
+                second: shares,
                 arg: one.arg,
                 ..instr(Code::Softmaxes, Op::LogSoftmax, dtype, log)
             };

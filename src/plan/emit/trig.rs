@@ -7,8 +7,9 @@ use crate::id::NodeId;
 use crate::kernel::{self, float_kernels};
 use crate::node::Op;
 use crate::plan::cost::{TrigPart, trig_part};
+use crate::plan::datum::NONE;
 use crate::plan::draft::{Draft, Drafts, Member, Source, What};
-use crate::plan::value::{NONE, ValueKind};
+use crate::plan::value::ValueKind;
 use crate::plan::{Code, Grain, Instr, Plan};
 use crate::roll_call::Elem;
 
@@ -106,7 +107,8 @@ impl Emitter {
                 self.push(Instr {
                     grain,
                     kernel: kernels.sincos,
-                    ops: [ops[0], cosine, NONE, NONE],
+                    ops: [ops[0], NONE, NONE, NONE],
+                    second: cosine,
                     ..instr(Code::SinCos, Op::Map(Elem::Sin), dtype, sine)
                 })?;
             } else {

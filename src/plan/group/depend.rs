@@ -2,8 +2,8 @@
 
 use super::Grouping;
 use crate::arena::{OutOfMemory, TryPush};
+use crate::plan::datum::NONE;
 use crate::plan::draft::Edge;
-use crate::plan::value::NONE;
 
 /// Steps that a search for a path looks at before it gives up and says that there is one.
 const SEARCH_MAX: usize = 200;

@@ -6,8 +6,8 @@ use crate::graph::Core;
 use crate::id::NodeId;
 use crate::node::Op;
 use crate::plan::cost::is_cheap;
+use crate::plan::datum::NONE;
 use crate::plan::draft::{AGAIN, Draft, Home, Member, Source, What, is_spread, lcm};
-use crate::plan::value::NONE;
 use crate::plan::{Grain, Groups, Span, TILE};
 
 /// Sinks whose units have a common multiple beyond this do not share a step: threads would get
