@@ -129,3 +129,49 @@ fn the_gradient_of_running_products_stays_in_the_range() {
     }
     assert_eq!(got[0], f64::INFINITY, "1e50 itself is beyond the range");
 }
+
+/// What is cut off does not come in again, and what is left goes around as often as it must.
+#[test]
+fn circular_padding_goes_around_what_is_left() {
+    let cases: [([isize; 2], &[f64], [f64; 4]); 6] = [
+        ([-2, 3], &[3.0, 4.0, 3.0, 4.0, 3.0], [0.0, 0.0, 3.0, 2.0]),
+        ([4, -2], &[1.0, 2.0, 1.0, 2.0, 1.0, 2.0], [3.0, 3.0, 0.0, 0.0]),
+        ([-3, 4], &[4.0; 5], [0.0, 0.0, 0.0, 5.0]),
+        ([3, -3], &[1.0; 4], [4.0, 0.0, 0.0, 0.0]),
+        ([-1, 3], &[2.0, 3.0, 4.0, 2.0, 3.0, 4.0], [0.0, 2.0, 2.0, 2.0]),
+        ([-1, -1], &[2.0, 3.0], [0.0, 1.0, 1.0, 0.0]),
+    ];
+    for (widths, want, grads) in cases {
+        let g = Graph::new();
+        let x = g.param(&[1.0, 2.0, 3.0, 4.0], &[1, 4]);
+        let y = x.pad_circular(&widths);
+        assert_eq!(numbers(y), want, "{widths:?}");
+        y.sum().backward().unwrap();
+        assert_eq!(x.grad::<f64>().unwrap().unwrap(), grads, "{widths:?}");
+    }
+    let g = Graph::new();
+    let x = g.param(&[1.0, 2.0], &[2]);
+    for widths in [[3, 0], [-1, 3], [-2, 1]] {
+        assert!(x.pad_circular(&widths).to_vec::<f64>().is_err(), "{widths:?}");
+    }
+    let error = x.topk(3, 0, true).0.to_vec::<f64>().unwrap_err().to_string();
+    assert!(
+        error.contains(
+            "topk: k is 3, and must be at least 0 and at most 2, the length of axis 0 of [2]"
+        ),
+        "{error}"
+    );
+}
+
+/// Integers have places and medians, too, also such as no float holds.
+#[test]
+fn integers_have_places_and_medians() {
+    let g = Graph::new();
+    let (low, high) = (i64::MIN, i64::MAX);
+    let x = g.tensor(&[high - 1, high, high - 2, low, low + 1, low], &[2, 3]);
+    assert_eq!(x.argmax(Some(1), false).to_vec::<i64>().unwrap(), [1, 1]);
+    assert_eq!(x.argmin(Some(1), false).to_vec::<i64>().unwrap(), [2, 0]);
+    assert_eq!(x.argmin(None, false).to_vec::<i64>().unwrap(), [3]);
+    assert_eq!(x.median_axes(&[1], false).to_vec::<i64>().unwrap(), [high - 1, low]);
+    assert_eq!(x.median().to_vec::<i64>().unwrap(), [low + 1]);
+}

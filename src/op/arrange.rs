@@ -225,7 +225,8 @@ impl Core {
     }
 
     /// Continued at one border with what is at the other; otherwise as `pad`. No wider than an axis is
-    /// long.
+    /// long. What is cut off is cut off first, and what is left goes around, more than once if need be
+    /// (where PyTorch gives up).
     ///
     /// - PyTorch: `F.pad(x, widths, mode="circular")`
     /// - Cases: `x=U(2,4), widths=[1, 2]`; `x=U(2,3), widths=[3, 3]`; `x=U(2,3,4), widths=[1, 2, 2, 1]`;
@@ -233,15 +234,24 @@ impl Core {
     pub(crate) fn pad_circular(&mut self, x: NodeId, widths: &[isize]) -> Maybe<NodeId> {
         let what = "pad_circular";
         let widths = self.widths(what, x, widths)?;
+        let given = self.shape(x);
         let (x, widths) = self.crop(what, x, &widths)?;
         self.pad_axes(x, &widths, |core, y, axis, before, behind| {
-            let len = core.shape(y)[axis];
-            if before.max(behind) > len {
-                return Err(core.too_wide(what, y, axis, before.max(behind), len));
+            let period = core.shape(y)[axis];
+            let most = if period == 0 { 0 } else { given[axis] };
+            if before.max(behind) > most {
+                return Err(core.too_wide(what, y, axis, before.max(behind), most));
             }
+            // Whole turns, as far as one is not enough; then what lies at the ends is what comes next.
+            let mut y = y;
+            while core.shape(y)[axis] < before.max(behind) {
+                y = core.concat(&[y, y], axis as isize)?;
+            }
+            let len = core.shape(y)[axis];
             let left = core.slice_by(y, axis, len - before, before, 1)?;
+            let middle = core.slice_by(y, axis, 0, period, 1)?;
             let right = core.slice_by(y, axis, 0, behind, 1)?;
-            core.join_around(left, y, right, axis, [before, behind])
+            core.join_around(left, middle, right, axis, [before, behind])
         })
     }
 

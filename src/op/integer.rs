@@ -16,6 +16,27 @@ pub(super) enum Over {
     Product,
     Max,
     Min,
+    /// The place of the first largest one, or smallest.
+    ArgMax,
+    ArgMin,
+}
+
+impl Over {
+    const ALL: [Self; 6] =
+        [Self::Sum, Self::Product, Self::Max, Self::Min, Self::ArgMax, Self::ArgMin];
+
+    fn reduce(self, row: &[i64]) -> i64 {
+        let numbers = row.iter().copied();
+        let place = |best: Option<i64>| row.iter().position(|&x| Some(x) == best).unwrap_or(0);
+        match self {
+            Self::Sum => numbers.fold(0, i64::wrapping_add),
+            Self::Product => numbers.fold(1, i64::wrapping_mul),
+            Self::Max => numbers.fold(i64::MIN, i64::max),
+            Self::Min => numbers.fold(i64::MAX, i64::min),
+            Self::ArgMax => place(numbers.max()) as i64,
+            Self::ArgMin => place(numbers.min()) as i64,
+        }
+    }
 }
 
 /// Rows of i64 reduced to one each. List: how.
@@ -27,17 +48,11 @@ impl Rule for IntegerRows {
     const COST: u64 = 500;
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {
-        let (x, how) = (task.operand::<i64>(0), task.list()[0]);
+        let (x, how) = (task.operand::<i64>(0), Over::ALL[task.list()[0] as usize]);
         let len = task.dims(0).last().copied().unwrap_or(1);
         task.each_part::<i64>(1, |out, first| {
             for (k, out) in out.iter_mut().enumerate() {
-                let row = x[(first + k) * len..][..len].iter().copied();
-                out.write(match how {
-                    0 => row.fold(0, i64::wrapping_add),
-                    1 => row.fold(1, i64::wrapping_mul),
-                    2 => row.fold(i64::MIN, i64::max),
-                    _ => row.fold(i64::MAX, i64::min),
-                });
+                out.write(how.reduce(&x[(first + k) * len..][..len]));
             }
         });
         Ok(())
@@ -61,7 +76,7 @@ impl Core {
         let given = self.node(x).dtype;
         let axes = self.axes(what, x, axes)?;
         let keeps = matches!(how, Over::Max | Over::Min);
-        if keeps {
+        if !matches!(how, Over::Sum | Over::Product) {
             self.need_some(what, x, &axes)?;
         }
         let dims = self.shape(x);

@@ -387,6 +387,28 @@ impl Core {
         self.with_axis_back(what, indices, (x, axis), true)
     }
 
+    /// That there are `k` elements in a row.
+    fn need_count(
+        &mut self,
+        what: &str,
+        k: usize,
+        least: usize,
+        (rows, x, axis): (NodeId, NodeId, usize),
+    ) -> Maybe<()> {
+        let (row, dims) = (self.shape(rows), self.shape(x));
+        let len = row.last().copied().unwrap_or(1);
+        if (least..=len).contains(&k) {
+            return Ok(());
+        }
+        Err(self.fail(
+            ErrorKind::Argument,
+            format_args!(
+                "{what}: k is {k}, and must be at least {least} and at most {len}, the length of axis \
+                 {axis} of {dims:?}"
+            ),
+        ))
+    }
+
     /// The `k` largest elements along an axis (or smallest, with `largest` false), in order, and their
     /// indices (i64). A NaN is larger than all numbers. Gradient: to where the elements were.
     ///
@@ -405,13 +427,7 @@ impl Core {
     ) -> Maybe<[NodeId; 2]> {
         let what = "topk";
         let (rows, axis) = self.with_axis_last(what, x, axis)?;
-        let dims = self.shape(rows);
-        if k > dims[dims.len() - 1] {
-            return Err(self.fail(
-                ErrorKind::Argument,
-                format_args!("{what}: {k} of {} elements", dims[dims.len() - 1]),
-            ));
-        }
+        self.need_count(what, k, 0, (rows, x, axis))?;
         let [mode, rank] = Rank::From(0).words();
         let list = [usize::from(largest), mode, rank];
         let indices = self.indices(what, Structural::ArgTop, rows, k, &list)?;
@@ -434,13 +450,7 @@ impl Core {
     ) -> Maybe<[NodeId; 2]> {
         let what = "kthvalue";
         let (rows, axis) = self.with_axis_last(what, x, axis)?;
-        let dims = self.shape(rows);
-        if k == 0 || k > dims[dims.len() - 1] {
-            return Err(self.fail(
-                ErrorKind::Argument,
-                format_args!("{what}: k is {k}, and must be from 1 to {}", dims[dims.len() - 1]),
-            ));
-        }
+        self.need_count(what, k, 1, (rows, x, axis))?;
         let [mode, rank] = Rank::From(k - 1).words();
         let indices = self.indices(what, Structural::ArgTop, rows, 1, &[0, mode, rank])?;
         self.at_indices(what, rows, indices, (x, axis), keepdim)
@@ -510,12 +520,14 @@ impl Core {
     }
 
     /// The median: of an even number of elements the lower one of the two in the middle; NaN if there is
-    /// one. Gradient: to that element.
+    /// one. Any dtype. Gradient: to that element.
     ///
     /// - PyTorch: `x.movedim(axes, list(range(-len(axes), 0))).flatten(-len(axes)).median(-1).values if len(axes) else x.median()`
     /// - Cases: `x=D(7), axes=[0], keepdim=False`; `x=D(2,4,3), axes=[1], keepdim=False`;
     ///   `x=D(2,4,3), axes=[0,2], keepdim=False`; `x=D(2,3), axes=[], keepdim=False`;
-    ///   `x=S(1,nan,3), axes=[0], keepdim=False`
+    ///   `x=S(1,nan,3), axes=[0], keepdim=False`; `x=I(5,-2,9,7), axes=[0], keepdim=False`;
+    ///   `x=I([5,-2,9],[9,1,0]), axes=[1], keepdim=True`; `x=M(3,250,7), axes=[], keepdim=False`;
+    ///   `x=I(9007199254740993,9007199254740992,9007199254740994), axes=[0], keepdim=False`
     pub(crate) fn median(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
         let what = "median";
         let (axes, count, dims) = self.ranked(what, x, axes, keepdim)?;
@@ -526,7 +538,8 @@ impl Core {
     ///
     /// - PyTorch: `x.movedim(axes, list(range(-len(axes), 0))).flatten(-len(axes)).nanmedian(-1).values if len(axes) else x.nanmedian()`
     /// - Cases: `x=D(7), axes=[0], keepdim=False`; `x=D(2,4,3), axes=[0,2], keepdim=False`;
-    ///   `x=S(1,nan,3,2), axes=[0], keepdim=False`; `x=S(nan,nan), axes=[0], keepdim=False`
+    ///   `x=S(1,nan,3,2), axes=[0], keepdim=False`; `x=S(nan,nan), axes=[0], keepdim=False`;
+    ///   `x=I(5,-2,9,7), axes=[0], keepdim=False`
     pub(crate) fn nanmedian(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
         let what = "nanmedian";
         let (axes, _, dims) = self.ranked(what, x, axes, keepdim)?;
@@ -552,6 +565,7 @@ impl Core {
         keepdim: bool,
     ) -> Maybe<NodeId> {
         let what = "quantile";
+        self.need_float(what, x)?;
         if !(0.0..=1.0).contains(&q) {
             return Err(self.fail(
                 ErrorKind::Argument,
@@ -578,7 +592,6 @@ impl Core {
         axes: &[isize],
         keepdim: bool,
     ) -> Maybe<(Axes, usize, crate::shape::Dims)> {
-        self.need_float(what, x)?;
         let axes = self.axes(what, x, axes)?;
         self.need_some(what, x, &axes)?;
         let dims = self.shape(x);

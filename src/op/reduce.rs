@@ -164,9 +164,12 @@ impl Core {
     }
 
     /// The index of the first largest element along an axis, or of the flattened tensor; a NaN counts as
-    /// largest. The result is i64, without gradient.
+    /// largest. Any dtype; the result is i64, without gradient.
     ///
     /// - PyTorch: `torch.argmax(x, axis, keepdim)`
+    /// - Cases: `x=I([1,5,5],[7,2,7]), axis=1, keepdim=False`; `x=I([1,5,5],[7,2,7]), axis=0, keepdim=True`;
+    ///   `x=I([1,5,7],[7,2,5]), axis=None, keepdim=False`; `x=M(0,255,255), axis=0, keepdim=False`;
+    ///   `x=I(-9223372036854775807,-9223372036854775807), axis=0, keepdim=False`
     pub(crate) fn argmax(
         &mut self,
         x: NodeId,
@@ -179,6 +182,8 @@ impl Core {
     /// The index of the first smallest element; otherwise as `argmax`.
     ///
     /// - PyTorch: `torch.argmin(x, axis, keepdim)`
+    /// - Cases: `x=I([1,5,1],[7,2,2]), axis=1, keepdim=False`; `x=M(255,0,0), axis=None, keepdim=False`;
+    ///   `x=I(9223372036854775807,9223372036854775807), axis=0, keepdim=False`
     pub(crate) fn argmin(
         &mut self,
         x: NodeId,
@@ -244,7 +249,10 @@ impl Core {
         keepdim: bool,
     ) -> Maybe<NodeId> {
         let what = Op::ArgReduce(which).name();
-        self.need_float(what, x)?;
+        if !self.node(x).dtype.is_float() {
+            let how = if which == Extreme::Max { Over::ArgMax } else { Over::ArgMin };
+            return self.reduce_integers(what, how, x, axis.as_slice(), keepdim);
+        }
         let axes = self.axes(what, x, axis.as_slice())?;
         self.need_some(what, x, &axes)?;
         self.push_reduction(what, Op::ArgReduce(which), DType::I64, x, &axes, keepdim)
