@@ -15,11 +15,12 @@ macro_rules! roll_call {
                Floor, Ceil, Round,
                Exp2, Log2, Log10, Cbrt, Asin, Acos, Atan, Sinh, Cosh, Asinh, Acosh, Atanh,
                Erfc, Erfcx, Erfinv, Ndtr, LogNdtr, Ndtri, Lgamma, Digamma, I0, I1, I0e, I1e,
-               NotNegative, ErfinvSlope, NdtriSlope, Hazard,
+               NotNegative, ErfinvSlope, NdtriSlope, Hazard, ErfcxSlope, FirstMoment,
                Bell, Gaussian, NormalCdf, Logistic, LogisticCdf;
             2: Add, Sub, Mul, Div, Pow, Maximum, Minimum, Atan2, Xlogy, Xlog1py, Fmod, Remainder, FloorDivide,
                AtLeast, AtMost, NormShare, NormRoot,
-               Weigh, Strong, PowLog0, PowLog1, PowLog2, Zeta;
+               Weigh, Strong, PowLog0, PowLog1, PowLog2, Zeta, ErfcMoment, BesselRatio,
+               FallingMoment;
         }
     };
 }

@@ -4,13 +4,16 @@
 //! Values and subgradients at ties are PyTorch's.
 
 use super::Elementwise;
+pub(crate) use super::special::bessel::{BesselRatio, FallingMoment};
 pub(crate) use super::special::division::{FloorDivide, Fmod, Remainder};
 pub(crate) use super::special::gamma::Zeta;
+pub(crate) use super::special::normal::ErfcMoment;
 use crate::real::{Real, times_log};
 
 /// a + b.
 ///
 /// - PyTorch: `torch.add(a, b)`
+/// - Types: floats, i64
 /// - Cases: `a=I([1,2],[3,4]), b=I(5,-6)`
 pub(crate) enum Add {}
 impl Elementwise<2> for Add {
@@ -29,6 +32,7 @@ impl Elementwise<2> for Add {
 /// a - b.
 ///
 /// - PyTorch: `torch.sub(a, b)`
+/// - Types: floats, i64
 /// - Cases: `a=I([1,2],[3,4]), b=I(5,-6)`
 pub(crate) enum Sub {}
 impl Elementwise<2> for Sub {
@@ -47,6 +51,7 @@ impl Elementwise<2> for Sub {
 /// a b, element by element.
 ///
 /// - PyTorch: `torch.mul(a, b)`
+/// - Types: floats, i64
 /// - Cases: `a=I(9223372036854775807,-3), b=I(2,7)`
 pub(crate) enum Mul {}
 impl Elementwise<2> for Mul {
@@ -114,6 +119,7 @@ impl Elementwise<2> for Pow {
 /// The larger one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each.
 ///
 /// - PyTorch: `torch.maximum(a, b)`
+/// - Types: floats, i64
 /// - Cases: `a=I(1,-2,3), b=I(2,-7,3)`
 pub(crate) enum Maximum {}
 impl Elementwise<2> for Maximum {
@@ -136,6 +142,7 @@ impl Elementwise<2> for Maximum {
 /// The smaller one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each.
 ///
 /// - PyTorch: `torch.minimum(a, b)`
+/// - Types: floats, i64
 /// - Cases: `a=I(1,-2,3), b=I(2,-7,3)`
 pub(crate) enum Minimum {}
 impl Elementwise<2> for Minimum {

@@ -29,8 +29,10 @@ TAILS = [0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 3.0, -3.0, 10.0, -10.0, 18.0, -18.0, 2
 ORDINARY = [0.5, -0.5, 1.0, -1.0, 2.0, -3.0, 10.0, 1e-20, -1e-20, 1e10]
 SMALL = [0.5, -0.5, 1.0, -1.0, 2.0, -3.0, 1e-20]
 INSIDE = [0.0, 0.25, -0.5, 0.75, -0.9375, 1e-20, 1 - 2.0**-20]
+BEYOND = [1e10, -1e20, 1e60, 1e100, -1e160, 1e200, 1e300]
 GAMMA = [0.25, 0.75, 1.0, 2.0, 2.75, 7.0, 10.0, 1e-10, 1e5]
 NORMAL = sp.erfc(-x / sp.sqrt(2)) / 2
+FALLING = [1e-20, 1e-10, 1e-5, 1e-3, 0.25, 0.5, 1.0, 2.0, 5.0, 7.0, 12.0, 20.0, 25.0, 30.0, 60.0, 1e3, 1e4]
 POSITIVE = [0.25, 1.0, 2.0, 10.0, 1e-10, 1e10, 1e20]
 
 # name: (closed form, points)
@@ -59,14 +61,14 @@ UNARY = {
     "cbrt": (sp.cbrt(x), POSITIVE),
     "asin": (sp.asin(x), INSIDE),
     "acos": (sp.acos(x), INSIDE),
-    "atan": (sp.atan(x), [*SMALL, 10.0, 1e5]),
+    "atan": (sp.atan(x), [*SMALL, 10.0, 1e5, *BEYOND]),
     "sinh": (sp.sinh(x), [0.0, *SMALL, 10.0, -25.0, 60.0]),
     "cosh": (sp.cosh(x), [0.0, *SMALL, 10.0, -25.0, 60.0]),
-    "asinh": (sp.asinh(x), [0.0, *ORDINARY]),
-    "acosh": (sp.acosh(x), [1.5, 2.0, 10.0, 1e5]),
+    "asinh": (sp.asinh(x), [0.0, *ORDINARY, *BEYOND]),
+    "acosh": (sp.acosh(x), [1.5, 2.0, 10.0, 1e5, *[abs(p) for p in BEYOND]]),
     "atanh": (sp.atanh(x), INSIDE),
     "erfc": (sp.erfc(x), [0.0, *SMALL, 4.0, -4.0, 9.0, 25.0]),
-    "erfcx": (sp.exp(x**2) * sp.erfc(x), [0.0, *SMALL]),
+    "erfcx": (sp.exp(x**2) * sp.erfc(x), [0.0, *SMALL, 1.5, 4.0, 9.0, 25.0, 40.0, 1e3, 1e6, 1e10]),
     "erfinv": (sp.erfinv(x), INSIDE),
     "ndtr": (NORMAL, [0.0, *SMALL, 4.0, -10.0, -35.0]),
     "log_ndtr": (sp.log(NORMAL), [0.0, *SMALL, 4.0]),
@@ -74,9 +76,13 @@ UNARY = {
     "lgamma": (sp.loggamma(x), GAMMA),
     "digamma": (sp.polygamma(0, x), [*GAMMA, -0.75, -3.25]),
     "i0": (sp.besseli(0, x), [0.25, 0.5, 1.0, 3.0, 7.5, 9.0, 20.0]),
-    "i1": (sp.besseli(1, x), [0.25, 0.5, 1.0, 3.0, 7.5, 9.0, 20.0]),
-    "i0e": (sp.exp(-x) * sp.besseli(0, x), [0.25, 0.5, 1.0]),
-    "i1e": (sp.exp(-x) * sp.besseli(1, x), [0.25, 0.5, 1.0]),
+    "i1": (sp.besseli(1, x), [1e-20, 1e-10, 1e-5, 1e-3, 0.0625, 0.25, 0.5, 1.0, 3.0, 7.5, 9.0, 20.0]),
+    "i0e": (sp.exp(-x) * sp.besseli(0, x), FALLING),
+    # (The slope has a zero at 1.55.)
+    "i1e": (sp.exp(-x) * sp.besseli(1, x), [p for p in FALLING if p != 2.0]),
+    # (At -100 the exponential is subnormal in f32, and its rounding is multiplied by x.)
+    "mish": (x * sp.tanh(sp.log(1 + sp.exp(x))), [p for p in TAILS if abs(p) < 1e5 and p != -100.0]),
+    "tanhshrink": (x - sp.tanh(x), [p for p in TAILS if p != 0]),
 }
 
 # name: (points, for each order what each point has)
@@ -128,6 +134,7 @@ def at(function, point):
 
 def unary(name, form, points, dtype):
     orders = []
+    points = [p for p in points if math.isinf(p) or not math.isinf(rounded(mp.mpf(p), dtype))]
     points = [rounded(mp.mpf(p), dtype) for p in points]
     for order in range(4):
         function = sp.lambdify(x, sp.diff(form, x, order), "mpmath")
@@ -191,7 +198,37 @@ def quotient(i, j, top, bottom):
     return sp.lambdify((a, b), sp.diff(a / b, a, i, b, j), "mpmath")(mp.mpf(top), mp.mpf(bottom))
 
 
+def times_log(argument):
+    def form(i, j, factor, point):
+        function = sp.lambdify((a, b), sp.diff(a * sp.log(argument), a, i, b, j), "mpmath")
+        return function(mp.mpf(factor), mp.mpf(point))
+    return form
+
+
+def rest(whole, takes):
+    """A rounded quotient, or what is left of its division."""
+    def form(i, j, top, bottom):
+        quotient = whole(mp.mpf(top) / mp.mpf(bottom))
+        if not takes:
+            return quotient if (i, j) == (0, 0) else mp.mpf(0)
+        value = mp.mpf(top) - quotient * mp.mpf(bottom)
+        return {(0, 0): value, (1, 0): mp.mpf(1), (0, 1): -quotient}.get((i, j), mp.mpf(0))
+    return form
+
+
+def truncated(q):
+    return mp.floor(q) if q > 0 else mp.ceil(q)
+
+
+DIVISIONS = [(5.5, 2.0), (-5.5, 2.0), (5.5, -2.0), (-7.25, -3.0), (1.0, 0.1), (0.25, 8.0), (-0.25, 8.0), (1e10, 7.0),
+             (1e30, 3.0)]
+
 BINARY = {
+    "xlogy": (times_log(b), [(p, q) for p in [0.0, 1.0, -2.5, 1e10] for q in [0.5, 1.0, 3.0, 1e-10, 1e10]]),
+    "xlog1py": (times_log(1 + b), [(p, q) for p in [0.0, 1.0, -2.5, 1e10] for q in [-0.5, 1.0, 3.0, 1e-10, 1e10]]),
+    "fmod": (rest(truncated, True), DIVISIONS),
+    "remainder": (rest(mp.floor, True), DIVISIONS),
+    "floor_divide": (rest(mp.floor, False), DIVISIONS[:-1]),
     "pow": (power, [(p, e) for p in [0.0, 1.0, 2.0, -2.0, 0.5, -1000.0, 1e-10, 3e3]
                     for e in [0.0, 1.0, 2.0, 3.0, -1.0, 0.5, 1.5, 4.0, 2.5, 1e10]]),
     "atan2": (angle, [(y, o) for y in [0.0, 1.0, -1.0, 2.0, 1e-20, 1e10, math.nan]

@@ -13,7 +13,7 @@ import random
 import sys
 
 from mpmath import (acos, acosh, asin, asinh, atan, atanh, besseli, cbrt, cosh, digamma, erf, erfc,
-                    exp, log, loggamma, mp, mpf, ncdf, npdf, pi, sinh, sqrt)
+                    exp, hyp1f1, log, loggamma, mp, mpf, ncdf, npdf, pi, sinh, sqrt)
 
 from math_f64 import SMALL, TINY, bits, either_sign, logarithmic, neighbours, rounded
 
@@ -99,6 +99,17 @@ def i1e(x):
     return exp(-abs(x)) * besseli(1, x)
 
 
+def erfcx_slope(x):
+    with mp.workdps(60 + int(mp.log10(1 + x * x)) + 10):
+        return 2 * x * exp(x * x) * erfc(x) - 2 / sqrt(pi)
+
+
+def first_moment(x):
+    if x > 60:
+        return hyp1f1(mpf(3) / 2, 2, -2 * x)
+    return exp(-x) * (besseli(0, x) - besseli(1, x))
+
+
 FUNCTIONS = {
     "Exp2": (lambda x: mpf(2) ** x, [uniform((-1070, 1023), (-3, 3)), powers(1e-17, 1),
                                      at(-1022.0, -1074.0, -1075.0, 0.5, 1023.9, 10.0), fixed(TINY)]),
@@ -141,6 +152,8 @@ FUNCTIONS = {
     "I1": (lambda x: besseli(1, x), [uniform((-8, 8), (8, 713)), powers(1e-10, 8), at(8.0, 713.9)]),
     "I0e": (i0e, [uniform((-8, 8), (8, 100)), powers(1e-10, 1e4), at(8.0)]),
     "I1e": (i1e, [uniform((-8, 8), (8, 100)), powers(1e-10, 1e4), at(8.0)]),
+    "ErfcxSlope": (erfcx_slope, [uniform((-3, 3), (-26, 60)), powers(1, 1e10, False), powers(1e-17, 1)]),
+    "FirstMoment": (first_moment, [uniform((0, 6), (6, 100)), powers(1e-10, 1e6, False), at(6.0)]),
 }
 
 

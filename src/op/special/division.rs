@@ -53,7 +53,7 @@ fn floored<R: Real>(a: R, b: R, rest: R) -> R {
     R::select(b.eq(zero), plain, whole)
 }
 
-/// As [`Core::fmod`](crate::graph::Core::fmod). Gradients: 1 and -trunc(a / b).
+/// As [`Core::fmod`](crate::graph::Core::fmod). Gradients: 1 and -trunc(a / b), of the exact quotient.
 pub(crate) enum Fmod {}
 impl Function2 for Fmod {
     const NAME: &str = "fmod";
@@ -66,10 +66,10 @@ impl Function2 for Fmod {
         libm::fmod(a, b)
     }
     #[inline(always)]
-    fn pull<R: Real>([a, b]: [R; 2], _: R, g: R) -> [R; 2] {
-        let quotient = a / b;
-        let towards_0 = R::select(quotient.lt(R::lit(0.0)), quotient.ceil(), quotient.floor());
-        [g, -(g * towards_0)]
+    fn pull<R: Real>([a, b]: [R; 2], y: R, g: R) -> [R; 2] {
+        // (Beside an infinite a, or over 0, there is no rest, but a quotient.)
+        let quotient = R::select(y.eq(y), ((a - y) / b).round(), a / b);
+        [g, -(g * quotient)]
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 
-use crate::function::{Function, of_lanes};
+use crate::function::{Function, Function2, of_lanes};
 use crate::lane::Lane64;
 use crate::math::double::{
     BIAS, ERF, FRAC_1_SQRT_2_PI, alone, bell, exponential, mills, normal_tail, scale,
@@ -60,10 +60,10 @@ impl Function for Erfc {
     }
 }
 
-/// e^(x^2) erfc(x), without overflow above 0. Gradient: 2 x y - 2 / sqrt(pi).
+/// e^(x^2) erfc(x), without overflow above 0. Gradient: 2 x y - 2 / sqrt(pi), which does not cancel.
 ///
 /// - PyTorch: `special.erfcx(x)`
-/// - Cases: `elementwise(-3, 8, special=False)`; `x=S(0.,-0.,inf,-inf,nan,1.,-3.)`
+/// - Cases: `elementwise(-3, 8, special=False)`; `x=S(0.,-0.,-inf,nan,1.,-3.)`; `x=S(inf)`
 pub(crate) enum Erfcx {}
 impl Function for Erfcx {
     const NAME: &str = "erfcx";
@@ -93,8 +93,113 @@ impl Function for Erfcx {
         of_lanes::<Self>(x)
     }
     #[inline(always)]
-    fn slope<R: Real>(x: R, y: R) -> R {
-        R::lit(2.0) * x * y - R::lit(FRAC_2_SQRT_PI)
+    fn slope<R: Real>(x: R, _: R) -> R {
+        x.apply::<ErfcxSlope>()
+    }
+}
+
+/// The derivative of erfcx. Its own: [`ErfcMoment`] of order 2.
+pub(crate) enum ErfcxSlope {}
+impl ErfcxSlope {
+    /// -erfcx'(x) (1 + x)^2 in (x - 3) / (x + 3): the series of Chebyshev polynomials through 70 points, up
+    /// to where these fall below 2^-58, sorted by powers.
+    const ABOVE: [f64; 28] = [
+        0.869956160114766,
+        -0.43993078235099875,
+        0.10852958956914442,
+        0.10902015961134301,
+        -0.13897039952792678,
+        0.06581824372900277,
+        -0.00020911712263013273,
+        -0.01755049062614256,
+        0.00834837767993897,
+        0.0003900284681381723,
+        -0.0016024652801523056,
+        0.00020549743469060574,
+        0.0002761169916860324,
+        -5.6427157270897084e-05,
+        -5.3379800816434993e-05,
+        1.0074224332535162e-05,
+        1.1679877145329297e-05,
+        -1.021584332795941e-06,
+        -2.672866572040064e-06,
+        -1.806831071414312e-07,
+        5.786996987758054e-07,
+        1.486627448924947e-07,
+        -1.0617653116427523e-07,
+        -5.09894566162371e-08,
+        1.416305884887873e-08,
+        1.05381574082075e-08,
+        -9.991750364950917e-10,
+        -1.0509787629648675e-09,
+    ];
+}
+impl Function for ErfcxSlope {
+    const NAME: &str = "erfcx";
+    const DOMAIN: (f64, f64) = (-2.0, 4.0);
+    const ULP: f64 = 5.0;
+    /// A polynomial above 0; below, 2 x erfcx(x) - 2 / sqrt(pi), in which nothing cancels. Measured: 4.81
+    /// ULP.
+    #[inline(always)]
+    fn lanes<L: Lane64>(x: L) -> L {
+        let (zero, one, three) = (L::lit(0.0), L::lit(1.0), L::lit(3.0));
+        let below = L::lit(2.0) * x * Erfcx::lanes(x) - L::lit(FRAC_2_SQRT_PI);
+        // Where it is subnormal or 0 the quotient need not be a number.
+        let a = at_most(x.abs(), 1e200);
+        let size = one / (one + a);
+        let above = polynomial((a - three) / (a + three), Self::ABOVE) * size * size;
+        L::select(x.lt(zero), below, L::select(x.eq(x), -above, x))
+    }
+    fn reference(x: f64) -> f64 {
+        of_lanes::<Self>(x)
+    }
+    #[inline(always)]
+    fn slope<R: Real>(x: R, _: R) -> R {
+        R::lit(2.0).apply2::<ErfcMoment>(x)
+    }
+}
+
+/// 2^n n! e^(x^2) i^n erfc(x), of the repeated integrals of erfc: the n-th derivative of erfcx, but for
+/// its sign. Gradient of x: -(that of order n + 1).
+pub(crate) enum ErfcMoment {}
+impl Function2 for ErfcMoment {
+    const NAME: &str = "erfcx";
+    const DOMAIN: [(f64, f64); 2] = [(1.6, 2.4), (-2.0, 4.0)];
+    #[inline(always)]
+    fn lanes<L: Lane64>(n: L, x: L) -> L {
+        n.one_by_one(x, Self::reference)
+    }
+    /// By the recurrence F_(k+1) = 2 k F_(k-1) - 2 x F_k. It is stable below 0, and good enough up to 1;
+    /// beyond, ratios are found backwards, which converges the faster the larger x is (W. Gautschi, 1967).
+    fn reference(n: f64, x: f64) -> f64 {
+        let n = n.round_ties_even();
+        // (NaN is no order.)
+        if !(0.0..=100.0).contains(&n) || x.is_nan() {
+            return f64::NAN;
+        }
+        let (zeroth, n) = (Erfcx::reference(x), n as usize);
+        if n == 0 {
+            return zeroth;
+        }
+        if x < 1.0 {
+            let (mut before, mut last) = (zeroth, -ErfcxSlope::reference(x));
+            for k in 1..n {
+                (before, last) = (last, 2.0 * k as f64 * before - 2.0 * x * last);
+            }
+            return last;
+        }
+        let steps = n + 10 + (200.0 / (x * x)) as usize;
+        let mut ratio = (x * x + 2.0 * steps as f64).sqrt() - x;
+        let mut product = zeroth;
+        for k in (1..=steps).rev() {
+            ratio = 2.0 * k as f64 / (2.0 * x + ratio);
+            product *= if k <= n { ratio } else { 1.0 };
+        }
+        product
+    }
+    #[inline(always)]
+    fn pull<R: Real>([n, x]: [R; 2], _: R, g: R) -> [R; 2] {
+        [R::lit(0.0), -(g * (n.round() + R::lit(1.0)).apply2::<Self>(x))]
     }
 }
 

@@ -244,6 +244,8 @@ const SPECIAL: &[(Elem, f64, f64, f64)] = &[
     (Elem::Digamma, INF, INF, 0.0),
     (Elem::Digamma, -INF, NAN, NAN),
     (Elem::Erfcx, 0.0, 1.0, -std::f64::consts::FRAC_2_SQRT_PI),
+    (Elem::Erfcx, INF, 0.0, -0.0),
+    (Elem::Erfcx, 1e200, 5.641895835477563e-201, -0.0),
     (Elem::Erfcx, -INF, INF, -INF),
     (Elem::Erfcx, -30.0, INF, -INF),
     (Elem::I0, 0.0, 1.0, 0.0),
