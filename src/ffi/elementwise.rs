@@ -10,14 +10,14 @@ unsafe fn map_scalar(g: *mut bg_graph, elem: Elem, x: bg_node, c: f64) -> bg_nod
     unsafe { record_map(g, |s| s.map_scalar(elem, x.into(), c)) }
 }
 
-/// factor x.
+/// factor x. Takes BG_I64, too, with a factor that is an integer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_scale(g: *mut bg_graph, x: bg_node, factor: f64) -> bg_node {
     // SAFETY: the header's rules for `g`.
     unsafe { map_scalar(g, Elem::Mul, x, factor) }
 }
 
-/// x + c.
+/// x + c. Takes BG_I64, too, with a c that is an integer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_add_scalar(g: *mut bg_graph, x: bg_node, c: f64) -> bg_node {
     // SAFETY: the header's rules for `g`.
@@ -42,7 +42,7 @@ pub unsafe extern "C" fn bg_clamp(g: *mut bg_graph, x: bg_node, min: f64, max: f
 }
 
 /// `yes` where the mask (BG_U8) is set, else `no`; all three broadcast. The gradient goes to the
-/// one that was taken.
+/// one that was taken. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_where(
     g: *mut bg_graph,
@@ -57,7 +57,8 @@ pub unsafe extern "C" fn bg_where(
 }
 
 /// The same numbers as another element type: floats to integers towards zero; what is beyond an
-/// integer type's range to its nearest end, and NaN to 0. The gradient flows between float types.
+/// integer type's range to its nearest end, and NaN to 0. The gradient flows between float types. Takes
+/// any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_cast(g: *mut bg_graph, x: bg_node, dtype: i32) -> bg_node {
     let what = "cast";

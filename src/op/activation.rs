@@ -418,18 +418,20 @@ impl Core {
         self.expression("rad2deg", [x], |[x]| x * lit(180.0 / PI))
     }
 
-    /// A u8 mask: 1 where x is NaN, else 0. Tensors of any type; no gradient.
+    /// A u8 mask: 1 where x is NaN, else 0. No gradient.
     ///
     /// - PyTorch: `torch.isnan(x)`
+    /// - Types: any
     /// - Cases: `x=S(0, -0., inf, -inf, nan, 1)`; `x=U(2,3)`; `x=U()`; `x=U(0)`; `x=I(0, -3)`;
     ///   `x=M(1, 0)`
     pub(crate) fn isnan(&mut self, x: NodeId) -> Maybe<NodeId> {
         self.compare(Comparison::Ne, x, x)
     }
 
-    /// A u8 mask: 1 where x is infinite, else 0. Tensors of any type; no gradient.
+    /// A u8 mask: 1 where x is infinite, else 0. No gradient.
     ///
     /// - PyTorch: `torch.isinf(x)`
+    /// - Types: any
     /// - Cases: `x=S(0, -0., inf, -inf, nan, 1)`; `x=U(2,3)`; `x=U()`; `x=U(0)`; `x=I(0, -3)`;
     ///   `x=M(1, 0)`
     pub(crate) fn isinf(&mut self, x: NodeId) -> Maybe<NodeId> {
@@ -440,9 +442,10 @@ impl Core {
         self.compare(Comparison::Eq, size, Operand::Constant(f64::INFINITY))
     }
 
-    /// A u8 mask: 1 where x is neither infinite nor NaN, else 0. Tensors of any type; no gradient.
+    /// A u8 mask: 1 where x is neither infinite nor NaN, else 0. No gradient.
     ///
     /// - PyTorch: `torch.isfinite(x)`
+    /// - Types: any
     /// - Cases: `x=S(0, -0., inf, -inf, nan, 1)`; `x=U(2,3)`; `x=U()`; `x=U(0)`; `x=I(0, -3)`;
     ///   `x=M(1, 0)`
     pub(crate) fn isfinite(&mut self, x: NodeId) -> Maybe<NodeId> {
@@ -453,9 +456,10 @@ impl Core {
         self.compare(Comparison::Lt, size, Operand::Constant(f64::INFINITY))
     }
 
-    /// A u8 mask: 1 where x is 0, else 0. Tensors of any type; no gradient.
+    /// A u8 mask: 1 where x is 0, else 0. No gradient.
     ///
     /// - PyTorch: `torch.logical_not(x)`
+    /// - Types: any
     /// - Cases: `x=S(0, -0., inf, -inf, nan, 1)`; `x=U(2,3)`; `x=U()`; `x=U(0)`; `x=I(0, -3)`;
     ///   `x=M(1, 0)`
     pub(crate) fn logical_not(&mut self, x: NodeId) -> Maybe<NodeId> {

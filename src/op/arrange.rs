@@ -21,6 +21,7 @@ impl Core {
     /// The elements along these axes in reverse order. A view.
     ///
     /// - PyTorch: `torch.flip(x, axes)`
+    /// - Types: any
     /// - Cases: `x=U(4), axes=[0]`; `x=U(2,3), axes=[-1]`; `x=U(2,3), axes=[0, 1]`;
     ///   `x=U(2,3,4), axes=[0, -1]`; `x=U(2,3), axes=[]`; `x=U(), axes=[0]`; `x=U(0,3), axes=[0, 1]`;
     ///   `x=U(1,3), axes=[0]`
@@ -52,6 +53,7 @@ impl Core {
     /// one end come in at the other. Without axes: by one shift, in the order of all elements.
     ///
     /// - PyTorch: `torch.roll(x, shifts, axes)`
+    /// - Types: any
     /// - Cases: `x=U(5), shifts=[2], axes=[0]`; `x=U(5), shifts=[-7], axes=[0]`; `x=U(5), shifts=[5], axes=[0]`;
     ///   `x=U(3,4), shifts=[1, -1], axes=[0, 1]`; `x=U(3,4), shifts=[1, 1], axes=[0, 0]`;
     ///   `x=U(3,4), shifts=[5], axes=[]`; `x=U(), shifts=[1], axes=[]`; `x=U(0,2), shifts=[1], axes=[0]`;
@@ -94,6 +96,7 @@ impl Core {
     /// A view.
     ///
     /// - PyTorch: `torch.rot90(x, k, (axis0, axis1))`
+    /// - Types: any
     /// - Cases: `x=U(2,3), k=1, axis0=0, axis1=1`; `x=U(2,3), k=2, axis0=0, axis1=1`;
     ///   `x=U(2,3), k=-1, axis0=0, axis1=1`; `x=U(2,3), k=4, axis0=0, axis1=1`;
     ///   `x=U(2,3,4), k=5, axis0=-1, axis1=0`
@@ -149,6 +152,7 @@ impl Core {
     /// from the last axis on. Negative ones are cut off. Gradient: that of the elements that are left.
     ///
     /// - PyTorch: `F.pad(x, widths, value=value)`
+    /// - Types: any
     /// - Cases: `x=U(3), widths=[1, 2], value=0.`; `x=U(3), widths=[1, 2], value=1.5`;
     ///   `x=U(2,3), widths=[0, 1, 2, 0], value=0.`; `x=U(2,3), widths=[1, 0, 0, 3], value=-inf`;
     ///   `x=U(4), widths=[-1, 2], value=0.`; `x=U(4), widths=[-1, -2], value=3.`;
@@ -182,6 +186,7 @@ impl Core {
     /// `pad`. No wider than an axis is long, less one.
     ///
     /// - PyTorch: `F.pad(x, widths, mode="reflect")`
+    /// - Types: any
     /// - Cases: `x=U(2,4), widths=[1, 2]`; `x=U(2,4), widths=[3, 0]`; `x=U(2,3,4), widths=[1, 2, 2, 1]`;
     ///   `x=U(1,4), widths=[-1, 3]`; `x=U(2,2,3,4), widths=[1, 1, 2, 0, 0, 1]`; `x=U(2,4), widths=[1, -2]`
     pub(crate) fn pad_reflect(&mut self, x: NodeId, widths: &[isize]) -> Maybe<NodeId> {
@@ -203,6 +208,7 @@ impl Core {
     /// Continued at its borders with what is there; otherwise as `pad`.
     ///
     /// - PyTorch: `F.pad(x, widths, mode="replicate")`
+    /// - Types: any
     /// - Cases: `x=U(2,4), widths=[1, 2]`; `x=U(2,1), widths=[3, 0]`; `x=U(2,3,4), widths=[1, 2, 2, 1]`;
     ///   `x=U(1,4), widths=[-2, 3]`; `x=U(2,2,3,4), widths=[1, 1, 2, 0, 0, 1]`
     pub(crate) fn pad_replicate(&mut self, x: NodeId, widths: &[isize]) -> Maybe<NodeId> {
@@ -229,6 +235,7 @@ impl Core {
     /// (where PyTorch gives up).
     ///
     /// - PyTorch: `F.pad(x, widths, mode="circular")`
+    /// - Types: any
     /// - Cases: `x=U(2,4), widths=[1, 2]`; `x=U(2,3), widths=[3, 3]`; `x=U(2,3,4), widths=[1, 2, 2, 1]`;
     ///   `x=U(1,4), widths=[-1, 3]`; `x=U(2,2,3,4), widths=[1, 1, 2, 0, 0, 1]`
     pub(crate) fn pad_circular(&mut self, x: NodeId, widths: &[isize]) -> Maybe<NodeId> {
@@ -381,6 +388,7 @@ impl Core {
     /// and there may be more of them. Gradient: added up.
     ///
     /// - PyTorch: `torch.tile(x, tuple(repeats))`
+    /// - Types: any
     /// - Cases: `x=U(3), repeats=[2]`; `x=U(2,3), repeats=[2, 3]`; `x=U(2,3), repeats=[2]`;
     ///   `x=U(3), repeats=[2, 1, 2]`; `x=U(), repeats=[2]`; `x=U(2,1,3), repeats=[1, 4, 1]`;
     ///   `x=U(2), repeats=[0]`; `x=U(2), repeats=[]`; `x=U(1,2,1,2,2), repeats=[2, 2, 2, 2, 2]`
@@ -435,6 +443,7 @@ impl Core {
     /// Each element so many times along an axis. Gradient: added up.
     ///
     /// - PyTorch: `torch.repeat_interleave(x, repeats, axis)`
+    /// - Types: any
     /// - Cases: `x=U(3), repeats=2, axis=0`; `x=U(2,3), repeats=3, axis=0`; `x=U(2,3), repeats=2, axis=-1`;
     ///   `x=U(2,3), repeats=1, axis=1`; `x=U(2,3), repeats=0, axis=1`; `x=U(2,0), repeats=2, axis=1`
     pub(crate) fn repeat_interleave(
@@ -490,6 +499,7 @@ impl Core {
     /// [j0, j1, ...] is element ji of `xs[i]`. A 0-d tensor counts as a vector. Views.
     ///
     /// - PyTorch: `torch.meshgrid(*[x.double() for x in xs], indexing="ij")`
+    /// - Types: any
     /// - Cases: `xs=[U(3)]`; `xs=[U(2), I(1, 2, 3)]`; `xs=[U(), I(1, 2), I(3, 4, 5, 6)]`; `xs=[U(2), I()]`;
     ///   `xs=[I(1, 2), U(3), U(2)]`
     pub(crate) fn meshgrid(&mut self, xs: &[NodeId], out: &mut Vec<NodeId>) -> Maybe<()> {
@@ -526,6 +536,7 @@ impl Core {
     /// 0-d tensor as one element. Gradient: each gets its block.
     ///
     /// - PyTorch: `torch.block_diag(*xs)`
+    /// - Types: any
     /// - Cases: `xs=[U(2,3), U(1,2)]`; `xs=[U(2,2)]`; `xs=[U(), U(3), U(2,1)]`; `xs=[U(1,0), U(2,2)]`;
     ///   `xs=[U(2,0), U(0,3), U(1,1)]`
     pub(crate) fn block_diag(&mut self, xs: &mut [NodeId]) -> Maybe<NodeId> {

@@ -13,6 +13,7 @@ impl Core {
     /// is how far above the main diagonal it is, or, negative, below. A view of what lies in row-major order.
     ///
     /// - PyTorch: `torch.diagonal(x, offset, axis0, axis1)`
+    /// - Types: any
     /// - Cases: `x=U(3,3), offset=0, axis0=0, axis1=1`; `x=U(2,4), offset=1, axis0=0, axis1=1`;
     ///   `x=U(4,2), offset=-2, axis0=0, axis1=1`; `x=U(2,3,4), offset=-1, axis0=-1, axis1=0`;
     ///   `x=U(2,3,4), offset=0, axis0=0, axis1=2`; `x=U(2,3), offset=5, axis0=0, axis1=1`;
@@ -49,6 +50,7 @@ impl Core {
     /// Matrices of zeros with the last axis on a diagonal: `offset` above the main one or, negative, below.
     ///
     /// - PyTorch: `torch.diag_embed(x, offset)`
+    /// - Types: any
     /// - Cases: `x=U(3), offset=0`; `x=U(3), offset=1`; `x=U(2,3), offset=-2`; `x=U(2,2,1), offset=0`;
     ///   `x=U(0), offset=0`; `x=U(0), offset=1`; `x=U(2,0), offset=-1`; `x=I(1, 2), offset=1`
     pub(crate) fn diag_embed(&mut self, x: NodeId, offset: isize) -> Maybe<NodeId> {
@@ -80,6 +82,7 @@ impl Core {
     /// the main one or, negative, below.
     ///
     /// - PyTorch: `torch.diag(x, k)`
+    /// - Types: any
     /// - Cases: `x=U(3), k=0`; `x=U(2), k=-1`; `x=U(2,3), k=0`; `x=U(3,2), k=1`; `x=U(2,3), k=-1`;
     ///   `x=U(0), k=2`
     pub(crate) fn diag(&mut self, x: NodeId, k: isize) -> Maybe<NodeId> {
@@ -98,6 +101,7 @@ impl Core {
     /// The sum of the main diagonal of a matrix.
     ///
     /// - PyTorch: `torch.trace(x)`
+    /// - Types: any
     /// - Cases: `x=U(3,3)`; `x=U(2,4)`; `x=U(0,2)`; `x=U(1,1)`; `x=I([1, 2], [3, 4])`
     pub(crate) fn trace(&mut self, x: NodeId) -> Maybe<NodeId> {
         let what = "trace";
@@ -115,6 +119,7 @@ impl Core {
     /// below. Gradient: that of the elements that are left.
     ///
     /// - PyTorch: `torch.tril(x, k)`
+    /// - Types: any
     /// - Cases: `x=U(3,3), k=0`; `x=U(2,4), k=1`; `x=U(2,3,2), k=-1`; `x=U(2,3), k=-9`; `x=U(2,3), k=9`;
     ///   `x=U(0,3), k=0`; `x=M([1, 2], [3, 4]), k=0`; `x=I([1, 2], [3, 4]), k=-1`; `x=f64([[1, inf], [nan, -inf]]).view(type(S(1))), k=0`
     pub(crate) fn tril(&mut self, x: NodeId, k: isize) -> Maybe<NodeId> {
@@ -125,6 +130,7 @@ impl Core {
     /// below. Gradient: that of the elements that are left.
     ///
     /// - PyTorch: `torch.triu(x, k)`
+    /// - Types: any
     /// - Cases: `x=U(3,3), k=0`; `x=U(2,4), k=1`; `x=U(2,3,2), k=-1`; `x=U(2,3), k=-9`; `x=U(2,3), k=9`;
     ///   `x=U(0,3), k=0`; `x=M([1, 2], [3, 4]), k=1`; `x=f64([[1, inf], [nan, -inf]]).view(type(S(1))), k=0`
     pub(crate) fn triu(&mut self, x: NodeId, k: isize) -> Maybe<NodeId> {

@@ -268,44 +268,50 @@ impl Core {
         Ok(y)
     }
 
-    /// A u8 mask: 1 where a = b, else 0. Tensors of one dtype, any, broadcast to one another; no gradient.
+    /// A u8 mask: 1 where a = b, else 0. No gradient.
     ///
     /// - PyTorch: `torch.eq(a, b)`
+    /// - Types: any
     pub(crate) fn eq(&mut self, a: NodeId, b: impl Into<Operand>) -> Maybe<NodeId> {
         self.compare(Comparison::Eq, a, b)
     }
 
-    /// A u8 mask: 1 where a != b, else 0. Tensors of one dtype, any, broadcast to one another; no gradient.
+    /// A u8 mask: 1 where a != b, else 0. No gradient.
     ///
     /// - PyTorch: `torch.ne(a, b)`
+    /// - Types: any
     pub(crate) fn ne(&mut self, a: NodeId, b: impl Into<Operand>) -> Maybe<NodeId> {
         self.compare(Comparison::Ne, a, b)
     }
 
-    /// A u8 mask: 1 where a < b, else 0. Tensors of one dtype, any, broadcast to one another; no gradient.
+    /// A u8 mask: 1 where a < b, else 0. No gradient.
     ///
     /// - PyTorch: `torch.lt(a, b)`
+    /// - Types: any
     pub(crate) fn lt(&mut self, a: NodeId, b: impl Into<Operand>) -> Maybe<NodeId> {
         self.compare(Comparison::Lt, a, b)
     }
 
-    /// A u8 mask: 1 where a <= b, else 0. Tensors of one dtype, any, broadcast to one another; no gradient.
+    /// A u8 mask: 1 where a <= b, else 0. No gradient.
     ///
     /// - PyTorch: `torch.le(a, b)`
+    /// - Types: any
     pub(crate) fn le(&mut self, a: NodeId, b: impl Into<Operand>) -> Maybe<NodeId> {
         self.compare(Comparison::Le, a, b)
     }
 
-    /// A u8 mask: 1 where a > b, else 0. Tensors of one dtype, any, broadcast to one another; no gradient.
+    /// A u8 mask: 1 where a > b, else 0. No gradient.
     ///
     /// - PyTorch: `torch.gt(a, b)`
+    /// - Types: any
     pub(crate) fn gt(&mut self, a: NodeId, b: impl Into<Operand>) -> Maybe<NodeId> {
         self.compare(Comparison::Gt, a, b)
     }
 
-    /// A u8 mask: 1 where a >= b, else 0. Tensors of one dtype, any, broadcast to one another; no gradient.
+    /// A u8 mask: 1 where a >= b, else 0. No gradient.
     ///
     /// - PyTorch: `torch.ge(a, b)`
+    /// - Types: any
     pub(crate) fn ge(&mut self, a: NodeId, b: impl Into<Operand>) -> Maybe<NodeId> {
         self.compare(Comparison::Ge, a, b)
     }

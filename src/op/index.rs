@@ -18,6 +18,7 @@ impl Core {
     /// end. Gradient: added up at the positions.
     ///
     /// - PyTorch: `torch.index_select(x, axis, index)`
+    /// - Types: any
     pub(crate) fn index_select(&mut self, x: NodeId, axis: isize, index: NodeId) -> Maybe<NodeId> {
         let what = "index_select";
         self.need_index(what, index)?;
@@ -40,6 +41,7 @@ impl Core {
     /// those of `x`. Indices are not negative. Gradient: added up at the positions.
     ///
     /// - PyTorch: `torch.gather(x, axis, index)`
+    /// - Types: any
     pub(crate) fn gather(&mut self, x: NodeId, axis: isize, index: NodeId) -> Maybe<NodeId> {
         let what = "gather";
         self.need_index(what, index)?;

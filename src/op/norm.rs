@@ -20,7 +20,7 @@ impl Core {
     ///   `x=S(0,2,nan), p=0., axes=[], keepdim=False`; `x=S(1e-200,2e-200), p=-2., axes=[], keepdim=False`;
     ///   `x=S(2,-2,3), p=-inf, axes=[0], keepdim=False`; `x=S(0,2,3), p=-1., axes=[], keepdim=False`;
     ///   `x=S(0,2,0,1,-4,2), p=-2.5, axes=[0], keepdim=True`; `x=S(inf,2,3), p=-1., axes=[], keepdim=False`;
-    ///   `x=S(inf,0,3), p=-1., axes=[], keepdim=False`; `x=S(nan,0,3), p=-2., axes=[], keepdim=False`;
+    ///   `x=S(inf,0,3), p=-1., axes=[], keepdim=False`; `x=S(nan,1,3), p=-2., axes=[], keepdim=False`;
     ///   `x=S(0,2,-3), p=-inf, axes=[], keepdim=False`
     pub(crate) fn norm(
         &mut self,

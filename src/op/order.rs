@@ -363,6 +363,7 @@ impl Core {
     /// Gradient: to where the elements were.
     ///
     /// - PyTorch: `torch.sort(x, dim=axis, descending=descending, stable=True)`
+    /// - Types: any
     /// - Results: values, indices
     /// - Cases: `x=D(7), axis=0, descending=False`; `x=D(2,5,3), axis=1, descending=True`;
     ///   `x=D(3,4), axis=-1, descending=False`; `x=U(), axis=0, descending=False`;
@@ -378,6 +379,7 @@ impl Core {
     /// The indices (i64) that sort a tensor along an axis; otherwise as `sort`. No gradient.
     ///
     /// - PyTorch: `torch.argsort(x, dim=axis, descending=descending, stable=True)`
+    /// - Types: any
     /// - Cases: `x=D(7), axis=0, descending=False`; `x=I([3,1,2],[1,1,0]), axis=-1, descending=True`;
     ///   `x=M(1,0,1,0), axis=0, descending=False`;
     ///   `x=I(5,-9223372036854775807,9223372036854775807,5,4), axis=0, descending=False`
@@ -413,6 +415,7 @@ impl Core {
     /// indices (i64). A NaN is larger than all numbers. Gradient: to where the elements were.
     ///
     /// - PyTorch: `torch.topk(x, k, dim=axis, largest=largest)`
+    /// - Types: any
     /// - Results: values, indices
     /// - Cases: `x=D(7), k=3, axis=0, largest=True`; `x=D(2,5,3), k=2, axis=1, largest=False`;
     ///   `x=D(3,4), k=4, axis=-1, largest=True`; `x=D(3,4), k=0, axis=-1, largest=True`;
@@ -438,6 +441,7 @@ impl Core {
     /// than all numbers. The axis vanishes, or stays with length 1 with `keepdim`.
     ///
     /// - PyTorch: `torch.kthvalue(x, k, axis, keepdim)`
+    /// - Types: any
     /// - Results: values, indices
     /// - Cases: `x=D(7), k=3, axis=0, keepdim=False`; `x=D(2,5,3), k=5, axis=1, keepdim=True`;
     ///   `x=D(3,4), k=1, axis=-1, keepdim=False`; `x=S(2,1,nan,inf), k=3, axis=0, keepdim=False`
@@ -461,6 +465,7 @@ impl Core {
     /// has as many as `values`, with the same axes but for the last.
     ///
     /// - PyTorch: `torch.searchsorted(sorted, values, right=right)`
+    /// - Types: any
     /// - Cases: `sorted=S(1,3,5,5,7), values=S(0,1,5,6,9,nan), right=False`;
     ///   `sorted=S(1,3,5,5,7), values=S(0,1,5,6,9,nan), right=True`;
     ///   `sorted=f64([[1,2,3],[10,20,30]]), values=f64([[2,0],[15,30]]), right=False`;
@@ -520,13 +525,14 @@ impl Core {
     }
 
     /// The median: of an even number of elements the lower one of the two in the middle; NaN if there is
-    /// one. Any dtype. Gradient: to that element.
+    /// one. Gradient: to that element.
     ///
     /// - PyTorch: `x.movedim(axes, list(range(-len(axes), 0))).flatten(-len(axes)).median(-1).values if len(axes) else x.median()`
+    /// - Types: any
     /// - Cases: `x=D(7), axes=[0], keepdim=False`; `x=D(2,4,3), axes=[1], keepdim=False`;
     ///   `x=D(2,4,3), axes=[0,2], keepdim=False`; `x=D(2,3), axes=[], keepdim=False`;
     ///   `x=S(1,nan,3), axes=[0], keepdim=False`; `x=I(5,-2,9,7), axes=[0], keepdim=False`;
-    ///   `x=I([5,-2,9],[9,1,0]), axes=[1], keepdim=True`; `x=M(3,250,7), axes=[], keepdim=False`;
+    ///   `x=I([5,-2,9],[9,1,0]), axes=[1], keepdim=False`; `x=M(3,250,7), axes=[], keepdim=False`;
     ///   `x=I(9007199254740993,9007199254740992,9007199254740994), axes=[0], keepdim=False`
     pub(crate) fn median(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
         let what = "median";
@@ -537,6 +543,7 @@ impl Core {
     /// The median of what is no NaN; NaN if nothing else is there. Otherwise as `median`.
     ///
     /// - PyTorch: `x.movedim(axes, list(range(-len(axes), 0))).flatten(-len(axes)).nanmedian(-1).values if len(axes) else x.nanmedian()`
+    /// - Types: any
     /// - Cases: `x=D(7), axes=[0], keepdim=False`; `x=D(2,4,3), axes=[0,2], keepdim=False`;
     ///   `x=S(1,nan,3,2), axes=[0], keepdim=False`; `x=S(nan,nan), axes=[0], keepdim=False`;
     ///   `x=I(5,-2,9,7), axes=[0], keepdim=False`

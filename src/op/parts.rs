@@ -53,6 +53,7 @@ impl Core {
     /// A view.
     ///
     /// - PyTorch: `torch.select(x, axis, index)`
+    /// - Types: any
     /// - Cases: `x=U(3), axis=0, index=1`; `x=U(2,3), axis=0, index=-1`; `x=U(2,3), axis=-1, index=2`;
     ///   `x=U(2,3,4), axis=1, index=-3`; `x=U(1,3), axis=0, index=0`; `x=U(2,0), axis=0, index=1`
     pub(crate) fn select(&mut self, x: NodeId, axis: isize, index: isize) -> Maybe<NodeId> {
@@ -73,6 +74,7 @@ impl Core {
     /// `len` positions of an axis from `start` on, which counts from the end if it is negative. A view.
     ///
     /// - PyTorch: `torch.narrow(x, axis, start, len)`
+    /// - Types: any
     /// - Cases: `x=U(5), axis=0, start=1, len=3`; `x=U(3,4), axis=-1, start=-2, len=2`;
     ///   `x=U(3,4), axis=0, start=3, len=0`; `x=U(2,3,4), axis=1, start=0, len=3`
     pub(crate) fn narrow(
@@ -103,6 +105,7 @@ impl Core {
     /// Pieces of `size` positions along an axis, of which the last has what is left. Views.
     ///
     /// - PyTorch: `torch.split(x, size, axis)`
+    /// - Types: any
     /// - Cases: `x=U(5), size=2, axis=0`; `x=U(2,6), size=3, axis=-1`; `x=U(2,3), size=7, axis=1`;
     ///   `x=U(0,3), size=2, axis=0`; `x=U(0,3), size=0, axis=0`
     pub(crate) fn split(
@@ -136,6 +139,7 @@ impl Core {
     /// Pieces of these lengths along an axis, which they fill. Views.
     ///
     /// - PyTorch: `torch.split(x, list(sizes), axis)`
+    /// - Types: any
     /// - Cases: `x=U(6), sizes=[1, 2, 3], axis=0`; `x=U(2,4), sizes=[4, 0], axis=-1`;
     ///   `x=U(3,2,2), sizes=[1, 1], axis=1`
     pub(crate) fn split_sizes(
@@ -166,6 +170,7 @@ impl Core {
     /// At most so many pieces of equal lengths along an axis; the last may be shorter. Views.
     ///
     /// - PyTorch: `torch.chunk(x, chunks, axis)`
+    /// - Types: any
     /// - Cases: `x=U(6), chunks=3, axis=0`; `x=U(7), chunks=3, axis=0`; `x=U(2,5), chunks=4, axis=-1`;
     ///   `x=U(2,3), chunks=9, axis=1`; `x=U(0), chunks=3, axis=0`
     pub(crate) fn chunk(
@@ -190,6 +195,7 @@ impl Core {
     /// What lies at each position along an axis, which vanishes. Views.
     ///
     /// - PyTorch: `torch.unbind(x, axis)`
+    /// - Types: any
     /// - Cases: `x=U(3), axis=0`; `x=U(2,3), axis=-1`; `x=U(2,3,4), axis=1`; `x=U(2,0), axis=0`
     pub(crate) fn unbind(&mut self, x: NodeId, axis: isize, out: &mut Vec<NodeId>) -> Maybe<()> {
         let what = "unbind";
@@ -220,6 +226,7 @@ impl Core {
     /// they do.
     ///
     /// - PyTorch: `x.unfold(axis, size, step)`
+    /// - Types: any
     /// - Cases: `x=U(7), axis=0, size=3, step=1`; `x=U(7), axis=0, size=3, step=2`;
     ///   `x=U(7), axis=0, size=2, step=5`; `x=U(4,5), axis=0, size=2, step=1`;
     ///   `x=U(2,5,3), axis=-2, size=4, step=1`; `x=U(6), axis=0, size=2, step=2`;

@@ -15,6 +15,7 @@ impl Core {
     /// no division: it is right where elements are 0, to any order.
     ///
     /// - PyTorch: `torch.prod(x, axes[0], keepdim)`
+    /// - Types: any
     /// - Cases: `x=I([1,2],[3,4]), axes=[0], keepdim=False`
     pub(crate) fn prod(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
         let what = "prod";

@@ -92,6 +92,7 @@ impl Core {
     /// around.
     ///
     /// - PyTorch: `torch.sum(x, axes if len(axes) else None, keepdim)`
+    /// - Types: any
     /// - Cases: `x=I([1,2],[3,4]), axes=[0], keepdim=False`; `x=M([1,2],[3,4]), axes=[], keepdim=False`;
     ///   `x=I([[1,2],[3,4]],[[5,6],[7,8]]), axes=[0,2], keepdim=True`;
     ///   `x=I(9223372036854775807,2), axes=[0], keepdim=False`
@@ -137,6 +138,7 @@ impl Core {
     /// along a single named axis: there the first gets all.
     ///
     /// - PyTorch: `torch.max(x, axis, keepdim)`
+    /// - Types: any
     pub(crate) fn max(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
         self.extreme(Extreme::Max, x, axes, keepdim)
     }
@@ -144,6 +146,7 @@ impl Core {
     /// The smallest element; otherwise as `max`.
     ///
     /// - PyTorch: `torch.min(x, axis, keepdim)`
+    /// - Types: any
     pub(crate) fn min(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
         self.extreme(Extreme::Min, x, axes, keepdim)
     }
@@ -151,6 +154,7 @@ impl Core {
     /// The largest element; of several, all get an equal part of the gradient.
     ///
     /// - PyTorch: `torch.amax(x, axes, keepdim)`
+    /// - Types: any
     /// - Cases: `x=I([1,2],[3,4]), axes=[0], keepdim=False`; `x=M([1,2],[3,4]), axes=[1], keepdim=False`
     pub(crate) fn amax(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
         self.extreme_with(Extreme::Max, Ties::Even, x, axes, keepdim)
@@ -159,14 +163,16 @@ impl Core {
     /// The smallest element; of several, all get an equal part of the gradient.
     ///
     /// - PyTorch: `torch.amin(x, axes, keepdim)`
+    /// - Types: any
     pub(crate) fn amin(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
         self.extreme_with(Extreme::Min, Ties::Even, x, axes, keepdim)
     }
 
     /// The index of the first largest element along an axis, or of the flattened tensor; a NaN counts as
-    /// largest. Any dtype; the result is i64, without gradient.
+    /// largest. The result is i64, without gradient.
     ///
     /// - PyTorch: `torch.argmax(x, axis, keepdim)`
+    /// - Types: any
     /// - Cases: `x=I([1,5,5],[7,2,7]), axis=1, keepdim=False`; `x=I([1,5,5],[7,2,7]), axis=0, keepdim=True`;
     ///   `x=I([1,5,7],[7,2,5]), axis=None, keepdim=False`; `x=M(0,255,255), axis=0, keepdim=False`;
     ///   `x=I(-9223372036854775807,-9223372036854775807), axis=0, keepdim=False`
@@ -182,6 +188,7 @@ impl Core {
     /// The index of the first smallest element; otherwise as `argmax`.
     ///
     /// - PyTorch: `torch.argmin(x, axis, keepdim)`
+    /// - Types: any
     /// - Cases: `x=I([1,5,1],[7,2,2]), axis=1, keepdim=False`; `x=M(255,0,0), axis=None, keepdim=False`;
     ///   `x=I(9223372036854775807,9223372036854775807), axis=0, keepdim=False`
     pub(crate) fn argmin(

@@ -365,6 +365,7 @@ impl Core {
     /// carry along what they lose, and those of integers are i64. Gradient: the sums from each one on.
     ///
     /// - PyTorch: `torch.cumsum(x, axis)`
+    /// - Types: any
     /// - Cases: `x=U(7), axis=0`; `x=U(2,3,4), axis=1`; `x=U(2,3,4), axis=0`; `x=U(5,3), axis=-1`;
     ///   `x=U(), axis=0`; `x=U(2,0,3), axis=2`; `x=U(70,70), axis=0`; `x=S(1,inf,2,-inf,3), axis=0`;
     ///   `x=S(1,nan,2), axis=0`; `x=I([1,2],[3,4]), axis=0`; `x=M(1,1,0,1), axis=0`

@@ -400,6 +400,7 @@ impl Core {
     /// row-major order is there, and gets the gradient. Indices are not negative.
     ///
     /// - PyTorch: `torch.scatter(x, axis, index, src[tuple(slice(n) for n in index.shape)])`
+    /// - Types: any
     /// - Cases: `x=U(3,4), axis=1, index=I([0,2],[1,3],[3,0]), src=U(3,2)`;
     ///   `x=U(3,4), axis=0, index=I([0,2,1,0]), src=U(2,4)`; `x=U(5), axis=0, index=I(4,0), src=U(3)`;
     ///   `x=U(2,3), axis=-1, index=np.zeros((2,0),np.int64), src=U(2,1)`
@@ -417,6 +418,7 @@ impl Core {
     /// `scatter`. Gradient: to all of them.
     ///
     /// - PyTorch: `torch.scatter_add(x, axis, index, src[tuple(slice(n) for n in index.shape)])`
+    /// - Types: any
     /// - Cases: `x=U(3,4), axis=1, index=I([0,2],[1,1],[3,0]), src=U(3,2)`;
     ///   `x=U(3,4), axis=0, index=I([0,2,1,0],[0,0,0,0]), src=U(2,4)`;
     ///   `x=U(5), axis=0, index=I(4,0,4), src=U(5)`
@@ -483,6 +485,7 @@ impl Core {
     /// as `scatter`.
     ///
     /// - PyTorch: `torch.index_copy(x, axis, index, src)`
+    /// - Types: any
     /// - Cases: `x=U(5,3), axis=0, index=I(4,0), src=U(2,3)`; `x=U(2,5,3), axis=1, index=I(1,2,0), src=U(2,3,3)`;
     ///   `x=U(4), axis=0, index=I(2), src=U(1)`
     pub(crate) fn index_copy(

@@ -14,6 +14,7 @@ impl Core {
     /// negative ones count from the end. Gradient: added up at the positions.
     ///
     /// - PyTorch: `torch.take(x, index)`
+    /// - Types: any
     /// - Cases: `x=U(2,3), index=I(0, 5, -1, 0)`; `x=U(4), index=I([1, 1], [-4, 2])`;
     ///   `x=U(2,3), index=I(4).reshape(())`; `x=U(3), index=I()`; `x=U(), index=I(0, -1)`
     pub(crate) fn take(&mut self, x: NodeId, index: NodeId) -> Maybe<NodeId> {
@@ -47,6 +48,7 @@ impl Core {
     /// positions.
     ///
     /// - PyTorch: `torch.take_along_dim(x, index, axis)`
+    /// - Types: any
     /// - Cases: `x=U(2,3), index=I([2, 0], [1, 1]), axis=1`; `x=U(2,3), index=I([-1, 0, 2, 2]), axis=1`;
     ///   `x=U(1,3), index=I([2], [0]), axis=-1`; `x=U(2,3), index=I([-2, 0, 1]), axis=0`;
     ///   `x=U(3), index=I(0, 0, -1), axis=0`; `x=U(2,3), index=I([], []), axis=1`
@@ -98,6 +100,7 @@ impl Core {
     /// up at the rows.
     ///
     /// - PyTorch: `F.embedding(index % weight.shape[0], weight)`
+    /// - Types: any
     /// - Cases: `weight=U(4,3), index=I(0, 3, 3)`; `weight=U(4,3), index=I([1, -1], [0, 1])`;
     ///   `weight=U(4,2), index=I(2).reshape(())`; `weight=U(2,3), index=I()`
     pub(crate) fn embedding(&mut self, weight: NodeId, index: NodeId) -> Maybe<NodeId> {
@@ -181,6 +184,7 @@ impl Core {
     /// count from the end. Gradient: that of the others.
     ///
     /// - PyTorch: `torch.index_fill(x, axis, index, value)`
+    /// - Types: any
     /// - Cases: `x=U(4), axis=0, index=I(1, -1), value=2.`; `x=U(3,2), axis=0, index=I(1, 1), value=nan`;
     ///   `x=U(2,3), axis=-1, index=I(0, 2), value=-inf`; `x=I(1, 2, 3), axis=0, index=I(-1), value=9`;
     ///   `x=U(2,3), axis=1, index=I(), value=1.`
@@ -219,6 +223,7 @@ impl Core {
     /// One value where the mask (u8) is set, else x; broadcast to one another. Gradient: that of the others.
     ///
     /// - PyTorch: `torch.masked_fill(x, mask.bool(), value)`
+    /// - Types: any
     /// - Cases: `x=U(3), mask=M(1, 0, 1), value=2.`; `x=U(2,3), mask=M(1, 0, 0), value=-inf`;
     ///   `x=U(2,1), mask=M([1, 0], [0, 0]), value=0.`; `x=S(nan, inf, 1), mask=M(1, 1, 0), value=3.`;
     ///   `x=U(0), mask=M(1), value=1.`; `x=I(1, 2), mask=M(0, 1), value=-3`
@@ -231,6 +236,7 @@ impl Core {
     /// Negative positions count from the end. Gradient: added up at the positions.
     ///
     /// - PyTorch: `x[tuple(index.unbind(-1))]`
+    /// - Types: any
     /// - Cases: `x=U(2,3), index=I([0, 1], [1, -1], [0, 1])`; `x=U(2,3), index=I([1], [-2])`;
     ///   `x=U(2,3,2), index=I([[0, 2], [1, 0]])`; `x=U(2,3), index=I(1, 2)`;
     ///   `x=U(2,2,2), index=I([0, 1, -1])`
@@ -304,6 +310,7 @@ impl Core {
     /// Nothing is written to `x` itself. Gradient: each gets that of its elements.
     ///
     /// - PyTorch: `torch.slice_scatter(x, src, axis, start, start % x.shape[axis] + step * src.shape[axis], step)`
+    /// - Types: any
     /// - Cases: `x=U(5), src=U(2), axis=0, start=1, step=1`; `x=U(5), src=U(2), axis=0, start=-3, step=2`;
     ///   `x=U(2,4), src=U(2,2), axis=1, start=0, step=2`; `x=U(3,2), src=U(3,2), axis=0, start=0, step=1`;
     ///   `x=U(3,2), src=U(1,2), axis=-2, start=2, step=1`; `x=U(3), src=U(0), axis=0, start=1, step=1`;
@@ -343,6 +350,7 @@ impl Core {
     /// index counts from the end. Nothing is written to `x` itself. Gradient: each gets that of its elements.
     ///
     /// - PyTorch: `torch.select_scatter(x, src, axis, index)`
+    /// - Types: any
     /// - Cases: `x=U(4), src=U(), axis=0, index=-1`; `x=U(2,3), src=U(3), axis=0, index=0`;
     ///   `x=U(2,3,2), src=U(2,2), axis=1, index=1`
     pub(crate) fn select_write(

@@ -32,6 +32,7 @@ impl Core {
     /// The same elements in row-major order in another shape; one length may be -1: what is left.
     ///
     /// - PyTorch: `torch.reshape(x, shape)`
+    /// - Types: any
     pub(crate) fn reshape(&mut self, x: NodeId, shape: &[isize]) -> Maybe<NodeId> {
         let what = "reshape";
         let from = self.shape(x);
@@ -59,6 +60,7 @@ impl Core {
     /// The axes from `axis_start` to `axis_end`, both included, as one. A 0-d tensor becomes a vector.
     ///
     /// - PyTorch: `torch.flatten(x, axis_start, axis_end)`
+    /// - Types: any
     /// - Cases: `x=U(2,3,4), axis_start=0, axis_end=-1`; `x=U(2,3,4), axis_start=1, axis_end=2`;
     ///   `x=U(2,3), axis_start=1, axis_end=1`; `x=U(), axis_start=0, axis_end=-1`;
     ///   `x=U(2,0,3), axis_start=-2, axis_end=-1`
@@ -90,6 +92,7 @@ impl Core {
     /// One axis as several; one of their lengths may be -1: what is left.
     ///
     /// - PyTorch: `torch.unflatten(x, axis, tuple(shape))`
+    /// - Types: any
     /// - Cases: `x=U(6), axis=0, shape=[2, 3]`; `x=U(2,6), axis=-1, shape=[3, -1]`;
     ///   `x=U(2,6,2), axis=1, shape=[1, 3, 2]`; `x=U(0,2), axis=0, shape=[0, 5]`
     pub(crate) fn unflatten(&mut self, x: NodeId, axis: isize, shape: &[isize]) -> Maybe<NodeId> {
@@ -125,6 +128,7 @@ impl Core {
     /// Axis i of the result is axis order[i] of `x`; `order` names each axis once.
     ///
     /// - PyTorch: `torch.permute(x, order)`
+    /// - Types: any
     pub(crate) fn permute(&mut self, x: NodeId, order: &[isize]) -> Maybe<NodeId> {
         let what = "permute";
         let dims = self.shape(x);
@@ -159,6 +163,7 @@ impl Core {
     /// Two axes exchanged.
     ///
     /// - PyTorch: `torch.transpose(x, axis0, axis1)`
+    /// - Types: any
     pub(crate) fn transpose(&mut self, x: NodeId, axis0: isize, axis1: isize) -> Maybe<NodeId> {
         let what = "transpose";
         let rank = self.shape(x).len();
@@ -174,6 +179,7 @@ impl Core {
     /// An axis moved to another place of the result; the others keep their order.
     ///
     /// - PyTorch: `torch.movedim(x, axis_from, axis_to)`
+    /// - Types: any
     /// - Cases: `x=U(2,3,4), axis_from=0, axis_to=-1`; `x=U(2,3,4), axis_from=2, axis_to=0`;
     ///   `x=U(2,3), axis_from=1, axis_to=1`; `x=U(), axis_from=0, axis_to=-1`
     pub(crate) fn movedim(&mut self, x: NodeId, axis_from: isize, axis_to: isize) -> Maybe<NodeId> {
@@ -195,6 +201,7 @@ impl Core {
     /// Gradient: summed over what was repeated.
     ///
     /// - PyTorch: `x.expand(shape)`
+    /// - Types: any
     pub(crate) fn expand(&mut self, x: NodeId, shape: &[isize]) -> Maybe<NodeId> {
         self.expand_as("expand", x, shape)
     }
@@ -202,6 +209,7 @@ impl Core {
     /// As `expand`.
     ///
     /// - PyTorch: `torch.broadcast_to(x, shape)`
+    /// - Types: any
     /// - Cases: `x=U(3), shape=[2, 3]`; `x=U(2,1), shape=[2, 4]`; `x=U(), shape=[2]`; `x=U(2,1), shape=[3, -1, 2]`
     pub(crate) fn broadcast_to(&mut self, x: NodeId, shape: &[isize]) -> Maybe<NodeId> {
         self.expand_as("broadcast_to", x, shape)
@@ -243,6 +251,7 @@ impl Core {
     /// Without this axis if its length is 1, else the tensor itself.
     ///
     /// - PyTorch: `torch.squeeze(x, axis)`
+    /// - Types: any
     pub(crate) fn squeeze(&mut self, x: NodeId, axis: Option<isize>) -> Maybe<NodeId> {
         let what = "squeeze";
         let from = self.shape(x);
@@ -262,6 +271,7 @@ impl Core {
     /// With a new axis of length 1 at this place of the result.
     ///
     /// - PyTorch: `torch.unsqueeze(x, axis)`
+    /// - Types: any
     pub(crate) fn unsqueeze(&mut self, x: NodeId, axis: isize) -> Maybe<NodeId> {
         let what = "unsqueeze";
         let from = self.shape(x);
@@ -288,6 +298,7 @@ impl Core {
     /// negative bounds count from the end, and bounds outside are cut. `step` is at least 1.
     ///
     /// - PyTorch: `x[start:stop:step]`
+    /// - Types: any
     pub(crate) fn slice(
         &mut self,
         x: NodeId,
@@ -354,6 +365,7 @@ impl Core {
     /// Gradient: each gets its part.
     ///
     /// - PyTorch: `torch.cat(xs, axis)`
+    /// - Types: any
     pub(crate) fn concat(&mut self, xs: &[NodeId], axis: isize) -> Maybe<NodeId> {
         let what = "concat";
         let Some(&first) = xs.first() else {
@@ -403,6 +415,7 @@ impl Core {
     /// Gradient: each gets its part.
     ///
     /// - PyTorch: `torch.stack(xs, axis)`
+    /// - Types: any
     pub(crate) fn stack(&mut self, xs: &mut [NodeId], axis: isize) -> Maybe<NodeId> {
         let what = "stack";
         let Some(&first) = xs.first() else {

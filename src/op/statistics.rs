@@ -42,9 +42,10 @@ impl Core {
         self.cast(mask, dtype)
     }
 
-    /// Whether no element is 0 (u8): 1 of no elements. Any dtype; a NaN is not 0. No gradient.
+    /// Whether no element is 0 (u8): 1 of no elements. A NaN is not 0. No gradient.
     ///
     /// - PyTorch: `torch.all(x, axes, keepdim).to(torch.uint8) if len(axes) else torch.all(x).to(torch.uint8)`
+    /// - Types: any
     /// - Cases: `x=S(1,2,nan), axes=[0], keepdim=False`; `x=M([1,0],[1,1]), axes=[1], keepdim=True`;
     ///   `x=I([1,0],[1,1]), axes=[], keepdim=False`; `x=np.zeros((2,0)), axes=[1], keepdim=False`
     pub(crate) fn all(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
@@ -53,9 +54,10 @@ impl Core {
         self.compare(Comparison::Eq, count, Operand::Constant(0.0))
     }
 
-    /// Whether some element is not 0 (u8): 0 of no elements. Any dtype; a NaN is not 0. No gradient.
+    /// Whether some element is not 0 (u8): 0 of no elements. A NaN is not 0. No gradient.
     ///
     /// - PyTorch: `torch.any(x, axes, keepdim).to(torch.uint8) if len(axes) else torch.any(x).to(torch.uint8)`
+    /// - Types: any
     /// - Cases: `x=S(0,0,nan), axes=[0], keepdim=False`; `x=M([0,0],[1,1]), axes=[1], keepdim=True`;
     ///   `x=I([0,0],[0,0]), axes=[], keepdim=False`; `x=np.zeros((2,0)), axes=[1], keepdim=False`
     pub(crate) fn any(&mut self, x: NodeId, axes: &[isize], keepdim: bool) -> Maybe<NodeId> {
@@ -64,9 +66,10 @@ impl Core {
         self.compare(Comparison::Gt, count, Operand::Constant(0.0))
     }
 
-    /// How many elements are not 0 (i64). Any dtype; a NaN is not 0. No gradient.
+    /// How many elements are not 0 (i64). A NaN is not 0. No gradient.
     ///
     /// - PyTorch: `(torch.count_nonzero(x, axes) if len(axes) else torch.count_nonzero(x))`
+    /// - Types: any
     /// - Cases: `x=S(0,2,nan), axes=[0], keepdim=False`; `x=M([0,0],[1,1]), axes=[1], keepdim=False`;
     ///   `x=I([5,0],[0,0]), axes=[], keepdim=False`; `x=np.zeros((2,0)), axes=[1], keepdim=False`
     pub(crate) fn count_nonzero(

@@ -12,6 +12,7 @@ use crate::real::{GATE, GATE_CUBE, Real, within};
 /// -x. Gradient: -1.
 ///
 /// - PyTorch: `torch.neg(x)`
+/// - Types: floats, i64
 /// - Cases: `x=I(3,-4,0)`
 pub(crate) enum Neg {}
 impl Elementwise<1> for Neg {
@@ -30,6 +31,7 @@ impl Elementwise<1> for Neg {
 /// |x|. Gradient: the sign of x, 0 at 0 and for NaN.
 ///
 /// - PyTorch: `torch.abs(x)`
+/// - Types: floats, i64
 /// - Cases: `x=I(3,-4,0)`
 pub(crate) enum Abs {}
 impl Elementwise<1> for Abs {
@@ -48,6 +50,7 @@ impl Elementwise<1> for Abs {
 /// -1, 0 or 1; 0 for NaN. Gradient: 0.
 ///
 /// - PyTorch: `torch.sign(x)`
+/// - Types: floats, i64
 /// - Cases: `x=I(3,-4,0)`
 pub(crate) enum Sign {}
 impl Elementwise<1> for Sign {
@@ -189,6 +192,7 @@ impl Elementwise<1> for Rsqrt {
 /// x^2. Gradient: 2 x.
 ///
 /// - PyTorch: `torch.square(x)`
+/// - Types: floats, i64
 /// - Cases: `x=I(3,-4,0)`
 pub(crate) enum Square {}
 impl Elementwise<1> for Square {
@@ -335,6 +339,7 @@ impl Elementwise<1> for Erf {
 /// max(x, 0). Gradient: 0 up to 0, 1 above; 1 for NaN.
 ///
 /// - PyTorch: `torch.relu(x)`
+/// - Types: floats, i64
 /// - Cases: `x=I(3,-4,0)`
 pub(crate) enum Relu {}
 impl Elementwise<1> for Relu {

@@ -2,7 +2,8 @@
 //!
 //! An operation that users can call is declared where it is: a documented method of `Core` in
 //! `src/op/`, or a rule. Its signature says what it takes, its documentation what it means, and the
-//! list below that what PyTorch calls it, for which cases, and how its results are called.
+//! list below that what PyTorch calls it, for which cases, which types it takes besides floats, and how
+//! its results are called.
 
 use std::fs;
 use std::path::Path;
@@ -17,6 +18,7 @@ pub struct Operation {
     pub family: String,
     /// Lines of text.
     pub doc: Vec<String>,
+    pub types: Types,
     /// How PyTorch says it.
     pub torch: String,
     /// Operands and parameters of golden cases.
@@ -25,6 +27,34 @@ pub struct Operation {
     /// In the order in which they are given.
     pub params: Vec<Param>,
     pub results: Results,
+}
+
+/// Which tensors it takes, apart from indices and masks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Types {
+    /// Unless something else is said.
+    Floats,
+    FloatsAndI64,
+    Any,
+}
+
+impl Types {
+    fn named(text: &str) -> Self {
+        match text {
+            "any" => Self::Any,
+            "floats, i64" => Self::FloatsAndI64,
+            other => panic!("types are any, or \"floats, i64\", not {other}"),
+        }
+    }
+
+    /// What the documentation says of it.
+    fn said(self) -> Option<&'static str> {
+        match self {
+            Self::Floats => None,
+            Self::FloatsAndI64 => Some("Takes i64, too."),
+            Self::Any => Some("Takes any type."),
+        }
+    }
 }
 
 /// How it is recorded.
@@ -123,6 +153,7 @@ fn of_rule(family: &str, rule: &str, doc: Doc, block: &syn::ItemImpl) -> Operati
         name: name.unwrap_or_else(|| panic!("{rule} has no name")),
         family: family.to_owned(),
         doc: doc.text,
+        types: doc.types,
         torch: doc.torch,
         cases: doc.cases,
         form: Form::Rule(rule.to_owned()),
@@ -151,9 +182,9 @@ fn of_method(family: &str, doc: Doc, method: &syn::ImplItemFn) -> Operation {
         results = Results::Named(doc.results);
     }
     let name = name.trim_end_matches('_').to_owned();
-    let (doc, torch, cases) = (doc.text, doc.torch, doc.cases);
+    let Doc { text: doc, types, torch, cases, .. } = doc;
     let form = Form::Method;
-    Operation { name, family: family.to_owned(), doc, torch, cases, form, params, results }
+    Operation { name, family: family.to_owned(), doc, types, torch, cases, form, params, results }
 }
 
 /// A type as text, without needless spaces.
@@ -190,6 +221,7 @@ fn kind(operation: &str, name: &str, ty: &str) -> Kind {
 /// The documentation of something that users can call.
 struct Doc {
     text: Vec<String>,
+    types: Types,
     torch: String,
     cases: Vec<String>,
     results: Vec<String>,
@@ -200,13 +232,7 @@ impl Doc {
     fn of(attributes: &[Attribute]) -> Option<Self> {
         let mut lines: Vec<String> = Vec::new();
         let mut fields: Vec<String> = Vec::new();
-        for attribute in attributes {
-            let Meta::NameValue(meta) = &attribute.meta else { continue };
-            if !meta.path.is_ident("doc") {
-                continue;
-            }
-            let line = text_of(&meta.value);
-            let line = line.strip_prefix(' ').unwrap_or(&line);
+        for line in &text_of_docs(attributes) {
             if let Some(field) = line.strip_prefix("- ") {
                 fields.push(field.to_owned());
             } else if let (Some(field), true) = (fields.last_mut(), line.starts_with("  ")) {
@@ -223,13 +249,26 @@ impl Doc {
         let torch = ticked(field("PyTorch: ")?).concat();
         let results =
             field("Results: ").map(|names| names.split(", ").map(str::to_owned).collect());
+        let types = field("Types: ").map_or(Types::Floats, Types::named);
+        lines.extend(types.said().map(str::to_owned));
         Some(Self {
             text: lines,
+            types,
             torch,
             cases: field("Cases: ").map(ticked).unwrap_or_default(),
             results: results.unwrap_or_default(),
         })
     }
+}
+
+/// The documentation of something, as lines.
+pub fn text_of_docs(attributes: &[Attribute]) -> Vec<String> {
+    let text = |attribute: &Attribute| match &attribute.meta {
+        Meta::NameValue(meta) if meta.path.is_ident("doc") => Some(text_of(&meta.value)),
+        _ => None,
+    };
+    let lines = attributes.iter().filter_map(text);
+    lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).to_owned()).collect()
 }
 
 /// What stands between backticks.

@@ -57,7 +57,7 @@ fn the_interface_is_up_to_date() {
         ("src/var/operations.rs", rust::file(&all)),
         ("tests/operations/mod.rs", tests::dispatch(&all)),
         ("tests/golden/declared.json", tests::cases(&all)),
-        ("docs/operations.md", reference::page(&all)),
+        ("docs/operations.md", reference::page(root(), &all)),
         ("ffi-tests/c/golden.h", golden::header(&all, &golden::load(root()))),
     ];
     let mut stale = Vec::new();

@@ -1,8 +1,11 @@
 //! The reference: `docs/operations.md`.
 
+use std::fs;
+use std::path::Path;
+
 use crate::FAMILIES;
 use crate::c::{Variant, variants};
-use crate::declared::{Operation, Results};
+use crate::declared::{self, Operation, Results};
 use crate::rust::name;
 use crate::text::wrap;
 
@@ -23,8 +26,58 @@ fn chapters(all: &[Operation]) -> Vec<(&str, Vec<&Operation>)> {
     titled.map(chapter).collect()
 }
 
-pub fn page(all: &[Operation]) -> String {
+/// Those that are written by hand, since C has numbers or types where tensors are declared: what they
+/// are in PyTorch.
+const BY_HAND: (&str, &[(&str, &str)]) = (
+    "With a number, a choice or a type",
+    &[
+        ("scale", "x * factor"),
+        ("add_scalar", "x + c"),
+        ("pow_scalar", "x ** exponent"),
+        ("clamp", "torch.clamp(x, min, max)"),
+        ("where", "torch.where(mask.bool(), yes, no)"),
+        ("cast", "x.to(dtype)"),
+    ],
+);
+
+/// Their part of the page, from the C functions.
+fn by_hand(root: &Path) -> String {
+    let path = root.join("src/ffi/elementwise.rs");
+    let file = syn::parse_file(&fs::read_to_string(&path).unwrap()).unwrap();
+    let mut out = format!("\n## {}\n", BY_HAND.0);
+    for (name, torch) in BY_HAND.1 {
+        let is_it = |function: &&syn::ItemFn| function.sig.ident == format!("bg_{name}").as_str();
+        let functions = file.items.iter().filter_map(|item| match item {
+            syn::Item::Fn(function) => Some(function),
+            _ => None,
+        });
+        let function = functions.clone().find(is_it).unwrap_or_else(|| panic!("no bg_{name}"));
+        let params: Vec<String> = function.sig.inputs.iter().map(param_name).collect();
+        // A word of Rust's has an underscore there.
+        let method = if *name == "where" { "where_" } else { name };
+        let (in_c, receiver, rest) = (params.join(", "), &params[1], params[2..].join(", "));
+        let doc = wrap(&declared::text_of_docs(&function.attrs), "", 100);
+        out.push_str(&format!(
+            "\n### {name}\n\n```text\nbg_{name}({in_c})\n{receiver}.{method}({rest})\n```\n\n{doc}\n\
+             PyTorch: `{torch}`\n"
+        ));
+    }
+    out
+}
+
+fn param_name(param: &syn::FnArg) -> String {
+    match param {
+        syn::FnArg::Typed(param) => match &*param.pat {
+            syn::Pat::Ident(name) => name.ident.to_string(),
+            _ => panic!("a pattern"),
+        },
+        syn::FnArg::Receiver(_) => panic!("a function of C has no receiver"),
+    }
+}
+
+pub fn page(root: &Path, all: &[Operation]) -> String {
     let mut out = HEAD.to_owned();
+    out.push_str(&by_hand(root));
     for (title, operations) in chapters(all) {
         out.push_str(&format!("\n## {title}\n"));
         for op in operations {
@@ -80,6 +133,8 @@ pub fn readme(text: &str, all: &[Operation]) -> String {
     let (before, rest) = text.split_once(BEGIN).expect("the README has a place for operations");
     let (_, after) = rest.split_once(END).expect("and it ends");
     let mut table = "| | |\n|---|---|\n".to_owned();
+    let names: Vec<_> = BY_HAND.1.iter().map(|(name, _)| format!("`{name}`")).collect();
+    table.push_str(&format!("| {} | {} |\n", BY_HAND.0, names.join(", ")));
     for (title, operations) in chapters(all) {
         let names: Vec<_> = operations.iter().map(|op| format!("`{}`", op.name)).collect();
         table.push_str(&format!("| {title} | {} |\n", names.join(", ")));

@@ -1,7 +1,7 @@
 //! What the tests call by name, and the cases that PyTorch answers.
 
 use crate::c::variants;
-use crate::declared::{Kind, Operation, Param, Results};
+use crate::declared::{Kind, Operation, Param, Results, Types};
 use crate::rust::name;
 
 const HEAD: &str = "\
@@ -80,6 +80,13 @@ pub fn dispatch(all: &[Operation]) -> String {
         out.push_str(&format!("    \"{}\",\n", op.name));
     }
     out.push_str("];\n");
+    for (list, types) in [("TAKE_I64", Types::FloatsAndI64), ("TAKE_ANY", Types::Any)] {
+        out.push_str(&format!("\n/// Those that say so.\npub(crate) const {list}: &[&str] = &[\n"));
+        for op in all.iter().filter(|op| op.types == types) {
+            out.push_str(&format!("    \"{}\",\n", op.name));
+        }
+        out.push_str("];\n");
+    }
     out
 }
 
