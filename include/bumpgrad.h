@@ -646,10 +646,10 @@ bg_status bg_sgd_step(bg_graph *g, const bg_sgd_options *options);
 // options. Set the gradients to zero before the next backward.
 bg_status bg_adam_step(bg_graph *g, const bg_adam_options *options);
 
-// factor x.
+// factor x. Takes BG_I64, too, with a factor that is an integer.
 bg_node bg_scale(bg_graph *g, bg_node x, double factor);
 
-// x + c.
+// x + c. Takes BG_I64, too, with a c that is an integer.
 bg_node bg_add_scalar(bg_graph *g, bg_node x, double c);
 
 // x^exponent.
@@ -660,20 +660,23 @@ bg_node bg_pow_scalar(bg_graph *g, bg_node x, double exponent);
 bg_node bg_clamp(bg_graph *g, bg_node x, double min, double max);
 
 // `yes` where the mask (BG_U8) is set, else `no`; all three broadcast. The gradient goes to the
-// one that was taken.
+// one that was taken. Takes any type.
 bg_node bg_where(bg_graph *g, bg_node mask, bg_node yes, bg_node no);
 
 // The same numbers as another element type: floats to integers towards zero; what is beyond an
-// integer type's range to its nearest end, and NaN to 0. The gradient flows between float types.
-bg_node bg_cast(bg_graph *g, bg_node x, int32_t dtype);
+// integer type's range to its nearest end, and NaN to 0. The gradient flows between float types. Takes
+// any type.
+bg_node bg_cast(bg_graph *g,
+                bg_node x,
+                int32_t dtype);
 
-// -x. Gradient: -1.
+// -x. Gradient: -1. Takes BG_I64, too.
 bg_node bg_neg(bg_graph *g, bg_node x);
 
-// |x|. Gradient: the sign of x, 0 at 0 and for NaN.
+// |x|. Gradient: the sign of x, 0 at 0 and for NaN. Takes BG_I64, too.
 bg_node bg_abs(bg_graph *g, bg_node x);
 
-// -1, 0 or 1; 0 for NaN. Gradient: 0.
+// -1, 0 or 1; 0 for NaN. Gradient: 0. Takes BG_I64, too.
 bg_node bg_sign(bg_graph *g, bg_node x);
 
 // e^x. Gradient: y.
@@ -694,7 +697,7 @@ bg_node bg_sqrt(bg_graph *g, bg_node x);
 // 1 / sqrt(x). Gradient: -y^3 / 2.
 bg_node bg_rsqrt(bg_graph *g, bg_node x);
 
-// x^2. Gradient: 2 x.
+// x^2. Gradient: 2 x. Takes BG_I64, too.
 bg_node bg_square(bg_graph *g, bg_node x);
 
 // 1 / x. Gradient: -y^2.
@@ -718,7 +721,7 @@ bg_node bg_sigmoid(bg_graph *g, bg_node x);
 // The error function. Gradient: 2 / sqrt(pi) e^(-x^2).
 bg_node bg_erf(bg_graph *g, bg_node x);
 
-// max(x, 0). Gradient: 0 up to 0, 1 above; 1 for NaN.
+// max(x, 0). Gradient: 0 up to 0, 1 above; 1 for NaN. Takes BG_I64, too.
 bg_node bg_relu(bg_graph *g, bg_node x);
 
 // log(1 + e^x). Gradient: the sigmoid of x.
@@ -744,13 +747,13 @@ bg_node bg_ceil(bg_graph *g, bg_node x);
 // The nearest integer, the even one of two. Gradient: 0.
 bg_node bg_round(bg_graph *g, bg_node x);
 
-// a + b.
+// a + b. Takes BG_I64, too.
 bg_node bg_add(bg_graph *g, bg_node a, bg_node b);
 
-// a - b.
+// a - b. Takes BG_I64, too.
 bg_node bg_sub(bg_graph *g, bg_node a, bg_node b);
 
-// a b, element by element.
+// a b, element by element. Takes BG_I64, too.
 bg_node bg_mul(bg_graph *g, bg_node a, bg_node b);
 
 // a / b. Gradients: 1 / b and -y / b.
@@ -759,10 +762,10 @@ bg_node bg_div(bg_graph *g, bg_node a, bg_node b);
 // a^b. Gradients: b a^(b-1), 0 where b is 0; and y log a, 0 where a is 0 and b is not negative.
 bg_node bg_pow(bg_graph *g, bg_node a, bg_node b);
 
-// The larger one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each.
+// The larger one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each. Takes BG_I64, too.
 bg_node bg_maximum(bg_graph *g, bg_node a, bg_node b);
 
-// The smaller one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each.
+// The smaller one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each. Takes BG_I64, too.
 bg_node bg_minimum(bg_graph *g, bg_node a, bg_node b);
 
 // The angle of the point (b, a) in radians. Gradients: b / (a^2 + b^2) and -a / (a^2 + b^2), 0 at
@@ -809,7 +812,8 @@ bg_node bg_atanh(bg_graph *g, bg_node x);
 // 1 - erf(x), without its cancellation. Gradient: -2 / sqrt(pi) e^(-x^2).
 bg_node bg_erfc(bg_graph *g, bg_node x);
 
-// e^(x^2) erfc(x), without overflow above 0. Gradient: 2 x y - 2 / sqrt(pi).
+// e^(x^2) erfc(x), without overflow above 0. Gradient: 2 x y - 2 / sqrt(pi), which does not
+// cancel.
 bg_node bg_erfcx(bg_graph *g, bg_node x);
 
 // The number whose error function is x. Gradient: sqrt(pi) / 2 e^(y^2).
@@ -843,11 +847,11 @@ bg_node bg_i0(bg_graph *g, bg_node x);
 bg_node bg_i1(bg_graph *g, bg_node x);
 
 // e^-|x| I0(x), for the modified Bessel function of order 0. Gradient: i1e(x) - sign(x) y, which
-// is 0 at 0.
+// does not cancel, and is 0 at 0.
 bg_node bg_i0e(bg_graph *g, bg_node x);
 
 // e^-|x| I1(x), for the modified Bessel function of order 1. Gradient: i0e(x) - (sign(x) + 1 / x)
-// y, which is 1/2 at 0.
+// y, which does not cancel, and is 1/2 at 0.
 bg_node bg_i1e(bg_graph *g, bg_node x);
 
 // x above 0, else slope times x. Gradient: 1 above 0, else the slope.
@@ -890,7 +894,7 @@ bg_node bg_mish(bg_graph *g, bg_node x);
 // where PyTorch gives NaN.
 bg_node bg_softsign(bg_graph *g, bg_node x);
 
-// x - tanh x. Gradient: tanh(x)^2.
+// x - tanh x, which does not cancel near 0, nor do its derivatives. Gradient: tanh(x)^2.
 bg_node bg_tanhshrink(bg_graph *g, bg_node x);
 
 // x, brought nearer to 0 by a threshold that is not negative; 0 up to there. Gradient: 1 beyond
@@ -940,16 +944,16 @@ bg_node bg_deg2rad(bg_graph *g, bg_node x);
 // An angle in radians, in degrees. Gradient: 180 / pi.
 bg_node bg_rad2deg(bg_graph *g, bg_node x);
 
-// A BG_U8 mask: 1 where x is NaN, else 0. Tensors of any type; no gradient.
+// A BG_U8 mask: 1 where x is NaN, else 0. No gradient. Takes any type.
 bg_node bg_isnan(bg_graph *g, bg_node x);
 
-// A BG_U8 mask: 1 where x is infinite, else 0. Tensors of any type; no gradient.
+// A BG_U8 mask: 1 where x is infinite, else 0. No gradient. Takes any type.
 bg_node bg_isinf(bg_graph *g, bg_node x);
 
-// A BG_U8 mask: 1 where x is neither infinite nor NaN, else 0. Tensors of any type; no gradient.
+// A BG_U8 mask: 1 where x is neither infinite nor NaN, else 0. No gradient. Takes any type.
 bg_node bg_isfinite(bg_graph *g, bg_node x);
 
-// A BG_U8 mask: 1 where x is 0, else 0. Tensors of any type; no gradient.
+// A BG_U8 mask: 1 where x is 0, else 0. No gradient. Takes any type.
 bg_node bg_logical_not(bg_graph *g, bg_node x);
 
 // The length of (a, b), without overflow; infinite if one of them is, even if the other is NaN.
@@ -957,23 +961,24 @@ bg_node bg_logical_not(bg_graph *g, bg_node x);
 bg_node bg_hypot(bg_graph *g, bg_node a, bg_node b);
 
 // What the division of a by b with a quotient rounded towards 0 leaves, with the sign of a; NaN
-// where b is 0. Gradients: 1 and -trunc(a / b). The value is exact; it may be NaN where a / b is
-// above 2^78.
+// where b is 0 or a infinite. Exact, however large the quotient is. Gradients: 1 and -trunc(a /
+// b).
 bg_node bg_fmod(bg_graph *g, bg_node a, bg_node b);
 
 // As bg_fmod, with one number for all elements.
 bg_node bg_fmod_scalar(bg_graph *g, bg_node a, double b);
 
 // What the division of a by b with a quotient rounded towards -infinity leaves, with the sign of
-// b, as % does in Python; NaN where b is 0. Gradients: 1 and -floor(a / b). The value is exact; it
-// may be NaN where a / b is above 2^78.
+// b, as % does in Python; NaN where b is 0 or a infinite. It is the exact rest (plus b, where that
+// has another sign), however large the quotient is. Gradients: 1 and -floor(a / b).
 bg_node bg_remainder(bg_graph *g, bg_node a, bg_node b);
 
 // As bg_remainder, with one number for all elements.
 bg_node bg_remainder_scalar(bg_graph *g, bg_node a, double b);
 
 // The quotient rounded towards -infinity; plainly a / b where b is 0. It is that of the exact
-// quotient: 1 by 0.1 is 9, as 0.1 is a little more than that. Gradients: 0.
+// quotient: 1 by 0.1 is 9, as 0.1 is a little more than that; 0 has the sign of a / b. Gradients:
+// 0.
 bg_node bg_floor_divide(bg_graph *g, bg_node a, bg_node b);
 
 // As bg_floor_divide, with one number for all elements.
@@ -1042,66 +1047,60 @@ bg_node bg_clamp_tensor(bg_graph *g, bg_node x, bg_node min, bg_node max);
 // above 0. K. He et al., "Delving deep into rectifiers", 2015.
 bg_node bg_prelu(bg_graph *g, bg_node x, bg_node weight);
 
-// A BG_U8 mask: 1 where neither a nor b is 0, else 0. Tensors of any types, broadcast to one
-// another; no gradient.
+// A BG_U8 mask: 1 where neither a nor b is 0, else 0. The types of a and b need not be the same;
+// no gradient. Takes any type.
 bg_node bg_logical_and(bg_graph *g, bg_node a, bg_node b);
 
-// A BG_U8 mask: 1 where a or b or both are not 0, else 0. Tensors of any types, broadcast to one
-// another; no gradient.
+// A BG_U8 mask: 1 where a or b or both are not 0, else 0. The types of a and b need not be the
+// same; no gradient. Takes any type.
 bg_node bg_logical_or(bg_graph *g, bg_node a, bg_node b);
 
-// A BG_U8 mask: 1 where one of a and b is 0 and the other is not, else 0. Tensors of any types,
-// broadcast to one another; no gradient.
+// A BG_U8 mask: 1 where one of a and b is 0 and the other is not, else 0. The types of a and b
+// need not be the same; no gradient. Takes any type.
 bg_node bg_logical_xor(bg_graph *g, bg_node a, bg_node b);
 
 // A BG_U8 mask: 1 where |a - b| is at most atol + rtol |b|, or both are the same infinity; else 0.
 // Two NaN are close with equal_nan. No gradient.
 bg_node bg_isclose(bg_graph *g, bg_node a, bg_node b, double rtol, double atol, bool equal_nan);
 
-// A BG_U8 mask: 1 where a = b, else 0. Tensors of one dtype, any, broadcast to one another; no
-// gradient.
+// A BG_U8 mask: 1 where a = b, else 0. No gradient. Takes any type.
 bg_node bg_eq(bg_graph *g, bg_node a, bg_node b);
 
 // As bg_eq, with one number for all elements.
 bg_node bg_eq_scalar(bg_graph *g, bg_node a, double b);
 
-// A BG_U8 mask: 1 where a != b, else 0. Tensors of one dtype, any, broadcast to one another; no
-// gradient.
+// A BG_U8 mask: 1 where a != b, else 0. No gradient. Takes any type.
 bg_node bg_ne(bg_graph *g, bg_node a, bg_node b);
 
 // As bg_ne, with one number for all elements.
 bg_node bg_ne_scalar(bg_graph *g, bg_node a, double b);
 
-// A BG_U8 mask: 1 where a < b, else 0. Tensors of one dtype, any, broadcast to one another; no
-// gradient.
+// A BG_U8 mask: 1 where a < b, else 0. No gradient. Takes any type.
 bg_node bg_lt(bg_graph *g, bg_node a, bg_node b);
 
 // As bg_lt, with one number for all elements.
 bg_node bg_lt_scalar(bg_graph *g, bg_node a, double b);
 
-// A BG_U8 mask: 1 where a <= b, else 0. Tensors of one dtype, any, broadcast to one another; no
-// gradient.
+// A BG_U8 mask: 1 where a <= b, else 0. No gradient. Takes any type.
 bg_node bg_le(bg_graph *g, bg_node a, bg_node b);
 
 // As bg_le, with one number for all elements.
 bg_node bg_le_scalar(bg_graph *g, bg_node a, double b);
 
-// A BG_U8 mask: 1 where a > b, else 0. Tensors of one dtype, any, broadcast to one another; no
-// gradient.
+// A BG_U8 mask: 1 where a > b, else 0. No gradient. Takes any type.
 bg_node bg_gt(bg_graph *g, bg_node a, bg_node b);
 
 // As bg_gt, with one number for all elements.
 bg_node bg_gt_scalar(bg_graph *g, bg_node a, double b);
 
-// A BG_U8 mask: 1 where a >= b, else 0. Tensors of one dtype, any, broadcast to one another; no
-// gradient.
+// A BG_U8 mask: 1 where a >= b, else 0. No gradient. Takes any type.
 bg_node bg_ge(bg_graph *g, bg_node a, bg_node b);
 
 // As bg_ge, with one number for all elements.
 bg_node bg_ge_scalar(bg_graph *g, bg_node a, double b);
 
 // The sum; 0 of no elements. Gradient: the cotangent, repeated. That of integers is BG_I64, and
-// wraps around.
+// wraps around. Takes any type.
 bg_node bg_sum(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
 
 // As bg_sum, over all elements.
@@ -1115,38 +1114,38 @@ bg_node bg_mean(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keep
 bg_node bg_mean_all(bg_graph *g, bg_node x);
 
 // The largest element; NaN if there is one. Of several, all get an equal part of the gradient,
-// except along a single named axis: there the first gets all.
+// except along a single named axis: there the first gets all. Takes any type.
 bg_node bg_max(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
 
 // As bg_max, over all elements.
 bg_node bg_max_all(bg_graph *g, bg_node x);
 
-// The smallest element; otherwise as bg_max.
+// The smallest element; otherwise as bg_max. Takes any type.
 bg_node bg_min(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
 
 // As bg_min, over all elements.
 bg_node bg_min_all(bg_graph *g, bg_node x);
 
-// The largest element; of several, all get an equal part of the gradient.
+// The largest element; of several, all get an equal part of the gradient. Takes any type.
 bg_node bg_amax(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
 
 // As bg_amax, over all elements.
 bg_node bg_amax_all(bg_graph *g, bg_node x);
 
-// The smallest element; of several, all get an equal part of the gradient.
+// The smallest element; of several, all get an equal part of the gradient. Takes any type.
 bg_node bg_amin(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
 
 // As bg_amin, over all elements.
 bg_node bg_amin_all(bg_graph *g, bg_node x);
 
 // The index of the first largest element along an axis, or of the flattened tensor; a NaN counts
-// as largest. The result is BG_I64, without gradient.
+// as largest. The result is BG_I64, without gradient. Takes any type.
 bg_node bg_argmax(bg_graph *g, bg_node x, int32_t axis, bool keepdim);
 
 // As bg_argmax, over all elements.
 bg_node bg_argmax_all(bg_graph *g, bg_node x);
 
-// The index of the first smallest element; otherwise as bg_argmax.
+// The index of the first smallest element; otherwise as bg_argmax. Takes any type.
 bg_node bg_argmin(bg_graph *g, bg_node x, int32_t axis, bool keepdim);
 
 // As bg_argmin, over all elements.
@@ -1157,13 +1156,6 @@ bg_node bg_logsumexp(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool
 
 // As bg_logsumexp, over all elements.
 bg_node bg_logsumexp_all(bg_graph *g, bg_node x);
-
-// The product; 1 of no elements. It is a balanced tree of products, and so is its gradient, which
-// needs no division: it is right where elements are 0, to any order.
-bg_node bg_prod(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
-
-// As bg_prod, over all elements.
-bg_node bg_prod_all(bg_graph *g, bg_node x);
 
 // The variance: the sum of squared distances from the mean over count - correction. Correction 1
 // is the unbiased estimate, 0 the population's.
@@ -1179,8 +1171,16 @@ bg_node bg_var(bg_graph *g,
                double correction,
                bool keepdim);
 
+// The product; 1 of no elements. It is a balanced tree of products, and so is its gradient, which
+// needs no division: it is right where elements are 0, to any order. Takes any type.
+bg_node bg_prod(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
+
+// As bg_prod, over all elements.
+bg_node bg_prod_all(bg_graph *g, bg_node x);
+
 // The p-norm (sum |x|^p)^(1/p); the largest |x| for p infinite, the smallest for -infinity, and
-// how many elements are not 0 for p = 0. Its gradient at 0 is 0 for p > 0.
+// how many elements are not 0 for p = 0. Its gradient at 0 is 0; for p < 0 it is so everywhere if
+// there is a 0.
 bg_node bg_norm(bg_graph *g, bg_node x, double p, const int32_t *axes, size_t n, bool keepdim);
 
 // The standard deviation, the root of bg_var. Its gradient is 0 where all elements are equal.
@@ -1191,19 +1191,20 @@ bg_node bg_std(bg_graph *g,
                double correction,
                bool keepdim);
 
-// Whether no element is 0 (BG_U8): 1 of no elements. Any dtype; a NaN is not 0. No gradient.
+// Whether no element is 0 (BG_U8): 1 of no elements. A NaN is not 0. No gradient. Takes any type.
 bg_node bg_all(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
 
 // As bg_all, over all elements.
 bg_node bg_all_all(bg_graph *g, bg_node x);
 
-// Whether some element is not 0 (BG_U8): 0 of no elements. Any dtype; a NaN is not 0. No gradient.
+// Whether some element is not 0 (BG_U8): 0 of no elements. A NaN is not 0. No gradient. Takes any
+// type.
 bg_node bg_any(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
 
 // As bg_any, over all elements.
 bg_node bg_any_all(bg_graph *g, bg_node x);
 
-// How many elements are not 0 (BG_I64). Any dtype; a NaN is not 0. No gradient.
+// How many elements are not 0 (BG_I64). A NaN is not 0. No gradient. Takes any type.
 bg_node bg_count_nonzero(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
 
 // As bg_count_nonzero, over all elements.
@@ -1224,7 +1225,7 @@ bg_node bg_nanmean_all(bg_graph *g, bg_node x);
 
 // The sums of all elements up to each one along an axis. Sums of f32 are made in f64, those of f64
 // carry along what they lose, and those of integers are BG_I64. Gradient: the sums from each one
-// on.
+// on. Takes any type.
 bg_node bg_cumsum(bg_graph *g, bg_node x, int32_t axis);
 
 // The products of all elements up to each one along an axis. The gradient is right where elements
@@ -1256,99 +1257,108 @@ bg_node bg_trapezoid_at(bg_graph *g, bg_node y, bg_node x, int32_t axis);
 
 // The elements in rising order along an axis (or falling, with descending), and the indices
 // (BG_I64) where they were. Of equal elements the first comes first; a NaN is larger than all
-// numbers. Gradient: to where the elements were.
+// numbers. Gradient: to where the elements were. Takes any type.
 bg_node bg_sort(bg_graph *g, bg_node x, int32_t axis, bool descending, bg_node *indices);
 
-// The indices (BG_I64) that sort a tensor along an axis; otherwise as bg_sort. No gradient.
+// The indices (BG_I64) that sort a tensor along an axis; otherwise as bg_sort. No gradient. Takes
+// any type.
 bg_node bg_argsort(bg_graph *g, bg_node x, int32_t axis, bool descending);
 
 // The k largest elements along an axis (or smallest, with largest false), in order, and their
-// indices (BG_I64). A NaN is larger than all numbers. Gradient: to where the elements were.
+// indices (BG_I64). A NaN is larger than all numbers. Gradient: to where the elements were. Takes
+// any type.
 bg_node bg_topk(bg_graph *g, bg_node x, size_t k, int32_t axis, bool largest, bg_node *indices);
 
 // The k-th smallest element along an axis, counted from 1, and its index (BG_I64). A NaN is larger
-// than all numbers. The axis vanishes, or stays with length 1 with keepdim.
+// than all numbers. The axis vanishes, or stays with length 1 with keepdim. Takes any type.
 bg_node bg_kthvalue(bg_graph *g, bg_node x, size_t k, int32_t axis, bool keepdim, bg_node *indices);
 
 // Where each of values would have to be inserted into a row of sorted, which is in rising order,
 // to keep it so (BG_I64): before equal elements, or behind them with right. sorted is one row, or
-// has as many as values, with the same axes but for the last.
+// has as many as values, with the same axes but for the last. Takes any type.
 bg_node bg_searchsorted(bg_graph *g, bg_node sorted, bg_node values, bool right);
 
 // The median: of an even number of elements the lower one of the two in the middle; NaN if there
-// is one. Gradient: to that element.
+// is one. Gradient: to that element. Takes any type.
 bg_node bg_median(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
 
 // As bg_median, over all elements.
 bg_node bg_median_all(bg_graph *g, bg_node x);
 
-// The median of what is no NaN; NaN if nothing else is there. Otherwise as bg_median.
+// The median of what is no NaN; NaN if nothing else is there. Otherwise as bg_median. Takes any
+// type.
 bg_node bg_nanmedian(bg_graph *g, bg_node x, const int32_t *axes, size_t n, bool keepdim);
 
 // As bg_nanmedian, over all elements.
 bg_node bg_nanmedian_all(bg_graph *g, bg_node x);
 
 // The quantile of a share q from 0 to 1: between the two elements beside q (count - 1), in
-// proportion; NaN if there is one. Gradient: to those two.
+// proportion, as bg_lerp has it; NaN if there is one. Where q (count - 1) is whole it is that
+// element, also an infinite one, for which PyTorch gives NaN. Gradient: to those two.
 bg_node bg_quantile(bg_graph *g, bg_node x, double q, const int32_t *axes, size_t n, bool keepdim);
 
-// The same elements in row-major order in another shape; one length may be -1: what is left.
+// The same elements in row-major order in another shape; one length may be -1: what is left. Takes
+// any type.
 bg_node bg_reshape(bg_graph *g, bg_node x, const int64_t *shape, size_t rank);
 
 // The axes from axis_start to axis_end, both included, as one. A 0-d tensor becomes a vector.
+// Takes any type.
 bg_node bg_flatten(bg_graph *g, bg_node x, int32_t axis_start, int32_t axis_end);
 
-// One axis as several; one of their lengths may be -1: what is left.
+// One axis as several; one of their lengths may be -1: what is left. Takes any type.
 bg_node bg_unflatten(bg_graph *g, bg_node x, int32_t axis, const int64_t *shape, size_t rank);
 
-// Axis i of the result is axis order[i] of x; order names each axis once.
+// Axis i of the result is axis order[i] of x; order names each axis once. Takes any type.
 bg_node bg_permute(bg_graph *g, bg_node x, const int32_t *order, size_t n);
 
-// Two axes exchanged.
+// Two axes exchanged. Takes any type.
 bg_node bg_transpose(bg_graph *g, bg_node x, int32_t axis0, int32_t axis1);
 
-// An axis moved to another place of the result; the others keep their order.
+// An axis moved to another place of the result; the others keep their order. Takes any type.
 bg_node bg_movedim(bg_graph *g, bg_node x, int32_t axis_from, int32_t axis_to);
 
 // Axes of length 1, and missing ones at the left, repeated up to these lengths; -1 keeps one.
-// Gradient: summed over what was repeated.
+// Gradient: summed over what was repeated. Takes any type.
 bg_node bg_expand(bg_graph *g, bg_node x, const int64_t *shape, size_t rank);
 
-// As bg_expand.
+// As bg_expand. Takes any type.
 bg_node bg_broadcast_to(bg_graph *g, bg_node x, const int64_t *shape, size_t rank);
 
-// Without this axis if its length is 1, else the tensor itself.
+// Without this axis if its length is 1, else the tensor itself. Takes any type.
 bg_node bg_squeeze(bg_graph *g, bg_node x, int32_t axis);
 
 // As bg_squeeze, for all axes.
 bg_node bg_squeeze_all(bg_graph *g, bg_node x);
 
-// With a new axis of length 1 at this place of the result.
+// With a new axis of length 1 at this place of the result. Takes any type.
 bg_node bg_unsqueeze(bg_graph *g, bg_node x, int32_t axis);
 
 // The elements from start up to but without stop along an axis, every step-th, as in Python:
-// negative bounds count from the end, and bounds outside are cut. step is at least 1.
+// negative bounds count from the end, and bounds outside are cut. step is at least 1. Takes any
+// type.
 bg_node bg_slice(bg_graph *g, bg_node x, int32_t axis, int64_t start, int64_t stop, int64_t step);
 
 // The tensors one after the other along an axis they all have; other axes must agree. Gradient:
-// each gets its part.
+// each gets its part. Takes any type.
 bg_node bg_concat(bg_graph *g, const bg_node *xs, size_t n, int32_t axis);
 
 // The tensors, all of one shape, along a new axis at this place of the result. Gradient: each gets
-// its part.
+// its part. Takes any type.
 bg_node bg_stack(bg_graph *g, const bg_node *xs, size_t n, int32_t axis);
 
 // What lies at one position along an axis, which vanishes. A negative index counts from the end. A
-// view.
+// view. Takes any type.
 bg_node bg_select(bg_graph *g, bg_node x, int32_t axis, int64_t index);
 
 // len positions of an axis from start on, which counts from the end if it is negative. A view.
+// Takes any type.
 bg_node bg_narrow(bg_graph *g, bg_node x, int32_t axis, int64_t start, size_t len);
 
-// Pieces of size positions along an axis, of which the last has what is left. Views.
+// Pieces of size positions along an axis, of which the last has what is left. Views. Takes any
+// type.
 size_t bg_split(bg_graph *g, bg_node x, size_t size, int32_t axis, bg_node *out, size_t capacity);
 
-// Pieces of these lengths along an axis, which they fill. Views.
+// Pieces of these lengths along an axis, which they fill. Views. Takes any type.
 size_t bg_split_sizes(bg_graph *g,
                       bg_node x,
                       const size_t *sizes,
@@ -1357,22 +1367,24 @@ size_t bg_split_sizes(bg_graph *g,
                       bg_node *out,
                       size_t capacity);
 
-// At most so many pieces of equal lengths along an axis; the last may be shorter. Views.
+// At most so many pieces of equal lengths along an axis; the last may be shorter. Views. Takes any
+// type.
 size_t bg_chunk(bg_graph *g, bg_node x, size_t chunks, int32_t axis, bg_node *out, size_t capacity);
 
-// What lies at each position along an axis, which vanishes. Views.
+// What lies at each position along an axis, which vanishes. Views. Takes any type.
 size_t bg_unbind(bg_graph *g, bg_node x, int32_t axis, bg_node *out, size_t capacity);
 
 // Windows of size positions along an axis, step apart: their number takes the place of the axis,
 // and their positions are a new last axis. Windows may overlap. A view. Gradient: added up where
-// they do.
+// they do. Takes any type.
 bg_node bg_unfold(bg_graph *g, bg_node x, int32_t axis, size_t size, size_t step);
 
-// The elements along these axes in reverse order. A view.
+// The elements along these axes in reverse order. A view. Takes any type.
 bg_node bg_flip(bg_graph *g, bg_node x, const int32_t *axes, size_t n);
 
 // The elements moved on by these shifts along these axes, one after the other; those that leave at
-// one end come in at the other. Without axes: by one shift, in the order of all elements.
+// one end come in at the other. Without axes: by one shift, in the order of all elements. Takes
+// any type.
 bg_node bg_roll(bg_graph *g,
                 bg_node x,
                 const int64_t *shifts,
@@ -1381,37 +1393,39 @@ bg_node bg_roll(bg_graph *g,
                 size_t axes_count);
 
 // Turned by k times 90 degrees in the plane of two axes, from the first towards the second. A
-// view.
+// view. Takes any type.
 bg_node bg_rot90(bg_graph *g, bg_node x, int64_t k, int32_t axis0, int32_t axis1);
 
 // One value added around a tensor. widths says how many places: a pair an axis, before and behind,
 // from the last axis on. Negative ones are cut off. Gradient: that of the elements that are left.
+// Takes any type.
 bg_node bg_pad(bg_graph *g, bg_node x, const int64_t *widths, size_t n, double value);
 
 // Continued at its borders as in a mirror, which does not repeat the border itself; otherwise as
-// bg_pad. No wider than an axis is long, less one.
+// bg_pad. No wider than an axis is long, less one. Takes any type.
 bg_node bg_pad_reflect(bg_graph *g, bg_node x, const int64_t *widths, size_t n);
 
-// Continued at its borders with what is there; otherwise as bg_pad.
+// Continued at its borders with what is there; otherwise as bg_pad. Takes any type.
 bg_node bg_pad_replicate(bg_graph *g, bg_node x, const int64_t *widths, size_t n);
 
 // Continued at one border with what is at the other; otherwise as bg_pad. No wider than an axis is
-// long.
+// long. What is cut off is cut off first, and what is left goes around, more than once if need be
+// (where PyTorch gives up). Takes any type.
 bg_node bg_pad_circular(bg_graph *g, bg_node x, const int64_t *widths, size_t n);
 
 // The whole tensor, so many times along each axis; repeats are aligned with the axes at the right,
-// and there may be more of them. Gradient: added up.
+// and there may be more of them. Gradient: added up. Takes any type.
 bg_node bg_tile(bg_graph *g, bg_node x, const int64_t *repeats, size_t n);
 
-// Each element so many times along an axis. Gradient: added up.
+// Each element so many times along an axis. Gradient: added up. Takes any type.
 bg_node bg_repeat_interleave(bg_graph *g, bg_node x, size_t repeats, int32_t axis);
 
 // For vectors, what each has along an axis of its own, all in one shape: of result i, element [j0,
-// j1, ...] is element ji of xs[i]. A 0-d tensor counts as a vector. Views.
+// j1, ...] is element ji of xs[i]. A 0-d tensor counts as a vector. Views. Takes any type.
 size_t bg_meshgrid(bg_graph *g, const bg_node *xs, size_t n, bg_node *out, size_t capacity);
 
 // Matrices one after the other along the diagonal of a matrix of zeros. A vector counts as a row,
-// a 0-d tensor as one element. Gradient: each gets its block.
+// a 0-d tensor as one element. Gradient: each gets its block. Takes any type.
 bg_node bg_block_diag(bg_graph *g, const bg_node *xs, size_t n);
 
 // The powers of the elements of a vector, a row each: those from 0 on in columns columns, rising
@@ -1420,48 +1434,48 @@ bg_node bg_vander(bg_graph *g, bg_node x, size_t columns, bool increasing);
 
 // A diagonal of the matrices along two axes, which vanish; it is the last axis of the result.
 // offset is how far above the main diagonal it is, or, negative, below. A view of what lies in
-// row-major order.
+// row-major order. Takes any type.
 bg_node bg_diagonal(bg_graph *g, bg_node x, int64_t offset, int32_t axis0, int32_t axis1);
 
 // Matrices of zeros with the last axis on a diagonal: offset above the main one or, negative,
-// below.
+// below. Takes any type.
 bg_node bg_diag_embed(bg_graph *g, bg_node x, int64_t offset);
 
 // Of a vector, the matrix that has it on a diagonal among zeros; of a matrix, the diagonal: k
-// above the main one or, negative, below.
+// above the main one or, negative, below. Takes any type.
 bg_node bg_diag(bg_graph *g, bg_node x, int64_t k);
 
-// The sum of the main diagonal of a matrix.
+// The sum of the main diagonal of a matrix. Takes any type.
 bg_node bg_trace(bg_graph *g, bg_node x);
 
 // The matrices of the last two axes with zeros above a diagonal: k above the main one or,
-// negative, below. Gradient: that of the elements that are left.
+// negative, below. Gradient: that of the elements that are left. Takes any type.
 bg_node bg_tril(bg_graph *g, bg_node x, int64_t k);
 
 // The matrices of the last two axes with zeros below a diagonal: k above the main one or,
-// negative, below. Gradient: that of the elements that are left.
+// negative, below. Gradient: that of the elements that are left. Takes any type.
 bg_node bg_triu(bg_graph *g, bg_node x, int64_t k);
 
 // The slices along an axis at the positions in index, a vector of BG_I64; negative ones count from
-// the end. Gradient: added up at the positions.
+// the end. Gradient: added up at the positions. Takes any type.
 bg_node bg_index_select(bg_graph *g, bg_node x, int32_t axis, bg_node index);
 
 // The elements at the positions in index (BG_I64) along an axis: for axis 1 of a matrix, y[i][j] =
 // x[i][index[i][j]]. The result has the shape of index, whose other axes are no longer than those
-// of x. Indices are not negative. Gradient: added up at the positions.
+// of x. Indices are not negative. Gradient: added up at the positions. Takes any type.
 bg_node bg_gather(bg_graph *g, bg_node x, int32_t axis, bg_node index);
 
 // The elements at the positions in index (BG_I64, any shape), counted in the order of all
-// elements; negative ones count from the end. Gradient: added up at the positions.
+// elements; negative ones count from the end. Gradient: added up at the positions. Takes any type.
 bg_node bg_take(bg_graph *g, bg_node x, bg_node index);
 
 // The elements at the positions in index (BG_I64) along an axis, as bg_gather, of tensors whose
 // other axes are broadcast to one another; negative positions count from the end. Gradient: added
-// up at the positions.
+// up at the positions. Takes any type.
 bg_node bg_take_along_dim(bg_graph *g, bg_node x, bg_node index, int32_t axis);
 
 // The rows of weight at an index (BG_I64) of any shape; negative ones count from the end.
-// Gradient: added up at the rows.
+// Gradient: added up at the rows. Takes any type.
 bg_node bg_embedding(bg_graph *g, bg_node weight, bg_node index);
 
 // A new last axis of length classes with 1 at the place that index (BG_I64) says, else 0. Of a
@@ -1479,20 +1493,21 @@ bg_node bg_index_add(bg_graph *g,
                      double alpha);
 
 // One value in the slices at the positions in index, a vector of BG_I64, along an axis; negative
-// ones count from the end. Gradient: that of the others.
+// ones count from the end. Gradient: that of the others. Takes any type.
 bg_node bg_index_fill(bg_graph *g, bg_node x, int32_t axis, bg_node index, double value);
 
 // One value where the mask (BG_U8) is set, else x; broadcast to one another. Gradient: that of the
-// others.
+// others. Takes any type.
 bg_node bg_masked_fill(bg_graph *g, bg_node x, bg_node mask, double value);
 
 // What lies at the positions along the first axes that the last axis of index (BG_I64) lists: for
 // an index of shape [.., k], the result has the shape [..] and then that of x without its first k
-// axes. Negative positions count from the end. Gradient: added up at the positions.
+// axes. Negative positions count from the end. Gradient: added up at the positions. Takes any
+// type.
 bg_node bg_gather_nd(bg_graph *g, bg_node x, bg_node index);
 
 // x with src in place of every step-th slice from start on along an axis: as many as src has.
-// Nothing is written to x itself. Gradient: each gets that of its elements.
+// Nothing is written to x itself. Gradient: each gets that of its elements. Takes any type.
 bg_node bg_slice_write(bg_graph *g,
                        bg_node x,
                        bg_node src,
@@ -1502,22 +1517,22 @@ bg_node bg_slice_write(bg_graph *g,
 
 // x with src in place of what is at one position along an axis, which src does not have. A
 // negative index counts from the end. Nothing is written to x itself. Gradient: each gets that of
-// its elements.
+// its elements. Takes any type.
 bg_node bg_select_write(bg_graph *g, bg_node x, bg_node src, int32_t axis, int64_t index);
 
 // x with the elements of src at the positions in index (BG_I64) along an axis: for axis 1 of a
 // matrix, y[i][index[i][j]] = src[i][j]. Of several that are written to one place, the last one in
-// row-major order is there, and gets the gradient. Indices are not negative.
+// row-major order is there, and gets the gradient. Indices are not negative. Takes any type.
 bg_node bg_scatter(bg_graph *g, bg_node x, int32_t axis, bg_node index, bg_node src);
 
 // x with the elements of src added at the positions in index (BG_I64) along an axis; otherwise as
-// bg_scatter. Gradient: to all of them.
+// bg_scatter. Gradient: to all of them. Takes any type.
 bg_node bg_scatter_add(bg_graph *g, bg_node x, int32_t axis, bg_node index, bg_node src);
 
 // x with the elements of src joined to those at the positions in index (BG_I64) along an axis, by
 // how: "sum", "prod", "mean", "amax" or "amin". Without include_self what was there before does
 // not count where something is written. Gradients of equal extremes are shared evenly; those of
-// products are right where factors are 0, but derivatives of them are not, there.
+// products, of any order, are right where factors are 0.
 bg_node bg_scatter_reduce(bg_graph *g,
                           bg_node x,
                           int32_t axis,
@@ -1527,7 +1542,7 @@ bg_node bg_scatter_reduce(bg_graph *g,
                           bool include_self);
 
 // x with the slices of src at the positions in index, a vector of BG_I64, along an axis; otherwise
-// as bg_scatter.
+// as bg_scatter. Takes any type.
 bg_node bg_index_copy(bg_graph *g, bg_node x, int32_t axis, bg_node index, bg_node src);
 
 // The sum of a[i] b[i] of two vectors of one length: a 0-d tensor.
@@ -1648,6 +1663,54 @@ bg_node bg_log_softmax(bg_graph *g, bg_node x, int32_t axis);
 // classes BG_I64 of shape [rows]; rows of class -100 are left out.
 bg_node bg_cross_entropy(bg_graph *g, bg_node logits, bg_node classes);
 
+// -x at the row's class, of log-probabilities x of shape [rows, classes] or [rows, classes, ...],
+// with one class (BG_I64) for each [rows, ...]; or of one row, [classes]. Reduced; elements of
+// class -100 are left out: they are 0, and the mean is over the others.
+bg_node bg_nll_loss(bg_graph *g, bg_node x, bg_node classes, int32_t reduction);
+
+// As bg_nll_loss, with the loss of each element times the weight of its class; the mean is divided
+// by the sum of those weights.
+bg_node bg_nll_loss_weighted(bg_graph *g,
+                             bg_node x,
+                             bg_node classes,
+                             bg_node weights,
+                             int32_t reduction);
+
+// -log softmax(logits) at the row's class, otherwise as bg_nll_loss. With label smoothing s, from
+// 0 to 1, the part s of each target is spread evenly over all classes. C. Szegedy et al., 2016.
+bg_node bg_cross_entropy_with(bg_graph *g,
+                              bg_node logits,
+                              bg_node classes,
+                              double label_smoothing,
+                              int32_t reduction);
+
+// As bg_cross_entropy_with, with a weight for each class, [classes], by which its part of a loss
+// is multiplied; the mean is divided by the sum of the weights of the rows' classes.
+bg_node bg_cross_entropy_weighted(bg_graph *g,
+                                  bg_node logits,
+                                  bg_node classes,
+                                  bg_node weights,
+                                  double label_smoothing,
+                                  int32_t reduction);
+
+// -sum target log softmax(logits) over the classes, for targets that are probabilities, of the
+// shape of the logits: [rows, classes], [rows, classes, ...], or [classes]. With label smoothing s
+// they are (1 - s) target + s / classes. Reduced; the mean is over rows.
+bg_node bg_cross_entropy_soft(bg_graph *g,
+                              bg_node logits,
+                              bg_node target,
+                              double label_smoothing,
+                              int32_t reduction);
+
+// While the graph is in training mode: each element 0 with probability p, else scaled by 1 / (1 -
+// p). Otherwise the tensor itself.
+//
+// The choice is made from the seed, from how many random leaves and dropouts were recorded since
+// the seed was set before this one, and from how many replays began since. Value and gradient have
+// the same one. A replay begins, and the choice is new, with each write to any leaf, an
+// optimiser's step, a rewind, a reset, a change of mode, and a resample.
+bg_node bg_dropout(bg_graph *g, bg_node x, double p);
+
 // The mean of (a - b)^2 over all elements of two tensors of one shape, which are not broadcast.
 bg_node bg_mse(bg_graph *g, bg_node a, bg_node b);
 
@@ -1755,54 +1818,6 @@ bg_node bg_poisson_nll_loss(bg_graph *g,
                             bool full,
                             double eps,
                             int32_t reduction);
-
-// -x at the row's class, of log-probabilities x of shape [rows, classes] or [rows, classes, ...],
-// with one class (BG_I64) for each [rows, ...]; or of one row, [classes]. Reduced; elements of
-// class -100 are left out: they are 0, and the mean is over the others.
-bg_node bg_nll_loss(bg_graph *g, bg_node x, bg_node classes, int32_t reduction);
-
-// As bg_nll_loss, with the loss of each element times the weight of its class; the mean is divided
-// by the sum of those weights.
-bg_node bg_nll_loss_weighted(bg_graph *g,
-                             bg_node x,
-                             bg_node classes,
-                             bg_node weights,
-                             int32_t reduction);
-
-// -log softmax(logits) at the row's class, otherwise as bg_nll_loss. With label smoothing s, from
-// 0 to 1, the part s of each target is spread evenly over all classes. C. Szegedy et al., 2016.
-bg_node bg_cross_entropy_with(bg_graph *g,
-                              bg_node logits,
-                              bg_node classes,
-                              double label_smoothing,
-                              int32_t reduction);
-
-// As bg_cross_entropy_with, with a weight for each class, [classes], by which its part of a loss
-// is multiplied; the mean is divided by the sum of the weights of the rows' classes.
-bg_node bg_cross_entropy_weighted(bg_graph *g,
-                                  bg_node logits,
-                                  bg_node classes,
-                                  bg_node weights,
-                                  double label_smoothing,
-                                  int32_t reduction);
-
-// -sum target log softmax(logits) over the classes, for targets that are probabilities, of the
-// shape of the logits: [rows, classes], [rows, classes, ...], or [classes]. With label smoothing s
-// they are (1 - s) target + s / classes. Reduced; the mean is over rows.
-bg_node bg_cross_entropy_soft(bg_graph *g,
-                              bg_node logits,
-                              bg_node target,
-                              double label_smoothing,
-                              int32_t reduction);
-
-// While the graph is in training mode: each element 0 with probability p, else scaled by 1 / (1 -
-// p). Otherwise the tensor itself.
-//
-// The choice is made from the seed, from how many random leaves and dropouts were recorded since
-// the seed was set before this one, and from how many replays began since. Value and gradient have
-// the same one. A replay begins, and the choice is new, with each write to any leaf, an
-// optimiser's step, a rewind, a reset, a change of mode, and a resample.
-bg_node bg_dropout(bg_graph *g, bg_node x, double p);
 
 // Computes x, if need be, and writes it as nested brackets; more than 1000 elements are
 // abbreviated, and none are "[]". Floats are rounded to 6 (f32) or 8 (f64) digits, but not before the point: numbers that

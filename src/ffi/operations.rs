@@ -6,21 +6,21 @@ use super::{axis_list, bg_graph, bg_node, int_list, len_list, list_of, list_of_a
 use crate::graph::Operand;
 use crate::roll_call::Elem;
 
-/// -x. Gradient: -1.
+/// -x. Gradient: -1. Takes BG_I64, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_neg(g: *mut bg_graph, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
     unsafe { record_map(g, |s| s.map(Elem::Neg, x.into())) }
 }
 
-/// |x|. Gradient: the sign of x, 0 at 0 and for NaN.
+/// |x|. Gradient: the sign of x, 0 at 0 and for NaN. Takes BG_I64, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_abs(g: *mut bg_graph, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
     unsafe { record_map(g, |s| s.map(Elem::Abs, x.into())) }
 }
 
-/// -1, 0 or 1; 0 for NaN. Gradient: 0.
+/// -1, 0 or 1; 0 for NaN. Gradient: 0. Takes BG_I64, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_sign(g: *mut bg_graph, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -69,7 +69,7 @@ pub unsafe extern "C" fn bg_rsqrt(g: *mut bg_graph, x: bg_node) -> bg_node {
     unsafe { record_map(g, |s| s.map(Elem::Rsqrt, x.into())) }
 }
 
-/// x^2. Gradient: 2 x.
+/// x^2. Gradient: 2 x. Takes BG_I64, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_square(g: *mut bg_graph, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn bg_erf(g: *mut bg_graph, x: bg_node) -> bg_node {
     unsafe { record_map(g, |s| s.map(Elem::Erf, x.into())) }
 }
 
-/// max(x, 0). Gradient: 0 up to 0, 1 above; 1 for NaN.
+/// max(x, 0). Gradient: 0 up to 0, 1 above; 1 for NaN. Takes BG_I64, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_relu(g: *mut bg_graph, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -183,21 +183,21 @@ pub unsafe extern "C" fn bg_round(g: *mut bg_graph, x: bg_node) -> bg_node {
     unsafe { record_map(g, |s| s.map(Elem::Round, x.into())) }
 }
 
-/// a + b.
+/// a + b. Takes BG_I64, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_add(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
     unsafe { record_map(g, |s| s.map2(Elem::Add, a.into(), b.into())) }
 }
 
-/// a - b.
+/// a - b. Takes BG_I64, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_sub(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
     unsafe { record_map(g, |s| s.map2(Elem::Sub, a.into(), b.into())) }
 }
 
-/// a b, element by element.
+/// a b, element by element. Takes BG_I64, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_mul(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -218,14 +218,14 @@ pub unsafe extern "C" fn bg_pow(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_
     unsafe { record_map(g, |s| s.map2(Elem::Pow, a.into(), b.into())) }
 }
 
-/// The larger one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each.
+/// The larger one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each. Takes BG_I64, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_maximum(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
     unsafe { record_map(g, |s| s.map2(Elem::Maximum, a.into(), b.into())) }
 }
 
-/// The smaller one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each.
+/// The smaller one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each. Takes BG_I64, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_minimum(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -332,7 +332,8 @@ pub unsafe extern "C" fn bg_erfc(g: *mut bg_graph, x: bg_node) -> bg_node {
     unsafe { record_map(g, |s| s.map(Elem::Erfc, x.into())) }
 }
 
-/// e^(x^2) erfc(x), without overflow above 0. Gradient: 2 x y - 2 / sqrt(pi).
+/// e^(x^2) erfc(x), without overflow above 0. Gradient: 2 x y - 2 / sqrt(pi), which does not
+/// cancel.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_erfcx(g: *mut bg_graph, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -406,7 +407,7 @@ pub unsafe extern "C" fn bg_i1(g: *mut bg_graph, x: bg_node) -> bg_node {
 }
 
 /// e^-|x| I0(x), for the modified Bessel function of order 0. Gradient: i1e(x) - sign(x) y, which
-/// is 0 at 0.
+/// does not cancel, and is 0 at 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_i0e(g: *mut bg_graph, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -414,7 +415,7 @@ pub unsafe extern "C" fn bg_i0e(g: *mut bg_graph, x: bg_node) -> bg_node {
 }
 
 /// e^-|x| I1(x), for the modified Bessel function of order 1. Gradient: i0e(x) - (sign(x) + 1 / x)
-/// y, which is 1/2 at 0.
+/// y, which does not cancel, and is 1/2 at 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_i1e(g: *mut bg_graph, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -501,7 +502,7 @@ pub unsafe extern "C" fn bg_softsign(g: *mut bg_graph, x: bg_node) -> bg_node {
     unsafe { operation(g, "softsign", [x], |core, [x]| core.softsign(x)) }
 }
 
-/// x - tanh x. Gradient: tanh(x)^2.
+/// x - tanh x, which does not cancel near 0, nor do its derivatives. Gradient: tanh(x)^2.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_tanhshrink(g: *mut bg_graph, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -618,28 +619,28 @@ pub unsafe extern "C" fn bg_rad2deg(g: *mut bg_graph, x: bg_node) -> bg_node {
     unsafe { operation(g, "rad2deg", [x], |core, [x]| core.rad2deg(x)) }
 }
 
-/// A BG_U8 mask: 1 where x is NaN, else 0. Tensors of any type; no gradient.
+/// A BG_U8 mask: 1 where x is NaN, else 0. No gradient. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_isnan(g: *mut bg_graph, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
     unsafe { operation(g, "isnan", [x], |core, [x]| core.isnan(x)) }
 }
 
-/// A BG_U8 mask: 1 where x is infinite, else 0. Tensors of any type; no gradient.
+/// A BG_U8 mask: 1 where x is infinite, else 0. No gradient. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_isinf(g: *mut bg_graph, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
     unsafe { operation(g, "isinf", [x], |core, [x]| core.isinf(x)) }
 }
 
-/// A BG_U8 mask: 1 where x is neither infinite nor NaN, else 0. Tensors of any type; no gradient.
+/// A BG_U8 mask: 1 where x is neither infinite nor NaN, else 0. No gradient. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_isfinite(g: *mut bg_graph, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
     unsafe { operation(g, "isfinite", [x], |core, [x]| core.isfinite(x)) }
 }
 
-/// A BG_U8 mask: 1 where x is 0, else 0. Tensors of any type; no gradient.
+/// A BG_U8 mask: 1 where x is 0, else 0. No gradient. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_logical_not(g: *mut bg_graph, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -655,8 +656,8 @@ pub unsafe extern "C" fn bg_hypot(g: *mut bg_graph, a: bg_node, b: bg_node) -> b
 }
 
 /// What the division of a by b with a quotient rounded towards 0 leaves, with the sign of a; NaN
-/// where b is 0. Gradients: 1 and -trunc(a / b). The value is exact; it may be NaN where a / b is
-/// above 2^78.
+/// where b is 0 or a infinite. Exact, however large the quotient is. Gradients: 1 and -trunc(a /
+/// b).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_fmod(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -671,8 +672,8 @@ pub unsafe extern "C" fn bg_fmod_scalar(g: *mut bg_graph, a: bg_node, b: f64) ->
 }
 
 /// What the division of a by b with a quotient rounded towards -infinity leaves, with the sign of
-/// b, as % does in Python; NaN where b is 0. Gradients: 1 and -floor(a / b). The value is exact; it
-/// may be NaN where a / b is above 2^78.
+/// b, as % does in Python; NaN where b is 0 or a infinite. It is the exact rest (plus b, where that
+/// has another sign), however large the quotient is. Gradients: 1 and -floor(a / b).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_remainder(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -687,7 +688,8 @@ pub unsafe extern "C" fn bg_remainder_scalar(g: *mut bg_graph, a: bg_node, b: f6
 }
 
 /// The quotient rounded towards -infinity; plainly a / b where b is 0. It is that of the exact
-/// quotient: 1 by 0.1 is 9, as 0.1 is a little more than that. Gradients: 0.
+/// quotient: 1 by 0.1 is 9, as 0.1 is a little more than that; 0 has the sign of a / b. Gradients:
+/// 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_floor_divide(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -867,24 +869,24 @@ pub unsafe extern "C" fn bg_prelu(g: *mut bg_graph, x: bg_node, weight: bg_node)
     unsafe { operation(g, "prelu", [x, weight], |core, [x, weight]| core.prelu(x, weight)) }
 }
 
-/// A BG_U8 mask: 1 where neither a nor b is 0, else 0. Tensors of any types, broadcast to one
-/// another; no gradient.
+/// A BG_U8 mask: 1 where neither a nor b is 0, else 0. The types of a and b need not be the same;
+/// no gradient. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_logical_and(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
     unsafe { operation(g, "logical_and", [a, b], |core, [a, b]| core.logical_and(a, b)) }
 }
 
-/// A BG_U8 mask: 1 where a or b or both are not 0, else 0. Tensors of any types, broadcast to one
-/// another; no gradient.
+/// A BG_U8 mask: 1 where a or b or both are not 0, else 0. The types of a and b need not be the
+/// same; no gradient. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_logical_or(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
     unsafe { operation(g, "logical_or", [a, b], |core, [a, b]| core.logical_or(a, b)) }
 }
 
-/// A BG_U8 mask: 1 where one of a and b is 0 and the other is not, else 0. Tensors of any types,
-/// broadcast to one another; no gradient.
+/// A BG_U8 mask: 1 where one of a and b is 0 and the other is not, else 0. The types of a and b
+/// need not be the same; no gradient. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_logical_xor(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -910,8 +912,7 @@ pub unsafe extern "C" fn bg_isclose(
     }
 }
 
-/// A BG_U8 mask: 1 where a = b, else 0. Tensors of one dtype, any, broadcast to one another; no
-/// gradient.
+/// A BG_U8 mask: 1 where a = b, else 0. No gradient. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_eq(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -925,8 +926,7 @@ pub unsafe extern "C" fn bg_eq_scalar(g: *mut bg_graph, a: bg_node, b: f64) -> b
     unsafe { operation(g, "eq", [a], |core, [a]| core.eq(a, Operand::Constant(b))) }
 }
 
-/// A BG_U8 mask: 1 where a != b, else 0. Tensors of one dtype, any, broadcast to one another; no
-/// gradient.
+/// A BG_U8 mask: 1 where a != b, else 0. No gradient. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_ne(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -940,8 +940,7 @@ pub unsafe extern "C" fn bg_ne_scalar(g: *mut bg_graph, a: bg_node, b: f64) -> b
     unsafe { operation(g, "ne", [a], |core, [a]| core.ne(a, Operand::Constant(b))) }
 }
 
-/// A BG_U8 mask: 1 where a < b, else 0. Tensors of one dtype, any, broadcast to one another; no
-/// gradient.
+/// A BG_U8 mask: 1 where a < b, else 0. No gradient. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_lt(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -955,8 +954,7 @@ pub unsafe extern "C" fn bg_lt_scalar(g: *mut bg_graph, a: bg_node, b: f64) -> b
     unsafe { operation(g, "lt", [a], |core, [a]| core.lt(a, Operand::Constant(b))) }
 }
 
-/// A BG_U8 mask: 1 where a <= b, else 0. Tensors of one dtype, any, broadcast to one another; no
-/// gradient.
+/// A BG_U8 mask: 1 where a <= b, else 0. No gradient. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_le(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -970,8 +968,7 @@ pub unsafe extern "C" fn bg_le_scalar(g: *mut bg_graph, a: bg_node, b: f64) -> b
     unsafe { operation(g, "le", [a], |core, [a]| core.le(a, Operand::Constant(b))) }
 }
 
-/// A BG_U8 mask: 1 where a > b, else 0. Tensors of one dtype, any, broadcast to one another; no
-/// gradient.
+/// A BG_U8 mask: 1 where a > b, else 0. No gradient. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_gt(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -985,8 +982,7 @@ pub unsafe extern "C" fn bg_gt_scalar(g: *mut bg_graph, a: bg_node, b: f64) -> b
     unsafe { operation(g, "gt", [a], |core, [a]| core.gt(a, Operand::Constant(b))) }
 }
 
-/// A BG_U8 mask: 1 where a >= b, else 0. Tensors of one dtype, any, broadcast to one another; no
-/// gradient.
+/// A BG_U8 mask: 1 where a >= b, else 0. No gradient. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_ge(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -1001,7 +997,7 @@ pub unsafe extern "C" fn bg_ge_scalar(g: *mut bg_graph, a: bg_node, b: f64) -> b
 }
 
 /// The sum; 0 of no elements. Gradient: the cotangent, repeated. That of integers is BG_I64, and
-/// wraps around.
+/// wraps around. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_sum(
     g: *mut bg_graph,
@@ -1053,7 +1049,7 @@ pub unsafe extern "C" fn bg_mean_all(g: *mut bg_graph, x: bg_node) -> bg_node {
 }
 
 /// The largest element; NaN if there is one. Of several, all get an equal part of the gradient,
-/// except along a single named axis: there the first gets all.
+/// except along a single named axis: there the first gets all. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_max(
     g: *mut bg_graph,
@@ -1078,7 +1074,7 @@ pub unsafe extern "C" fn bg_max_all(g: *mut bg_graph, x: bg_node) -> bg_node {
     unsafe { operation(g, "max", [x], |core, [x]| core.max(x, &[], false)) }
 }
 
-/// The smallest element; otherwise as bg_max.
+/// The smallest element; otherwise as bg_max. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_min(
     g: *mut bg_graph,
@@ -1103,7 +1099,7 @@ pub unsafe extern "C" fn bg_min_all(g: *mut bg_graph, x: bg_node) -> bg_node {
     unsafe { operation(g, "min", [x], |core, [x]| core.min(x, &[], false)) }
 }
 
-/// The largest element; of several, all get an equal part of the gradient.
+/// The largest element; of several, all get an equal part of the gradient. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_amax(
     g: *mut bg_graph,
@@ -1128,7 +1124,7 @@ pub unsafe extern "C" fn bg_amax_all(g: *mut bg_graph, x: bg_node) -> bg_node {
     unsafe { operation(g, "amax", [x], |core, [x]| core.amax(x, &[], false)) }
 }
 
-/// The smallest element; of several, all get an equal part of the gradient.
+/// The smallest element; of several, all get an equal part of the gradient. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_amin(
     g: *mut bg_graph,
@@ -1154,7 +1150,7 @@ pub unsafe extern "C" fn bg_amin_all(g: *mut bg_graph, x: bg_node) -> bg_node {
 }
 
 /// The index of the first largest element along an axis, or of the flattened tensor; a NaN counts
-/// as largest. The result is BG_I64, without gradient.
+/// as largest. The result is BG_I64, without gradient. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_argmax(
     g: *mut bg_graph,
@@ -1173,7 +1169,7 @@ pub unsafe extern "C" fn bg_argmax_all(g: *mut bg_graph, x: bg_node) -> bg_node 
     unsafe { operation(g, "argmax", [x], |core, [x]| core.argmax(x, None, false)) }
 }
 
-/// The index of the first smallest element; otherwise as bg_argmax.
+/// The index of the first smallest element; otherwise as bg_argmax. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_argmin(
     g: *mut bg_graph,
@@ -1217,32 +1213,6 @@ pub unsafe extern "C" fn bg_logsumexp_all(g: *mut bg_graph, x: bg_node) -> bg_no
     unsafe { operation(g, "logsumexp", [x], |core, [x]| core.logsumexp(x, &[], false)) }
 }
 
-/// The product; 1 of no elements. It is a balanced tree of products, and so is its gradient, which
-/// needs no division: it is right where elements are 0, to any order.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn bg_prod(
-    g: *mut bg_graph,
-    x: bg_node,
-    axes: *const i32,
-    n: usize,
-    keepdim: bool,
-) -> bg_node {
-    // SAFETY: the header's rules for `g` and for what is pointed to.
-    unsafe {
-        operation(g, "prod", [x], |core, [x]| {
-            let axes = axis_list(core, "prod", axes, n)?;
-            core.prod(x, &axes, keepdim)
-        })
-    }
-}
-
-/// As bg_prod, over all elements.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn bg_prod_all(g: *mut bg_graph, x: bg_node) -> bg_node {
-    // SAFETY: the header's rules for `g` and for what is pointed to.
-    unsafe { operation(g, "prod", [x], |core, [x]| core.prod(x, &[], false)) }
-}
-
 /// The variance: the sum of squared distances from the mean over count - correction. Correction 1
 /// is the unbiased estimate, 0 the population's.
 ///
@@ -1268,8 +1238,35 @@ pub unsafe extern "C" fn bg_var(
     }
 }
 
+/// The product; 1 of no elements. It is a balanced tree of products, and so is its gradient, which
+/// needs no division: it is right where elements are 0, to any order. Takes any type.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_prod(
+    g: *mut bg_graph,
+    x: bg_node,
+    axes: *const i32,
+    n: usize,
+    keepdim: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "prod", [x], |core, [x]| {
+            let axes = axis_list(core, "prod", axes, n)?;
+            core.prod(x, &axes, keepdim)
+        })
+    }
+}
+
+/// As bg_prod, over all elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_prod_all(g: *mut bg_graph, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "prod", [x], |core, [x]| core.prod(x, &[], false)) }
+}
+
 /// The p-norm (sum |x|^p)^(1/p); the largest |x| for p infinite, the smallest for -infinity, and
-/// how many elements are not 0 for p = 0. Its gradient at 0 is 0 for p > 0.
+/// how many elements are not 0 for p = 0. Its gradient at 0 is 0; for p < 0 it is so everywhere if
+/// there is a 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_norm(
     g: *mut bg_graph,
@@ -1307,7 +1304,7 @@ pub unsafe extern "C" fn bg_std(
     }
 }
 
-/// Whether no element is 0 (BG_U8): 1 of no elements. Any dtype; a NaN is not 0. No gradient.
+/// Whether no element is 0 (BG_U8): 1 of no elements. A NaN is not 0. No gradient. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_all(
     g: *mut bg_graph,
@@ -1332,7 +1329,8 @@ pub unsafe extern "C" fn bg_all_all(g: *mut bg_graph, x: bg_node) -> bg_node {
     unsafe { operation(g, "all", [x], |core, [x]| core.all(x, &[], false)) }
 }
 
-/// Whether some element is not 0 (BG_U8): 0 of no elements. Any dtype; a NaN is not 0. No gradient.
+/// Whether some element is not 0 (BG_U8): 0 of no elements. A NaN is not 0. No gradient. Takes any
+/// type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_any(
     g: *mut bg_graph,
@@ -1357,7 +1355,7 @@ pub unsafe extern "C" fn bg_any_all(g: *mut bg_graph, x: bg_node) -> bg_node {
     unsafe { operation(g, "any", [x], |core, [x]| core.any(x, &[], false)) }
 }
 
-/// How many elements are not 0 (BG_I64). Any dtype; a NaN is not 0. No gradient.
+/// How many elements are not 0 (BG_I64). A NaN is not 0. No gradient. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_count_nonzero(
     g: *mut bg_graph,
@@ -1435,7 +1433,7 @@ pub unsafe extern "C" fn bg_nanmean_all(g: *mut bg_graph, x: bg_node) -> bg_node
 
 /// The sums of all elements up to each one along an axis. Sums of f32 are made in f64, those of f64
 /// carry along what they lose, and those of integers are BG_I64. Gradient: the sums from each one
-/// on.
+/// on. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_cumsum(g: *mut bg_graph, x: bg_node, axis: i32) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -1518,7 +1516,7 @@ pub unsafe extern "C" fn bg_trapezoid_at(
 
 /// The elements in rising order along an axis (or falling, with descending), and the indices
 /// (BG_I64) where they were. Of equal elements the first comes first; a NaN is larger than all
-/// numbers. Gradient: to where the elements were.
+/// numbers. Gradient: to where the elements were. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_sort(
     g: *mut bg_graph,
@@ -1535,7 +1533,8 @@ pub unsafe extern "C" fn bg_sort(
     }
 }
 
-/// The indices (BG_I64) that sort a tensor along an axis; otherwise as bg_sort. No gradient.
+/// The indices (BG_I64) that sort a tensor along an axis; otherwise as bg_sort. No gradient. Takes
+/// any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_argsort(
     g: *mut bg_graph,
@@ -1548,7 +1547,8 @@ pub unsafe extern "C" fn bg_argsort(
 }
 
 /// The k largest elements along an axis (or smallest, with largest false), in order, and their
-/// indices (BG_I64). A NaN is larger than all numbers. Gradient: to where the elements were.
+/// indices (BG_I64). A NaN is larger than all numbers. Gradient: to where the elements were. Takes
+/// any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_topk(
     g: *mut bg_graph,
@@ -1567,7 +1567,7 @@ pub unsafe extern "C" fn bg_topk(
 }
 
 /// The k-th smallest element along an axis, counted from 1, and its index (BG_I64). A NaN is larger
-/// than all numbers. The axis vanishes, or stays with length 1 with keepdim.
+/// than all numbers. The axis vanishes, or stays with length 1 with keepdim. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_kthvalue(
     g: *mut bg_graph,
@@ -1587,7 +1587,7 @@ pub unsafe extern "C" fn bg_kthvalue(
 
 /// Where each of values would have to be inserted into a row of sorted, which is in rising order,
 /// to keep it so (BG_I64): before equal elements, or behind them with right. sorted is one row, or
-/// has as many as values, with the same axes but for the last.
+/// has as many as values, with the same axes but for the last. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_searchsorted(
     g: *mut bg_graph,
@@ -1604,7 +1604,7 @@ pub unsafe extern "C" fn bg_searchsorted(
 }
 
 /// The median: of an even number of elements the lower one of the two in the middle; NaN if there
-/// is one. Gradient: to that element.
+/// is one. Gradient: to that element. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_median(
     g: *mut bg_graph,
@@ -1629,7 +1629,8 @@ pub unsafe extern "C" fn bg_median_all(g: *mut bg_graph, x: bg_node) -> bg_node 
     unsafe { operation(g, "median", [x], |core, [x]| core.median(x, &[], false)) }
 }
 
-/// The median of what is no NaN; NaN if nothing else is there. Otherwise as bg_median.
+/// The median of what is no NaN; NaN if nothing else is there. Otherwise as bg_median. Takes any
+/// type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_nanmedian(
     g: *mut bg_graph,
@@ -1655,7 +1656,8 @@ pub unsafe extern "C" fn bg_nanmedian_all(g: *mut bg_graph, x: bg_node) -> bg_no
 }
 
 /// The quantile of a share q from 0 to 1: between the two elements beside q (count - 1), in
-/// proportion; NaN if there is one. Gradient: to those two.
+/// proportion, as bg_lerp has it; NaN if there is one. Where q (count - 1) is whole it is that
+/// element, also an infinite one, for which PyTorch gives NaN. Gradient: to those two.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_quantile(
     g: *mut bg_graph,
@@ -1674,7 +1676,8 @@ pub unsafe extern "C" fn bg_quantile(
     }
 }
 
-/// The same elements in row-major order in another shape; one length may be -1: what is left.
+/// The same elements in row-major order in another shape; one length may be -1: what is left. Takes
+/// any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_reshape(
     g: *mut bg_graph,
@@ -1692,6 +1695,7 @@ pub unsafe extern "C" fn bg_reshape(
 }
 
 /// The axes from axis_start to axis_end, both included, as one. A 0-d tensor becomes a vector.
+/// Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_flatten(
     g: *mut bg_graph,
@@ -1707,7 +1711,7 @@ pub unsafe extern "C" fn bg_flatten(
     }
 }
 
-/// One axis as several; one of their lengths may be -1: what is left.
+/// One axis as several; one of their lengths may be -1: what is left. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_unflatten(
     g: *mut bg_graph,
@@ -1725,7 +1729,7 @@ pub unsafe extern "C" fn bg_unflatten(
     }
 }
 
-/// Axis i of the result is axis order[i] of x; order names each axis once.
+/// Axis i of the result is axis order[i] of x; order names each axis once. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_permute(
     g: *mut bg_graph,
@@ -1742,7 +1746,7 @@ pub unsafe extern "C" fn bg_permute(
     }
 }
 
-/// Two axes exchanged.
+/// Two axes exchanged. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_transpose(
     g: *mut bg_graph,
@@ -1758,7 +1762,7 @@ pub unsafe extern "C" fn bg_transpose(
     }
 }
 
-/// An axis moved to another place of the result; the others keep their order.
+/// An axis moved to another place of the result; the others keep their order. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_movedim(
     g: *mut bg_graph,
@@ -1775,7 +1779,7 @@ pub unsafe extern "C" fn bg_movedim(
 }
 
 /// Axes of length 1, and missing ones at the left, repeated up to these lengths; -1 keeps one.
-/// Gradient: summed over what was repeated.
+/// Gradient: summed over what was repeated. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_expand(
     g: *mut bg_graph,
@@ -1792,7 +1796,7 @@ pub unsafe extern "C" fn bg_expand(
     }
 }
 
-/// As bg_expand.
+/// As bg_expand. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_broadcast_to(
     g: *mut bg_graph,
@@ -1809,7 +1813,7 @@ pub unsafe extern "C" fn bg_broadcast_to(
     }
 }
 
-/// Without this axis if its length is 1, else the tensor itself.
+/// Without this axis if its length is 1, else the tensor itself. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_squeeze(g: *mut bg_graph, x: bg_node, axis: i32) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -1823,7 +1827,7 @@ pub unsafe extern "C" fn bg_squeeze_all(g: *mut bg_graph, x: bg_node) -> bg_node
     unsafe { operation(g, "squeeze", [x], |core, [x]| core.squeeze(x, None)) }
 }
 
-/// With a new axis of length 1 at this place of the result.
+/// With a new axis of length 1 at this place of the result. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_unsqueeze(g: *mut bg_graph, x: bg_node, axis: i32) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -1831,7 +1835,8 @@ pub unsafe extern "C" fn bg_unsqueeze(g: *mut bg_graph, x: bg_node, axis: i32) -
 }
 
 /// The elements from start up to but without stop along an axis, every step-th, as in Python:
-/// negative bounds count from the end, and bounds outside are cut. step is at least 1.
+/// negative bounds count from the end, and bounds outside are cut. step is at least 1. Takes any
+/// type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_slice(
     g: *mut bg_graph,
@@ -1850,7 +1855,7 @@ pub unsafe extern "C" fn bg_slice(
 }
 
 /// The tensors one after the other along an axis they all have; other axes must agree. Gradient:
-/// each gets its part.
+/// each gets its part. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_concat(
     g: *mut bg_graph,
@@ -1867,7 +1872,7 @@ pub unsafe extern "C" fn bg_concat(
 }
 
 /// The tensors, all of one shape, along a new axis at this place of the result. Gradient: each gets
-/// its part.
+/// its part. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_stack(
     g: *mut bg_graph,
@@ -1884,7 +1889,7 @@ pub unsafe extern "C" fn bg_stack(
 }
 
 /// What lies at one position along an axis, which vanishes. A negative index counts from the end. A
-/// view.
+/// view. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_select(g: *mut bg_graph, x: bg_node, axis: i32, index: i64) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -1896,6 +1901,7 @@ pub unsafe extern "C" fn bg_select(g: *mut bg_graph, x: bg_node, axis: i32, inde
 }
 
 /// len positions of an axis from start on, which counts from the end if it is negative. A view.
+/// Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_narrow(
     g: *mut bg_graph,
@@ -1912,7 +1918,8 @@ pub unsafe extern "C" fn bg_narrow(
     }
 }
 
-/// Pieces of size positions along an axis, of which the last has what is left. Views.
+/// Pieces of size positions along an axis, of which the last has what is left. Views. Takes any
+/// type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_split(
     g: *mut bg_graph,
@@ -1930,7 +1937,7 @@ pub unsafe extern "C" fn bg_split(
     }
 }
 
-/// Pieces of these lengths along an axis, which they fill. Views.
+/// Pieces of these lengths along an axis, which they fill. Views. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_split_sizes(
     g: *mut bg_graph,
@@ -1950,7 +1957,8 @@ pub unsafe extern "C" fn bg_split_sizes(
     }
 }
 
-/// At most so many pieces of equal lengths along an axis; the last may be shorter. Views.
+/// At most so many pieces of equal lengths along an axis; the last may be shorter. Views. Takes any
+/// type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_chunk(
     g: *mut bg_graph,
@@ -1968,7 +1976,7 @@ pub unsafe extern "C" fn bg_chunk(
     }
 }
 
-/// What lies at each position along an axis, which vanishes. Views.
+/// What lies at each position along an axis, which vanishes. Views. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_unbind(
     g: *mut bg_graph,
@@ -1987,7 +1995,7 @@ pub unsafe extern "C" fn bg_unbind(
 
 /// Windows of size positions along an axis, step apart: their number takes the place of the axis,
 /// and their positions are a new last axis. Windows may overlap. A view. Gradient: added up where
-/// they do.
+/// they do. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_unfold(
     g: *mut bg_graph,
@@ -2000,7 +2008,7 @@ pub unsafe extern "C" fn bg_unfold(
     unsafe { operation(g, "unfold", [x], |core, [x]| core.unfold(x, axis as isize, size, step)) }
 }
 
-/// The elements along these axes in reverse order. A view.
+/// The elements along these axes in reverse order. A view. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_flip(
     g: *mut bg_graph,
@@ -2018,7 +2026,8 @@ pub unsafe extern "C" fn bg_flip(
 }
 
 /// The elements moved on by these shifts along these axes, one after the other; those that leave at
-/// one end come in at the other. Without axes: by one shift, in the order of all elements.
+/// one end come in at the other. Without axes: by one shift, in the order of all elements. Takes
+/// any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_roll(
     g: *mut bg_graph,
@@ -2039,7 +2048,7 @@ pub unsafe extern "C" fn bg_roll(
 }
 
 /// Turned by k times 90 degrees in the plane of two axes, from the first towards the second. A
-/// view.
+/// view. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_rot90(
     g: *mut bg_graph,
@@ -2058,6 +2067,7 @@ pub unsafe extern "C" fn bg_rot90(
 
 /// One value added around a tensor. widths says how many places: a pair an axis, before and behind,
 /// from the last axis on. Negative ones are cut off. Gradient: that of the elements that are left.
+/// Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_pad(
     g: *mut bg_graph,
@@ -2076,7 +2086,7 @@ pub unsafe extern "C" fn bg_pad(
 }
 
 /// Continued at its borders as in a mirror, which does not repeat the border itself; otherwise as
-/// bg_pad. No wider than an axis is long, less one.
+/// bg_pad. No wider than an axis is long, less one. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_pad_reflect(
     g: *mut bg_graph,
@@ -2093,7 +2103,7 @@ pub unsafe extern "C" fn bg_pad_reflect(
     }
 }
 
-/// Continued at its borders with what is there; otherwise as bg_pad.
+/// Continued at its borders with what is there; otherwise as bg_pad. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_pad_replicate(
     g: *mut bg_graph,
@@ -2111,7 +2121,8 @@ pub unsafe extern "C" fn bg_pad_replicate(
 }
 
 /// Continued at one border with what is at the other; otherwise as bg_pad. No wider than an axis is
-/// long.
+/// long. What is cut off is cut off first, and what is left goes around, more than once if need be
+/// (where PyTorch gives up). Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_pad_circular(
     g: *mut bg_graph,
@@ -2129,7 +2140,7 @@ pub unsafe extern "C" fn bg_pad_circular(
 }
 
 /// The whole tensor, so many times along each axis; repeats are aligned with the axes at the right,
-/// and there may be more of them. Gradient: added up.
+/// and there may be more of them. Gradient: added up. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_tile(
     g: *mut bg_graph,
@@ -2146,7 +2157,7 @@ pub unsafe extern "C" fn bg_tile(
     }
 }
 
-/// Each element so many times along an axis. Gradient: added up.
+/// Each element so many times along an axis. Gradient: added up. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_repeat_interleave(
     g: *mut bg_graph,
@@ -2163,7 +2174,7 @@ pub unsafe extern "C" fn bg_repeat_interleave(
 }
 
 /// For vectors, what each has along an axis of its own, all in one shape: of result i, element [j0,
-/// j1, ...] is element ji of xs[i]. A 0-d tensor counts as a vector. Views.
+/// j1, ...] is element ji of xs[i]. A 0-d tensor counts as a vector. Views. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_meshgrid(
     g: *mut bg_graph,
@@ -2181,7 +2192,7 @@ pub unsafe extern "C" fn bg_meshgrid(
 }
 
 /// Matrices one after the other along the diagonal of a matrix of zeros. A vector counts as a row,
-/// a 0-d tensor as one element. Gradient: each gets its block.
+/// a 0-d tensor as one element. Gradient: each gets its block. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_block_diag(g: *mut bg_graph, xs: *const bg_node, n: usize) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -2203,7 +2214,7 @@ pub unsafe extern "C" fn bg_vander(
 
 /// A diagonal of the matrices along two axes, which vanish; it is the last axis of the result.
 /// offset is how far above the main diagonal it is, or, negative, below. A view of what lies in
-/// row-major order.
+/// row-major order. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_diagonal(
     g: *mut bg_graph,
@@ -2221,7 +2232,7 @@ pub unsafe extern "C" fn bg_diagonal(
 }
 
 /// Matrices of zeros with the last axis on a diagonal: offset above the main one or, negative,
-/// below.
+/// below. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_diag_embed(g: *mut bg_graph, x: bg_node, offset: i64) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -2229,14 +2240,14 @@ pub unsafe extern "C" fn bg_diag_embed(g: *mut bg_graph, x: bg_node, offset: i64
 }
 
 /// Of a vector, the matrix that has it on a diagonal among zeros; of a matrix, the diagonal: k
-/// above the main one or, negative, below.
+/// above the main one or, negative, below. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_diag(g: *mut bg_graph, x: bg_node, k: i64) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
     unsafe { operation(g, "diag", [x], |core, [x]| core.diag(x, saturate(k))) }
 }
 
-/// The sum of the main diagonal of a matrix.
+/// The sum of the main diagonal of a matrix. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_trace(g: *mut bg_graph, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -2244,7 +2255,7 @@ pub unsafe extern "C" fn bg_trace(g: *mut bg_graph, x: bg_node) -> bg_node {
 }
 
 /// The matrices of the last two axes with zeros above a diagonal: k above the main one or,
-/// negative, below. Gradient: that of the elements that are left.
+/// negative, below. Gradient: that of the elements that are left. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_tril(g: *mut bg_graph, x: bg_node, k: i64) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -2252,7 +2263,7 @@ pub unsafe extern "C" fn bg_tril(g: *mut bg_graph, x: bg_node, k: i64) -> bg_nod
 }
 
 /// The matrices of the last two axes with zeros below a diagonal: k above the main one or,
-/// negative, below. Gradient: that of the elements that are left.
+/// negative, below. Gradient: that of the elements that are left. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_triu(g: *mut bg_graph, x: bg_node, k: i64) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -2260,7 +2271,7 @@ pub unsafe extern "C" fn bg_triu(g: *mut bg_graph, x: bg_node, k: i64) -> bg_nod
 }
 
 /// The slices along an axis at the positions in index, a vector of BG_I64; negative ones count from
-/// the end. Gradient: added up at the positions.
+/// the end. Gradient: added up at the positions. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_index_select(
     g: *mut bg_graph,
@@ -2278,7 +2289,7 @@ pub unsafe extern "C" fn bg_index_select(
 
 /// The elements at the positions in index (BG_I64) along an axis: for axis 1 of a matrix, y[i][j] =
 /// x[i][index[i][j]]. The result has the shape of index, whose other axes are no longer than those
-/// of x. Indices are not negative. Gradient: added up at the positions.
+/// of x. Indices are not negative. Gradient: added up at the positions. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_gather(
     g: *mut bg_graph,
@@ -2295,7 +2306,7 @@ pub unsafe extern "C" fn bg_gather(
 }
 
 /// The elements at the positions in index (BG_I64, any shape), counted in the order of all
-/// elements; negative ones count from the end. Gradient: added up at the positions.
+/// elements; negative ones count from the end. Gradient: added up at the positions. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_take(g: *mut bg_graph, x: bg_node, index: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -2304,7 +2315,7 @@ pub unsafe extern "C" fn bg_take(g: *mut bg_graph, x: bg_node, index: bg_node) -
 
 /// The elements at the positions in index (BG_I64) along an axis, as bg_gather, of tensors whose
 /// other axes are broadcast to one another; negative positions count from the end. Gradient: added
-/// up at the positions.
+/// up at the positions. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_take_along_dim(
     g: *mut bg_graph,
@@ -2321,7 +2332,7 @@ pub unsafe extern "C" fn bg_take_along_dim(
 }
 
 /// The rows of weight at an index (BG_I64) of any shape; negative ones count from the end.
-/// Gradient: added up at the rows.
+/// Gradient: added up at the rows. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_embedding(
     g: *mut bg_graph,
@@ -2375,7 +2386,7 @@ pub unsafe extern "C" fn bg_index_add(
 }
 
 /// One value in the slices at the positions in index, a vector of BG_I64, along an axis; negative
-/// ones count from the end. Gradient: that of the others.
+/// ones count from the end. Gradient: that of the others. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_index_fill(
     g: *mut bg_graph,
@@ -2393,7 +2404,7 @@ pub unsafe extern "C" fn bg_index_fill(
 }
 
 /// One value where the mask (BG_U8) is set, else x; broadcast to one another. Gradient: that of the
-/// others.
+/// others. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_masked_fill(
     g: *mut bg_graph,
@@ -2411,7 +2422,8 @@ pub unsafe extern "C" fn bg_masked_fill(
 
 /// What lies at the positions along the first axes that the last axis of index (BG_I64) lists: for
 /// an index of shape [.., k], the result has the shape [..] and then that of x without its first k
-/// axes. Negative positions count from the end. Gradient: added up at the positions.
+/// axes. Negative positions count from the end. Gradient: added up at the positions. Takes any
+/// type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_gather_nd(g: *mut bg_graph, x: bg_node, index: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -2419,7 +2431,7 @@ pub unsafe extern "C" fn bg_gather_nd(g: *mut bg_graph, x: bg_node, index: bg_no
 }
 
 /// x with src in place of every step-th slice from start on along an axis: as many as src has.
-/// Nothing is written to x itself. Gradient: each gets that of its elements.
+/// Nothing is written to x itself. Gradient: each gets that of its elements. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_slice_write(
     g: *mut bg_graph,
@@ -2439,7 +2451,7 @@ pub unsafe extern "C" fn bg_slice_write(
 
 /// x with src in place of what is at one position along an axis, which src does not have. A
 /// negative index counts from the end. Nothing is written to x itself. Gradient: each gets that of
-/// its elements.
+/// its elements. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_select_write(
     g: *mut bg_graph,
@@ -2458,7 +2470,7 @@ pub unsafe extern "C" fn bg_select_write(
 
 /// x with the elements of src at the positions in index (BG_I64) along an axis: for axis 1 of a
 /// matrix, y[i][index[i][j]] = src[i][j]. Of several that are written to one place, the last one in
-/// row-major order is there, and gets the gradient. Indices are not negative.
+/// row-major order is there, and gets the gradient. Indices are not negative. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_scatter(
     g: *mut bg_graph,
@@ -2476,7 +2488,7 @@ pub unsafe extern "C" fn bg_scatter(
 }
 
 /// x with the elements of src added at the positions in index (BG_I64) along an axis; otherwise as
-/// bg_scatter. Gradient: to all of them.
+/// bg_scatter. Gradient: to all of them. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_scatter_add(
     g: *mut bg_graph,
@@ -2496,7 +2508,7 @@ pub unsafe extern "C" fn bg_scatter_add(
 /// x with the elements of src joined to those at the positions in index (BG_I64) along an axis, by
 /// how: "sum", "prod", "mean", "amax" or "amin". Without include_self what was there before does
 /// not count where something is written. Gradients of equal extremes are shared evenly; those of
-/// products are right where factors are 0, but derivatives of them are not, there.
+/// products, of any order, are right where factors are 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_scatter_reduce(
     g: *mut bg_graph,
@@ -2517,7 +2529,7 @@ pub unsafe extern "C" fn bg_scatter_reduce(
 }
 
 /// x with the slices of src at the positions in index, a vector of BG_I64, along an axis; otherwise
-/// as bg_scatter.
+/// as bg_scatter. Takes any type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_index_copy(
     g: *mut bg_graph,
@@ -2859,6 +2871,116 @@ pub unsafe extern "C" fn bg_cross_entropy(
     }
 }
 
+/// -x at the row's class, of log-probabilities x of shape [rows, classes] or [rows, classes, ...],
+/// with one class (BG_I64) for each [rows, ...]; or of one row, [classes]. Reduced; elements of
+/// class -100 are left out: they are 0, and the mean is over the others.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_nll_loss(
+    g: *mut bg_graph,
+    x: bg_node,
+    classes: bg_node,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "nll_loss", [x, classes], |core, [x, classes]| {
+            let reduction = super::reduce(core, "nll_loss", reduction)?;
+            core.nll_loss(x, classes, reduction)
+        })
+    }
+}
+
+/// As bg_nll_loss, with the loss of each element times the weight of its class; the mean is divided
+/// by the sum of those weights.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_nll_loss_weighted(
+    g: *mut bg_graph,
+    x: bg_node,
+    classes: bg_node,
+    weights: bg_node,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "nll_loss_weighted", [x, classes, weights], |core, [x, classes, weights]| {
+            let reduction = super::reduce(core, "nll_loss_weighted", reduction)?;
+            core.nll_loss_weighted(x, classes, weights, reduction)
+        })
+    }
+}
+
+/// -log softmax(logits) at the row's class, otherwise as bg_nll_loss. With label smoothing s, from
+/// 0 to 1, the part s of each target is spread evenly over all classes. C. Szegedy et al., 2016.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_cross_entropy_with(
+    g: *mut bg_graph,
+    logits: bg_node,
+    classes: bg_node,
+    label_smoothing: f64,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "cross_entropy_with", [logits, classes], |core, [logits, classes]| {
+            let reduction = super::reduce(core, "cross_entropy_with", reduction)?;
+            core.cross_entropy_with(logits, classes, label_smoothing, reduction)
+        })
+    }
+}
+
+/// As bg_cross_entropy_with, with a weight for each class, [classes], by which its part of a loss
+/// is multiplied; the mean is divided by the sum of the weights of the rows' classes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_cross_entropy_weighted(
+    g: *mut bg_graph,
+    logits: bg_node,
+    classes: bg_node,
+    weights: bg_node,
+    label_smoothing: f64,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "cross_entropy_weighted", [logits, classes, weights], |core, [logits, classes, weights]| {
+            let reduction = super::reduce(core, "cross_entropy_weighted", reduction)?;
+            core.cross_entropy_weighted(logits, classes, weights, label_smoothing, reduction)
+        })
+    }
+}
+
+/// -sum target log softmax(logits) over the classes, for targets that are probabilities, of the
+/// shape of the logits: [rows, classes], [rows, classes, ...], or [classes]. With label smoothing s
+/// they are (1 - s) target + s / classes. Reduced; the mean is over rows.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_cross_entropy_soft(
+    g: *mut bg_graph,
+    logits: bg_node,
+    target: bg_node,
+    label_smoothing: f64,
+    reduction: i32,
+) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe {
+        operation(g, "cross_entropy_soft", [logits, target], |core, [logits, target]| {
+            let reduction = super::reduce(core, "cross_entropy_soft", reduction)?;
+            core.cross_entropy_soft(logits, target, label_smoothing, reduction)
+        })
+    }
+}
+
+/// While the graph is in training mode: each element 0 with probability p, else scaled by 1 / (1 -
+/// p). Otherwise the tensor itself.
+///
+/// The choice is made from the seed, from how many random leaves and dropouts were recorded since
+/// the seed was set before this one, and from how many replays began since. Value and gradient have
+/// the same one. A replay begins, and the choice is new, with each write to any leaf, an
+/// optimiser's step, a rewind, a reset, a change of mode, and a resample.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_dropout(g: *mut bg_graph, x: bg_node, p: f64) -> bg_node {
+    // SAFETY: the header's rules for `g` and for what is pointed to.
+    unsafe { operation(g, "dropout", [x], |core, [x]| core.dropout(x, p)) }
+}
+
 /// The mean of (a - b)^2 over all elements of two tensors of one shape, which are not broadcast.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_mse(g: *mut bg_graph, a: bg_node, b: bg_node) -> bg_node {
@@ -3161,114 +3283,4 @@ pub unsafe extern "C" fn bg_poisson_nll_loss(
             core.poisson_nll_loss(x, target, log_input, full, eps, reduction)
         })
     }
-}
-
-/// -x at the row's class, of log-probabilities x of shape [rows, classes] or [rows, classes, ...],
-/// with one class (BG_I64) for each [rows, ...]; or of one row, [classes]. Reduced; elements of
-/// class -100 are left out: they are 0, and the mean is over the others.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn bg_nll_loss(
-    g: *mut bg_graph,
-    x: bg_node,
-    classes: bg_node,
-    reduction: i32,
-) -> bg_node {
-    // SAFETY: the header's rules for `g` and for what is pointed to.
-    unsafe {
-        operation(g, "nll_loss", [x, classes], |core, [x, classes]| {
-            let reduction = super::reduce(core, "nll_loss", reduction)?;
-            core.nll_loss(x, classes, reduction)
-        })
-    }
-}
-
-/// As bg_nll_loss, with the loss of each element times the weight of its class; the mean is divided
-/// by the sum of those weights.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn bg_nll_loss_weighted(
-    g: *mut bg_graph,
-    x: bg_node,
-    classes: bg_node,
-    weights: bg_node,
-    reduction: i32,
-) -> bg_node {
-    // SAFETY: the header's rules for `g` and for what is pointed to.
-    unsafe {
-        operation(g, "nll_loss_weighted", [x, classes, weights], |core, [x, classes, weights]| {
-            let reduction = super::reduce(core, "nll_loss_weighted", reduction)?;
-            core.nll_loss_weighted(x, classes, weights, reduction)
-        })
-    }
-}
-
-/// -log softmax(logits) at the row's class, otherwise as bg_nll_loss. With label smoothing s, from
-/// 0 to 1, the part s of each target is spread evenly over all classes. C. Szegedy et al., 2016.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn bg_cross_entropy_with(
-    g: *mut bg_graph,
-    logits: bg_node,
-    classes: bg_node,
-    label_smoothing: f64,
-    reduction: i32,
-) -> bg_node {
-    // SAFETY: the header's rules for `g` and for what is pointed to.
-    unsafe {
-        operation(g, "cross_entropy_with", [logits, classes], |core, [logits, classes]| {
-            let reduction = super::reduce(core, "cross_entropy_with", reduction)?;
-            core.cross_entropy_with(logits, classes, label_smoothing, reduction)
-        })
-    }
-}
-
-/// As bg_cross_entropy_with, with a weight for each class, [classes], by which its part of a loss
-/// is multiplied; the mean is divided by the sum of the weights of the rows' classes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn bg_cross_entropy_weighted(
-    g: *mut bg_graph,
-    logits: bg_node,
-    classes: bg_node,
-    weights: bg_node,
-    label_smoothing: f64,
-    reduction: i32,
-) -> bg_node {
-    // SAFETY: the header's rules for `g` and for what is pointed to.
-    unsafe {
-        operation(g, "cross_entropy_weighted", [logits, classes, weights], |core, [logits, classes, weights]| {
-            let reduction = super::reduce(core, "cross_entropy_weighted", reduction)?;
-            core.cross_entropy_weighted(logits, classes, weights, label_smoothing, reduction)
-        })
-    }
-}
-
-/// -sum target log softmax(logits) over the classes, for targets that are probabilities, of the
-/// shape of the logits: [rows, classes], [rows, classes, ...], or [classes]. With label smoothing s
-/// they are (1 - s) target + s / classes. Reduced; the mean is over rows.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn bg_cross_entropy_soft(
-    g: *mut bg_graph,
-    logits: bg_node,
-    target: bg_node,
-    label_smoothing: f64,
-    reduction: i32,
-) -> bg_node {
-    // SAFETY: the header's rules for `g` and for what is pointed to.
-    unsafe {
-        operation(g, "cross_entropy_soft", [logits, target], |core, [logits, target]| {
-            let reduction = super::reduce(core, "cross_entropy_soft", reduction)?;
-            core.cross_entropy_soft(logits, target, label_smoothing, reduction)
-        })
-    }
-}
-
-/// While the graph is in training mode: each element 0 with probability p, else scaled by 1 / (1 -
-/// p). Otherwise the tensor itself.
-///
-/// The choice is made from the seed, from how many random leaves and dropouts were recorded since
-/// the seed was set before this one, and from how many replays began since. Value and gradient have
-/// the same one. A replay begins, and the choice is new, with each write to any leaf, an
-/// optimiser's step, a rewind, a reset, a change of mode, and a resample.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn bg_dropout(g: *mut bg_graph, x: bg_node, p: f64) -> bg_node {
-    // SAFETY: the header's rules for `g` and for what is pointed to.
-    unsafe { operation(g, "dropout", [x], |core, [x]| core.dropout(x, p)) }
 }

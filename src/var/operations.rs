@@ -7,7 +7,7 @@ use crate::op::Reduce;
 use crate::roll_call::Elem;
 
 impl<'g> Var<'g> {
-    /// -x. Gradient: -1.
+    /// -x. Gradient: -1. Takes i64, too.
     ///
     /// Any float tensor; the result has its shape.
     #[track_caller]
@@ -16,7 +16,7 @@ impl<'g> Var<'g> {
         self.graph.offer_map(|session| session.map(Elem::Neg, self.handle))
     }
 
-    /// |x|. Gradient: the sign of x, 0 at 0 and for NaN.
+    /// |x|. Gradient: the sign of x, 0 at 0 and for NaN. Takes i64, too.
     ///
     /// Any float tensor; the result has its shape.
     #[track_caller]
@@ -24,7 +24,7 @@ impl<'g> Var<'g> {
         self.graph.offer_map(|session| session.map(Elem::Abs, self.handle))
     }
 
-    /// -1, 0 or 1; 0 for NaN. Gradient: 0.
+    /// -1, 0 or 1; 0 for NaN. Gradient: 0. Takes i64, too.
     ///
     /// Any float tensor; the result has its shape.
     #[track_caller]
@@ -80,7 +80,7 @@ impl<'g> Var<'g> {
         self.graph.offer_map(|session| session.map(Elem::Rsqrt, self.handle))
     }
 
-    /// x^2. Gradient: 2 x.
+    /// x^2. Gradient: 2 x. Takes i64, too.
     ///
     /// Any float tensor; the result has its shape.
     #[track_caller]
@@ -144,7 +144,7 @@ impl<'g> Var<'g> {
         self.graph.offer_map(|session| session.map(Elem::Erf, self.handle))
     }
 
-    /// max(x, 0). Gradient: 0 up to 0, 1 above; 1 for NaN.
+    /// max(x, 0). Gradient: 0 up to 0, 1 above; 1 for NaN. Takes i64, too.
     ///
     /// Any float tensor; the result has its shape.
     #[track_caller]
@@ -210,7 +210,7 @@ impl<'g> Var<'g> {
         self.graph.offer_map(|session| session.map(Elem::Round, self.handle))
     }
 
-    /// a + b.
+    /// a + b. Takes i64, too.
     ///
     /// Float tensors of one dtype, broadcast to one another.
     #[track_caller]
@@ -219,7 +219,7 @@ impl<'g> Var<'g> {
         self.graph.offer_map(|session| session.map2(Elem::Add, self.handle, b.handle))
     }
 
-    /// a - b.
+    /// a - b. Takes i64, too.
     ///
     /// Float tensors of one dtype, broadcast to one another.
     #[track_caller]
@@ -228,7 +228,7 @@ impl<'g> Var<'g> {
         self.graph.offer_map(|session| session.map2(Elem::Sub, self.handle, b.handle))
     }
 
-    /// a b, element by element.
+    /// a b, element by element. Takes i64, too.
     ///
     /// Float tensors of one dtype, broadcast to one another.
     #[track_caller]
@@ -255,7 +255,7 @@ impl<'g> Var<'g> {
         self.graph.offer_map(|session| session.map2(Elem::Pow, self.handle, b.handle))
     }
 
-    /// The larger one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each.
+    /// The larger one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each. Takes i64, too.
     ///
     /// Float tensors of one dtype, broadcast to one another.
     #[track_caller]
@@ -263,7 +263,7 @@ impl<'g> Var<'g> {
         self.graph.offer_map(|session| session.map2(Elem::Maximum, self.handle, b.handle))
     }
 
-    /// The smaller one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each.
+    /// The smaller one; NaN if either is. Gradients: 1 and 0, at a tie 1/2 each. Takes i64, too.
     ///
     /// Float tensors of one dtype, broadcast to one another.
     #[track_caller]
@@ -386,7 +386,8 @@ impl<'g> Var<'g> {
         self.graph.offer_map(|session| session.map(Elem::Erfc, self.handle))
     }
 
-    /// e^(x^2) erfc(x), without overflow above 0. Gradient: 2 x y - 2 / sqrt(pi).
+    /// e^(x^2) erfc(x), without overflow above 0. Gradient: 2 x y - 2 / sqrt(pi), which does not
+    /// cancel.
     ///
     /// Any float tensor; the result has its shape.
     #[track_caller]
@@ -468,7 +469,7 @@ impl<'g> Var<'g> {
     }
 
     /// e^-|x| I0(x), for the modified Bessel function of order 0. Gradient: i1e(x) - sign(x) y,
-    /// which is 0 at 0.
+    /// which does not cancel, and is 0 at 0.
     ///
     /// Any float tensor; the result has its shape.
     #[track_caller]
@@ -477,7 +478,7 @@ impl<'g> Var<'g> {
     }
 
     /// e^-|x| I1(x), for the modified Bessel function of order 1. Gradient: i0e(x) - (sign(x) + 1 /
-    /// x) y, which is 1/2 at 0.
+    /// x) y, which does not cancel, and is 1/2 at 0.
     ///
     /// Any float tensor; the result has its shape.
     #[track_caller]
@@ -557,7 +558,7 @@ impl<'g> Var<'g> {
         self.operation("softsign", [self.handle], |core, [x]| core.softsign(x))
     }
 
-    /// x - tanh x. Gradient: tanh(x)^2.
+    /// x - tanh x, which does not cancel near 0, nor do its derivatives. Gradient: tanh(x)^2.
     #[track_caller]
     pub fn tanhshrink(self) -> Self {
         self.operation("tanhshrink", [self.handle], |core, [x]| core.tanhshrink(x))
@@ -649,25 +650,25 @@ impl<'g> Var<'g> {
         self.operation("rad2deg", [self.handle], |core, [x]| core.rad2deg(x))
     }
 
-    /// A u8 mask: 1 where x is NaN, else 0. Tensors of any type; no gradient.
+    /// A u8 mask: 1 where x is NaN, else 0. No gradient. Takes any type.
     #[track_caller]
     pub fn isnan(self) -> Self {
         self.operation("isnan", [self.handle], |core, [x]| core.isnan(x))
     }
 
-    /// A u8 mask: 1 where x is infinite, else 0. Tensors of any type; no gradient.
+    /// A u8 mask: 1 where x is infinite, else 0. No gradient. Takes any type.
     #[track_caller]
     pub fn isinf(self) -> Self {
         self.operation("isinf", [self.handle], |core, [x]| core.isinf(x))
     }
 
-    /// A u8 mask: 1 where x is neither infinite nor NaN, else 0. Tensors of any type; no gradient.
+    /// A u8 mask: 1 where x is neither infinite nor NaN, else 0. No gradient. Takes any type.
     #[track_caller]
     pub fn isfinite(self) -> Self {
         self.operation("isfinite", [self.handle], |core, [x]| core.isfinite(x))
     }
 
-    /// A u8 mask: 1 where x is 0, else 0. Tensors of any type; no gradient.
+    /// A u8 mask: 1 where x is 0, else 0. No gradient. Takes any type.
     #[track_caller]
     pub fn logical_not(self) -> Self {
         self.operation("logical_not", [self.handle], |core, [x]| core.logical_not(x))
@@ -681,8 +682,8 @@ impl<'g> Var<'g> {
     }
 
     /// What the division of a by b with a quotient rounded towards 0 leaves, with the sign of a;
-    /// NaN where b is 0. Gradients: 1 and -trunc(a / b). The value is exact; it may be NaN where a
-    /// / b is above 2^78.
+    /// NaN where b is 0 or a infinite. Exact, however large the quotient is. Gradients: 1 and
+    /// -trunc(a / b).
     #[track_caller]
     pub fn fmod(self, b: Self) -> Self {
         self.operation("fmod", [self.handle, b.handle], |core, [a, b]| core.fmod(a, b))
@@ -695,8 +696,8 @@ impl<'g> Var<'g> {
     }
 
     /// What the division of a by b with a quotient rounded towards -infinity leaves, with the sign
-    /// of b, as % does in Python; NaN where b is 0. Gradients: 1 and -floor(a / b). The value is
-    /// exact; it may be NaN where a / b is above 2^78.
+    /// of b, as % does in Python; NaN where b is 0 or a infinite. It is the exact rest (plus b,
+    /// where that has another sign), however large the quotient is. Gradients: 1 and -floor(a / b).
     #[track_caller]
     pub fn remainder(self, b: Self) -> Self {
         self.operation("remainder", [self.handle, b.handle], |core, [a, b]| core.remainder(a, b))
@@ -711,7 +712,8 @@ impl<'g> Var<'g> {
     }
 
     /// The quotient rounded towards -infinity; plainly a / b where b is 0. It is that of the exact
-    /// quotient: 1 by 0.1 is 9, as 0.1 is a little more than that. Gradients: 0.
+    /// quotient: 1 by 0.1 is 9, as 0.1 is a little more than that; 0 has the sign of a / b.
+    /// Gradients: 0.
     #[track_caller]
     pub fn floor_divide(self, b: Self) -> Self {
         self.operation("floor_divide", [self.handle, b.handle], |core, [a, b]| {
@@ -852,8 +854,8 @@ impl<'g> Var<'g> {
         })
     }
 
-    /// A u8 mask: 1 where neither a nor b is 0, else 0. Tensors of any types, broadcast to one
-    /// another; no gradient.
+    /// A u8 mask: 1 where neither a nor b is 0, else 0. The types of a and b need not be the same;
+    /// no gradient. Takes any type.
     #[track_caller]
     pub fn logical_and(self, b: Self) -> Self {
         self.operation("logical_and", [self.handle, b.handle], |core, [a, b]| {
@@ -861,15 +863,15 @@ impl<'g> Var<'g> {
         })
     }
 
-    /// A u8 mask: 1 where a or b or both are not 0, else 0. Tensors of any types, broadcast to one
-    /// another; no gradient.
+    /// A u8 mask: 1 where a or b or both are not 0, else 0. The types of a and b need not be the
+    /// same; no gradient. Takes any type.
     #[track_caller]
     pub fn logical_or(self, b: Self) -> Self {
         self.operation("logical_or", [self.handle, b.handle], |core, [a, b]| core.logical_or(a, b))
     }
 
-    /// A u8 mask: 1 where one of a and b is 0 and the other is not, else 0. Tensors of any types,
-    /// broadcast to one another; no gradient.
+    /// A u8 mask: 1 where one of a and b is 0 and the other is not, else 0. The types of a and b
+    /// need not be the same; no gradient. Takes any type.
     #[track_caller]
     pub fn logical_xor(self, b: Self) -> Self {
         self.operation("logical_xor", [self.handle, b.handle], |core, [a, b]| {
@@ -886,8 +888,7 @@ impl<'g> Var<'g> {
         })
     }
 
-    /// A u8 mask: 1 where a = b, else 0. Tensors of one dtype, any, broadcast to one another; no
-    /// gradient.
+    /// A u8 mask: 1 where a = b, else 0. No gradient. Takes any type.
     #[track_caller]
     pub fn eq(self, b: Self) -> Self {
         self.operation("eq", [self.handle, b.handle], |core, [a, b]| core.eq(a, b))
@@ -899,8 +900,7 @@ impl<'g> Var<'g> {
         self.operation("eq", [self.handle], |core, [a]| core.eq(a, Operand::Constant(b)))
     }
 
-    /// A u8 mask: 1 where a != b, else 0. Tensors of one dtype, any, broadcast to one another; no
-    /// gradient.
+    /// A u8 mask: 1 where a != b, else 0. No gradient. Takes any type.
     #[track_caller]
     pub fn ne(self, b: Self) -> Self {
         self.operation("ne", [self.handle, b.handle], |core, [a, b]| core.ne(a, b))
@@ -912,8 +912,7 @@ impl<'g> Var<'g> {
         self.operation("ne", [self.handle], |core, [a]| core.ne(a, Operand::Constant(b)))
     }
 
-    /// A u8 mask: 1 where a < b, else 0. Tensors of one dtype, any, broadcast to one another; no
-    /// gradient.
+    /// A u8 mask: 1 where a < b, else 0. No gradient. Takes any type.
     #[track_caller]
     pub fn lt(self, b: Self) -> Self {
         self.operation("lt", [self.handle, b.handle], |core, [a, b]| core.lt(a, b))
@@ -925,8 +924,7 @@ impl<'g> Var<'g> {
         self.operation("lt", [self.handle], |core, [a]| core.lt(a, Operand::Constant(b)))
     }
 
-    /// A u8 mask: 1 where a <= b, else 0. Tensors of one dtype, any, broadcast to one another; no
-    /// gradient.
+    /// A u8 mask: 1 where a <= b, else 0. No gradient. Takes any type.
     #[track_caller]
     pub fn le(self, b: Self) -> Self {
         self.operation("le", [self.handle, b.handle], |core, [a, b]| core.le(a, b))
@@ -938,8 +936,7 @@ impl<'g> Var<'g> {
         self.operation("le", [self.handle], |core, [a]| core.le(a, Operand::Constant(b)))
     }
 
-    /// A u8 mask: 1 where a > b, else 0. Tensors of one dtype, any, broadcast to one another; no
-    /// gradient.
+    /// A u8 mask: 1 where a > b, else 0. No gradient. Takes any type.
     #[track_caller]
     pub fn gt(self, b: Self) -> Self {
         self.operation("gt", [self.handle, b.handle], |core, [a, b]| core.gt(a, b))
@@ -951,8 +948,7 @@ impl<'g> Var<'g> {
         self.operation("gt", [self.handle], |core, [a]| core.gt(a, Operand::Constant(b)))
     }
 
-    /// A u8 mask: 1 where a >= b, else 0. Tensors of one dtype, any, broadcast to one another; no
-    /// gradient.
+    /// A u8 mask: 1 where a >= b, else 0. No gradient. Takes any type.
     #[track_caller]
     pub fn ge(self, b: Self) -> Self {
         self.operation("ge", [self.handle, b.handle], |core, [a, b]| core.ge(a, b))
@@ -972,7 +968,7 @@ impl<'g> Var<'g> {
     }
 
     /// The sum; 0 of no elements. Gradient: the cotangent, repeated. That of integers is i64, and
-    /// wraps around.
+    /// wraps around. Takes any type.
     ///
     /// Over all elements; the result is 0-d.
     #[track_caller]
@@ -1004,7 +1000,7 @@ impl<'g> Var<'g> {
     }
 
     /// The largest element; NaN if there is one. Of several, all get an equal part of the gradient,
-    /// except along a single named axis: there the first gets all.
+    /// except along a single named axis: there the first gets all. Takes any type.
     ///
     /// Over all elements; the result is 0-d.
     #[track_caller]
@@ -1019,7 +1015,7 @@ impl<'g> Var<'g> {
         self.operation("min", [self.handle], |core, [x]| core.min(x, axes, keepdim))
     }
 
-    /// The smallest element; otherwise as [`Var::max`].
+    /// The smallest element; otherwise as [`Var::max`]. Takes any type.
     ///
     /// Over all elements; the result is 0-d.
     #[track_caller]
@@ -1034,7 +1030,7 @@ impl<'g> Var<'g> {
         self.operation("amax", [self.handle], |core, [x]| core.amax(x, axes, keepdim))
     }
 
-    /// The largest element; of several, all get an equal part of the gradient.
+    /// The largest element; of several, all get an equal part of the gradient. Takes any type.
     ///
     /// Over all elements; the result is 0-d.
     #[track_caller]
@@ -1049,7 +1045,7 @@ impl<'g> Var<'g> {
         self.operation("amin", [self.handle], |core, [x]| core.amin(x, axes, keepdim))
     }
 
-    /// The smallest element; of several, all get an equal part of the gradient.
+    /// The smallest element; of several, all get an equal part of the gradient. Takes any type.
     ///
     /// Over all elements; the result is 0-d.
     #[track_caller]
@@ -1058,13 +1054,13 @@ impl<'g> Var<'g> {
     }
 
     /// The index of the first largest element along an axis, or of the flattened tensor; a NaN
-    /// counts as largest. The result is i64, without gradient.
+    /// counts as largest. The result is i64, without gradient. Takes any type.
     #[track_caller]
     pub fn argmax(self, axis: Option<isize>, keepdim: bool) -> Self {
         self.operation("argmax", [self.handle], |core, [x]| core.argmax(x, axis, keepdim))
     }
 
-    /// The index of the first smallest element; otherwise as [`Var::argmax`].
+    /// The index of the first smallest element; otherwise as [`Var::argmax`]. Takes any type.
     #[track_caller]
     pub fn argmin(self, axis: Option<isize>, keepdim: bool) -> Self {
         self.operation("argmin", [self.handle], |core, [x]| core.argmin(x, axis, keepdim))
@@ -1085,22 +1081,6 @@ impl<'g> Var<'g> {
         self.operation("logsumexp", [self.handle], |core, [x]| core.logsumexp(x, &[], false))
     }
 
-    /// As [`Var::prod`], over some axes (negative ones count from the end; none means all), which
-    /// vanish, or stay with length 1 with `keepdim`.
-    #[track_caller]
-    pub fn prod_axes(self, axes: &[isize], keepdim: bool) -> Self {
-        self.operation("prod", [self.handle], |core, [x]| core.prod(x, axes, keepdim))
-    }
-
-    /// The product; 1 of no elements. It is a balanced tree of products, and so is its gradient,
-    /// which needs no division: it is right where elements are 0, to any order.
-    ///
-    /// Over all elements; the result is 0-d.
-    #[track_caller]
-    pub fn prod(self) -> Self {
-        self.operation("prod", [self.handle], |core, [x]| core.prod(x, &[], false))
-    }
-
     /// The variance: the sum of squared distances from the mean over count - correction. Correction
     /// 1 is the unbiased estimate, 0 the population's.
     ///
@@ -1113,8 +1093,25 @@ impl<'g> Var<'g> {
         self.operation("var", [self.handle], |core, [x]| core.var(x, correction, axes, keepdim))
     }
 
+    /// As [`Var::prod`], over some axes (negative ones count from the end; none means all), which
+    /// vanish, or stay with length 1 with `keepdim`.
+    #[track_caller]
+    pub fn prod_axes(self, axes: &[isize], keepdim: bool) -> Self {
+        self.operation("prod", [self.handle], |core, [x]| core.prod(x, axes, keepdim))
+    }
+
+    /// The product; 1 of no elements. It is a balanced tree of products, and so is its gradient,
+    /// which needs no division: it is right where elements are 0, to any order. Takes any type.
+    ///
+    /// Over all elements; the result is 0-d.
+    #[track_caller]
+    pub fn prod(self) -> Self {
+        self.operation("prod", [self.handle], |core, [x]| core.prod(x, &[], false))
+    }
+
     /// The p-norm (sum |x|^p)^(1/p); the largest |x| for p infinite, the smallest for -infinity,
-    /// and how many elements are not 0 for p = 0. Its gradient at 0 is 0 for p > 0.
+    /// and how many elements are not 0 for p = 0. Its gradient at 0 is 0; for p < 0 it is so
+    /// everywhere if there is a 0.
     #[track_caller]
     pub fn norm(self, p: f64, axes: &[isize], keepdim: bool) -> Self {
         self.operation("norm", [self.handle], |core, [x]| core.norm(x, p, axes, keepdim))
@@ -1134,7 +1131,7 @@ impl<'g> Var<'g> {
         self.operation("all", [self.handle], |core, [x]| core.all(x, axes, keepdim))
     }
 
-    /// Whether no element is 0 (u8): 1 of no elements. Any dtype; a NaN is not 0. No gradient.
+    /// Whether no element is 0 (u8): 1 of no elements. A NaN is not 0. No gradient. Takes any type.
     ///
     /// Over all elements; the result is 0-d.
     #[track_caller]
@@ -1149,8 +1146,8 @@ impl<'g> Var<'g> {
         self.operation("any", [self.handle], |core, [x]| core.any(x, axes, keepdim))
     }
 
-    /// Whether some element is not 0 (u8): 0 of no elements. Any dtype; a NaN is not 0. No
-    /// gradient.
+    /// Whether some element is not 0 (u8): 0 of no elements. A NaN is not 0. No gradient. Takes any
+    /// type.
     ///
     /// Over all elements; the result is 0-d.
     #[track_caller]
@@ -1167,7 +1164,7 @@ impl<'g> Var<'g> {
         })
     }
 
-    /// How many elements are not 0 (i64). Any dtype; a NaN is not 0. No gradient.
+    /// How many elements are not 0 (i64). A NaN is not 0. No gradient. Takes any type.
     ///
     /// Over all elements; the result is 0-d.
     #[track_caller]
@@ -1210,7 +1207,7 @@ impl<'g> Var<'g> {
 
     /// The sums of all elements up to each one along an axis. Sums of f32 are made in f64, those of
     /// f64 carry along what they lose, and those of integers are i64. Gradient: the sums from each
-    /// one on.
+    /// one on. Takes any type.
     #[track_caller]
     pub fn cumsum(self, axis: isize) -> Self {
         self.operation("cumsum", [self.handle], |core, [x]| core.cumsum(x, axis))
@@ -1270,7 +1267,7 @@ impl<'g> Var<'g> {
 
     /// The elements in rising order along an axis (or falling, with `descending`), and the indices
     /// (i64) where they were. Of equal elements the first comes first; a NaN is larger than all
-    /// numbers. Gradient: to where the elements were.
+    /// numbers. Gradient: to where the elements were. Takes any type.
     #[track_caller]
     pub fn sort(self, axis: isize, descending: bool) -> (Self, Self) {
         let [values, indices] = self.operations("sort", [self.handle], |core, [x]| core.sort(x, axis, descending));
@@ -1278,6 +1275,7 @@ impl<'g> Var<'g> {
     }
 
     /// The indices (i64) that sort a tensor along an axis; otherwise as [`Var::sort`]. No gradient.
+    /// Takes any type.
     #[track_caller]
     pub fn argsort(self, axis: isize, descending: bool) -> Self {
         self.operation("argsort", [self.handle], |core, [x]| core.argsort(x, axis, descending))
@@ -1285,6 +1283,7 @@ impl<'g> Var<'g> {
 
     /// The `k` largest elements along an axis (or smallest, with `largest` false), in order, and
     /// their indices (i64). A NaN is larger than all numbers. Gradient: to where the elements were.
+    /// Takes any type.
     #[track_caller]
     pub fn topk(self, k: usize, axis: isize, largest: bool) -> (Self, Self) {
         let [values, indices] = self.operations("topk", [self.handle], |core, [x]| core.topk(x, k, axis, largest));
@@ -1292,7 +1291,8 @@ impl<'g> Var<'g> {
     }
 
     /// The `k`-th smallest element along an axis, counted from 1, and its index (i64). A NaN is
-    /// larger than all numbers. The axis vanishes, or stays with length 1 with `keepdim`.
+    /// larger than all numbers. The axis vanishes, or stays with length 1 with `keepdim`. Takes any
+    /// type.
     #[track_caller]
     pub fn kthvalue(self, k: usize, axis: isize, keepdim: bool) -> (Self, Self) {
         let [values, indices] = self.operations("kthvalue", [self.handle], |core, [x]| core.kthvalue(x, k, axis, keepdim));
@@ -1301,7 +1301,7 @@ impl<'g> Var<'g> {
 
     /// Where each of `values` would have to be inserted into a row of `sorted`, which is in rising
     /// order, to keep it so (i64): before equal elements, or behind them with `right`. `sorted` is
-    /// one row, or has as many as `values`, with the same axes but for the last.
+    /// one row, or has as many as `values`, with the same axes but for the last. Takes any type.
     #[track_caller]
     pub fn searchsorted(self, values: Self, right: bool) -> Self {
         self.operation("searchsorted", [self.handle, values.handle], |core, [sorted, values]| {
@@ -1317,7 +1317,7 @@ impl<'g> Var<'g> {
     }
 
     /// The median: of an even number of elements the lower one of the two in the middle; NaN if
-    /// there is one. Gradient: to that element.
+    /// there is one. Gradient: to that element. Takes any type.
     ///
     /// Over all elements; the result is 0-d.
     #[track_caller]
@@ -1333,6 +1333,7 @@ impl<'g> Var<'g> {
     }
 
     /// The median of what is no NaN; NaN if nothing else is there. Otherwise as [`Var::median`].
+    /// Takes any type.
     ///
     /// Over all elements; the result is 0-d.
     #[track_caller]
@@ -1341,69 +1342,71 @@ impl<'g> Var<'g> {
     }
 
     /// The quantile of a share `q` from 0 to 1: between the two elements beside q (count - 1), in
-    /// proportion; NaN if there is one. Gradient: to those two.
+    /// proportion, as [`Var::lerp`] has it; NaN if there is one. Where q (count - 1) is whole it is
+    /// that element, also an infinite one, for which PyTorch gives NaN. Gradient: to those two.
     #[track_caller]
     pub fn quantile(self, q: f64, axes: &[isize], keepdim: bool) -> Self {
         self.operation("quantile", [self.handle], |core, [x]| core.quantile(x, q, axes, keepdim))
     }
 
     /// The same elements in row-major order in another shape; one length may be -1: what is left.
+    /// Takes any type.
     #[track_caller]
     pub fn reshape(self, shape: &[isize]) -> Self {
         self.operation("reshape", [self.handle], |core, [x]| core.reshape(x, shape))
     }
 
     /// The axes from `axis_start` to `axis_end`, both included, as one. A 0-d tensor becomes a
-    /// vector.
+    /// vector. Takes any type.
     #[track_caller]
     pub fn flatten(self, axis_start: isize, axis_end: isize) -> Self {
         self.operation("flatten", [self.handle], |core, [x]| core.flatten(x, axis_start, axis_end))
     }
 
-    /// One axis as several; one of their lengths may be -1: what is left.
+    /// One axis as several; one of their lengths may be -1: what is left. Takes any type.
     #[track_caller]
     pub fn unflatten(self, axis: isize, shape: &[isize]) -> Self {
         self.operation("unflatten", [self.handle], |core, [x]| core.unflatten(x, axis, shape))
     }
 
-    /// Axis i of the result is axis order\[i] of `x`; `order` names each axis once.
+    /// Axis i of the result is axis order\[i] of `x`; `order` names each axis once. Takes any type.
     #[track_caller]
     pub fn permute(self, order: &[isize]) -> Self {
         self.operation("permute", [self.handle], |core, [x]| core.permute(x, order))
     }
 
-    /// Two axes exchanged.
+    /// Two axes exchanged. Takes any type.
     #[track_caller]
     pub fn transpose(self, axis0: isize, axis1: isize) -> Self {
         self.operation("transpose", [self.handle], |core, [x]| core.transpose(x, axis0, axis1))
     }
 
-    /// An axis moved to another place of the result; the others keep their order.
+    /// An axis moved to another place of the result; the others keep their order. Takes any type.
     #[track_caller]
     pub fn movedim(self, axis_from: isize, axis_to: isize) -> Self {
         self.operation("movedim", [self.handle], |core, [x]| core.movedim(x, axis_from, axis_to))
     }
 
     /// Axes of length 1, and missing ones at the left, repeated up to these lengths; -1 keeps one.
-    /// Gradient: summed over what was repeated.
+    /// Gradient: summed over what was repeated. Takes any type.
     #[track_caller]
     pub fn expand(self, shape: &[isize]) -> Self {
         self.operation("expand", [self.handle], |core, [x]| core.expand(x, shape))
     }
 
-    /// As [`Var::expand`].
+    /// As [`Var::expand`]. Takes any type.
     #[track_caller]
     pub fn broadcast_to(self, shape: &[isize]) -> Self {
         self.operation("broadcast_to", [self.handle], |core, [x]| core.broadcast_to(x, shape))
     }
 
-    /// Without this axis if its length is 1, else the tensor itself.
+    /// Without this axis if its length is 1, else the tensor itself. Takes any type.
     #[track_caller]
     pub fn squeeze(self, axis: Option<isize>) -> Self {
         self.operation("squeeze", [self.handle], |core, [x]| core.squeeze(x, axis))
     }
 
-    /// With a new axis of length 1 at this place of the result.
+    /// With a new axis of length 1 at this place of the result. Takes any type.
     #[track_caller]
     pub fn unsqueeze(self, axis: isize) -> Self {
         self.operation("unsqueeze", [self.handle], |core, [x]| core.unsqueeze(x, axis))
@@ -1411,33 +1414,34 @@ impl<'g> Var<'g> {
 
     /// The elements from `start` up to but without `stop` along an axis, every `step`-th, as in
     /// Python: negative bounds count from the end, and bounds outside are cut. `step` is at least
-    /// 1.
+    /// 1. Takes any type.
     #[track_caller]
     pub fn slice(self, axis: isize, start: isize, stop: isize, step: isize) -> Self {
         self.operation("slice", [self.handle], |core, [x]| core.slice(x, axis, start, stop, step))
     }
 
     /// What lies at one position along an axis, which vanishes. A negative index counts from the
-    /// end. A view.
+    /// end. A view. Takes any type.
     #[track_caller]
     pub fn select(self, axis: isize, index: isize) -> Self {
         self.operation("select", [self.handle], |core, [x]| core.select(x, axis, index))
     }
 
     /// `len` positions of an axis from `start` on, which counts from the end if it is negative. A
-    /// view.
+    /// view. Takes any type.
     #[track_caller]
     pub fn narrow(self, axis: isize, start: isize, len: usize) -> Self {
         self.operation("narrow", [self.handle], |core, [x]| core.narrow(x, axis, start, len))
     }
 
-    /// Pieces of `size` positions along an axis, of which the last has what is left. Views.
+    /// Pieces of `size` positions along an axis, of which the last has what is left. Views. Takes
+    /// any type.
     #[track_caller]
     pub fn split(self, size: usize, axis: isize) -> Vec<Self> {
         self.list_of("split", [self.handle], |core, [x], out| core.split(x, size, axis, out))
     }
 
-    /// Pieces of these lengths along an axis, which they fill. Views.
+    /// Pieces of these lengths along an axis, which they fill. Views. Takes any type.
     #[track_caller]
     pub fn split_sizes(self, sizes: &[usize], axis: isize) -> Vec<Self> {
         self.list_of("split_sizes", [self.handle], |core, [x], out| {
@@ -1445,13 +1449,14 @@ impl<'g> Var<'g> {
         })
     }
 
-    /// At most so many pieces of equal lengths along an axis; the last may be shorter. Views.
+    /// At most so many pieces of equal lengths along an axis; the last may be shorter. Views. Takes
+    /// any type.
     #[track_caller]
     pub fn chunk(self, chunks: usize, axis: isize) -> Vec<Self> {
         self.list_of("chunk", [self.handle], |core, [x], out| core.chunk(x, chunks, axis, out))
     }
 
-    /// What lies at each position along an axis, which vanishes. Views.
+    /// What lies at each position along an axis, which vanishes. Views. Takes any type.
     #[track_caller]
     pub fn unbind(self, axis: isize) -> Vec<Self> {
         self.list_of("unbind", [self.handle], |core, [x], out| core.unbind(x, axis, out))
@@ -1459,13 +1464,13 @@ impl<'g> Var<'g> {
 
     /// Windows of `size` positions along an axis, `step` apart: their number takes the place of the
     /// axis, and their positions are a new last axis. Windows may overlap. A view. Gradient: added
-    /// up where they do.
+    /// up where they do. Takes any type.
     #[track_caller]
     pub fn unfold(self, axis: isize, size: usize, step: usize) -> Self {
         self.operation("unfold", [self.handle], |core, [x]| core.unfold(x, axis, size, step))
     }
 
-    /// The elements along these axes in reverse order. A view.
+    /// The elements along these axes in reverse order. A view. Takes any type.
     #[track_caller]
     pub fn flip(self, axes: &[isize]) -> Self {
         self.operation("flip", [self.handle], |core, [x]| core.flip(x, axes))
@@ -1473,14 +1478,14 @@ impl<'g> Var<'g> {
 
     /// The elements moved on by these shifts along these axes, one after the other; those that
     /// leave at one end come in at the other. Without axes: by one shift, in the order of all
-    /// elements.
+    /// elements. Takes any type.
     #[track_caller]
     pub fn roll(self, shifts: &[isize], axes: &[isize]) -> Self {
         self.operation("roll", [self.handle], |core, [x]| core.roll(x, shifts, axes))
     }
 
     /// Turned by `k` times 90 degrees in the plane of two axes, from the first towards the second.
-    /// A view.
+    /// A view. Takes any type.
     #[track_caller]
     pub fn rot90(self, k: isize, axis0: isize, axis1: isize) -> Self {
         self.operation("rot90", [self.handle], |core, [x]| core.rot90(x, k, axis0, axis1))
@@ -1488,40 +1493,41 @@ impl<'g> Var<'g> {
 
     /// One value added around a tensor. `widths` says how many places: a pair an axis, before and
     /// behind, from the last axis on. Negative ones are cut off. Gradient: that of the elements
-    /// that are left.
+    /// that are left. Takes any type.
     #[track_caller]
     pub fn pad(self, widths: &[isize], value: f64) -> Self {
         self.operation("pad", [self.handle], |core, [x]| core.pad(x, widths, value))
     }
 
     /// Continued at its borders as in a mirror, which does not repeat the border itself; otherwise
-    /// as [`Var::pad`]. No wider than an axis is long, less one.
+    /// as [`Var::pad`]. No wider than an axis is long, less one. Takes any type.
     #[track_caller]
     pub fn pad_reflect(self, widths: &[isize]) -> Self {
         self.operation("pad_reflect", [self.handle], |core, [x]| core.pad_reflect(x, widths))
     }
 
-    /// Continued at its borders with what is there; otherwise as [`Var::pad`].
+    /// Continued at its borders with what is there; otherwise as [`Var::pad`]. Takes any type.
     #[track_caller]
     pub fn pad_replicate(self, widths: &[isize]) -> Self {
         self.operation("pad_replicate", [self.handle], |core, [x]| core.pad_replicate(x, widths))
     }
 
     /// Continued at one border with what is at the other; otherwise as [`Var::pad`]. No wider than
-    /// an axis is long.
+    /// an axis is long. What is cut off is cut off first, and what is left goes around, more than
+    /// once if need be (where PyTorch gives up). Takes any type.
     #[track_caller]
     pub fn pad_circular(self, widths: &[isize]) -> Self {
         self.operation("pad_circular", [self.handle], |core, [x]| core.pad_circular(x, widths))
     }
 
     /// The whole tensor, so many times along each axis; `repeats` are aligned with the axes at the
-    /// right, and there may be more of them. Gradient: added up.
+    /// right, and there may be more of them. Gradient: added up. Takes any type.
     #[track_caller]
     pub fn tile(self, repeats: &[isize]) -> Self {
         self.operation("tile", [self.handle], |core, [x]| core.tile(x, repeats))
     }
 
-    /// Each element so many times along an axis. Gradient: added up.
+    /// Each element so many times along an axis. Gradient: added up. Takes any type.
     #[track_caller]
     pub fn repeat_interleave(self, repeats: usize, axis: isize) -> Self {
         self.operation("repeat_interleave", [self.handle], |core, [x]| {
@@ -1538,7 +1544,7 @@ impl<'g> Var<'g> {
 
     /// A diagonal of the matrices along two axes, which vanish; it is the last axis of the result.
     /// `offset` is how far above the main diagonal it is, or, negative, below. A view of what lies
-    /// in row-major order.
+    /// in row-major order. Takes any type.
     #[track_caller]
     pub fn diagonal(self, offset: isize, axis0: isize, axis1: isize) -> Self {
         self.operation("diagonal", [self.handle], |core, [x]| {
@@ -1547,41 +1553,41 @@ impl<'g> Var<'g> {
     }
 
     /// Matrices of zeros with the last axis on a diagonal: `offset` above the main one or,
-    /// negative, below.
+    /// negative, below. Takes any type.
     #[track_caller]
     pub fn diag_embed(self, offset: isize) -> Self {
         self.operation("diag_embed", [self.handle], |core, [x]| core.diag_embed(x, offset))
     }
 
     /// Of a vector, the matrix that has it on a diagonal among zeros; of a matrix, the diagonal:
-    /// `k` above the main one or, negative, below.
+    /// `k` above the main one or, negative, below. Takes any type.
     #[track_caller]
     pub fn diag(self, k: isize) -> Self {
         self.operation("diag", [self.handle], |core, [x]| core.diag(x, k))
     }
 
-    /// The sum of the main diagonal of a matrix.
+    /// The sum of the main diagonal of a matrix. Takes any type.
     #[track_caller]
     pub fn trace(self) -> Self {
         self.operation("trace", [self.handle], |core, [x]| core.trace(x))
     }
 
     /// The matrices of the last two axes with zeros above a diagonal: `k` above the main one or,
-    /// negative, below. Gradient: that of the elements that are left.
+    /// negative, below. Gradient: that of the elements that are left. Takes any type.
     #[track_caller]
     pub fn tril(self, k: isize) -> Self {
         self.operation("tril", [self.handle], |core, [x]| core.tril(x, k))
     }
 
     /// The matrices of the last two axes with zeros below a diagonal: `k` above the main one or,
-    /// negative, below. Gradient: that of the elements that are left.
+    /// negative, below. Gradient: that of the elements that are left. Takes any type.
     #[track_caller]
     pub fn triu(self, k: isize) -> Self {
         self.operation("triu", [self.handle], |core, [x]| core.triu(x, k))
     }
 
     /// The slices along an axis at the positions in `index`, a vector of i64; negative ones count
-    /// from the end. Gradient: added up at the positions.
+    /// from the end. Gradient: added up at the positions. Takes any type.
     #[track_caller]
     pub fn index_select(self, axis: isize, index: Self) -> Self {
         self.operation("index_select", [self.handle, index.handle], |core, [x, index]| {
@@ -1592,6 +1598,7 @@ impl<'g> Var<'g> {
     /// The elements at the positions in `index` (i64) along an axis: for axis 1 of a matrix,
     /// y\[i]\[j] = x\[i]\[index\[i]\[j]]. The result has the shape of `index`, whose other axes are
     /// no longer than those of `x`. Indices are not negative. Gradient: added up at the positions.
+    /// Takes any type.
     #[track_caller]
     pub fn gather(self, axis: isize, index: Self) -> Self {
         self.operation("gather", [self.handle, index.handle], |core, [x, index]| {
@@ -1600,7 +1607,8 @@ impl<'g> Var<'g> {
     }
 
     /// The elements at the positions in `index` (i64, any shape), counted in the order of all
-    /// elements; negative ones count from the end. Gradient: added up at the positions.
+    /// elements; negative ones count from the end. Gradient: added up at the positions. Takes any
+    /// type.
     #[track_caller]
     pub fn take(self, index: Self) -> Self {
         self.operation("take", [self.handle, index.handle], |core, [x, index]| core.take(x, index))
@@ -1608,7 +1616,7 @@ impl<'g> Var<'g> {
 
     /// The elements at the positions in `index` (i64) along an axis, as [`Var::gather`], of tensors
     /// whose other axes are broadcast to one another; negative positions count from the end.
-    /// Gradient: added up at the positions.
+    /// Gradient: added up at the positions. Takes any type.
     #[track_caller]
     pub fn take_along_dim(self, index: Self, axis: isize) -> Self {
         self.operation("take_along_dim", [self.handle, index.handle], |core, [x, index]| {
@@ -1617,7 +1625,7 @@ impl<'g> Var<'g> {
     }
 
     /// The rows of `weight` at an index (i64) of any shape; negative ones count from the end.
-    /// Gradient: added up at the rows.
+    /// Gradient: added up at the rows. Takes any type.
     #[track_caller]
     pub fn embedding(self, index: Self) -> Self {
         self.operation("embedding", [self.handle, index.handle], |core, [weight, index]| {
@@ -1646,7 +1654,7 @@ impl<'g> Var<'g> {
     }
 
     /// One value in the slices at the positions in `index`, a vector of i64, along an axis;
-    /// negative ones count from the end. Gradient: that of the others.
+    /// negative ones count from the end. Gradient: that of the others. Takes any type.
     #[track_caller]
     pub fn index_fill(self, axis: isize, index: Self, value: f64) -> Self {
         self.operation("index_fill", [self.handle, index.handle], |core, [x, index]| {
@@ -1655,7 +1663,7 @@ impl<'g> Var<'g> {
     }
 
     /// One value where the mask (u8) is set, else x; broadcast to one another. Gradient: that of
-    /// the others.
+    /// the others. Takes any type.
     #[track_caller]
     pub fn masked_fill(self, mask: Self, value: f64) -> Self {
         self.operation("masked_fill", [self.handle, mask.handle], |core, [x, mask]| {
@@ -1666,7 +1674,7 @@ impl<'g> Var<'g> {
     /// What lies at the positions along the first axes that the last axis of `index` (i64) lists:
     /// for an index of shape \[.., k], the result has the shape \[..] and then that of x without
     /// its first k axes. Negative positions count from the end. Gradient: added up at the
-    /// positions.
+    /// positions. Takes any type.
     #[track_caller]
     pub fn gather_nd(self, index: Self) -> Self {
         self.operation("gather_nd", [self.handle, index.handle], |core, [x, index]| {
@@ -1675,7 +1683,8 @@ impl<'g> Var<'g> {
     }
 
     /// `x` with `src` in place of every `step`-th slice from `start` on along an axis: as many as
-    /// `src` has. Nothing is written to `x` itself. Gradient: each gets that of its elements.
+    /// `src` has. Nothing is written to `x` itself. Gradient: each gets that of its elements. Takes
+    /// any type.
     #[track_caller]
     pub fn slice_write(self, src: Self, axis: isize, start: isize, step: usize) -> Self {
         self.operation("slice_write", [self.handle, src.handle], |core, [x, src]| {
@@ -1685,7 +1694,7 @@ impl<'g> Var<'g> {
 
     /// `x` with `src` in place of what is at one position along an axis, which `src` does not have.
     /// A negative index counts from the end. Nothing is written to `x` itself. Gradient: each gets
-    /// that of its elements.
+    /// that of its elements. Takes any type.
     #[track_caller]
     pub fn select_write(self, src: Self, axis: isize, index: isize) -> Self {
         self.operation("select_write", [self.handle, src.handle], |core, [x, src]| {
@@ -1696,6 +1705,7 @@ impl<'g> Var<'g> {
     /// `x` with the elements of `src` at the positions in `index` (i64) along an axis: for axis 1
     /// of a matrix, y\[i]\[index\[i]\[j]] = src\[i]\[j]. Of several that are written to one place,
     /// the last one in row-major order is there, and gets the gradient. Indices are not negative.
+    /// Takes any type.
     #[track_caller]
     pub fn scatter(self, axis: isize, index: Self, src: Self) -> Self {
         self.operation("scatter", [self.handle, index.handle, src.handle], |core, [x, index, src]| {
@@ -1704,7 +1714,7 @@ impl<'g> Var<'g> {
     }
 
     /// `x` with the elements of `src` added at the positions in `index` (i64) along an axis;
-    /// otherwise as [`Var::scatter`]. Gradient: to all of them.
+    /// otherwise as [`Var::scatter`]. Gradient: to all of them. Takes any type.
     #[track_caller]
     pub fn scatter_add(self, axis: isize, index: Self, src: Self) -> Self {
         self.operation("scatter_add", [self.handle, index.handle, src.handle], |core, [x, index, src]| {
@@ -1715,8 +1725,7 @@ impl<'g> Var<'g> {
     /// `x` with the elements of `src` joined to those at the positions in `index` (i64) along an
     /// axis, by `how`: "sum", "prod", "mean", "amax" or "amin". Without `include_self` what was
     /// there before does not count where something is written. Gradients of equal extremes are
-    /// shared evenly; those of products are right where factors are 0, but derivatives of them are
-    /// not, there.
+    /// shared evenly; those of products, of any order, are right where factors are 0.
     #[track_caller]
     pub fn scatter_reduce(
         self,
@@ -1732,7 +1741,7 @@ impl<'g> Var<'g> {
     }
 
     /// `x` with the slices of `src` at the positions in `index`, a vector of i64, along an axis;
-    /// otherwise as [`Var::scatter`].
+    /// otherwise as [`Var::scatter`]. Takes any type.
     #[track_caller]
     pub fn index_copy(self, axis: isize, index: Self, src: Self) -> Self {
         self.operation("index_copy", [self.handle, index.handle, src.handle], |core, [x, index, src]| {
@@ -1920,6 +1929,77 @@ impl<'g> Var<'g> {
         self.operation("cross_entropy", [self.handle, classes.handle], |core, [logits, classes]| {
             core.cross_entropy(logits, classes)
         })
+    }
+
+    /// -x at the row's class, of log-probabilities x of shape \[rows, classes] or \[rows, classes,
+    /// ...], with one class (i64) for each \[rows, ...]; or of one row, \[classes]. Reduced;
+    /// elements of class -100 are left out: they are 0, and the mean is over the others.
+    #[track_caller]
+    pub fn nll_loss(self, classes: Self, reduction: Reduce) -> Self {
+        self.operation("nll_loss", [self.handle, classes.handle], |core, [x, classes]| {
+            core.nll_loss(x, classes, reduction)
+        })
+    }
+
+    /// As [`Var::nll_loss`], with the loss of each element times the weight of its class; the mean
+    /// is divided by the sum of those weights.
+    #[track_caller]
+    pub fn nll_loss_weighted(self, classes: Self, weights: Self, reduction: Reduce) -> Self {
+        self.operation("nll_loss_weighted", [self.handle, classes.handle, weights.handle], |core, [x, classes, weights]| {
+            core.nll_loss_weighted(x, classes, weights, reduction)
+        })
+    }
+
+    /// -log softmax(logits) at the row's class, otherwise as [`Var::nll_loss`]. With label
+    /// smoothing s, from 0 to 1, the part s of each target is spread evenly over all classes. C.
+    /// Szegedy et al., 2016.
+    #[track_caller]
+    pub fn cross_entropy_with(
+        self,
+        classes: Self,
+        label_smoothing: f64,
+        reduction: Reduce,
+    ) -> Self {
+        self.operation("cross_entropy_with", [self.handle, classes.handle], |core, [logits, classes]| {
+            core.cross_entropy_with(logits, classes, label_smoothing, reduction)
+        })
+    }
+
+    /// As [`Var::cross_entropy_with`], with a weight for each class, \[classes], by which its part
+    /// of a loss is multiplied; the mean is divided by the sum of the weights of the rows' classes.
+    #[track_caller]
+    pub fn cross_entropy_weighted(
+        self,
+        classes: Self,
+        weights: Self,
+        label_smoothing: f64,
+        reduction: Reduce,
+    ) -> Self {
+        self.operation("cross_entropy_weighted", [self.handle, classes.handle, weights.handle], |core, [logits, classes, weights]| {
+            core.cross_entropy_weighted(logits, classes, weights, label_smoothing, reduction)
+        })
+    }
+
+    /// -sum target log softmax(logits) over the classes, for targets that are probabilities, of the
+    /// shape of the logits: \[rows, classes], \[rows, classes, ...], or \[classes]. With label
+    /// smoothing s they are (1 - s) target + s / classes. Reduced; the mean is over rows.
+    #[track_caller]
+    pub fn cross_entropy_soft(self, target: Self, label_smoothing: f64, reduction: Reduce) -> Self {
+        self.operation("cross_entropy_soft", [self.handle, target.handle], |core, [logits, target]| {
+            core.cross_entropy_soft(logits, target, label_smoothing, reduction)
+        })
+    }
+
+    /// While the graph is in training mode: each element 0 with probability `p`, else scaled by 1 /
+    /// (1 - p). Otherwise the tensor itself.
+    ///
+    /// The choice is made from the seed, from how many random leaves and dropouts were recorded
+    /// since the seed was set before this one, and from how many replays began since. Value and
+    /// gradient have the same one. A replay begins, and the choice is new, with each write to any
+    /// leaf, an optimiser's step, a rewind, a reset, a change of mode, and a resample.
+    #[track_caller]
+    pub fn dropout(self, p: f64) -> Self {
+        self.operation("dropout", [self.handle], |core, [x]| core.dropout(x, p))
     }
 
     /// The mean of (a - b)^2 over all elements of two tensors of one shape, which are not
@@ -2111,103 +2191,33 @@ impl<'g> Var<'g> {
             core.poisson_nll_loss(x, target, log_input, full, eps, reduction)
         })
     }
-
-    /// -x at the row's class, of log-probabilities x of shape \[rows, classes] or \[rows, classes,
-    /// ...], with one class (i64) for each \[rows, ...]; or of one row, \[classes]. Reduced;
-    /// elements of class -100 are left out: they are 0, and the mean is over the others.
-    #[track_caller]
-    pub fn nll_loss(self, classes: Self, reduction: Reduce) -> Self {
-        self.operation("nll_loss", [self.handle, classes.handle], |core, [x, classes]| {
-            core.nll_loss(x, classes, reduction)
-        })
-    }
-
-    /// As [`Var::nll_loss`], with the loss of each element times the weight of its class; the mean
-    /// is divided by the sum of those weights.
-    #[track_caller]
-    pub fn nll_loss_weighted(self, classes: Self, weights: Self, reduction: Reduce) -> Self {
-        self.operation("nll_loss_weighted", [self.handle, classes.handle, weights.handle], |core, [x, classes, weights]| {
-            core.nll_loss_weighted(x, classes, weights, reduction)
-        })
-    }
-
-    /// -log softmax(logits) at the row's class, otherwise as [`Var::nll_loss`]. With label
-    /// smoothing s, from 0 to 1, the part s of each target is spread evenly over all classes. C.
-    /// Szegedy et al., 2016.
-    #[track_caller]
-    pub fn cross_entropy_with(
-        self,
-        classes: Self,
-        label_smoothing: f64,
-        reduction: Reduce,
-    ) -> Self {
-        self.operation("cross_entropy_with", [self.handle, classes.handle], |core, [logits, classes]| {
-            core.cross_entropy_with(logits, classes, label_smoothing, reduction)
-        })
-    }
-
-    /// As [`Var::cross_entropy_with`], with a weight for each class, \[classes], by which its part
-    /// of a loss is multiplied; the mean is divided by the sum of the weights of the rows' classes.
-    #[track_caller]
-    pub fn cross_entropy_weighted(
-        self,
-        classes: Self,
-        weights: Self,
-        label_smoothing: f64,
-        reduction: Reduce,
-    ) -> Self {
-        self.operation("cross_entropy_weighted", [self.handle, classes.handle, weights.handle], |core, [logits, classes, weights]| {
-            core.cross_entropy_weighted(logits, classes, weights, label_smoothing, reduction)
-        })
-    }
-
-    /// -sum target log softmax(logits) over the classes, for targets that are probabilities, of the
-    /// shape of the logits: \[rows, classes], \[rows, classes, ...], or \[classes]. With label
-    /// smoothing s they are (1 - s) target + s / classes. Reduced; the mean is over rows.
-    #[track_caller]
-    pub fn cross_entropy_soft(self, target: Self, label_smoothing: f64, reduction: Reduce) -> Self {
-        self.operation("cross_entropy_soft", [self.handle, target.handle], |core, [logits, target]| {
-            core.cross_entropy_soft(logits, target, label_smoothing, reduction)
-        })
-    }
-
-    /// While the graph is in training mode: each element 0 with probability `p`, else scaled by 1 /
-    /// (1 - p). Otherwise the tensor itself.
-    ///
-    /// The choice is made from the seed, from how many random leaves and dropouts were recorded
-    /// since the seed was set before this one, and from how many replays began since. Value and
-    /// gradient have the same one. A replay begins, and the choice is new, with each write to any
-    /// leaf, an optimiser's step, a rewind, a reset, a change of mode, and a resample.
-    #[track_caller]
-    pub fn dropout(self, p: f64) -> Self {
-        self.operation("dropout", [self.handle], |core, [x]| core.dropout(x, p))
-    }
 }
 
 impl Graph {
     /// The tensors one after the other along an axis they all have; other axes must agree.
-    /// Gradient: each gets its part.
+    /// Gradient: each gets its part. Takes any type.
     #[track_caller]
     pub fn concat(&self, xs: &[Var<'_>], axis: isize) -> Var<'_> {
         self.operation_on_all("concat", xs, |core, xs| core.concat(xs, axis))
     }
 
     /// The tensors, all of one shape, along a new axis at this place of the result. Gradient: each
-    /// gets its part.
+    /// gets its part. Takes any type.
     #[track_caller]
     pub fn stack(&self, xs: &[Var<'_>], axis: isize) -> Var<'_> {
         self.operation_on_all("stack", xs, |core, xs| core.stack(xs, axis))
     }
 
     /// For vectors, what each has along an axis of its own, all in one shape: of result i, element
-    /// \[j0, j1, ...] is element ji of `xs[i]`. A 0-d tensor counts as a vector. Views.
+    /// \[j0, j1, ...] is element ji of `xs[i]`. A 0-d tensor counts as a vector. Views. Takes any
+    /// type.
     #[track_caller]
     pub fn meshgrid(&self, xs: &[Var<'_>]) -> Vec<Var<'_>> {
         self.list_of_all("meshgrid", xs, |core, xs, out| core.meshgrid(xs, out))
     }
 
     /// Matrices one after the other along the diagonal of a matrix of zeros. A vector counts as a
-    /// row, a 0-d tensor as one element. Gradient: each gets its block.
+    /// row, a 0-d tensor as one element. Gradient: each gets its block. Takes any type.
     #[track_caller]
     pub fn block_diag(&self, xs: &[Var<'_>]) -> Var<'_> {
         self.operation_on_all("block_diag", xs, |core, xs| core.block_diag(xs))

@@ -164,8 +164,8 @@ pub(crate) fn call<'g>(
         "argmax" => vec![x[0].argmax(p.maybe_int("axis"), p.flag("keepdim"))],
         "argmin" => vec![x[0].argmin(p.maybe_int("axis"), p.flag("keepdim"))],
         "logsumexp" => vec![x[0].logsumexp_axes(&p.ints("axes"), p.flag("keepdim"))],
-        "prod" => vec![x[0].prod_axes(&p.ints("axes"), p.flag("keepdim"))],
         "var" => vec![x[0].var(p.number("correction"), &p.ints("axes"), p.flag("keepdim"))],
+        "prod" => vec![x[0].prod_axes(&p.ints("axes"), p.flag("keepdim"))],
         "norm" => vec![x[0].norm(p.number("p"), &p.ints("axes"), p.flag("keepdim"))],
         "std" => vec![x[0].std(p.number("correction"), &p.ints("axes"), p.flag("keepdim"))],
         "all" => vec![x[0].all_axes(&p.ints("axes"), p.flag("keepdim"))],
@@ -284,6 +284,18 @@ pub(crate) fn call<'g>(
         "softmax" => vec![x[0].softmax(p.int("axis"))],
         "log_softmax" => vec![x[0].log_softmax(p.int("axis"))],
         "cross_entropy" => vec![x[0].cross_entropy(x[1])],
+        "nll_loss" => vec![x[0].nll_loss(x[1], p.reduce("reduction"))],
+        "nll_loss_weighted" => vec![x[0].nll_loss_weighted(x[1], x[2], p.reduce("reduction"))],
+        "cross_entropy_with" => {
+            vec![x[0].cross_entropy_with(x[1], p.number("label_smoothing"), p.reduce("reduction"))]
+        }
+        "cross_entropy_weighted" => {
+            vec![x[0].cross_entropy_weighted(x[1], x[2], p.number("label_smoothing"), p.reduce("reduction"))]
+        }
+        "cross_entropy_soft" => {
+            vec![x[0].cross_entropy_soft(x[1], p.number("label_smoothing"), p.reduce("reduction"))]
+        }
+        "dropout" => vec![x[0].dropout(p.number("p"))],
         "mse" => vec![x[0].mse(x[1])],
         "mse_loss" => vec![x[0].mse_loss(x[1], p.reduce("reduction"))],
         "l1_loss" => vec![x[0].l1_loss(x[1], p.reduce("reduction"))],
@@ -316,18 +328,6 @@ pub(crate) fn call<'g>(
         "poisson_nll_loss" => {
             vec![x[0].poisson_nll_loss(x[1], p.flag("log_input"), p.flag("full"), p.number("eps"), p.reduce("reduction"))]
         }
-        "nll_loss" => vec![x[0].nll_loss(x[1], p.reduce("reduction"))],
-        "nll_loss_weighted" => vec![x[0].nll_loss_weighted(x[1], x[2], p.reduce("reduction"))],
-        "cross_entropy_with" => {
-            vec![x[0].cross_entropy_with(x[1], p.number("label_smoothing"), p.reduce("reduction"))]
-        }
-        "cross_entropy_weighted" => {
-            vec![x[0].cross_entropy_weighted(x[1], x[2], p.number("label_smoothing"), p.reduce("reduction"))]
-        }
-        "cross_entropy_soft" => {
-            vec![x[0].cross_entropy_soft(x[1], p.number("label_smoothing"), p.reduce("reduction"))]
-        }
-        "dropout" => vec![x[0].dropout(p.number("p"))],
         _ => return None,
     })
 }
@@ -458,8 +458,8 @@ pub(crate) const NAMES: &[&str] = &[
     "argmax",
     "argmin",
     "logsumexp",
-    "prod",
     "var",
+    "prod",
     "norm",
     "std",
     "all",
@@ -560,6 +560,12 @@ pub(crate) const NAMES: &[&str] = &[
     "softmax",
     "log_softmax",
     "cross_entropy",
+    "nll_loss",
+    "nll_loss_weighted",
+    "cross_entropy_with",
+    "cross_entropy_weighted",
+    "cross_entropy_soft",
+    "dropout",
     "mse",
     "mse_loss",
     "l1_loss",
@@ -576,10 +582,104 @@ pub(crate) const NAMES: &[&str] = &[
     "triplet_margin_loss",
     "gaussian_nll_loss",
     "poisson_nll_loss",
-    "nll_loss",
-    "nll_loss_weighted",
-    "cross_entropy_with",
-    "cross_entropy_weighted",
-    "cross_entropy_soft",
-    "dropout",
+];
+
+/// Those that say so.
+pub(crate) const TAKE_I64: &[&str] = &[
+    "neg",
+    "abs",
+    "sign",
+    "square",
+    "relu",
+    "add",
+    "sub",
+    "mul",
+    "maximum",
+    "minimum",
+];
+
+/// Those that say so.
+pub(crate) const TAKE_ANY: &[&str] = &[
+    "isnan",
+    "isinf",
+    "isfinite",
+    "logical_not",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "sum",
+    "max",
+    "min",
+    "amax",
+    "amin",
+    "argmax",
+    "argmin",
+    "prod",
+    "all",
+    "any",
+    "count_nonzero",
+    "cumsum",
+    "sort",
+    "argsort",
+    "topk",
+    "kthvalue",
+    "searchsorted",
+    "median",
+    "nanmedian",
+    "reshape",
+    "flatten",
+    "unflatten",
+    "permute",
+    "transpose",
+    "movedim",
+    "expand",
+    "broadcast_to",
+    "squeeze",
+    "unsqueeze",
+    "slice",
+    "concat",
+    "stack",
+    "select",
+    "narrow",
+    "split",
+    "split_sizes",
+    "chunk",
+    "unbind",
+    "unfold",
+    "flip",
+    "roll",
+    "rot90",
+    "pad",
+    "pad_reflect",
+    "pad_replicate",
+    "pad_circular",
+    "tile",
+    "repeat_interleave",
+    "meshgrid",
+    "block_diag",
+    "diagonal",
+    "diag_embed",
+    "diag",
+    "trace",
+    "tril",
+    "triu",
+    "index_select",
+    "gather",
+    "take",
+    "take_along_dim",
+    "embedding",
+    "index_fill",
+    "masked_fill",
+    "gather_nd",
+    "slice_write",
+    "select_write",
+    "scatter",
+    "scatter_add",
+    "index_copy",
 ];
