@@ -3,7 +3,8 @@
 //! [`Real::apply`] calls one on any number type: lanes compute it, the recorder appends its node,
 //! and where only a derivative along a direction is carried, the slope makes that. Rules of such
 //! functions follow from the block (`op/special/`), and their kernels for f32 are made of those for
-//! f64, so that results are nearly always the nearest f32, and a function is compiled once a level.
+//! f64, so that results are nearly always the nearest f32, and a function is compiled once a level; but
+//! where fewer digits are much faster, they have a method of their own.
 
 use crate::lane::{Fused, Lane64};
 use crate::real::Real;
@@ -25,6 +26,16 @@ pub(crate) trait Function: Listed {
 
     /// The value, without branches.
     fn lanes<L: Lane64>(x: L) -> L;
+
+    /// By how many units of its last place a value in f32 may be off, if it has a method of its own, with
+    /// fewer digits: [`Function::single`]. Else it is the nearest f32 of what `lanes` gives.
+    const SINGLE_ULP: Option<f64> = None;
+
+    /// The value that is rounded to f32.
+    #[inline(always)]
+    fn single<L: Lane64>(x: L) -> L {
+        Self::lanes(x)
+    }
 
     /// The value for one number: of constants, and for tests.
     fn reference(x: f64) -> f64;

@@ -567,7 +567,7 @@ pub(crate) fn atan2<L: Lane32>(y: L, x: L) -> L {
 
 #[inline(always)]
 pub(crate) fn apply<F: Function, L: Lane32>(x: L) -> L {
-    F::lanes(x.widen()).narrow()
+    F::single(x.widen()).narrow()
 }
 
 #[inline(always)]

@@ -115,10 +115,35 @@ impl Lgamma {
         let (far, lost) = sum(far, L::lit(Self::HALF_LN_2_PI.0));
         sum(L::select(large, far, near), L::select(large, far_rest + lost, near_rest))
     }
+
+    /// As `positive`, to the digits of f64.
+    #[inline(always)]
+    fn positive_in_f64<L: Lane64>(a: L) -> L {
+        let (zero, one) = (L::lit(0.0), L::lit(1.0));
+        let large = L::lit(LARGE).le(a);
+        let n = (at_most(a, LARGE) - L::lit(2.0)).round();
+        let t = a - (n + L::lit(2.0));
+        let below = n.lt(zero);
+        let second = L::select(n.lt(-one), one + a, one);
+        let mut p = L::select(below, a, one) * second;
+        let mut j = 1.0;
+        while j < 6.5 {
+            p = p * L::select(L::lit(j).le(n), a - L::lit(j), one);
+            j += 1.0;
+        }
+        let ln = L::select(large, a, p).ln();
+        let g = t * t.mul_add(polynomial(t, Self::NEAR), L::lit(Self::SLOPE.0));
+        let near = g + L::select(below, -ln, ln);
+        let inverse = one / a;
+        let more = inverse * polynomial(inverse * inverse, Self::STIRLING);
+        let far = (a - L::lit(0.5)) * ln - a + (L::lit(Self::HALF_LN_2_PI.0) + more);
+        L::select(large, far, near)
+    }
 }
 impl Function for Lgamma {
     const NAME: &str = "lgamma";
     const DOMAIN: (f64, f64) = (0.1, 8.0);
+    const SINGLE_ULP: Option<f64> = Some(0.51);
     /// [`Lgamma::positive`], and for x below 0 by the reflection
     /// Gamma(-a) Gamma(a) = -pi / (a sin(pi a)). Measured: 1.22 ULP above 0; below, near the zeros, a
     /// rounding of a number near 1.
@@ -139,6 +164,20 @@ impl Function for Lgamma {
         let below = L::select(a.lt(L::lit(1e-20)), above, below);
         let below = L::select(sine.eq(zero), infinity, below);
 
+        let y = L::select(x.lt(zero), below, above);
+        let y = L::select(x.eq(zero), infinity, y);
+        L::select(a.lt(infinity), y, a)
+    }
+    /// The same without pairs. Measured: the nearest f32 of the other one above 0; below, near the zeros, a rounding of
+    /// an f64 near 1.
+    #[inline(always)]
+    fn single<L: Lane64>(x: L) -> L {
+        let (zero, infinity, a) = (L::lit(0.0), L::lit(f64::INFINITY), x.abs());
+        let above = Self::positive_in_f64(a);
+        let sine = sine_of_turns(a);
+        let below = -((a * sine * L::lit(FRAC_1_PI)).ln() + above);
+        let below = L::select(a.lt(L::lit(1e-20)), above, below);
+        let below = L::select(sine.eq(zero), infinity, below);
         let y = L::select(x.lt(zero), below, above);
         let y = L::select(x.eq(zero), infinity, y);
         L::select(a.lt(infinity), y, a)

@@ -29,7 +29,7 @@ impl<F: Function> Elementwise<1> for F {
     const NAME: &str = F::NAME;
     const DOMAIN: [(f64, f64); 1] = [F::DOMAIN];
     const IS_RARE: bool = true;
-    const IS_WIDE: bool = true;
+    const IS_WIDE: bool = F::SINGLE_ULP.is_none();
     const ULP: Option<f64> = Some(F::ULP);
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {

@@ -267,9 +267,37 @@ fn inverse<L: Lane64>(x: L, tail: L) -> Inverse<L> {
 /// - PyTorch: `torch.erfinv(x)`
 /// - Cases: `elementwise(-.95, .95)`
 pub(crate) enum Erfinv {}
+impl Erfinv {
+    /// erfinv(x) / x in w / 8.32 - 1 for w = -ln(1 - x^2), for all |x| that are f32 and below 1; error
+    /// 2^-28: the series of Chebyshev polynomials through 48 points, sorted by powers. (The variable is
+    /// that of M. Giles, "Approximating the erfinv function", 2010.)
+    const SINGLE: [f64; 20] = [
+        2.717363245801896,
+        1.4409911499628256,
+        -0.3340190748508702,
+        0.1346296803815148,
+        -0.045304852746649894,
+        -0.008602096154186037,
+        0.03893812773316672,
+        -0.04770052889849061,
+        0.03817382791604978,
+        -0.01791549474002738,
+        0.001023676283589046,
+        0.004246202473304454,
+        -0.010017093406151686,
+        0.020522288657908554,
+        -0.013668990618340121,
+        -0.008555142962934007,
+        0.013920900734699702,
+        -0.0021338619182632575,
+        -0.0034168519388953775,
+        0.0012837960881905345,
+    ];
+}
 impl Function for Erfinv {
     const NAME: &str = "erfinv";
     const DOMAIN: (f64, f64) = (-0.9, 0.9);
+    const SINGLE_ULP: Option<f64> = Some(0.58);
     /// [`inverse`]. Measured: 1.84 ULP.
     #[inline(always)]
     fn lanes<L: Lane64>(x: L) -> L {
@@ -277,6 +305,14 @@ impl Function for Erfinv {
         let Inverse { y, rest, .. } = inverse(a, L::lit(1.0) - a);
         let y = L::select(a.eq(L::lit(1.0)), L::lit(f64::INFINITY), y + rest);
         with_sign(y.abs(), x)
+    }
+    /// A polynomial. Measured: 0.56 ULP.
+    #[inline(always)]
+    fn single<L: Lane64>(x: L) -> L {
+        let one = L::lit(1.0);
+        let w = -((one - x) * (one + x)).ln();
+        let y = x * polynomial(w * L::lit(1.0 / 8.32) - one, Self::SINGLE);
+        L::select(x.abs().eq(one), with_sign(L::lit(f64::INFINITY), x), y)
     }
     fn reference(x: f64) -> f64 {
         of_lanes::<Self>(x)
