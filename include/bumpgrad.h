@@ -608,6 +608,44 @@ bg_node bg_divergence(bg_graph *g,
                       bg_node y,
                       bg_node x);
 
+// On which elements of x each element of y depends: where the Jacobian may differ from 0, in compressed
+// rows (CSR). Returns the number of entries; 0, too, when there is an error. `starts`, if it is not
+// NULL, has room for one more than y has elements, and gets where each row begins and the last one ends;
+// `columns`, if it is not NULL, gets the columns of the rows, rising, of which at most `capacity` are
+// written. The pattern is found from the recording and holds for all data, as long as the indices are
+// those of now; what is chosen by indices that are computed from x may depend on all.
+size_t bg_sparsity(bg_graph *g,
+                   bg_node y,
+                   bg_node x,
+                   size_t *starts,
+                   uint32_t *columns,
+                   size_t capacity);
+
+// The same for the Hessian of y, a single element, by x: all of it, or its lower triangle.
+size_t bg_hessian_sparsity(bg_graph *g,
+                           bg_node y,
+                           bg_node x,
+                           bool lower,
+                           size_t *starts,
+                           uint32_t *columns,
+                           size_t capacity);
+
+// The Jacobian at the places of its pattern, in the order of bg_sparsity: a tensor of one axis, to be
+// read again after bg_write. It takes as many tangents as the columns have colours, or gradients as the
+// rows have, whichever are fewer: columns that meet in no row have one colour (greedy distance-2
+// colouring: T. Coleman, J. More, 1983).
+bg_node bg_sparse_jacobian(bg_graph *g,
+                           bg_node y,
+                           bg_node x);
+
+// The Hessian of y, a single element, by x, or its lower triangle, at the places of its pattern, in the
+// order of bg_hessian_sparsity: a tensor of one axis, to be read again after bg_write. It takes as many
+// Hessian-vector products as a star colouring has colours (A. Gebremedhin, F. Manne, A. Pothen, 2005).
+bg_node bg_sparse_hessian(bg_graph *g,
+                          bg_node y,
+                          bg_node x,
+                          bool lower);
+
 // Compares the gradients of y by m leaves, all of type BG_F64, with central differences, element by
 // element; and reverse mode with forward mode, which must agree but for rounding. An output of several
 // elements is weighed by scattered numbers. BG_ERR_GRADIENT if a derivative is farther off than the

@@ -50,6 +50,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use graph::Mark;
 pub use op::Reduce;
 pub use session::evidence::{Gradcheck, GradcheckOptions};
+pub use session::sparse::Sparsity;
 pub use shape::MAX_RANK;
 pub use transform::Mode;
 pub use var::{Adam, Graph, NoGrad, Sgd, Var};

@@ -153,6 +153,38 @@ static void matrices(void) {
     bg_graph_free(g);
 }
 
+static void sparse(void) {
+    bg_graph *g = bg_graph_new();
+    bg_node x = bg_param_f64(g, (double[]){1, 2, 3, 4}, 4);
+    bg_node low = bg_slice(g, x, 0, 0, 3, 1), high = bg_slice(g, x, 0, 1, 4, 1);
+    bg_node y = bg_mul(g, low, high);
+    size_t starts[4];
+    uint32_t columns[6];
+    CHECK(bg_sparsity(g, y, x, NULL, NULL, 0) == 6);
+    CHECK(bg_sparsity(g, y, x, starts, columns, 6) == 6);
+    CHECK(starts[0] == 0 && starts[1] == 2 && starts[2] == 4 && starts[3] == 6);
+    CHECK(columns[0] == 0 && columns[1] == 1 && columns[4] == 2 && columns[5] == 3);
+    bg_node jacobian = bg_sparse_jacobian(g, y, x);
+    IS(g, jacobian, 2, 1, 3, 2, 4, 3);
+    CHECK(bg_write(g, x, (double[]){4, 3, 2, 1}, 4 * sizeof(double)) == BG_OK);
+    IS(g, jacobian, 3, 4, 2, 3, 1, 2);
+
+    bg_node energy = bg_sum_all(g, bg_square(g, y));
+    uint32_t lower[7];
+    size_t rows[5];
+    CHECK(bg_hessian_sparsity(g, energy, x, false, NULL, NULL, 0) == 10);
+    CHECK(bg_hessian_sparsity(g, energy, x, true, rows, lower, 7) == 7);
+    CHECK(rows[1] == 1 && rows[2] == 3 && rows[4] == 7 && lower[1] == 0 && lower[2] == 1);
+    /* Of x0^2 x1^2 + x1^2 x2^2 + x2^2 x3^2. */
+    IS(g, bg_sparse_hessian(g, energy, x, true), 18, 48, 32 + 8, 24, 18 + 2, 8, 8);
+
+    CHECK(bg_sparsity(g, bg_gt(g, x, x), x, NULL, NULL, 0) == 0);
+    FAILS(g, BG_ERR_DTYPE, "sparsity: needs an operand of type f32 or f64, not u8");
+    CHECK(bg_is_null(bg_sparse_hessian(g, y, x, false)));
+    FAILS(g, BG_ERR_SHAPE, "sparse_hessian: needs an output of a single element, not [3]");
+    bg_graph_free(g);
+}
+
 static void evidence(void) {
     bg_graph *g = bg_graph_new();
     bg_node x = bg_param_f64(g, (double[]){.5, 1.5, -2}, 3);
@@ -217,6 +249,7 @@ static void evidence(void) {
 }
 
 int main(void) {
+    sparse();
     evidence();
     tangents();
     batches();

@@ -5,6 +5,7 @@ use crate::error::{ErrorKind, Maybe};
 use crate::graph::Handle;
 use crate::session::Session;
 use crate::session::derivatives::{Matrix, Transform};
+use crate::session::sparse::Sparsity;
 use crate::transform::Mode;
 
 /// Jacobian: in the mode that takes fewer passes.
@@ -230,4 +231,107 @@ pub unsafe extern "C" fn bg_laplacian(g: *mut bg_graph, y: bg_node, x: bg_node) 
 pub unsafe extern "C" fn bg_divergence(g: *mut bg_graph, y: bg_node, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g`.
     unsafe { matrix(g, Matrix::Divergence, y, x) }
+}
+
+/// Writes a pattern to the caller's arrays, as far as they are there; the number of its entries.
+///
+/// # Safety
+/// `starts` is NULL or has room for the rows and one more, `columns` for `capacity`.
+unsafe fn tell_pattern(
+    pattern: &Sparsity,
+    starts: *mut usize,
+    (columns, capacity): (*mut u32, usize),
+) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if !starts.is_null() {
+            for (i, &start) in pattern.starts.iter().enumerate() {
+                starts.add(i).write_unaligned(start);
+            }
+        }
+        if !columns.is_null() {
+            for (i, &column) in pattern.columns.iter().take(capacity).enumerate() {
+                columns.add(i).write_unaligned(column);
+            }
+        }
+    }
+    pattern.columns.len()
+}
+
+/// On which elements of x each element of y depends: where the Jacobian may differ from 0, in compressed
+/// rows (CSR). Returns the number of entries; 0, too, when there is an error. `starts`, if it is not
+/// NULL, has room for one more than y has elements, and gets where each row begins and the last one ends;
+/// `columns`, if it is not NULL, gets the columns of the rows, rising, of which at most `capacity` are
+/// written. The pattern is found from the recording and holds for all data, as long as the indices are
+/// those of now; what is chosen by indices that are computed from x may depend on all.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_sparsity(
+    g: *mut bg_graph,
+    y: bg_node,
+    x: bg_node,
+    starts: *mut usize,
+    columns: *mut u32,
+    capacity: usize,
+) -> usize {
+    // SAFETY: the header's rules for `g`; the arrays have room.
+    unsafe {
+        ask(g, |s| {
+            let pattern = s.sparsity(y.into(), x.into())?;
+            Ok(tell_pattern(&pattern, starts, (columns, capacity)))
+        })
+    }
+}
+
+/// The same for the Hessian of y, a single element, by x: all of it, or its lower triangle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_hessian_sparsity(
+    g: *mut bg_graph,
+    y: bg_node,
+    x: bg_node,
+    lower: bool,
+    starts: *mut usize,
+    columns: *mut u32,
+    capacity: usize,
+) -> usize {
+    // SAFETY: the header's rules for `g`; the arrays have room.
+    unsafe {
+        ask(g, |s| {
+            let pattern = s.hessian_sparsity(y.into(), x.into(), lower)?;
+            Ok(tell_pattern(&pattern, starts, (columns, capacity)))
+        })
+    }
+}
+
+/// The Jacobian at the places of its pattern, in the order of bg_sparsity: a tensor of one axis, to be
+/// read again after bg_write. It takes as many tangents as the columns have colours, or gradients as the
+/// rows have, whichever are fewer: columns that meet in no row have one colour (greedy distance-2
+/// colouring: T. Coleman, J. More, 1983).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_sparse_jacobian(g: *mut bg_graph, y: bg_node, x: bg_node) -> bg_node {
+    // SAFETY: the header's rules for `g`.
+    unsafe {
+        record(g, |s| {
+            let made = s.sparse_jacobian(y.into(), x.into());
+            made.map_or(Handle::NULL, |(_, values)| values)
+        })
+    }
+}
+
+/// The Hessian of y, a single element, by x, or its lower triangle, at the places of its pattern, in the
+/// order of bg_hessian_sparsity: a tensor of one axis, to be read again after bg_write. It takes as many
+/// Hessian-vector products as a star colouring has colours (A. Gebremedhin, F. Manne, A. Pothen, 2005).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_sparse_hessian(
+    g: *mut bg_graph,
+    y: bg_node,
+    x: bg_node,
+    lower: bool,
+) -> bg_node {
+    // SAFETY: the header's rules for `g`.
+    unsafe {
+        record(g, |s| {
+            let made = s.sparse_hessian(y.into(), x.into(), lower);
+            made.map_or(Handle::NULL, |(_, values)| values)
+        })
+    }
 }

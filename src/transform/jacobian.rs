@@ -169,7 +169,7 @@ impl Core {
         self.sum(all, &[], false)
     }
 
-    fn need_one(&mut self, what: &str, y: NodeId) -> Maybe<()> {
+    pub(crate) fn need_one(&mut self, what: &str, y: NodeId) -> Maybe<()> {
         self.need_float(what, y)?;
         if self.node(y).len == 1 {
             return Ok(());

@@ -43,7 +43,7 @@ fn linear_in(op: Op) -> u8 {
 
 /// The operands through which tangents flow: all that a gradient would flow to, and those that need
 /// none. What was recorded without gradients, or detached, is constant.
-fn moving(core: &Core, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+pub(crate) fn moving(core: &Core, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
     let node = core.node(id);
     let flows = node.op.is_differentiable() && node.dtype.is_float();
     // The first operand of a product is its value: gradients, and so tangents, come from the second,

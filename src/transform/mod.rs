@@ -10,6 +10,7 @@ mod jvp;
 mod vmap;
 
 pub use jacobian::Mode;
+pub(crate) use jvp::moving;
 
 use crate::arena::{OutOfMemory, TryPush};
 use crate::graph::Core;
@@ -47,7 +48,7 @@ impl Between {
 
     /// Finds the nodes that lead from `xs` to `ys`: those marked with [`LEADS`], in order of ids, the
     /// `xs` among them. `flows(id, operand)` tells which steps count.
-    fn find<I: Iterator<Item = NodeId>>(
+    pub(crate) fn find<I: Iterator<Item = NodeId>>(
         &mut self,
         core: &Core,
         xs: &[NodeId],
@@ -83,6 +84,11 @@ impl Between {
         self.became[id.index()] = NodeId::NONE;
         self.visit.set(id, LEADS);
         Ok(())
+    }
+
+    /// The nodes that were found to lead from the inputs to the outputs, in order of ids.
+    pub(crate) fn on_the_way(&self) -> impl Iterator<Item = NodeId> {
+        self.visit.found().iter().copied().filter(|&id| self.leads(id))
     }
 
     fn leads(&self, id: NodeId) -> bool {

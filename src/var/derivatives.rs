@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::graph::Handle;
 use crate::session::derivatives::{Matrix, Transform};
 use crate::session::evidence::{Gradcheck, GradcheckOptions};
+use crate::session::sparse::Sparsity;
 use crate::transform::Mode;
 
 impl Graph {
@@ -154,6 +155,54 @@ impl Graph {
             session.transform(transform, ys, pairs, |i, handle| out[i].handle = handle)
         })?;
         Ok(out)
+    }
+
+    // ---- sparse ----
+
+    /// On which elements of `x` each element of `y` depends: where the [`jacobian`](Self::jacobian) may differ
+    /// from 0. It is found from the recording, element by element, and holds for all data, as long as the
+    /// indices are those of now; what is chosen by indices that are computed from `x` may depend on all.
+    #[track_caller]
+    pub fn sparsity(&self, y: Var<'_>, x: Var<'_>) -> Result<Sparsity> {
+        self.run(|session| session.sparsity(y.handle, x.handle))
+    }
+
+    /// The same for the [`hessian`](Self::hessian) of a single element: symmetric, or its lower triangle.
+    #[track_caller]
+    pub fn hessian_sparsity(&self, y: Var<'_>, x: Var<'_>, lower: bool) -> Result<Sparsity> {
+        self.run(|session| session.hessian_sparsity(y.handle, x.handle, lower))
+    }
+
+    /// The [`jacobian`](Self::jacobian) at the places of its [`sparsity`](Self::sparsity), row by row: a
+    /// tensor of one axis, from as few tangents as its columns have colours, or gradients as its rows have,
+    /// whichever are fewer. Columns that meet in no row have one colour (greedy distance-2 colouring).
+    ///
+    /// ```
+    /// # let graph = bumpgrad::Graph::new();
+    /// let x = graph.param(&[1.0, 2.0, 3.0, 4.0], &[4]);
+    /// let y = x.slice(0, 1, 4, 1) * x.slice(0, 0, 3, 1);
+    /// let (pattern, values) = graph.sparse_jacobian(y, x)?;
+    /// assert_eq!(pattern.row(1), [1, 2]);
+    /// assert_eq!(values.to_vec::<f64>()?, [2.0, 1.0, 3.0, 2.0, 4.0, 3.0]);
+    /// # Ok::<(), bumpgrad::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn sparse_jacobian<'g>(&'g self, y: Var<'_>, x: Var<'_>) -> Result<(Sparsity, Var<'g>)> {
+        let made = self.run(|session| session.sparse_jacobian(y.handle, x.handle));
+        made.map(|(pattern, handle)| (pattern, Var { graph: self, handle }))
+    }
+
+    /// The [`hessian`](Self::hessian) of a single element, or its lower triangle, at the places of its
+    /// pattern, row by row: from as few Hessian-vector products as a star colouring needs.
+    #[track_caller]
+    pub fn sparse_hessian<'g>(
+        &'g self,
+        y: Var<'_>,
+        x: Var<'_>,
+        lower: bool,
+    ) -> Result<(Sparsity, Var<'g>)> {
+        let made = self.run(|session| session.sparse_hessian(y.handle, x.handle, lower));
+        made.map(|(pattern, handle)| (pattern, Var { graph: self, handle }))
     }
 
     // ---- evidence ----

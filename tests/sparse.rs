@@ -1,0 +1,140 @@
+//! Patterns of dependence against dense Jacobians, over all operations; and compressed values against
+//! dense ones.
+
+#[path = "golden/cases.rs"]
+mod cases;
+#[rustfmt::skip]
+mod operations;
+
+use bumpgrad::{DType, Graph, Sparsity, Var};
+use cases::{Case, cases, leaf, run};
+
+/// The dense matrix of values at the places of a pattern.
+fn dense(pattern: &Sparsity, values: &[f64], columns: usize) -> Vec<f64> {
+    let mut out = vec![0.0; pattern.rows() * columns];
+    let mut next = values.iter();
+    for row in 0..pattern.rows() {
+        assert!(pattern.row(row).is_sorted_by(|a, b| a < b));
+        for &column in pattern.row(row) {
+            out[row * columns + column as usize] = *next.next().unwrap();
+        }
+    }
+    assert!(next.next().is_none());
+    out
+}
+
+fn close(got: &[f64], want: &[f64]) -> Option<usize> {
+    let scale = want.iter().fold(1.0f64, |most, x| most.max(x.abs()));
+    (0..want.len()).find(|&e| {
+        let (a, b) = (got[e], want[e]);
+        // (A dense product may have made NaN of 0 and an infinite slope, where nothing depends.)
+        let is_nan = b.is_nan() && (a.is_nan() || a == 0.0);
+        !(a == b || is_nan || (a - b).abs() <= 1e-12 * scale)
+    })
+}
+
+/// Dependence is told where the Jacobian is not 0, and the compressed values are those of the dense one.
+fn check(case: &Case) -> Result<(), String> {
+    let json = &case.json;
+    let Some(gradients) = json["grads"].as_array() else { return Ok(()) };
+    let graph = Graph::new();
+    let inputs = json["inputs"].as_array().unwrap();
+    let x: Vec<_> = inputs.iter().map(|input| leaf(&graph, input, DType::F64)).collect();
+    let y = run(&graph, case, &x)[0];
+    for (i, &x) in x.iter().enumerate().filter(|&(i, _)| !gradients[i].is_null()) {
+        let columns = x.shape().unwrap().iter().product::<usize>();
+        let full = graph.jacobian(y, x).cast(DType::F64);
+        let Ok(full) = full.to_vec::<f64>() else { return Ok(()) }; // no room for all axes
+        let (pattern, values) = graph.sparse_jacobian(y, x).map_err(|e| format!("{i}: {e}"))?;
+        if graph.sparsity(y, x).unwrap() != pattern {
+            return Err(format!("{i}: another pattern"));
+        }
+        let values = values.cast(DType::F64).to_vec().map_err(|e| format!("{i}: {e}"))?;
+        if let Some(e) = close(&dense(&pattern, &values, columns), &full) {
+            return Err(format!("{i}: element {e} is not {}", full[e]));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn patterns_hold_all_derivatives_of_every_operation() {
+    let all = cases();
+    let smooth = all.iter().filter(|case| !case.json["note"].as_str().unwrap().contains("special"));
+    let failures: Vec<_> = smooth
+        .filter_map(|case| check(case).err().map(|e| format!("{}: {e}", case.name())))
+        .collect();
+    assert!(failures.is_empty(), "{}:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// -u'' + u^3 on a line, with u = 0 at both ends.
+fn line<'g>(graph: &'g Graph, x: Var<'g>) -> Var<'g> {
+    let n = x.shape().unwrap()[0] as isize;
+    let padded = graph.concat(&[graph.zeros::<f64>(&[1]), x, graph.zeros::<f64>(&[1])], 0);
+    let (left, right) = (padded.slice(0, 0, n, 1), padded.slice(0, 2, n + 2, 1));
+    x.scale(2.0) - left - right + x * x * x
+}
+
+#[test]
+fn a_line_has_three_colours() {
+    let graph = Graph::new();
+    let n = 50;
+    let data: Vec<f64> = (0..n).map(|i| (i as f64 * 0.37).sin()).collect();
+    let x = graph.param(&data, &[n]);
+    let y = line(&graph, x);
+    let (pattern, values) = graph.sparse_jacobian(y, x).unwrap();
+    for row in 0..n {
+        let want: Vec<_> = (row.max(1) - 1..=(row + 1).min(n - 1)).map(|c| c as u32).collect();
+        assert_eq!(pattern.row(row), want);
+    }
+    let got = dense(&pattern, &values.to_vec().unwrap(), n);
+    assert_eq!(got, graph.jacobian(y, x).to_vec::<f64>().unwrap());
+    // Written anew, read anew.
+    let other: Vec<f64> = data.iter().map(|x| x + 0.5).collect();
+    x.write(&other).unwrap();
+    let got = dense(&pattern, &values.to_vec().unwrap(), n);
+    assert_eq!(got[0], 2.0 + 3.0 * 0.5 * 0.5);
+    assert_eq!(got, graph.jacobian(y, x).to_vec::<f64>().unwrap());
+}
+
+#[test]
+fn hessians_of_grids_and_of_an_arrow() {
+    let graph = Graph::new();
+    let data: Vec<f64> = (0..36).map(|i| (i as f64 * 0.61).cos()).collect();
+    let x = graph.param(&data, &[6, 6]);
+    let across = x.slice(0, 1, 6, 1) - x.slice(0, 0, 5, 1);
+    let along = x.slice(1, 1, 6, 1) - x.slice(1, 0, 5, 1);
+    let energy = across.square().square().sum() + along.square().exp().sum() + x.sin().sum();
+    // The last variable meets all others.
+    let arrow = (x.slice(0, 0, 1, 1) * x.select(0, 5).select(0, 5)).sin().sum() + x.square().sum();
+    for y in [energy, arrow, energy + arrow] {
+        let full = graph.hessian(y, x).to_vec::<f64>().unwrap();
+        let (pattern, values) = graph.sparse_hessian(y, x, false).unwrap();
+        let got = dense(&pattern, &values.to_vec().unwrap(), 36);
+        assert_eq!(close(&got, &full), None);
+        assert!(pattern.columns.len() < 36 * 8, "{} entries", pattern.columns.len());
+        let (lower, values) = graph.sparse_hessian(y, x, true).unwrap();
+        assert_eq!(lower, graph.hessian_sparsity(y, x, true).unwrap());
+        let got = dense(&lower, &values.to_vec().unwrap(), 36);
+        for (i, got) in got.iter().enumerate() {
+            let want = if i % 36 <= i / 36 { full[i] } else { 0.0 };
+            assert!((got - want).abs() < 1e-12);
+        }
+    }
+}
+
+/// What is chosen by values may depend on all; by indices that stay, on what they choose.
+#[test]
+fn indices_that_move_choose_among_all() {
+    let graph = Graph::new();
+    let x = graph.param(&[3.0, 1.0, 2.0], &[3]);
+    let fixed = graph.tensor(&[2i64, 0], &[2]);
+    let pattern = graph.sparsity(x.index_select(0, fixed), x).unwrap();
+    assert_eq!((pattern.row(0), pattern.row(1)), (&[2][..], &[0][..]));
+    let moving = x.argmax(Some(0), true);
+    let pattern = graph.sparsity(x.index_select(0, moving), x).unwrap();
+    assert_eq!(pattern.row(0), [0, 1, 2]);
+    let nothing = graph.sparsity(fixed.cast(DType::F64), x).unwrap();
+    assert_eq!((nothing.rows(), nothing.columns.len()), (2, 0));
+    assert!(graph.sparsity(fixed, x).is_err());
+}
