@@ -1,23 +1,38 @@
-//! The C example of README.md, compiled and run from the README's own text.
+//! The C examples of README.md, compiled and run from the README's own text.
 
 use std::fs;
 use std::process::Command;
 
 use ffi_tests::{Link, build, pass, root, scratch};
 
-#[test]
-fn the_shortest_program_works() {
+/// Builds and runs the C example of that number, with this as what it returns.
+fn check(number: usize, name: &str, result: &str) {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let (_, block) = readme.split_once("\n```c\n").unwrap();
+    let block = readme.split("\n```c\n").nth(1 + number).unwrap();
     let (example, _) = block.split_once("\n```").unwrap();
     let program = format!(
         "#include <stdio.h>\n#include \"bumpgrad.h\"\n\nint main(void)\n{{\n{example}\n\
-         return !(dx[0] == 0 && dx[1] == 4 && dx[2] == 8 && dx[3] == 12);\n}}\n"
+         return {result};\n}}\n"
     );
-    let source = scratch("readme").join("shortest.c");
+    let source = scratch("readme").join(format!("{name}.c"));
     fs::write(&source, program).unwrap();
     for link in [Link::Shared, Link::Static] {
-        let program = build(source.to_str().unwrap(), &format!("shortest-{link:?}"), link, &[]);
+        let program = build(source.to_str().unwrap(), &format!("{name}-{link:?}"), link, &[]);
         assert_eq!(pass(&mut Command::new(program)), "", "it says nothing when all is well");
     }
+}
+
+#[test]
+fn the_shortest_program_works() {
+    check(0, "shortest", "!(dx[0] == 0 && dx[1] == 4 && dx[2] == 8 && dx[3] == 12)");
+}
+
+#[test]
+fn a_sparse_jacobian_works() {
+    check(
+        1,
+        "sparse",
+        "!(entries == 6 && rows[1] == 2 && columns[5] == 3 && values[0] == 2 && values[1] == 1 \
+         && values[2] == 3 && values[3] == 2 && values[4] == 4 && values[5] == 3)",
+    );
 }

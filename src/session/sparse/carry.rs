@@ -1,0 +1,409 @@
+//! Patterns carried up the recording: for each element of a node, the elements of the input on which it
+//! depends.
+//!
+//! What an operation does to places is asked of the operation itself, which is run on places instead of
+//! numbers.
+
+use super::super::Session;
+use super::pattern::{Full, Sparsity, append, filled, list};
+use crate::arena::{OutOfMemory, TryPush};
+use crate::dtype::DType;
+use crate::error::{Fail, Maybe};
+use crate::graph::{Core, NewNode};
+use crate::id::NodeId;
+use crate::node::{Node, Op};
+use crate::op::assemble::{Kind, Places};
+use crate::op::{Cotangent, Rule};
+use crate::roll_call::Structural;
+use crate::shape::{Dims, MAX_RANK};
+use crate::transform::moving;
+
+/// Why a pattern was not found.
+pub(super) enum Stop {
+    Memory,
+    Fail,
+}
+
+impl From<OutOfMemory> for Stop {
+    fn from(_: OutOfMemory) -> Self {
+        Self::Memory
+    }
+}
+
+impl From<Fail> for Stop {
+    fn from(_: Fail) -> Self {
+        Self::Fail
+    }
+}
+
+/// The pattern of the derivatives of `y` by `x`; none if it does not depend on it.
+pub(super) fn pattern(
+    session: &mut Session,
+    y: NodeId,
+    x: NodeId,
+) -> Result<Option<Sparsity>, Stop> {
+    let (columns, len) = (session.core.node(x).len, session.core.len());
+    session.between.find(&session.core, &[x], &[y], |id| session.core.operands(id))?;
+    let nodes = list(session.between.on_the_way())?;
+    let mut carrier = Carrier {
+        session,
+        columns,
+        patterns: Vec::new(),
+        pattern_of: filled(None, len)?,
+        follows: filled(false, len)?,
+    };
+    let own = carrier.patterns.try_push(Sparsity::identity(columns)?)?;
+    carrier.pattern_of[x.index()] = Some(own);
+    nodes.iter().for_each(|id| carrier.follows[id.index()] = true);
+    for &id in nodes.iter().filter(|&&id| id != x) {
+        carrier.carry(id)?;
+    }
+    let number = carrier.pattern_of[y.index()];
+    Ok(number.map(|number| carrier.patterns.swap_remove(number as usize)))
+}
+
+/// Says that an element of a result depends on an element of an operand: target, operand, source.
+type Link = [u32; 3];
+
+/// The columns of each target: those of all its sources.
+fn joined(
+    targets: usize,
+    columns: usize,
+    links: &mut [Link],
+    from: &[&Sparsity],
+) -> Full<Sparsity> {
+    if !links.is_sorted_by_key(|link| link[0]) {
+        links.sort_unstable_by_key(|link| link[0]);
+    }
+    let mut out = Sparsity::begin()?;
+    let mut met = filled(u32::MAX, columns)?;
+    let mut rest = &*links;
+    for target in 0..targets as u32 {
+        let first = out.columns.len();
+        let count = rest.iter().take_while(|link| link[0] == target).count();
+        let (own, others) = rest.split_at(count);
+        for &[_, operand, source] in own {
+            for &column in from[operand as usize].row(source as usize) {
+                if std::mem::replace(&mut met[column as usize], target) != target {
+                    out.columns.try_push(column)?;
+                }
+            }
+        }
+        if own.len() > 1 {
+            out.columns[first..].sort_unstable();
+        }
+        out.end_row()?;
+        rest = others;
+    }
+    Ok(out)
+}
+
+/// By element of a shape: which element it is of one that is broadcast to it.
+fn broadcast(from: &[usize], to: &[usize]) -> Full<Vec<u32>> {
+    let missing = to.len() - from.len();
+    let (mut strides, mut step) = ([0; MAX_RANK], 1);
+    for axis in (0..from.len()).rev() {
+        strides[missing + axis] = if from[axis] == 1 { 0 } else { step };
+        step *= from[axis];
+    }
+    let len = to.iter().product();
+    let (mut at, mut place) = ([0; MAX_RANK], 0);
+    let mut out = Vec::new();
+    out.try_room(len)?;
+    for _ in 0..len {
+        out.push_within(place as u32);
+        for axis in (0..to.len()).rev() {
+            at[axis] += 1;
+            place += strides[axis];
+            if at[axis] < to[axis] {
+                break;
+            }
+            place -= strides[axis] * to[axis];
+            at[axis] = 0;
+        }
+    }
+    Ok(out)
+}
+
+/// A shape with one axis of length 1.
+fn without(dims: &[usize], axis: usize) -> Dims {
+    let mut kept = Dims::new(dims);
+    if axis < dims.len() {
+        kept[axis] = 1;
+    }
+    kept
+}
+
+/// Carries patterns up the recording.
+struct Carrier<'a> {
+    session: &'a mut Session,
+    columns: usize,
+    /// The patterns that were found, and by node, which one it has: some share theirs.
+    patterns: Vec<Sparsity>,
+    pattern_of: Vec<Option<u32>>,
+    /// By node: whether its data depend on the input, in whatever way.
+    follows: Vec<bool>,
+}
+
+impl Carrier<'_> {
+    fn core(&mut self) -> &mut Core {
+        &mut self.session.core
+    }
+
+    /// Operands that move and have a pattern.
+    fn moving(&self, id: NodeId) -> Full<Vec<NodeId>> {
+        let all = moving(&self.session.core, id);
+        list(all.filter(|x| self.pattern_of[x.index()].is_some()))
+    }
+
+    /// Whether an elementwise operation has no derivative by an operand anywhere.
+    fn is_flat(&self, node: &Node, x: NodeId) -> bool {
+        let Op::Map(elem) = node.op else { return false };
+        let own = (0..elem.arity()).filter(|&i| node.inputs[i] == x);
+        own.into_iter().all(|i| Rule::of(elem).cotangent(i) == Cotangent::Zero)
+    }
+
+    /// The pattern of a node that has one.
+    fn pattern(&self, id: NodeId) -> Option<&Sparsity> {
+        self.pattern_of[id.index()].map(|number| &self.patterns[number as usize])
+    }
+
+    /// The patterns of some nodes.
+    fn patterns(&self, of: &[NodeId]) -> Full<Vec<&Sparsity>> {
+        list(of.iter().filter_map(|&x| self.pattern(x)))
+    }
+
+    fn follows(&self, id: NodeId) -> bool {
+        self.follows.get(id.index()).copied().unwrap_or(false)
+    }
+
+    /// The places of a tensor, counted from 1: 0 stands for none.
+    fn places(&mut self, dims: &[usize]) -> Maybe<NodeId> {
+        let len = dims.iter().product::<usize>() as f64;
+        let flat = self.core().arange(DType::I64, 1.0, 1.0 + len, 1.0)?;
+        self.core().reshape_to("sparsity", flat, dims)
+    }
+
+    fn read(&mut self, id: NodeId) -> Result<Vec<u32>, Stop> {
+        self.session.evaluate(id)?;
+        Ok(list(self.session.core.values::<i64>(id).iter().map(|&place| place as u32))?)
+    }
+
+    /// Where an operation takes the elements of its result from.
+    fn sources(&mut self, node: &Node) -> Result<Vec<u32>, Stop> {
+        let dims = self.core().shape(node.inputs[0]);
+        let places = self.places(&dims)?;
+        let mut again = NewNode { dtype: DType::I64, ..NewNode::like(node) };
+        again.inputs[0] = places;
+        let again = self.core().push(again)?;
+        self.read(again)
+    }
+
+    /// Finds the pattern of a node, if it depends on the input.
+    fn carry(&mut self, id: NodeId) -> Result<(), Stop> {
+        let moves = self.moving(id)?;
+        if moves.is_empty() {
+            return Ok(());
+        }
+        let is_same = matches!(self.session.core.node(id).op, Op::Reshape | Op::Detach);
+        self.pattern_of[id.index()] = if is_same {
+            self.pattern_of[moves[0].index()]
+        } else {
+            match self.pattern_from(id, &moves)? {
+                Some(pattern) => Some(self.patterns.try_push(pattern)?),
+                None => None,
+            }
+        };
+        Ok(())
+    }
+
+    fn pattern_from(&mut self, id: NodeId, moves: &[NodeId]) -> Result<Option<Sparsity>, Stop> {
+        let node = *self.session.core.node(id);
+        let dims = self.core().shape(id);
+        let mut links: Vec<Link> = Vec::new();
+        let given = |carrier: &mut Self, x: NodeId| carrier.core().shape(x);
+        match node.op {
+            Op::Map(_) | Op::Pull(..) | Op::Where | Op::Cast => {
+                for (k, &x) in moves.iter().enumerate() {
+                    if self.is_flat(&node, x) {
+                        continue;
+                    }
+                    let own = given(self, x);
+                    let sources = broadcast(&own, &dims)?.into_iter().zip(0..);
+                    append(&mut links, sources.map(|(source, target)| [target, k as u32, source]))?;
+                }
+            }
+            Op::Permute
+            | Op::Expand
+            | Op::Slice
+            | Op::AsStrided
+            | Op::Embed
+            | Op::Pick
+            | Op::Unpick => {
+                if node.inputs[1..].iter().any(|&index| self.follows(index)) {
+                    return Ok(Some(self.all_of(&dims, moves)?));
+                }
+                let sources = self.sources(&node)?;
+                push_sources(&mut links, 0, &sources)?;
+            }
+            Op::IndexSelect | Op::Gather => {
+                if self.follows(node.inputs[1]) {
+                    return Ok(Some(self.all_of(&dims, moves)?));
+                }
+                let sources = self.sources(&node)?;
+                push_sources(&mut links, 0, &sources)?;
+            }
+            Op::IndexAdd | Op::ScatterAdd => {
+                let index = node.inputs[1];
+                if self.follows(index) {
+                    return Ok(Some(self.all_of(&dims, moves)?));
+                }
+                let axis = self.core().list(node.list)[0] as isize;
+                let places = self.places(&dims)?;
+                let targets = match node.op {
+                    Op::IndexAdd => self.core().index_select(places, axis, index)?,
+                    _ => self.core().gather(places, axis, index)?,
+                };
+                let targets = self.read(targets)?;
+                push_targets(&mut links, 0, &targets)?;
+            }
+            Op::Reduce(_) | Op::Prod => {
+                let kept = self.core().dims(node.list);
+                let own = given(self, moves[0]);
+                let targets = broadcast(&kept, &own)?.into_iter().zip(0..);
+                append(&mut links, targets.map(|(target, source)| [target, 0, source]))?;
+            }
+            Op::Softmax | Op::LogSoftmax => {
+                let axis = self.core().list(node.list)[0] as usize;
+                return Ok(Some(self.along(&dims, axis, moves)?));
+            }
+            Op::Concat => {
+                let axis = self.core().list(node.list)[0] as isize;
+                let (mut parts, mut first, mut k) = (Vec::new(), 1.0, 0);
+                let operands = list(self.session.core.operands(id))?;
+                let mut owners = Vec::new();
+                for &x in &operands {
+                    let own = given(self, x);
+                    let len = self.core().node(x).len;
+                    let places = self.core().arange(DType::I64, first, first + len as f64, 1.0)?;
+                    parts.try_push(self.core().reshape_to("sparsity", places, &own)?)?;
+                    let moves = moves.contains(&x);
+                    owners.try_push((first as u32, moves.then_some(k)))?;
+                    k += u32::from(moves);
+                    first += len as f64;
+                }
+                // (An operand that is there twice has the pattern twice.)
+                let joined = self.core().concat(&parts, axis)?;
+                let places = self.read(joined)?;
+                for (target, &place) in places.iter().enumerate() {
+                    let at = owners.partition_point(|&(first, _)| first <= place) - 1;
+                    if let (first, Some(k)) = owners[at] {
+                        links.try_push([target as u32, k, place - first])?;
+                    }
+                }
+            }
+            Op::Assemble => {
+                let words = list(self.session.core.list(node.list).iter().copied())?;
+                let mut operands = words[1..].iter().map(|&word| NodeId(word as u32));
+                let whole = self.places(&dims)?;
+                for place in Places::new(&words) {
+                    let Some(x) = operands.next() else { break };
+                    let part = self.core().as_strided(whole, &place.layout())?;
+                    let index = place.kind.has_index().then(|| operands.next()).flatten();
+                    let Some(k) = moves.iter().position(|&other| other == x) else { continue };
+                    if index.is_some_and(|index| self.follows(index)) {
+                        return Ok(Some(self.all_of(&dims, moves)?));
+                    }
+                    let targets = match (place.kind, index) {
+                        (Kind::Select(axis), Some(index)) => {
+                            self.core().index_select(part, axis as isize, index)?
+                        }
+                        (Kind::Gather(axis), Some(index)) => {
+                            self.core().gather(part, axis as isize, index)?
+                        }
+                        _ => part,
+                    };
+                    let targets = self.read(targets)?;
+                    push_targets(&mut links, k as u32, &targets)?;
+                }
+            }
+            Op::MatMul => return Ok(Some(self.product(&node, &dims)?)),
+            Op::Structural(kind) => {
+                let alike = moves.iter().all(|&x| self.session.core.node(x).len == node.len);
+                return Ok(Some(match kind.rule().axis() {
+                    Some(word) if alike && kind != Structural::Scatter => {
+                        let axis = self.core().list(node.list)[word] as usize;
+                        self.along(&dims, axis, moves)?
+                    }
+                    _ => self.all_of(&dims, moves)?,
+                }));
+            }
+            Op::Reshape
+            | Op::Detach
+            | Op::Leaf
+            | Op::Fill
+            | Op::DropoutMask
+            | Op::Integer(_)
+            | Op::Compare(_)
+            | Op::ArgReduce(_) => return Ok(None),
+        }
+        let from = self.patterns(moves)?;
+        Ok(Some(joined(node.len, self.columns, &mut links, &from)?))
+    }
+
+    /// Each element depends on all of its line.
+    fn along(&self, dims: &[usize], axis: usize, moves: &[NodeId]) -> Full<Sparsity> {
+        let kept = without(dims, axis);
+        let (lines, from) = (broadcast(&kept, dims)?, self.patterns(moves)?);
+        let mut links: Vec<Link> = Vec::new();
+        for k in 0..from.len() as u32 {
+            append(&mut links, lines.iter().zip(0..).map(|(&line, source)| [line, k, source]))?;
+        }
+        let by_line = joined(kept.iter().product(), self.columns, &mut links, &from)?;
+        let mut links = list(lines.iter().zip(0..).map(|(&line, target)| [target, 0, line]))?;
+        joined(lines.len(), self.columns, &mut links, &[&by_line])
+    }
+
+    /// Each element depends on all: where it cannot be told, or depends on numbers.
+    fn all_of(&self, dims: &[usize], moves: &[NodeId]) -> Full<Sparsity> {
+        let (from, mut links) = (self.patterns(moves)?, Vec::new());
+        for (k, pattern) in from.iter().enumerate() {
+            append(&mut links, (0..pattern.rows() as u32).map(|source| [0, k as u32, source]))?;
+        }
+        let all = joined(1, self.columns, &mut links, &from)?;
+        let len = dims.iter().product::<usize>();
+        let mut links = list((0..len as u32).map(|target| [target, 0, 0]))?;
+        joined(len, self.columns, &mut links, &[&all])
+    }
+
+    /// Each element of a product depends on a row of the one and a column of the other.
+    fn product(&mut self, node: &Node, dims: &[usize]) -> Full<Sparsity> {
+        let (mut lines, mut links): (Vec<_>, Vec<Link>) = (Vec::new(), Vec::new());
+        for (place, &x) in node.inputs[..2].iter().enumerate() {
+            let own = self.core().shape(x);
+            let Some(pattern) = self.pattern(x) else { continue };
+            // Along the inner length.
+            let axis = if place == 0 { own.len() - 1 } else { own.len() - 2 };
+            let kept = without(&own, axis);
+            let inner = broadcast(&kept, &own)?.into_iter().zip(0..);
+            let mut inner = list(inner.map(|(line, source)| [line, 0, source]))?;
+            let own = joined(kept.iter().product(), self.columns, &mut inner, &[pattern])?;
+            let k = lines.try_push(own)?;
+            let outer = broadcast(&kept, dims)?.into_iter().zip(0..);
+            append(&mut links, outer.map(|(line, target)| [target, k, line]))?;
+        }
+        let from = list(lines.iter())?;
+        joined(node.len, self.columns, &mut links, &from)
+    }
+}
+
+/// Links from the places that elements were taken from; none from 0.
+fn push_sources(links: &mut Vec<Link>, operand: u32, sources: &[u32]) -> Full<()> {
+    let taken = sources.iter().zip(0..).filter(|&(&source, _)| source > 0);
+    append(links, taken.map(|(&source, target)| [target, operand, source - 1]))
+}
+
+/// Links to the places that elements go to.
+fn push_targets(links: &mut Vec<Link>, operand: u32, targets: &[u32]) -> Full<()> {
+    append(links, targets.iter().zip(0..).map(|(&target, source)| [target - 1, operand, source]))
+}

@@ -1,0 +1,188 @@
+//! Patterns as data: rows of columns, and colours that tell them apart.
+//!
+//! Columns that share no row share a direction (A. Curtis, M. Powell, J. Reid, 1974; greedy, by
+//! T. Coleman, J. Moré, 1983: a distance-2 colouring of the columns); of a Hessian, which is symmetric,
+//! a star colouring does with fewer (T. Coleman, J. Moré, 1984; A. Gebremedhin, F. Manne, A. Pothen,
+//! "What color is your Jacobian?", 2005).
+
+use crate::arena::{OutOfMemory, TryPush};
+
+pub(super) type Full<T> = Result<T, OutOfMemory>;
+
+/// A list of what comes.
+pub(super) fn list<T>(items: impl Iterator<Item = T>) -> Full<Vec<T>> {
+    let mut out = Vec::new();
+    out.try_room(items.size_hint().0)?;
+    append(&mut out, items)?;
+    Ok(out)
+}
+
+pub(super) fn append<T>(list: &mut Vec<T>, items: impl Iterator<Item = T>) -> Full<()> {
+    items.into_iter().try_for_each(|item| list.try_push(item).map(|_| ()))
+}
+
+pub(super) fn filled<T: Clone>(value: T, len: usize) -> Full<Vec<T>> {
+    let mut out = Vec::new();
+    out.try_extend_to(len, value)?;
+    Ok(out)
+}
+
+/// Which columns each row has, in rising order: compressed rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sparsity {
+    /// Where each row begins in `columns`, and where the last one ends.
+    pub starts: Vec<usize>,
+    /// The columns of the first row, of the second, and so on.
+    pub columns: Vec<u32>,
+}
+
+impl Sparsity {
+    /// The columns of a row.
+    pub fn row(&self, row: usize) -> &[u32] {
+        &self.columns[self.starts[row]..self.starts[row + 1]]
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.starts.len().saturating_sub(1)
+    }
+
+    /// Of no rows; more are appended.
+    pub(super) fn begin() -> Full<Self> {
+        Ok(Self { starts: filled(0, 1)?, columns: Vec::new() })
+    }
+
+    /// The columns appended last are a row.
+    pub(super) fn end_row(&mut self) -> Full<()> {
+        self.starts.try_push(self.columns.len()).map(|_| ())
+    }
+
+    pub(super) fn identity(len: usize) -> Full<Self> {
+        Ok(Self { starts: list(0..=len)?, columns: list(0..len as u32)? })
+    }
+
+    /// Rows and columns exchanged.
+    pub(super) fn transposed(&self, columns: usize) -> Full<Self> {
+        let mut starts = filled(0, columns + 1)?;
+        for &column in &self.columns {
+            starts[column as usize + 1] += 1;
+        }
+        (0..columns).for_each(|column| starts[column + 1] += starts[column]);
+        let (mut next, mut rows) = (list(starts.iter().copied())?, filled(0, self.columns.len())?);
+        for row in 0..self.rows() {
+            for &column in self.row(row) {
+                rows[next[column as usize]] = row as u32;
+                next[column as usize] += 1;
+            }
+        }
+        Ok(Self { starts, columns: rows })
+    }
+
+    /// The least numbers for the columns such that no row has two columns of one number; how many there are.
+    pub(super) fn colours(&self, columns: usize) -> Full<(Vec<u32>, u32)> {
+        let by_column = self.transposed(columns)?;
+        let (mut colours, mut most) = (filled(u32::MAX, columns)?, 0);
+        // By colour: the last column that met it.
+        let mut met = filled(u32::MAX, columns)?;
+        for column in 0..columns {
+            for &row in by_column.row(column) {
+                for &other in self.row(row as usize) {
+                    let colour = colours[other as usize];
+                    if colour != u32::MAX {
+                        met[colour as usize] = column as u32;
+                    }
+                }
+            }
+            let free = met.iter().position(|&last| last != column as u32).unwrap_or(columns);
+            colours[column] = free as u32;
+            most = most.max(free as u32 + 1);
+        }
+        Ok((colours, most))
+    }
+}
+
+/// The colours of the vertices of a symmetric pattern such that neighbours differ, and every path of four
+/// vertices has at least three: then each entry of the matrix, or the one across the diagonal, is alone in
+/// its row with its colour.
+pub(super) fn star_colours(pattern: &Sparsity) -> Full<(Vec<u32>, u32)> {
+    const NONE: u32 = u32::MAX;
+    let len = pattern.rows();
+    let (mut colours, mut most) = (filled(NONE, len)?, 0);
+    // By colour: the last vertex that must not have it.
+    let mut forbidden = filled(NONE, len + 1)?;
+    for v in 0..len as u32 {
+        let around = |w: u32| pattern.row(w as usize).iter().copied().filter(move |&x| x != w);
+        for w in around(v) {
+            let own = colours[w as usize];
+            if own != NONE {
+                forbidden[own as usize] = v;
+            }
+            for x in around(w).filter(|&x| x != v) {
+                let far = colours[x as usize];
+                if far == NONE {
+                    continue;
+                }
+                let closes = own == NONE || around(x).any(|y| y != w && colours[y as usize] == own);
+                if closes {
+                    forbidden[far as usize] = v;
+                }
+            }
+        }
+        let free = forbidden.iter().position(|&last| last != v).unwrap_or(len);
+        colours[v as usize] = free as u32;
+        most = most.max(free as u32 + 1);
+    }
+    Ok((colours, most))
+}
+
+/// Where each entry of a symmetric pattern is among the compressed values: in the direction of its
+/// column's colour, or across the diagonal.
+pub(super) fn star_places(
+    pattern: &Sparsity,
+    colours: &[u32],
+    entries: &Sparsity,
+) -> Full<Vec<i64>> {
+    let len = pattern.rows();
+    let alone = |i: usize, j: usize| {
+        let same = pattern.row(i).iter().filter(|&&k| colours[k as usize] == colours[j]);
+        same.count() == 1
+    };
+    let mut out = Vec::new();
+    out.try_room(entries.columns.len())?;
+    for i in 0..len {
+        for &j in entries.row(i) {
+            let j = j as usize;
+            let (i, j) = if alone(i, j) { (i, j) } else { (j, i) };
+            out.push_within((colours[j] as usize * len + i) as i64);
+        }
+    }
+    Ok(out)
+}
+
+/// The entries on and below the diagonal, or all.
+pub(super) fn triangle(pattern: &Sparsity, lower: bool) -> Full<Sparsity> {
+    let mut out = Sparsity::begin()?;
+    for row in 0..pattern.rows() {
+        let own = pattern.row(row).iter().filter(|&&column| !lower || column as usize <= row);
+        append(&mut out.columns, own.copied())?;
+        out.end_row()?;
+    }
+    Ok(out)
+}
+
+/// A square pattern, and what lies across its diagonal.
+pub(super) fn with_transposed(pattern: &Sparsity) -> Full<Sparsity> {
+    let across = pattern.transposed(pattern.rows())?;
+    let mut out = Sparsity::begin()?;
+    for row in 0..pattern.rows() {
+        let (mut own, mut other) = (pattern.row(row), across.row(row));
+        // Both rise.
+        while let Some(&next) = own.first().into_iter().chain(other.first()).min() {
+            out.columns.try_push(next)?;
+            own = own.strip_prefix(&[next]).unwrap_or(own);
+            other = other.strip_prefix(&[next]).unwrap_or(other);
+        }
+        out.end_row()?;
+    }
+    Ok(out)
+}
