@@ -112,7 +112,8 @@ impl Session {
         pairs: impl ExactSizeIterator<Item = (Handle, Handle)>,
     ) -> Maybe<()> {
         let Self { core, xs, others, .. } = self;
-        (xs.clear(), others.clear());
+        xs.clear();
+        others.clear();
         let room = xs.try_room(pairs.len()).and_then(|()| others.try_room(pairs.len()));
         room.map_err(|_| core.out_of_memory(what))?;
         for (x, other) in pairs {

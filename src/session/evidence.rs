@@ -6,7 +6,7 @@ use std::panic::Location;
 
 use super::Session;
 use crate::arena::TryPush;
-use crate::dtype::{DType, with_float};
+use crate::dtype::{DType, Element, with_float};
 use crate::error::{ErrorKind, Fail, Maybe};
 use crate::graph::{Core, Handle};
 use crate::id::NodeId;
@@ -425,7 +425,7 @@ impl Core {
     fn first_not_finite(&self, id: NodeId) -> Option<(usize, f64)> {
         with_float!(self.node(id).dtype, T => {
             let at = self.values::<T>(id).iter().position(|x| !x.is_finite())?;
-            Some((at, f64::from(self.values::<T>(id)[at])))
+            Some((at, self.values::<T>(id)[at].to_f64()))
         })
     }
 

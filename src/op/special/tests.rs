@@ -172,7 +172,8 @@ fn rests_are_exact_at_every_level() {
     for (span, count) in [(3, 20_000), (30, 20_000), (1022, 300)] {
         for _ in 0..count {
             let by = draw(-span, span);
-            (a.push(draw(-span, span)), b.push(by));
+            a.push(draw(-span, span));
+            b.push(by);
             // A multiple, and its neighbours.
             let whole = (draw(0, 25).abs().floor() * by).abs();
             for bits in [0, 1, u64::MAX] {
@@ -183,7 +184,8 @@ fn rests_are_exact_at_every_level() {
     }
     let special = [0.0, -0.0, 1.0, -3.5, INF, -INF, NAN, 5e-324, 1e308, f64::MIN_POSITIVE];
     for (x, y) in special.iter().flat_map(|&x| special.map(|y| (x, y))) {
-        (a.push(x), b.push(y));
+        a.push(x);
+        b.push(y);
     }
     for level in levels() {
         let kernel = elementwise(Op::Map(Elem::Fmod), DType::F64, DType::F64, level);
