@@ -190,7 +190,7 @@ impl Core {
             Op::Prod => self.vjp_prod(id, g, sink),
             Op::Pick | Op::Unpick => self.vjp_pick(op, id, g, sink),
             Op::MatMul => self.vjp_matmul(id, g, sink),
-            Op::Structural(kind) => kind.rule().vjp(self, id, g, sink),
+            Op::Structural(kind) => kind.vjp(self, id, g, sink),
             Op::Leaf
             | Op::Fill
             | Op::DropoutMask

@@ -5,13 +5,13 @@ use super::{Run, uninit, zero};
 use crate::dtype::with_float;
 use crate::kernel::Float;
 use crate::node::Op;
-use crate::op::assemble::{Kind, Listed, Places};
+use crate::op::assemble::{Kind, ListedPlace, Places};
 use crate::plan::{Single, View};
 use crate::shape::MAX_RANK;
 
 /// A part: where it belongs, its elements, and the indices at which they belong there.
 struct Part<'v> {
-    place: Listed<'v>,
+    place: ListedPlace<'v>,
     from: &'v View,
     index: Option<&'v View>,
 }

@@ -5,6 +5,7 @@ use crate::kernel::{call_columns, call_rows};
 use crate::node::Op;
 use crate::plan::{Groups, Single};
 use crate::shape::Dims;
+use crate::task::Around;
 use crate::team::Team;
 
 /// Elements that a thread takes at a time, about, and columns of a longer axis.
@@ -25,17 +26,16 @@ impl Run<'_> {
             Op::Reduce(_) => (kernels.logsumexp(), false),
             op => unreachable!("{op:?} goes along no axis"),
         };
-        let groups = if to_lines {
-            Groups::along(dims, list[0] as usize)
+        let Around { outer, len: reduced, inner } = if to_lines {
+            Around::new(dims, list[0] as usize)
         } else {
             let mut kept = Dims::SCALAR;
             list.iter().for_each(|&len| kept.push(len as usize));
             match Groups::of(dims, &kept) {
-                Some(groups) => groups,
+                Some(Groups { outer, reduced, inner }) => Around { outer, len: reduced, inner },
                 None => unreachable!("{:?} over axes that are apart", single.op),
             }
         };
-        let Groups { outer, reduced, inner } = groups;
         let (size, out_size) = (dtype.size(), single.dtype.size());
         let kernel = slabs.before(inner);
         let slab = reduced * inner;

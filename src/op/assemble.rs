@@ -71,22 +71,20 @@ impl<'a> Places<'a> {
 
 /// A [`Place`] as it stands in a list.
 #[derive(Clone, Copy)]
-pub(crate) struct Listed<'a> {
+pub(crate) struct ListedPlace<'a> {
     pub(crate) kind: Kind,
     pub(crate) offset: usize,
     pub(crate) lens: &'a [u64],
     pub(crate) strides: &'a [u64],
 }
 
-impl Listed<'_> {
+impl ListedPlace<'_> {
     pub(crate) fn layout(&self) -> Layout {
         let mut dims = Dims::SCALAR;
         self.lens.iter().for_each(|&len| dims.push(len as usize));
         Layout::new(self.offset, &dims, self.strides.iter().map(|&stride| stride as isize))
     }
-}
 
-impl Listed<'_> {
     /// How many of the elements of a block may be one and the same, at most.
     pub(crate) fn meetings(&self) -> usize {
         // Mostly each axis goes further than all behind it.
@@ -105,10 +103,10 @@ impl Listed<'_> {
 }
 
 impl<'a> Iterator for Places<'a> {
-    type Item = Listed<'a>;
+    type Item = ListedPlace<'a>;
 
     #[inline]
-    fn next(&mut self) -> Option<Listed<'a>> {
+    fn next(&mut self) -> Option<ListedPlace<'a>> {
         let (&[head, offset], rest) = self.words.split_first_chunk()?;
         let (axis, rank) = ((head >> 8 & 0xff) as usize, (head >> 16) as usize);
         let kind = match head & 0xff {
@@ -119,7 +117,7 @@ impl<'a> Iterator for Places<'a> {
         let (lens, rest) = rest.split_at(rank);
         let (strides, rest) = rest.split_at(rank);
         self.words = rest;
-        Some(Listed { kind, offset: offset as usize, lens, strides })
+        Some(ListedPlace { kind, offset: offset as usize, lens, strides })
     }
 }
 

@@ -7,9 +7,8 @@
 use std::cmp::Ordering;
 use std::mem::MaybeUninit;
 
-use super::Sink;
 use super::reduce::Axes;
-use super::structural::Rule;
+use super::structural::{Gives, Rule};
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, Operand};
@@ -77,6 +76,7 @@ impl Rule for ArgSort {
     const NAME: &str = "argsort";
     const AXIS: Option<usize> = None;
     const COST: u64 = 40_000;
+    const GIVES: Gives = Gives::Integers(DType::I64);
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {
         let is_descending = task.list()[0] != 0;
@@ -96,10 +96,6 @@ impl Rule for ArgSort {
                 }
             });
         });
-        Ok(())
-    }
-
-    fn vjp(_: &mut Core, _: NodeId, _: NodeId, _: &mut Sink) -> Maybe<()> {
         Ok(())
     }
 }
@@ -141,6 +137,7 @@ impl Rule for ArgTop {
     const NAME: &str = "topk";
     const AXIS: Option<usize> = None;
     const COST: u64 = 10_000;
+    const GIVES: Gives = Gives::Integers(DType::I64);
 
     fn work_words(core: &Core, node: &Node) -> usize {
         core.shape(node.inputs[0]).last().copied().unwrap_or(1)
@@ -159,10 +156,6 @@ impl Rule for ArgTop {
                 }
             });
         });
-        Ok(())
-    }
-
-    fn vjp(_: &mut Core, _: NodeId, _: NodeId, _: &mut Sink) -> Maybe<()> {
         Ok(())
     }
 }
@@ -240,6 +233,7 @@ impl Rule for SearchSorted {
     const NAME: &str = "searchsorted";
     const AXIS: Option<usize> = None;
     const COST: u64 = 10_000;
+    const GIVES: Gives = Gives::Integers(DType::I64);
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {
         let behind = task.list()[0] != 0;
@@ -263,10 +257,6 @@ impl Rule for SearchSorted {
                 }
             });
         });
-        Ok(())
-    }
-
-    fn vjp(_: &mut Core, _: NodeId, _: NodeId, _: &mut Sink) -> Maybe<()> {
         Ok(())
     }
 }
@@ -309,7 +299,6 @@ impl Core {
         let last = dims.len() - 1;
         dims[last] = count;
         let mut node = self.structural(kind, &[rows], list)?;
-        node.dtype = DType::I64;
         (node.shape, node.len) = self.intern_shape(what, &dims)?;
         self.push(node)
     }
@@ -500,7 +489,6 @@ impl Core {
         }
         let mut node =
             self.structural(Structural::SearchSorted, &[sorted, values], &[usize::from(right)])?;
-        node.dtype = DType::I64;
         (node.shape, node.len) = (self.node(values).shape, self.node(values).len);
         self.push(node)
     }

@@ -7,7 +7,7 @@
 use std::mem::MaybeUninit;
 
 use super::Sink;
-use super::structural::Rule;
+use super::structural::{Gives, Rule};
 use crate::dtype::{DType, Element, with_float};
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, Operand};
@@ -117,6 +117,7 @@ impl Rule for Recurrence {
     const NAME: &str = "scan";
     const AXIS: Option<usize> = Some(0);
     const COST: u64 = 1_500;
+    const GIVES: Gives = Gives::Elements(Self::vjp);
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {
         let list = task.list();
@@ -169,7 +170,9 @@ impl Rule for Recurrence {
         });
         Ok(())
     }
+}
 
+impl Recurrence {
     /// With r_k = g_k + a_(k+1) r_(k+1), which goes the other way: r_k for b, and r_k s_(k-1) for a.
     fn vjp(core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
         let node = *core.node(id);
@@ -208,6 +211,7 @@ impl Rule for LogCumSumExp {
     const NAME: &str = "logcumsumexp";
     const AXIS: Option<usize> = Some(0);
     const COST: u64 = 15_000;
+    const GIVES: Gives = Gives::Elements(Self::vjp);
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {
         let around = Around::new(task.out_dims(), task.list()[0] as usize);
@@ -228,7 +232,9 @@ impl Rule for LogCumSumExp {
         });
         Ok(())
     }
+}
 
+impl LogCumSumExp {
     /// The cotangent of x_k is e^(x_k - y_k) S_k, with S_k = g_k + e^(y_k - y_(k+1)) S_(k+1): a
     /// recurrence whose factors are at most 1, so that nothing leaves the range.
     fn vjp(core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
@@ -252,13 +258,10 @@ pub(crate) struct CumMax;
 impl Rule for CumMax {
     const NAME: &str = "cummax";
     const AXIS: Option<usize> = Some(0);
+    const GIVES: Gives = Gives::Integers(DType::I64);
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {
         running_place::<true>(task);
-        Ok(())
-    }
-
-    fn vjp(_: &mut Core, _: NodeId, _: NodeId, _: &mut Sink) -> Maybe<()> {
         Ok(())
     }
 }
@@ -269,13 +272,10 @@ pub(crate) struct CumMin;
 impl Rule for CumMin {
     const NAME: &str = "cummin";
     const AXIS: Option<usize> = Some(0);
+    const GIVES: Gives = Gives::Integers(DType::I64);
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {
         running_place::<false>(task);
-        Ok(())
-    }
-
-    fn vjp(_: &mut Core, _: NodeId, _: NodeId, _: &mut Sink) -> Maybe<()> {
         Ok(())
     }
 }
@@ -437,7 +437,6 @@ impl Core {
         self.need_float(what, x)?;
         let (line, axis) = self.scanned(what, x, axis)?;
         let mut node = self.structural(kind, &[line], &[axis])?;
-        node.dtype = DType::I64;
         (node.shape, node.len) = (self.node(line).shape, self.node(line).len);
         let indices = self.push(node)?;
         let values = self.gather(line, axis as isize, indices)?;

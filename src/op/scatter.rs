@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use super::Sink;
 use super::scan::Course;
-use super::structural::Rule;
+use super::structural::{Gives, Rule};
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, Operand};
@@ -49,6 +49,7 @@ impl Rule for Scatter {
     const NAME: &str = "scatter";
     const AXIS: Option<usize> = Some(0);
     const COST: u64 = 3_000;
+    const GIVES: Gives = Gives::Elements(Self::vjp);
 
     fn work_words(core: &Core, node: &Node) -> usize {
         let list = core.list(node.list);
@@ -60,7 +61,9 @@ impl Rule for Scatter {
             task.fill(|out: &mut [MaybeUninit<T>], touched| write::<T>(task, out, touched))
         })
     }
+}
 
+impl Scatter {
     fn vjp(core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
         let node = *core.node(id);
         let list = core.list(node.list);
@@ -149,6 +152,7 @@ impl Rule for IsLast {
     const NAME: &str = "is_last";
     const AXIS: Option<usize> = Some(0);
     const COST: u64 = 3_000;
+    const GIVES: Gives = Gives::Integers(DType::U8);
 
     fn work_words(core: &Core, node: &Node) -> usize {
         core.node(node.inputs[1]).len
@@ -163,10 +167,6 @@ impl Rule for IsLast {
                 out[position].write(u8::from(last[place] == position as u64));
             })
         })
-    }
-
-    fn vjp(_: &mut Core, _: NodeId, _: NodeId, _: &mut Sink) -> Maybe<()> {
-        Ok(())
     }
 }
 
@@ -260,7 +260,6 @@ impl Core {
         }
         if sink.wants(self, src) {
             let mut node = self.structural(Structural::IsLast, &[index, x], &[axis])?;
-            node.dtype = DType::U8;
             (node.shape, node.len) = (self.node(index).shape, self.node(index).len);
             let is_last = self.push(node)?;
             let taken = self.gather(g, axis as isize, index)?;

@@ -6,12 +6,24 @@
 
 use super::Sink;
 use super::{integer, order, scan, scatter};
+use crate::dtype::DType;
 use crate::error::Maybe;
 use crate::graph::{Core, NewNode};
 use crate::id::NodeId;
 use crate::node::{Node, Op};
 use crate::roll_call::{Structural, structural_roll_call};
 use crate::task::{Outside, Task};
+
+/// Records the cotangents of a node's operands, from its own.
+type Vjp = fn(core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()>;
+
+/// What the result of an operation is made of, and so what becomes of its cotangent.
+pub(crate) enum Gives {
+    /// Integers of this type: none comes.
+    Integers(DType),
+    /// Such elements as operand 0 has.
+    Elements(Vjp),
+}
 
 /// What is said of an operation with a step of its own. Its operands are dense tensors there.
 pub(crate) trait Rule: Sync {
@@ -21,8 +33,7 @@ pub(crate) trait Rule: Sync {
     /// About how long it takes for an element of the result, in thousandths of a nanosecond.
     const COST: u64 = 2_000;
 
-    /// Records the cotangents of the operands. (What gives integers is not asked.)
-    fn vjp(core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()>;
+    const GIVES: Gives;
 
     /// Which word of the list is an axis of the operands, which then all have it; none for what works on
     /// the rows of the last one.
@@ -42,17 +53,17 @@ pub(crate) trait Rule: Sync {
 }
 
 /// A rule as the table has it.
-pub(crate) trait Listed: Sync {
+pub(crate) trait Entry: Sync {
     fn name(&self) -> &'static str;
     fn cost(&self) -> u64;
     fn axis(&self) -> Option<usize>;
     fn linear_in(&self) -> u8;
-    fn vjp(&self, core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()>;
+    fn gives(&self) -> &'static Gives;
     fn work_words(&self, core: &Core, node: &Node) -> usize;
     fn run(&self, task: &Task<'_>) -> Result<(), Outside>;
 }
 
-impl<R: Rule> Listed for R {
+impl<R: Rule> Entry for R {
     fn name(&self) -> &'static str {
         R::NAME
     }
@@ -65,8 +76,8 @@ impl<R: Rule> Listed for R {
     fn linear_in(&self) -> u8 {
         R::LINEAR_IN
     }
-    fn vjp(&self, core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
-        R::vjp(core, id, g, sink)
+    fn gives(&self) -> &'static Gives {
+        const { &R::GIVES }
     }
     fn work_words(&self, core: &Core, node: &Node) -> usize {
         R::work_words(core, node)
@@ -78,7 +89,7 @@ impl<R: Rule> Listed for R {
 
 macro_rules! table {
     ($($module:ident: $($rule:ident),*;)*) => {
-        static RULES: &[&dyn Listed] = &[$($(&$module::$rule),*),*];
+        static RULES: &[&dyn Entry] = &[$($(&$module::$rule),*),*];
 
         /// Their names, by number, for C.
         #[cfg(feature = "capi")]
@@ -88,8 +99,16 @@ macro_rules! table {
 structural_roll_call!(table);
 
 impl Structural {
-    pub(crate) fn rule(self) -> &'static dyn Listed {
+    pub(crate) fn rule(self) -> &'static dyn Entry {
         RULES[self as usize]
+    }
+
+    /// Records the cotangents of a node's operands.
+    pub(crate) fn vjp(self, core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
+        match self.rule().gives() {
+            Gives::Integers(_) => Ok(()),
+            Gives::Elements(vjp) => vjp(core, id, g, sink),
+        }
     }
 }
 
@@ -101,7 +120,11 @@ impl Core {
         operands: &[NodeId],
         list: &[usize],
     ) -> Maybe<NewNode> {
-        let mut node = NewNode::new(Op::Structural(kind), self.node(operands[0]).dtype);
+        let dtype = match kind.rule().gives() {
+            Gives::Integers(dtype) => *dtype,
+            Gives::Elements(_) => self.node(operands[0]).dtype,
+        };
+        let mut node = NewNode::new(Op::Structural(kind), dtype);
         node.inputs[..operands.len()].copy_from_slice(operands);
         node.list = self.intern(list)?;
         Ok(node)

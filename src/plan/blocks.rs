@@ -35,12 +35,6 @@ impl Groups {
         Some(groups)
     }
 
-    /// The groups along one axis.
-    pub(crate) fn along(dims: &[usize], axis: usize) -> Self {
-        let (outer, inner) = (dims[..axis].iter().product(), dims[axis + 1..].iter().product());
-        Self { outer, reduced: dims[axis], inner }
-    }
-
     /// Partial results a group: each is of a fixed stretch of elements, so that neither tiles nor
     /// threads decide in which order a sum is made.
     pub(crate) fn blocks(&self) -> usize {

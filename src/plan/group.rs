@@ -23,6 +23,7 @@ use crate::id::NodeId;
 use crate::level::Level;
 use crate::node::{Node, Op, Reduction};
 use crate::shape::{Dims, Layout};
+use crate::task::Around;
 
 /// Members of a step of one tile beyond which it takes on no more, for a read and for a backward. What
 /// is kept in registers is then as much memory as data would be, so little is lost; and the lists in
@@ -213,8 +214,8 @@ impl Grouping {
             }
             Op::Softmax | Op::LogSoftmax => {
                 let axis = core.list(node.list)[0] as usize;
-                let Groups { reduced, inner, .. } = Groups::along(&core.shape(id), axis);
-                let row = reduced * inner;
+                let Around { len, inner, .. } = Around::new(&core.shape(id), axis);
+                let row = len * inner;
                 if (1..=ROW_MAX).contains(&row) {
                     self.operands[0] = self.drafts.source(core, node.inputs[0], node.shape)?;
                     self.join(

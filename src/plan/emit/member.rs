@@ -11,6 +11,7 @@ use crate::plan::datum::NONE;
 use crate::plan::draft::{AGAIN, Member, What, elementwise_operand, operand_dtype};
 use crate::plan::value::ValueKind;
 use crate::plan::{Code, Datum, Dropout, Grain, Groups, Instr, Plan, SinkReduction, Storage};
+use crate::task::Around;
 
 /// Results from this size on are written past the cache: they would only push out what is still
 /// needed, and would be read from memory first.
@@ -142,8 +143,7 @@ impl Emitter {
                 let kernels = float_kernels(input_dtype, level);
                 let inner = match node.op {
                     Op::Softmax | Op::LogSoftmax => {
-                        Groups::along(&core.dims(node.shape), core.list(node.list)[0] as usize)
-                            .inner
+                        Around::new(&core.dims(node.shape), core.list(node.list)[0] as usize).inner
                     }
                     _ => 1,
                 };
