@@ -109,6 +109,24 @@ impl ErrorSlot {
         Fail
     }
 
+    /// Tells the error on behalf of an operation: its name takes the place of the one that the message begins
+    /// with, of something that it is made of.
+    #[cold]
+    pub(crate) fn on_behalf_of(&mut self, what: &str) {
+        let is_name =
+            |head: &str| head.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let Some((head, tail)) = self.text().split_once(':').filter(|(head, _)| is_name(head))
+        else {
+            return;
+        };
+        let (from, room) = (head.len(), CAPACITY - 1 - what.len());
+        let take = tail.floor_char_boundary(room - 1) + 1;
+        self.text.copy_within(from..from + take, what.len());
+        self.text[..what.len()].copy_from_slice(what.as_bytes());
+        self.len = what.len() + take;
+        self.text[self.len] = 0;
+    }
+
     /// Adds the line of the caller that this error is about, if none is told yet.
     #[cold]
     pub(crate) fn locate(&mut self, location: &Location<'_>) {
@@ -177,6 +195,23 @@ mod tests {
         let error = slot.take().unwrap();
         assert_eq!((error.kind(), error.message()), (ErrorKind::Shape, "first 1"));
         assert!(slot.take().is_none());
+    }
+
+    #[test]
+    fn a_message_is_told_on_behalf_of_another() {
+        let mut slot = ErrorSlot::new();
+        let mut told = |message: &str, what: &str| {
+            slot.clear();
+            slot.set(ErrorKind::Index, format_args!("{message}"));
+            slot.on_behalf_of(what);
+            slot.text().to_owned()
+        };
+        assert_eq!(told("index_select: index 9", "take"), "take: index 9");
+        assert_eq!(told("sum: at: 1", "mean_of_all"), "mean_of_all: at: 1");
+        assert_eq!(told("a graph holds: much", "take"), "a graph holds: much");
+        assert_eq!(told("nothing", "take"), "nothing");
+        let long = told(&format!("a:{}", "é".repeat(CAPACITY)), "take");
+        assert!(long.starts_with("take:é") && long.len() >= CAPACITY - 2, "{}", long.len());
     }
 
     #[test]

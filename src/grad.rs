@@ -161,13 +161,12 @@ impl Core {
     ) -> Maybe<()> {
         match self.node(id).op {
             Op::Pull(elem, i) => self.vjp_pull(elem, i, id, g, cotangents, sink),
-            Op::Reshape
-            | Op::Permute
-            | Op::Expand
-            | Op::Slice
-            | Op::AsStrided
-            | Op::IndexSelect
-            | Op::Gather => self.vjp_part(id, g, cotangents, sink),
+            Op::Reshape | Op::Permute | Op::Expand | Op::Slice | Op::AsStrided => {
+                self.vjp_part(id, g, cotangents, sink)
+            }
+            Op::Structural(kind) if kind.chosen(self, self.node(id)).is_some() => {
+                self.vjp_part(id, g, cotangents, sink)
+            }
             _ => self.vjp_of_rule(id, g, sink),
         }
     }
@@ -186,9 +185,7 @@ impl Core {
             Op::Embed => self.vjp_embed(id, g, sink),
             Op::Concat => self.vjp_concat(id, g, sink),
             Op::Assemble => self.vjp_assemble(id, g, sink),
-            Op::IndexAdd | Op::ScatterAdd => self.vjp_index_add(op, id, g, sink),
             Op::Prod => self.vjp_prod(id, g, sink),
-            Op::Pick | Op::Unpick => self.vjp_pick(op, id, g, sink),
             Op::MatMul => self.vjp_matmul(id, g, sink),
             Op::Structural(kind) => kind.vjp(self, id, g, sink),
             Op::Leaf
@@ -198,14 +195,9 @@ impl Core {
             | Op::Integer(_)
             | Op::Compare(_)
             | Op::ArgReduce(_) => Ok(()),
-            Op::Pull(..)
-            | Op::Reshape
-            | Op::Permute
-            | Op::Expand
-            | Op::Slice
-            | Op::AsStrided
-            | Op::IndexSelect
-            | Op::Gather => unreachable!("{op:?} is the walk's business"),
+            Op::Pull(..) | Op::Reshape | Op::Permute | Op::Expand | Op::Slice | Op::AsStrided => {
+                unreachable!("{op:?} is the walk's business")
+            }
         }
     }
 

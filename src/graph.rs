@@ -131,6 +131,10 @@ pub(crate) struct Core {
     /// A bit for each state: set where there may be something to forget.
     holders: Vec<u64>,
     lists: Lists,
+    /// The operation that is being recorded, as its user called it; else empty.
+    pub(crate) called: &'static str,
+    /// Those that are told where an index is found to be none.
+    calls: Vec<&'static str>,
 }
 
 impl Core {
@@ -163,6 +167,8 @@ impl Core {
             inlined: Stack::unmoved(),
             holders: Vec::new(),
             lists: Lists::new(),
+            called: "",
+            calls: Vec::new(),
         }
     }
 
@@ -298,6 +304,7 @@ impl Core {
             + self.holders.bytes()
             + self.slots.bytes()
             + self.labels.bytes()
+            + self.calls.bytes()
             + self.label_bytes
     }
 

@@ -41,6 +41,10 @@ id!(
     NodeId, "n"
 );
 id!(
+    /// An operation that was called, by its number among the names of those that are told in messages.
+    CallId, "c"
+);
+id!(
     /// An interned list of integers: a shape, a permutation, slice bounds, operand ids.
     ListId, "l"
 );

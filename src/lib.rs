@@ -39,6 +39,7 @@ mod shape;
 mod task;
 #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "see reserve.rs")]
 mod team;
+mod total;
 mod transform;
 #[allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "Rust's own interface")]
 mod var;

@@ -52,18 +52,6 @@ pub(crate) enum Op {
     Embed,
     /// List: the axis, then the ids of the operands.
     Concat,
-    /// Operands: source, indices. List: the axis.
-    IndexSelect,
-    /// Zeros to which the slices of operand 0 are added at the indices. List: the axis.
-    IndexAdd,
-    /// Operands: source, indices. List: the axis.
-    Gather,
-    /// Zeros to which the elements of operand 0 are added at the indices. List: the axis.
-    ScatterAdd,
-    /// From each row of operand 0 the element whose class operand 1 tells; 0 for ignored rows.
-    Pick,
-    /// Zeros, with operand 0 at the class of each row that is not ignored.
-    Unpick,
     /// Zeros to which parts are added, each in its place. List: how many operands, their ids, then
     /// the places of the parts: see `op::assemble`.
     Assemble,
@@ -177,8 +165,9 @@ impl Op {
     #[inline(always)]
     pub(crate) fn code(self) -> u64 {
         match self {
-            // The most frequent one without a search.
+            // The most frequent ones without a search.
             Self::Map(elem) => 2 << 32 | elem as u64,
+            Self::Structural(kind) => 3 << 32 | kind as u64,
             other => other.digits(),
         }
     }

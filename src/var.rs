@@ -162,7 +162,7 @@ impl Graph {
     #[track_caller]
     fn operation_on_all(
         &self,
-        what: &str,
+        what: &'static str,
         xs: &[Var<'_>],
         record: impl FnOnce(&mut Core, &mut [NodeId]) -> Maybe<NodeId>,
     ) -> Var<'_> {
@@ -173,7 +173,7 @@ impl Graph {
     #[track_caller]
     fn list_of_all(
         &self,
-        what: &str,
+        what: &'static str,
         xs: &[Var<'_>],
         record: impl FnOnce(&mut Core, &mut [NodeId], &mut Vec<NodeId>) -> Maybe<()>,
     ) -> Vec<Var<'_>> {
@@ -214,7 +214,11 @@ fn heads<'a>(
 
 impl<'g> Var<'g> {
     #[track_caller]
-    fn map(self, what: &str, record: impl FnOnce(&mut Core, NodeId) -> Maybe<NodeId>) -> Self {
+    fn map(
+        self,
+        what: &'static str,
+        record: impl FnOnce(&mut Core, NodeId) -> Maybe<NodeId>,
+    ) -> Self {
         self.graph.offer(|session| session.record1(what, self.handle, record))
     }
 
@@ -222,7 +226,7 @@ impl<'g> Var<'g> {
     #[track_caller]
     fn operation<const N: usize>(
         self,
-        what: &str,
+        what: &'static str,
         xs: [Handle; N],
         record: impl FnOnce(&mut Core, [NodeId; N]) -> Maybe<NodeId>,
     ) -> Self {
@@ -234,7 +238,7 @@ impl<'g> Var<'g> {
     #[track_caller]
     fn operations<const N: usize, const R: usize>(
         self,
-        what: &str,
+        what: &'static str,
         xs: [Handle; N],
         record: impl FnOnce(&mut Core, [NodeId; N]) -> Maybe<[NodeId; R]>,
     ) -> [Self; R] {
@@ -250,7 +254,7 @@ impl<'g> Var<'g> {
     #[track_caller]
     fn list_of<const N: usize>(
         self,
-        what: &str,
+        what: &'static str,
         xs: [Handle; N],
         record: impl FnOnce(&mut Core, [NodeId; N], &mut Vec<NodeId>) -> Maybe<()>,
     ) -> Vec<Self> {

@@ -245,3 +245,70 @@ fn lower_simd_levels_agree_too() {
         assert!(run.status.success() && output.contains("2 passed"), "{level}: {output}");
     }
 }
+
+/// The names of operations that find an index to be none, where the last one of an input is; each must
+/// tell so itself, whatever it is made of, and whether its value is read or only a gradient.
+fn refusing(fusion: bool) -> Vec<String> {
+    let mut names = Vec::new();
+    for case in cases() {
+        let inputs = case.json["inputs"].as_array().unwrap();
+        let is_index =
+            |input: &Value| input["dtype"] == "i64" && input["data"] != Value::from([0; 0]);
+        let Some(place) = inputs.iter().position(is_index) else { continue };
+        for by_gradient in [false, true] {
+            let graph = Graph::new();
+            graph.set_fusion(fusion);
+            let x: Vec<_> = inputs.iter().map(|input| leaf(&graph, input, DType::F64)).collect();
+            let mut index = x[place].to_vec::<i64>().unwrap();
+            let last = index.len() - 1;
+            index[last] = 1 << 40;
+            x[place].write(&index).unwrap();
+            let y = run(&graph, &case, &x)[0];
+            let read = if by_gradient {
+                let of = x.iter().find(|x| x.requires_grad().unwrap());
+                let (Some(&of), Ok(true)) = (of, y.requires_grad()) else { continue };
+                let gradient = graph.grad_allow_unused(&[(y.sum(), None)], &[of]).unwrap()[0];
+                gradient.map_or(Ok(()), |gradient| gradient.eval())
+            } else {
+                y.eval()
+            };
+            let Err(error) = read else { continue };
+            let told = format!("{}: ", case.op());
+            assert!(error.message().starts_with(&told), "{}: {error}", case.name());
+            let position = format!("{} at position ", 1i64 << 40);
+            assert!(error.message().contains(&position), "{}: {error}", case.name());
+            names.push(case.op().to_owned());
+        }
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+#[test]
+fn indices_outside_are_told_by_the_operation_that_was_called() {
+    for fusion in [true, false] {
+        let names = refusing(fusion);
+        for name in [
+            "cross_entropy",
+            "cross_entropy_weighted",
+            "cross_entropy_with",
+            "embedding",
+            "gather",
+            "gather_nd",
+            "index_add",
+            "index_copy",
+            "index_fill",
+            "index_select",
+            "nll_loss",
+            "nll_loss_weighted",
+            "scatter",
+            "scatter_add",
+            "scatter_reduce",
+            "take",
+            "take_along_dim",
+        ] {
+            assert!(names.iter().any(|other| other == name), "{name} is not among {names:?}");
+        }
+    }
+}

@@ -833,6 +833,7 @@ fn genes_record_every_operation() -> Result<()> {
     ];
     // What is recorded as other operations.
     let composed = [
+        "cross_entropy",
         "scale",
         "add_scalar",
         "pow_scalar",

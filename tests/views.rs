@@ -316,11 +316,11 @@ fn what_does_not_fit_is_told() {
     );
     told(
         &|g| Some(x(g).take(g.tensor(&[6i64], &[1]))),
-        "index 6 at position 0 is outside of -6 to 5",
+        "take: index 6 at position 0 is outside of -6 to 5",
     );
     told(
         &|g| Some(x(g).gather_nd(g.tensor(&[0i64, -4], &[1, 2]))),
-        "at position 0 is outside of -6 to 5",
+        "gather_nd: index -4 at position 1 is outside of -3 to 2",
     );
     told(
         &|g| Some(x(g).slice_write(x(g), 1, 1, 1)),
@@ -330,4 +330,27 @@ fn what_does_not_fit_is_told() {
         &|g| Some(x(g).index_add(0, g.tensor(&[0i64], &[1]), x(g), 1.0)),
         "index_add: with a 1-d index, here [1], into axis 0 of [2, 3], the source is [1, 3], not [2, 3]",
     );
+}
+
+/// What an operation is made of is not told in its place.
+#[test]
+fn operations_are_told_by_their_own_names() {
+    let told = |make: &dyn Fn(&Graph) -> Var<'_>, want: &str| {
+        let g = Graph::new();
+        assert!(make(&g).is_null(), "{want}");
+        let error = g.check().unwrap_err();
+        assert!(error.message().starts_with(want), "{error}, not {want}");
+    };
+    let deep = |g: &'_ Graph| g.ones::<f32>(&[1; bumpgrad::MAX_RANK]).shape().unwrap();
+    told(&|g| g.stack(&[g.ones::<f32>(&deep(g))], 0), "stack: ");
+    told(&|g| g.ones::<f32>(&deep(g)).cdist(g.ones::<f32>(&deep(g)), 2.0), "cdist: ");
+    told(&|g| g.ones::<f32>(&[2]).masked_fill(g.ones::<f32>(&[2]), 0.0), "masked_fill: ");
+    told(&|g| g.block_diag(&[g.ones::<f32>(&[2]), g.ones::<f64>(&[2])]), "block_diag: ");
+    told(
+        &|g| g.ones::<f32>(&[2]).index_copy(1, g.ones::<i64>(&[1]), g.ones::<f32>(&[1])),
+        "index_copy: ",
+    );
+    // The operations of elements have names of their own.
+    told(&|g| g.ones::<f32>(&[2]) + g.ones::<f32>(&[3]), "add: ");
+    told(&|g| g.ones::<f32>(&[2]).std(1.0, &[3], false), "std: ");
 }

@@ -1,13 +1,13 @@
 //! The step that adds many parts into one tensor: see `op::assemble`.
 
-use super::index::{Outside, checked};
 use super::{Run, uninit, zero};
 use crate::dtype::with_float;
 use crate::kernel::Float;
-use crate::node::Op;
 use crate::op::assemble::{Kind, ListedPlace, Places};
+use crate::op::often::Often;
 use crate::plan::{Single, View};
 use crate::shape::MAX_RANK;
+use crate::task::Outside;
 
 /// A part: where it belongs, its elements, and the indices at which they belong there.
 struct Part<'v> {
@@ -129,7 +129,7 @@ impl Part<'_> {
         let steps =
             place.strides.iter().zip(strides).map(|(&to, &from)| [to as usize, from as usize]);
         let axes = from.dims().iter().zip(steps).map(|(&len, [to, from])| [len, to, from]);
-        let along = |axis: usize| {
+        let axis_of = |axis: usize| {
             let len = place.lens.get(axis).map_or(1, |&len| len as usize);
             let step = place.strides.get(axis).map_or(0, |&stride| stride as usize);
             (len, step, strides.get(axis).map_or(0, |&stride| stride as usize))
@@ -140,25 +140,27 @@ impl Part<'_> {
                 Axes::new(axes).lines(to, from.offset, tell);
             }
             Kind::Block => Axes::in_order(axes).lines(to, from.offset, tell),
-            Kind::Select(axis) => {
-                let (len, to_step, from_step) = along(axis);
-                let others = axes.enumerate().filter(|&(other, _)| other != axis);
+            Kind::Select(along) => {
+                let (len, to_step, from_step) = axis_of(along.axis);
+                let bounds = along.bounds(len);
+                let others = axes.enumerate().filter(|&(other, _)| other != along.axis);
                 let others = Axes::new(others.map(|(_, axis)| axis));
                 for (k, &i) in index.iter().enumerate() {
-                    let at = checked(Op::IndexAdd, k, i, len)?;
+                    let at = bounds.place(k, i)?;
                     others.lines(ahead(to, at, to_step), ahead(from.offset, k, from_step), tell);
                 }
             }
-            Kind::Gather(axis) => {
-                let (len, to_step, _) = along(axis);
+            Kind::Gather(along) => {
+                let (len, to_step, _) = axis_of(along.axis);
+                let bounds = along.bounds(len);
                 // One after the other, as the indices are.
                 let all = Axes::in_order(axes.enumerate().map(|(other, [len, to, from])| {
-                    [len, if other == axis { 0 } else { to }, from]
+                    [len, if other == along.axis { 0 } else { to }, from]
                 }));
                 let (mut k, mut outside) = (0, None);
                 all.lines(to, from.offset, &mut |line| {
                     for i in 0..line.count {
-                        match checked(Op::ScatterAdd, k, index[k], len) {
+                        match bounds.place(k, index[k]) {
                             Ok(at) => tell(Line {
                                 to: ahead(line.place(i), at, to_step),
                                 from: line.source(i),
@@ -209,7 +211,7 @@ impl Run<'_> {
             })
         };
         let len = single.dims.iter().product::<usize>();
-        let mut often = self.often(single, len, 1);
+        let mut often = Often::new(self.work(single), len, 1);
         if often.is_possible() {
             for part in parts() {
                 part.lines(self, &mut |line| {
@@ -260,6 +262,17 @@ impl Run<'_> {
         }
         often.end(|place, total| out[place] = T::from_f64(total));
         Ok(())
+    }
+
+    /// The step's own memory: words of zeros.
+    fn work(&self, single: &Single) -> &mut [u64] {
+        let Some(datum) = self.plan.data.get(single.work as usize) else { return &mut [] };
+        let base: *mut u64 = self.base(single.work).cast();
+        // SAFETY: `len` words, nobody else's while the step runs.
+        unsafe {
+            base.write_bytes(0, datum.len);
+            std::slice::from_raw_parts_mut(base, datum.len)
+        }
     }
 
     /// All elements of the datum that an operand lies in.

@@ -6,6 +6,7 @@ use super::memory::uninit;
 use crate::dtype::with_bits;
 use crate::plan::period;
 use crate::shape::{Layout, MAX_RANK};
+use crate::task::copy_two;
 
 /// Elements of a line from which on it is copied by itself.
 const LONG: usize = 16;
@@ -399,19 +400,6 @@ impl Block {
 unsafe fn copy<T: Copy, const N: usize>(from: *const T, to: *mut T) {
     // SAFETY: the caller's promise.
     unsafe { std::ptr::copy_nonoverlapping(from, to, N) };
-}
-
-/// Copies `n` elements, from `W` to twice as many: in two pieces, which may overlap.
-///
-/// # Safety
-/// As for [`Block::copy`], of these elements.
-#[inline(always)]
-pub(super) unsafe fn copy_two<T: Copy, const W: usize>(from: *const T, to: *mut T, n: usize) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        copy::<T, W>(from, to);
-        copy::<T, W>(from.add(n - W), to.add(n - W));
-    }
 }
 
 /// Repeats an element `N` times.

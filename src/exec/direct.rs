@@ -445,7 +445,7 @@ fn elements_of(core: &Core, id: NodeId) -> usize {
             let (_, k) = last_two(&core.shape(node.inputs[0]));
             node.len.saturating_mul(k) / 16
         }
-        Op::Reduce(_) | Op::ArgReduce(_) | Op::Pick => core.node(node.inputs[0]).len,
+        Op::Reduce(_) | Op::ArgReduce(_) => core.node(node.inputs[0]).len,
         _ => 0,
     };
     // (What is made of nothing may be long.)

@@ -9,7 +9,6 @@ mod axis;
 mod copy;
 mod direct;
 mod follow;
-mod index;
 mod join;
 mod kept;
 mod matmul;

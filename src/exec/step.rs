@@ -3,19 +3,18 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use super::index::Outside;
 use super::workspace::Workspace;
 use crate::defect::FailPoint;
 use crate::dtype::{DType, Element};
-use crate::error::{ErrorKind, Maybe};
+use crate::error::Maybe;
 use crate::graph::Core;
 use crate::kernel::{FloatKernels, float_kernels};
 use crate::level::Level;
 use crate::node::{INLINE_OPERANDS, Op};
 use crate::plan::{DatumId, Plan, Program, Single, Step, View, Work};
 use crate::roll_call::Structural;
-use crate::shape::{Dims, Layout};
-use crate::task::{Given, Task};
+use crate::shape::Layout;
+use crate::task::{Given, Outside, Task};
 use crate::team::{STEP_COST, Team};
 
 /// One run of a plan.
@@ -52,13 +51,10 @@ impl Run<'_> {
                     self.matmul(single, self.team_for(step.cost));
                     return Ok(());
                 }
-                if let Op::Structural(kind) = single.op {
-                    return self.structural(core, kind, single, self.team_for(step.cost));
-                }
                 self.single(single, self.team_for(step.cost))
             }
         };
-        done.map_err(|outside| core.fail(ErrorKind::Index, format_args!("{outside}")))
+        done.map_err(|outside| core.refuse_index(&outside))
     }
 
     /// The threads that a step of this cost is worth.
@@ -139,32 +135,21 @@ impl Run<'_> {
             Op::Embed => self.embed(single),
             Op::Concat => self.concat(single),
             Op::Assemble => return self.assemble(single),
-            Op::IndexSelect
-            | Op::IndexAdd
-            | Op::Gather
-            | Op::ScatterAdd
-            | Op::Pick
-            | Op::Unpick => return self.index(single),
+            Op::Structural(kind) => return self.structural(kind, single, team),
             op => unreachable!("{op:?} is fused"),
         }
         Ok(())
     }
 
     /// An operation that says itself how it is run.
-    fn structural(
-        &self,
-        core: &mut Core,
-        kind: Structural,
-        single: &Single,
-        team: Team,
-    ) -> Maybe<()> {
+    fn structural(&self, kind: Structural, single: &Single, team: Team) -> Result<(), Outside> {
         let views = single.operands.of(&self.plan.views);
         let mut given = [Given::NONE; INLINE_OPERANDS];
         for (given, view) in given.iter_mut().zip(views) {
             let (start, layout) = self.start(view);
-            assert!(layout.is_dense());
-            let dtype = self.plan.data[view.datum as usize].dtype;
-            *given = Given { dtype, dims: Dims::new(layout.dims()), start };
+            let datum = &self.plan.data[view.datum as usize];
+            assert!(layout.is_dense() && layout.offset + layout.len() <= datum.len);
+            *given = Given { dtype: datum.dtype, dims: layout.dims(), start };
         }
         let work = self.plan.data.get(single.work as usize);
         // SAFETY: operands are dense data that are complete, and that nobody writes while the step runs;
@@ -173,16 +158,12 @@ impl Run<'_> {
             Task::new(
                 &given[..views.len()],
                 single.list.of(&self.plan.words),
-                Given { dtype: single.dtype, dims: single.dims, start: self.base(single.out) },
+                Given { dtype: single.dtype, dims: &single.dims, start: self.base(single.out) },
                 work.map(|datum| (self.base(single.work).cast(), datum.len)),
                 team,
             )
         };
-        let done = kind.rule().run(&task);
-        done.map_err(|outside| {
-            let what = kind.rule().name();
-            core.fail(ErrorKind::Index, format_args!("{what}: {outside}"))
-        })
+        kind.rule().run(&task)
     }
 
     pub(super) fn kernels(&self, dtype: DType) -> &'static FloatKernels {

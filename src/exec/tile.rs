@@ -4,15 +4,16 @@
 use std::mem::MaybeUninit;
 
 use super::copy::StridedCursor;
-use super::index::{Outside, pick_row, unpick_row};
 use super::memory::uninit;
 use super::padded::PaddedCursor;
 use super::step::Run;
 use super::workspace::{JoinPlace, Workspace};
 use crate::dtype::{Element, with_dtype, with_float};
+use crate::id::CallId;
 use crate::kernel::{Draws, call_columns, call_rows, chain, spread};
 use crate::plan::{Code, FillFrom, Grain, Instr, Program, Slot};
 use crate::random::Stream;
+use crate::task::{Outside, Rows};
 
 /// How many tiles ahead streams are fetched. The last chain of a program may be what fetches, just
 /// before the next tile is read: one tile would be too late then (cross entropy: 1.15 of the time).
@@ -261,33 +262,14 @@ impl Run<'_> {
                     let place = self.bring_join(join, views, instr.dtype, n, at, cursors);
                     workspace.slots[instr.out as usize] = place;
                 }
-                Code::Pick => {
-                    let classes = workspace.slots[instr.ops[1] as usize].cast::<i64>();
-                    for r in 0..n {
-                        let class = classes.add(r).read();
-                        pick_row(
-                            size,
-                            start + r,
-                            class,
-                            row,
-                            op.add(r * row * size),
-                            out.add(r * size),
-                        )?;
-                    }
-                }
-                Code::Unpick => {
-                    let classes = workspace.slots[instr.ops[1] as usize].cast::<i64>();
-                    out.write_bytes(0, n * size);
-                    for r in 0..tile.rows {
-                        let (class, place) = (classes.add(r).read(), tile.row_start + r);
-                        unpick_row(
-                            size,
-                            place,
-                            class,
-                            row,
-                            op.add(r * size),
-                            out.add(r * row * size),
-                        )?;
+                Code::OfRows(kind) => {
+                    let each = workspace.slots[instr.ops[1] as usize].cast_const();
+                    let rows = (tile.row_start, tile.rows, row);
+                    let makes_rows = instr.grain == Grain::Element;
+                    let call = CallId(instr.arg);
+                    let mut rows = Rows::new(rows, size, [op, each], out, makes_rows, call);
+                    if let Some(joins) = kind.rule().joins() {
+                        (joins.run)(&mut rows)?;
                     }
                 }
                 Code::Mask => {

@@ -151,7 +151,7 @@ unsafe fn record_map(g: *mut bg_graph, body: impl FnOnce(&mut Session) -> Handle
 #[inline]
 unsafe fn operation<const N: usize>(
     g: *mut bg_graph,
-    what: &str,
+    what: &'static str,
     xs: [bg_node; N],
     body: impl FnOnce(&mut Core, [NodeId; N]) -> Maybe<NodeId>,
 ) -> bg_node {
@@ -167,7 +167,7 @@ unsafe fn operation<const N: usize>(
 #[inline]
 unsafe fn operations<const N: usize, const R: usize, const M: usize>(
     g: *mut bg_graph,
-    what: &str,
+    what: &'static str,
     xs: [bg_node; N],
     others: [*mut bg_node; M],
     body: impl FnOnce(&mut Core, [NodeId; N]) -> Maybe<[NodeId; R]>,
@@ -192,7 +192,7 @@ unsafe fn operations<const N: usize, const R: usize, const M: usize>(
 #[inline(never)]
 unsafe fn record_results(
     g: *mut bg_graph,
-    what: &str,
+    what: &'static str,
     xs: &[Handle],
     results: &mut [Handle],
     run: Recording<'_>,
@@ -208,7 +208,7 @@ unsafe fn record_results(
 /// As for [`call`]; the list is NULL, or valid for writing as many nodes as its capacity says.
 unsafe fn list_of<const N: usize>(
     g: *mut bg_graph,
-    what: &str,
+    what: &'static str,
     xs: [bg_node; N],
     (out, capacity): (*mut bg_node, usize),
     body: impl FnOnce(&mut Core, [NodeId; N], &mut Vec<NodeId>) -> Maybe<()>,
@@ -227,7 +227,7 @@ unsafe fn list_of<const N: usize>(
 /// As for [`list_of`] and, for the list of operands, [`input`].
 unsafe fn list_of_all(
     g: *mut bg_graph,
-    what: &str,
+    what: &'static str,
     (xs, n): (*const bg_node, usize),
     (out, capacity): (*mut bg_node, usize),
     body: impl FnOnce(&mut Core, &mut [NodeId], &mut Vec<NodeId>) -> Maybe<()>,
@@ -276,7 +276,7 @@ unsafe fn write_list(
 /// As for [`call`] and, for the list, [`input`].
 unsafe fn operation_on_all(
     g: *mut bg_graph,
-    what: &str,
+    what: &'static str,
     (xs, n): (*const bg_node, usize),
     body: impl FnOnce(&mut Core, &mut [NodeId]) -> Maybe<NodeId>,
 ) -> bg_node {

@@ -226,8 +226,8 @@ impl Cotangents {
             let x = core.node(part.of).inputs[0];
             let block = match kind {
                 Kind::Block => part.cotangent,
-                Kind::Select(axis) => core.add_slices(part.cotangent, index, axis, x)?,
-                Kind::Gather(axis) => core.scatter_zeros(part.cotangent, index, axis, x)?,
+                Kind::Select(along) => core.add_slices(part.cotangent, index, along, x)?,
+                Kind::Gather(along) => core.scatter_zeros(part.cotangent, index, along, x)?,
             };
             if let Some(whole) = core.embed_by(block, &layout, id)? {
                 self.add(core, visit, id, whole)?;
@@ -240,8 +240,7 @@ impl Cotangents {
     fn place(&self, core: &Core, visit: &Visit, of: NodeId) -> (NodeId, Place) {
         let node = core.node(of);
         let kind = match node.op {
-            Op::IndexSelect => Kind::Select(core.list(node.list)[0] as usize),
-            Op::Gather => Kind::Gather(core.list(node.list)[0] as usize),
+            Op::Structural(kind) => kind.chosen(core, node).unwrap_or(Kind::Block),
             _ => Kind::Block,
         };
         (node.inputs[1], Place { kind, layout: self.readers_base(core, visit, of).1 })

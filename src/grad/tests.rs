@@ -1,7 +1,8 @@
 //! What is visited, recorded and touched for a gradient; and gradients of what was read in parts.
 
-use super::*;
+use crate::node::Op;
 use crate::plan::Work;
+use crate::roll_call::Structural;
 use crate::{Graph, Var};
 
 /// Nodes that the last walk visited.
@@ -21,7 +22,10 @@ fn touched(g: &Graph) -> (usize, usize) {
             Work::Single(number) => {
                 let single = &plan.singles[number as usize];
                 // Of what is selected from nothing else is touched.
-                let is_selection = matches!(single.op, Op::IndexSelect | Op::Gather);
+                let is_selection = matches!(
+                    single.op,
+                    Op::Structural(Structural::IndexSelect | Structural::Gather)
+                );
                 let views = &single.operands.of(&plan.views)[usize::from(is_selection)..];
                 let read = views.iter().map(|view| view.layout.len()).sum::<usize>();
                 single.dims.iter().product::<usize>() + read

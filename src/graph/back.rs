@@ -44,6 +44,7 @@ impl Core {
     /// right unless it was being changed; then all handles become invalid.
     #[cold]
     pub(crate) fn recover(&mut self, start: Start) {
+        self.called = "";
         self.go_back(start);
         for id in (0..self.len() as u32).map(NodeId) {
             if self.node(id).op != Op::Leaf {

@@ -6,8 +6,9 @@ use super::Core;
 use crate::arena::TryPush;
 use crate::buffer::Part;
 use crate::error::{ErrorKind, ErrorSlot, Fail, Maybe};
-use crate::id::NodeId;
+use crate::id::{CallId, NodeId};
 use crate::node::Node;
+use crate::task::Outside;
 
 /// More bytes than a page of records has, with what the bump adds to it.
 const RECORD_PAGE: usize = 1 << 16;
@@ -16,15 +17,28 @@ const _: () = assert!(512 * size_of::<Node>() + 4096 <= RECORD_PAGE);
 impl Core {
     #[cold]
     pub(crate) fn fail(&mut self, kind: ErrorKind, message: fmt::Arguments<'_>) -> Fail {
-        self.error.set(kind, message)
+        let is_first = self.error.kind().is_none();
+        let fail = self.error.set(kind, message);
+        self.attribute(is_first);
+        fail
+    }
+
+    /// The first error is told on behalf of the operation that was called, of whatever it is made.
+    #[cold]
+    fn attribute(&mut self, is_first: bool) {
+        if is_first && !self.called.is_empty() {
+            self.error.on_behalf_of(self.called);
+        }
     }
 
     /// As `fail`, for messages that look at the graph.
     #[cold]
     pub(crate) fn fail_with(&mut self, tell: impl FnOnce(&Self, &mut ErrorSlot) -> Fail) -> Fail {
         let mut slot = std::mem::replace(&mut self.error, ErrorSlot::new());
+        let is_first = slot.kind().is_none();
         let fail = tell(self, &mut slot);
         self.error = slot;
+        self.attribute(is_first);
         fail
     }
 
@@ -37,6 +51,42 @@ impl Core {
         tell: impl FnOnce(&mut ErrorSlot, Describe<'_>, Describe<'_>) -> Fail,
     ) -> Fail {
         self.fail_with(|core, slot| tell(slot, core.describe(a), core.describe(b)))
+    }
+
+    /// Tells of an index that was found to be none when a node was run.
+    #[cold]
+    pub(crate) fn refuse_index(&mut self, outside: &Outside) -> Fail {
+        let what = self.call_name(outside.bounds.call);
+        self.fail(ErrorKind::Index, format_args!("{what}: {outside}"))
+    }
+
+    fn call_name(&self, call: CallId) -> &'static str {
+        self.calls.get(call.index()).copied().unwrap_or_default()
+    }
+
+    /// Records on behalf of an operation that was called before.
+    pub(crate) fn on_behalf_of<R>(
+        &mut self,
+        call: CallId,
+        record: impl FnOnce(&mut Self) -> R,
+    ) -> R {
+        let call = self.call_name(call);
+        let before = std::mem::replace(&mut self.called, call);
+        let recorded = record(self);
+        self.called = before;
+        recorded
+    }
+
+    /// The number by which a node that is to look at indices knows for whom it does so: for the operation
+    /// that was called, if it is a part of another.
+    pub(crate) fn call_id(&mut self, what: &'static str) -> Maybe<CallId> {
+        let what = if self.called.is_empty() { what } else { self.called };
+        let known = self.calls.iter().position(|&call| std::ptr::eq(call, what) || call == what);
+        let place = match known {
+            Some(place) => place as u32,
+            None => self.calls.try_push(what).map_err(|_| self.out_of_records())?,
+        };
+        Ok(CallId(place))
     }
 
     /// Reports exhausted memory on behalf of `what`.

@@ -3,26 +3,9 @@
 use super::body::{Body, Operands};
 use super::float::Float;
 use crate::lane::Lanes;
-
-/// A sum with the low part that additions lost carried along (A. Neumaier, 1974).
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Total {
-    pub(super) sum: f64,
-    pub(super) lost: f64,
-}
+pub(crate) use crate::total::Total;
 
 impl Total {
-    #[inline(always)]
-    pub(crate) fn add(&mut self, x: f64) {
-        let sum = self.sum + x;
-        let lost =
-            if self.sum.abs() >= x.abs() { (self.sum - sum) + x } else { (x - sum) + self.sum };
-        // An infinite sum has lost nothing (the difference would be NaN).
-        self.lost += if sum.is_finite() { lost } else { 0.0 };
-        self.sum = sum;
-    }
-
     /// Adds the sum of a block: as it is, if there are digits enough for many.
     #[inline(always)]
     pub(crate) fn add_block<T: Float>(&mut self, x: T) {
@@ -31,11 +14,6 @@ impl Total {
         } else {
             self.add(x.to_f64());
         }
-    }
-
-    #[inline(always)]
-    pub(crate) fn value(&self) -> f64 {
-        self.sum + self.lost
     }
 }
 

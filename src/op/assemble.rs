@@ -6,10 +6,11 @@
 //! each to the elements that it belongs to and to no others.
 
 use super::Sink;
+use super::index::Along;
 use crate::arena::{OutOfMemory, TryPush};
 use crate::error::Maybe;
 use crate::graph::{Core, NewNode, PATH, operand_word};
-use crate::id::NodeId;
+use crate::id::{CallId, NodeId};
 use crate::node::Op;
 use crate::shape::{Dims, Layout, MAX_RANK};
 
@@ -25,10 +26,10 @@ pub(crate) struct Place {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Kind {
     Block,
-    /// The indices of the next operand were selected along this axis.
-    Select(usize),
-    /// The indices of the next operand were gathered along this axis.
-    Gather(usize),
+    /// The slices at the indices of the next operand were chosen.
+    Select(Along),
+    /// The elements at the indices of the next operand were chosen.
+    Gather(Along),
 }
 
 impl Kind {
@@ -39,13 +40,16 @@ impl Kind {
 
 impl Place {
     pub(crate) fn write(&self, words: &mut Vec<u64>) -> Result<(), OutOfMemory> {
-        let (kind, axis) = match self.kind {
-            Kind::Block => (0, 0),
-            Kind::Select(axis) => (1, axis as u64),
-            Kind::Gather(axis) => (2, axis as u64),
+        let (kind, along) = match self.kind {
+            Kind::Block => (0, None),
+            Kind::Select(along) => (1, Some(along)),
+            Kind::Gather(along) => (2, Some(along)),
         };
+        let along = along.map_or(0, |Along { axis, from_end, call }| {
+            (axis as u64) << 8 | u64::from(from_end) << 16 | u64::from(call.0) << 32
+        });
         let (dims, strides) = (self.layout.dims(), self.layout.strides());
-        words.try_push(kind | axis << 8 | (dims.len() as u64) << 16)?;
+        words.try_push(kind | along | (dims.len() as u64) << 24)?;
         words.try_push(self.layout.offset as u64)?;
         for &len in dims {
             words.try_push(len as u64)?;
@@ -108,11 +112,14 @@ impl<'a> Iterator for Places<'a> {
     #[inline]
     fn next(&mut self) -> Option<ListedPlace<'a>> {
         let (&[head, offset], rest) = self.words.split_first_chunk()?;
-        let (axis, rank) = ((head >> 8 & 0xff) as usize, (head >> 16) as usize);
-        let kind = match head & 0xff {
+        let [kind, axis, from_end, rank, ..] = head.to_le_bytes();
+        let call = CallId((head >> 32) as u32);
+        let along = Along { axis: axis.into(), from_end: from_end != 0, call };
+        let rank = usize::from(rank);
+        let kind = match kind {
             0 => Kind::Block,
-            1 => Kind::Select(axis),
-            _ => Kind::Gather(axis),
+            1 => Kind::Select(along),
+            _ => Kind::Gather(along),
         };
         let (lens, rest) = rest.split_at(rank);
         let (strides, rest) = rest.split_at(rank);
@@ -182,8 +189,8 @@ impl Core {
             let whole = self.as_strided(g, &layout)?;
             let cotangent = match kind {
                 Kind::Block => whole,
-                Kind::Select(axis) => self.index_select(whole, axis as isize, index)?,
-                Kind::Gather(axis) => self.gather(whole, axis as isize, index)?,
+                Kind::Select(along) => self.select_along(whole, index, along)?,
+                Kind::Gather(along) => self.gather_along(whole, index, along)?,
             };
             sink.send(self, x, cotangent)?;
         }
@@ -243,9 +250,9 @@ impl Core {
             most += match place.kind {
                 Kind::Block => place.meetings(),
                 Kind::Select(_) => operands.next().map_or(0, |index| self.node(index).len),
-                Kind::Gather(axis) => operands
+                Kind::Gather(along) => operands
                     .next()
-                    .map_or(0, |index| self.shape(index).get(axis).copied().unwrap_or(1)),
+                    .map_or(0, |index| self.shape(index).get(along.axis).copied().unwrap_or(1)),
             };
         }
         (most, all)

@@ -4,6 +4,7 @@
 //! that softmax, pick and their gradients are one pass over the rows.
 
 use super::Sink;
+use super::class::IGNORED_CLASS;
 use crate::dtype::DType;
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, NewNode, Operand};
@@ -11,11 +12,11 @@ use crate::id::{ListId, NodeId};
 use crate::node::{Comparison, Op};
 use crate::op::record::Rec;
 use crate::real::Real;
-use crate::roll_call::Elem;
+use crate::roll_call::{Elem, Structural};
 use crate::shape::Dims;
 
-/// The class that says: leave this row out.
-pub(crate) const IGNORED_CLASS: i64 = -100;
+/// One element a row, where its class tells.
+const PER_CLASS: Op = Op::Structural(Structural::ScatterClass);
 
 /// What a loss makes of the losses of the single elements or rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +92,7 @@ impl Core {
         let total = self.totals(g, axis)?;
         let share = self.softmax(x, axis)?;
         // A row that was left out may have no softmax.
-        let times = if self.node(g).op == Op::Unpick { Elem::Weigh } else { Elem::Mul };
+        let times = if self.node(g).op == PER_CLASS { Elem::Weigh } else { Elem::Mul };
         let taken = self.map2(times, share, total)?;
         let cotangent = self.map2(Elem::Sub, g, taken)?;
         sink.send(self, x, cotangent)
@@ -100,7 +101,7 @@ impl Core {
     /// The sums along an axis, which keeps length 1.
     fn totals(&mut self, x: NodeId, axis: isize) -> Maybe<NodeId> {
         let node = *self.node(x);
-        if node.op != Op::Unpick || axis != 1 {
+        if node.op != PER_CLASS || axis != 1 {
             return self.sum(x, &[axis], true);
         }
         // One element a row is not 0, or none.
@@ -130,7 +131,7 @@ impl Core {
             ));
         }
         let log = self.log_softmax(logits, 1)?;
-        let picked = self.pick(log, classes)?;
+        let picked = self.gather_class(log, classes)?;
         let total = self.sum(picked, &[], false)?;
         let used =
             self.compare(Comparison::Ne, classes, Operand::Constant(IGNORED_CLASS as f64))?;
@@ -138,36 +139,6 @@ impl Core {
         let count = self.sum(used, &[], false)?;
         let loss = self.map(Elem::Neg, total)?;
         self.map2(Elem::Div, loss, count)
-    }
-
-    pub(crate) fn vjp_pick(&mut self, op: Op, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
-        let node = *self.node(id);
-        let [x, classes, ..] = node.inputs;
-        if !sink.wants(self, x) {
-            return Ok(());
-        }
-        let cotangent = match op {
-            Op::Pick => self.unpick(g, classes, self.shape(x)[1])?,
-            _ => self.pick(g, classes)?,
-        };
-        sink.send(self, x, cotangent)
-    }
-
-    /// Of each row the element of its class; 0 for an ignored row.
-    fn pick(&mut self, x: NodeId, classes: NodeId) -> Maybe<NodeId> {
-        let mut node = NewNode::new(Op::Pick, self.node(x).dtype);
-        (node.inputs[0], node.inputs[1]) = (x, classes);
-        (node.shape, node.len) = (self.node(classes).shape, self.node(classes).len);
-        self.push(node)
-    }
-
-    /// Rows of zeros, so many each, with the elements of `x` where their classes tell.
-    pub(crate) fn unpick(&mut self, x: NodeId, classes: NodeId, row: usize) -> Maybe<NodeId> {
-        let mut node = NewNode::new(Op::Unpick, self.node(x).dtype);
-        (node.inputs[0], node.inputs[1]) = (x, classes);
-        let dims = [self.node(classes).len, row];
-        (node.shape, node.len) = self.intern_shape(Op::Unpick.name(), &dims)?;
-        self.push(node)
     }
 
     /// Broadcasting a column with a row would make a matrix of differences, and its mean is what hardly
@@ -380,7 +351,7 @@ impl Core {
         }
         let zero = Operand::Constant(0.0);
         // All with the other sign up to the end: then the gradient of a mean does not wait for its value.
-        let mut gains = self.pick(log, classes)?;
+        let mut gains = self.gather_class(log, classes)?;
         let used =
             self.compare(Comparison::Ne, classes, Operand::Constant(IGNORED_CLASS as f64))?;
         // How much each row counts.

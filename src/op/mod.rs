@@ -9,6 +9,7 @@ mod arithmetic;
 mod arrange;
 pub(crate) mod assemble;
 pub(crate) mod binary;
+pub(crate) mod class;
 mod contract;
 pub(crate) mod create;
 mod diagonal;
@@ -21,6 +22,7 @@ mod integer;
 pub(crate) mod loss;
 pub(crate) mod matmul;
 mod norm;
+pub(crate) mod often;
 pub(crate) mod order;
 mod parts;
 mod prod;
@@ -74,12 +76,6 @@ impl Op {
             Self::AsStrided => "as_strided",
             Self::Embed => "embed",
             Self::Concat => "concat",
-            Self::IndexSelect => "index_select",
-            Self::IndexAdd => "index_add",
-            Self::Gather => "gather",
-            Self::ScatterAdd => "scatter_add",
-            Self::Pick => "cross_entropy",
-            Self::Unpick => "unpick",
             Self::Assemble => "assemble",
             Self::MatMul => "matmul",
             Self::Structural(kind) => kind.rule().name(),

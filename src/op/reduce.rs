@@ -411,11 +411,12 @@ impl Core {
                             let rows = [node.len];
                             let first = self.reshape_to(what, first, &rows)?;
                             let part = self.reshape_to(what, g, &rows)?;
-                            let wide = self.unpick(part, first, dims[axis])?;
+                            let wide = self.scatter_class(part, first, dims[axis])?;
                             self.reshape_to(what, wide, &dims)?
                         } else {
                             let part = self.reshape_to(what, g, &kept)?;
-                            self.scatter_zeros(part, first, axis, x)?
+                            let along = self.elements_along(what, axis)?;
+                            self.scatter_zeros(part, first, along, x)?
                         }
                     }
                 }

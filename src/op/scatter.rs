@@ -8,11 +8,11 @@ use super::structural::{Gives, Rule};
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, Operand};
-use crate::id::NodeId;
+use crate::id::{CallId, NodeId};
 use crate::node::{Comparison, Node};
 use crate::roll_call::{Elem, Structural};
 use crate::shape::{Layout, MAX_RANK};
-use crate::task::{Outside, Task};
+use crate::task::{Bounds, Outside, Task};
 
 /// What is made of an element and of one that is written to its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +41,29 @@ impl Mode {
     }
 }
 
+/// How elements are written.
+#[derive(Clone, Copy)]
+struct How {
+    mode: Mode,
+    /// Whether what was there counts.
+    counts: bool,
+    /// How many indices, one behind the other, are one of those that were given.
+    each: usize,
+}
+
+impl How {
+    fn new(mode: Mode, counts: bool) -> Self {
+        Self { mode, counts, each: 1 }
+    }
+
+    fn of(list: &[u64]) -> Self {
+        let [mode, counts, each] = [1, 2, 3].map(|k| list[k]);
+        Self { mode: Mode::ALL[mode as usize], counts: counts != 0, each: each as usize }
+    }
+}
+
 /// Operand 0 with the elements of operand 2 written to the places of operand 1 along an axis. List: the
-/// axis, how they are written, and whether what was there counts.
+/// axis, and [`How`].
 pub(crate) struct Scatter;
 
 impl Rule for Scatter {
@@ -50,10 +71,10 @@ impl Rule for Scatter {
     const AXIS: Option<usize> = Some(0);
     const COST: u64 = 3_000;
     const GIVES: Gives = Gives::Elements(Self::vjp);
+    const CHECKS_INDICES: bool = true;
 
     fn work_words(core: &Core, node: &Node) -> usize {
-        let list = core.list(node.list);
-        if list[2] != 0 { 0 } else { node.len.div_ceil(64) }
+        if How::of(core.list(node.list)).counts { 0 } else { node.len.div_ceil(64) }
     }
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {
@@ -67,14 +88,13 @@ impl Scatter {
     fn vjp(core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
         let node = *core.node(id);
         let list = core.list(node.list);
-        let (axis, mode) = (list[0] as usize, Mode::ALL[list[1] as usize]);
-        let counts = list[2] != 0;
+        let (axis, how) = (list[0] as usize, How::of(list));
         let [x, index, src, _] = node.inputs;
-        match mode {
-            Mode::Set => core.vjp_set((x, index, src), axis, g, sink),
-            Mode::Add => core.vjp_add((x, index, src), axis, counts, g, sink),
-            Mode::Multiply => core.vjp_multiply(id, axis, counts, g, sink),
-            Mode::Max | Mode::Min => core.vjp_extremes(id, axis, counts, g, sink),
+        match how.mode {
+            Mode::Set => core.vjp_set((x, index, src), axis, how, g, sink),
+            Mode::Add => core.vjp_add((x, index, src), axis, how, g, sink),
+            Mode::Multiply => core.vjp_multiply(id, axis, how, g, sink),
+            Mode::Max | Mode::Min => core.vjp_extremes(id, axis, how, g, sink),
         }
     }
 }
@@ -83,13 +103,13 @@ impl Scatter {
 /// axes but the last, and by the last one; and the place that it names in what has the shape `large`.
 fn each_place(
     (small, large): (&[usize], &[usize]),
-    axis: usize,
-    index: &[i64],
+    (axis, each): (usize, usize),
+    (index, call): (&[i64], CallId),
     mut visit: impl FnMut(usize, &[usize], usize, usize),
 ) -> Result<(), Outside> {
     let strides = Layout::dense(large);
     let to = strides.strides();
-    let len = large.get(axis).copied().unwrap_or(1);
+    let bounds = Bounds::of_axis(large.get(axis).copied().unwrap_or(1), call);
     let along = to.get(axis).map_or(0, |&stride| stride as usize);
     // The last axis is the inner loop.
     let row = small.last().copied().unwrap_or(1);
@@ -101,8 +121,9 @@ fn each_place(
         let start: usize = outer.map(|(_, (at, &stride))| at * stride as usize).sum();
         for (k, &i) in index.iter().enumerate() {
             let position = number * row + k;
-            let outside = Outside { position, index: i, len };
-            let i = usize::try_from(i).ok().filter(|&i| i < len).ok_or(outside)?;
+            let i = bounds
+                .place(position, i)
+                .map_err(|outside| Outside { position: outside.position / each, ..outside })?;
             visit(position, &at[..last], k, start + k * step + i * along);
         }
         for k in (0..last).rev() {
@@ -122,7 +143,7 @@ fn write<T: Element + PartialOrd>(
     touched: &mut [u64],
 ) -> Result<(), Outside> {
     let list = task.list();
-    let (axis, mode) = (list[0] as usize, Mode::ALL[list[1] as usize]);
+    let (axis, How { mode, each, .. }) = (list[0] as usize, How::of(list));
     let (x, index, src) = (task.operand::<T>(0), task.operand::<i64>(1), task.operand::<T>(2));
     for (out, &x) in out.iter_mut().zip(x) {
         out.write(x);
@@ -131,21 +152,27 @@ fn write<T: Element + PartialOrd>(
     let out = unsafe { &mut *(std::ptr::from_mut(out) as *mut [T]) };
     let from = Layout::dense(task.dims(2));
     let from = from.strides();
-    each_place((task.dims(1), task.out_dims()), axis, index, |_, outer, last, place| {
-        let start = outer.iter().zip(from).map(|(at, &stride)| at * stride as usize);
-        let taken = start.sum::<usize>() + last;
-        let is_first = touched.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 0);
-        out[place] = if is_first {
-            touched[place / 64] |= 1 << (place % 64);
-            src[taken]
-        } else {
-            mode.join(out[place], src[taken])
-        };
-    })
+    each_place(
+        (task.dims(1), task.out_dims()),
+        (axis, each),
+        (index, task.call()),
+        |_, outer, last, place| {
+            let start = outer.iter().zip(from).map(|(at, &stride)| at * stride as usize);
+            let taken = start.sum::<usize>() + last;
+            let is_first =
+                touched.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 0);
+            out[place] = if is_first {
+                touched[place / 64] |= 1 << (place % 64);
+                src[taken]
+            } else {
+                mode.join(out[place], src[taken])
+            };
+        },
+    )
 }
 
 /// Whether each index is the last one that names its place. Operands: the indices, and what they are
-/// places of. List: the axis.
+/// places of. List: the axis, and how many indices are one of those that were given.
 pub(crate) struct IsLast;
 
 impl Rule for IsLast {
@@ -153,17 +180,19 @@ impl Rule for IsLast {
     const AXIS: Option<usize> = Some(0);
     const COST: u64 = 3_000;
     const GIVES: Gives = Gives::Integers(DType::U8);
+    const CHECKS_INDICES: bool = true;
 
     fn work_words(core: &Core, node: &Node) -> usize {
         core.node(node.inputs[1]).len
     }
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {
-        let (axis, index) = (task.list()[0] as usize, task.operand::<i64>(0));
+        let index = (task.operand::<i64>(0), task.call());
+        let along = (task.list()[0] as usize, task.list()[1] as usize);
         let dims = (task.dims(0), task.dims(1));
         task.fill(|out: &mut [MaybeUninit<u8>], last| {
-            each_place(dims, axis, index, |position, _, _, place| last[place] = position as u64)?;
-            each_place(dims, axis, index, |position, _, _, place| {
+            each_place(dims, along, index, |position, _, _, place| last[place] = position as u64)?;
+            each_place(dims, along, index, |position, _, _, place| {
                 out[position].write(u8::from(last[place] == position as u64));
             })
         })
@@ -174,8 +203,7 @@ impl Core {
     fn write_at(
         &mut self,
         what: &str,
-        mode: Mode,
-        counts: bool,
+        How { mode, counts, each }: How,
         (x, index, src): (NodeId, NodeId, NodeId),
         axis: isize,
     ) -> Maybe<NodeId> {
@@ -205,7 +233,7 @@ impl Core {
             ));
         }
         let place = Mode::ALL.iter().position(|&other| other == mode).unwrap_or(0);
-        let list = [axis, place, usize::from(counts)];
+        let list = [axis, place, usize::from(counts), each];
         let mut node = self.structural(Structural::Scatter, &[x, index, src], &list)?;
         (node.shape, node.len) = (self.node(x).shape, self.node(x).len);
         self.push(node)
@@ -240,10 +268,17 @@ impl Core {
     }
 
     /// Zeros where something was written.
-    fn without_written(&mut self, g: NodeId, index: NodeId, axis: usize) -> Maybe<NodeId> {
+    fn without_written(
+        &mut self,
+        g: NodeId,
+        index: NodeId,
+        axis: usize,
+        each: usize,
+    ) -> Maybe<NodeId> {
         let (dims, dtype) = (self.shape(index), self.node(g).dtype);
         let zeros = self.constant("scatter", dtype, &dims, 0.0)?;
-        self.write_at("scatter", Mode::Set, true, (g, index, zeros), axis as isize)
+        let how = How { each, ..How::new(Mode::Set, true) };
+        self.write_at("scatter", how, (g, index, zeros), axis as isize)
     }
 
     /// Of several elements that were written to one place only the last one is there.
@@ -251,15 +286,16 @@ impl Core {
         &mut self,
         (x, index, src): (NodeId, NodeId, NodeId),
         axis: usize,
+        how: How,
         g: NodeId,
         sink: &mut Sink,
     ) -> Maybe<()> {
         if sink.wants(self, x) {
-            let rest = self.without_written(g, index, axis)?;
+            let rest = self.without_written(g, index, axis, how.each)?;
             sink.send(self, x, rest)?;
         }
         if sink.wants(self, src) {
-            let mut node = self.structural(Structural::IsLast, &[index, x], &[axis])?;
+            let mut node = self.structural(Structural::IsLast, &[index, x], &[axis, how.each])?;
             (node.shape, node.len) = (self.node(index).shape, self.node(index).len);
             let is_last = self.push(node)?;
             let taken = self.gather(g, axis as isize, index)?;
@@ -273,12 +309,12 @@ impl Core {
         &mut self,
         (x, index, src): (NodeId, NodeId, NodeId),
         axis: usize,
-        counts: bool,
+        how: How,
         g: NodeId,
         sink: &mut Sink,
     ) -> Maybe<()> {
         if sink.wants(self, x) {
-            let to_x = if counts { g } else { self.without_written(g, index, axis)? };
+            let to_x = if how.counts { g } else { self.without_written(g, index, axis, how.each)? };
             sink.send(self, x, to_x)?;
         }
         if sink.wants(self, src) {
@@ -296,7 +332,7 @@ impl Core {
         &mut self,
         id: NodeId,
         axis: usize,
-        counts: bool,
+        how: How,
         g: NodeId,
         sink: &mut Sink,
     ) -> Maybe<()> {
@@ -305,12 +341,13 @@ impl Core {
         let (at, dtype) = (axis as isize, self.node(x).dtype);
         let given = self.as_indexed(src, index)?;
         if sink.wants(self, x) {
-            let to_x = if counts {
+            let to_x = if how.counts {
                 let ones = self.fill_like(x, 1.0)?;
-                let others = self.write_at(what, Mode::Multiply, true, (ones, index, given), at)?;
+                let others =
+                    self.write_at(what, How { counts: true, ..how }, (ones, index, given), at)?;
                 self.map2(Elem::Mul, g, others)?
             } else {
-                self.without_written(g, index, axis)?
+                self.without_written(g, index, axis, how.each)?
             };
             sink.send(self, x, to_x)?;
         }
@@ -319,7 +356,7 @@ impl Core {
             let places = self.gather(index, at, order)?;
             let factors = self.gather(given, at, order)?;
             let factors = self.cast(factors, DType::F64)?;
-            let first = match counts {
+            let first = match how.counts {
                 true => self.gather(x, at, places)?,
                 false => self.fill_like(factors, 1.0)?,
             };
@@ -363,7 +400,7 @@ impl Core {
         &mut self,
         id: NodeId,
         axis: usize,
-        counts: bool,
+        how: How,
         g: NodeId,
         sink: &mut Sink,
     ) -> Maybe<()> {
@@ -376,13 +413,14 @@ impl Core {
         let src_is = self.compare(Comparison::Same, given, best)?;
         let (x_is, src_is) = (self.cast(x_is, dtype)?, self.cast(src_is, dtype)?);
         let (x_is, src_is) = (self.detach(x_is)?, self.detach(src_is)?);
-        let count = self.write_at(what, Mode::Add, counts, (x_is, index, src_is), at)?;
+        let count =
+            self.write_at(what, How { mode: Mode::Add, ..how }, (x_is, index, src_is), at)?;
         let share = self.map2(Elem::Div, g, count)?;
         if sink.wants(self, x) {
-            let to_x = if counts {
+            let to_x = if how.counts {
                 self.map2(Elem::Mul, x_is, share)?
             } else {
-                self.without_written(g, index, axis)?
+                self.without_written(g, index, axis, how.each)?
             };
             sink.send(self, x, to_x)?;
         }
@@ -410,7 +448,7 @@ impl Core {
         index: NodeId,
         src: NodeId,
     ) -> Maybe<NodeId> {
-        self.write_at("scatter", Mode::Set, true, (x, index, src), axis)
+        self.write_at("scatter", How::new(Mode::Set, true), (x, index, src), axis)
     }
 
     /// `x` with the elements of `src` added at the positions in `index` (i64) along an axis; otherwise as
@@ -428,7 +466,7 @@ impl Core {
         index: NodeId,
         src: NodeId,
     ) -> Maybe<NodeId> {
-        self.write_at("scatter_add", Mode::Add, true, (x, index, src), axis)
+        self.write_at("scatter_add", How::new(Mode::Add, true), (x, index, src), axis)
     }
 
     /// `x` with the elements of `src` joined to those at the positions in `index` (i64) along an axis, by
@@ -470,12 +508,13 @@ impl Core {
                 ));
             }
         };
-        let joined = self.write_at(what, mode, include_self, (x, index, src), axis)?;
+        let joined = self.write_at(what, How::new(mode, include_self), (x, index, src), axis)?;
         if how != "mean" {
             return Ok(joined);
         }
         let (ones, given) = (self.fill_like(x, 1.0)?, self.fill_like(src, 1.0)?);
-        let counts = self.write_at(what, mode, include_self, (ones, index, given), axis)?;
+        let counts =
+            self.write_at(what, How::new(mode, include_self), (ones, index, given), axis)?;
         debug_assert!(dtype.is_float());
         self.map2(Elem::Div, joined, counts)
     }
@@ -516,6 +555,8 @@ impl Core {
         (0..dims.len()).for_each(|k| along[k] = if k == at { count } else { 1 });
         let index = self.reshape_to(what, index, &along)?;
         let index = self.expand_to(what, index, &given)?;
-        self.write_at(what, Mode::Set, true, (x, index, src), axis)
+        let each = given[at + 1..].iter().product::<usize>().max(1);
+        let how = How { each, ..How::new(Mode::Set, true) };
+        self.write_at(what, how, (x, index, src), axis)
     }
 }

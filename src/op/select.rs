@@ -6,7 +6,8 @@ use crate::graph::{Core, Operand};
 use crate::id::NodeId;
 use crate::node::Comparison;
 use crate::op::assemble::{Kind, Place};
-use crate::roll_call::Elem;
+use crate::op::index::Along;
+use crate::roll_call::{Elem, Structural};
 use crate::shape::{self, Dims, Layout};
 
 impl Core {
@@ -80,20 +81,12 @@ impl Core {
         if dims.is_empty() {
             return self.gather(x, 0, index);
         }
-        let len = dims[axis];
         (from, to) = (both, both);
-        (from[axis], to[axis]) = (len, at[axis]);
+        (from[axis], to[axis]) = (dims[axis], at[axis]);
         let x = self.expand_to(what, x, &from)?;
-        let index = self.count_from_end(index, len)?;
         let index = self.expand_to(what, index, &to)?;
-        self.gather(x, axis as isize, index)
-    }
-
-    /// An index with its negative positions counted from the end of an axis.
-    pub(crate) fn count_from_end(&mut self, index: NodeId, len: usize) -> Maybe<NodeId> {
-        let negative = self.compare(Comparison::Lt, index, Operand::Constant(0.0))?;
-        let counted = self.map2(Elem::Add, index, Operand::Constant(len as f64))?;
-        self.where_(negative, counted, index)
+        let along = Along { from_end: true, ..self.elements_along(what, axis)? };
+        self.gather_along(x, index, along)
     }
 
     /// The rows of `weight` at an index (i64) of any shape; negative ones count from the end. Gradient: added
@@ -170,9 +163,10 @@ impl Core {
         let src =
             if alpha == 1.0 { src } else { self.map2(Elem::Mul, src, Operand::Constant(alpha))? };
         let layout = Layout::dense(&dims);
+        let along = self.slices_along(what, axis)?;
         let parts = [
             (x, NodeId::NONE, Place { kind: Kind::Block, layout }),
-            (src, index, Place { kind: Kind::Select(axis), layout }),
+            (src, index, Place { kind: Kind::Select(along), layout }),
         ];
         let mut words = Vec::new();
         let listed = self.list_parts(parts.into_iter(), &mut words);
@@ -207,7 +201,8 @@ impl Core {
         // How often each position is named.
         let named = self.constant(what, DType::F32, &[self.node(index).len], 1.0)?;
         let like = self.constant(what, DType::F32, &[dims[axis]], 0.0)?;
-        let count = self.add_slices(named, index, 0, like)?;
+        let along = self.slices_along(what, 0)?;
+        let count = self.add_slices(named, index, along, like)?;
         let mask = self.compare(Comparison::Ne, count, Operand::Constant(0.0))?;
         let mask = self.along(mask, axis, dims.len())?;
         self.where_(mask, Operand::Constant(value), x)
@@ -255,53 +250,14 @@ impl Core {
                 ),
             ));
         };
-        let rows = outer.iter().product();
-        let list = self.reshape_to(what, index, &[rows, count])?;
+        let mut node = self.structural(Structural::RavelIndex, &[index], &dims[..count])?;
+        (node.shape, node.len) = self.intern_shape(what, outer)?;
+        let place = self.push(node)?;
         let mut flat = Dims::SCALAR;
         flat.push(dims[..count].iter().product());
         dims[count..].iter().for_each(|&len| flat.push(len));
         let source = self.reshape_to(what, x, &flat)?;
-        let mut place = self.column(list, 0)?;
-        if count > 1 {
-            place = self.add_within(None, place, dims[0], dims[0])?;
-        }
-        for axis in 1..count {
-            let next = self.column(list, axis)?;
-            let whole = self.map2(Elem::Mul, place, Operand::Constant(dims[axis] as f64))?;
-            // Behind the last place, and so it stays with all further axes.
-            let all = dims[..=axis].iter().product();
-            place = self.add_within(Some(whole), next, dims[axis], all)?;
-        }
-        let place = self.reshape_to(what, place, outer)?;
         self.select_all(what, source, place)
-    }
-
-    fn column(&mut self, list: NodeId, column: usize) -> Maybe<NodeId> {
-        let rows = self.shape(list)[0];
-        let one = self.slice_by(list, 1, column, 1, 1)?;
-        self.reshape_to("reshape", one, &[rows])
-    }
-
-    /// A place and, behind it, a position along an axis, a negative one counted from its end; `outside` if
-    /// it is not within the axis.
-    fn add_within(
-        &mut self,
-        place: Option<NodeId>,
-        index: NodeId,
-        len: usize,
-        outside: usize,
-    ) -> Maybe<NodeId> {
-        let index = self.count_from_end(index, len)?;
-        let below = self.compare(Comparison::Lt, index, Operand::Constant(0.0))?;
-        let beyond = self.compare(Comparison::Ge, index, Operand::Constant(len as f64))?;
-        let mut place = match place {
-            Some(place) => self.map2(Elem::Add, place, index)?,
-            None => index,
-        };
-        for mask in [below, beyond] {
-            place = self.where_(mask, Operand::Constant(outside as f64), place)?;
-        }
-        Ok(place)
     }
 
     // ---- writes ----

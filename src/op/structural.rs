@@ -5,14 +5,16 @@
 //! goes through one table, and names no operation.
 
 use super::Sink;
-use super::{integer, order, scan, scatter};
+use super::assemble::Kind;
+use super::{class, index, integer, order, scan, scatter};
 use crate::dtype::DType;
 use crate::error::Maybe;
 use crate::graph::{Core, NewNode};
-use crate::id::NodeId;
+use crate::id::{CallId, NodeId};
 use crate::node::{Node, Op};
 use crate::roll_call::{Structural, structural_roll_call};
-use crate::task::{Outside, Task};
+use crate::shape::MAX_RANK;
+use crate::task::{Outside, Rows, Task};
 
 /// Records the cotangents of a node's operands, from its own.
 type Vjp = fn(core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()>;
@@ -23,6 +25,25 @@ pub(crate) enum Gives {
     Integers(DType),
     /// Such elements as operand 0 has.
     Elements(Vjp),
+    /// Elements of operand 0, chosen as the list says: it belongs to a part of that, which is the business
+    /// of the reverse walk.
+    Chosen(fn(&[u64]) -> Kind),
+}
+
+/// How an operation is part of a fused step: it is run there on the rows of a tile.
+pub(crate) struct Joins {
+    pub(crate) form: Form,
+    pub(crate) run: fn(&mut Rows) -> Result<(), Outside>,
+}
+
+/// What an operation makes of the rows of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// One element of each row of operand 0, by what operand 1 says of the row. It joins the step that makes
+    /// the rows, and no other: of rows in memory it reads little.
+    FromRows,
+    /// A row of each element of operand 0, by what operand 1 says of it.
+    ToRows,
 }
 
 /// What is said of an operation with a step of its own. Its operands are dense tensors there.
@@ -42,6 +63,17 @@ pub(crate) trait Rule: Sync {
     /// In which operands it is linear, each for itself, as bits: a tangent goes through it like a value.
     const LINEAR_IN: u8 = 0;
 
+    const JOINS: Option<Joins> = None;
+
+    /// Whether it looks at indices. Then its list ends with the number of the operation that it does so for.
+    const CHECKS_INDICES: bool = false;
+
+    /// Whether the result is all zeros without a step. (Indices are checked even where nothing lies at them.)
+    fn is_nothing(core: &Core, node: &Node) -> bool {
+        let _ = core;
+        node.len == 0
+    }
+
     /// Words of memory that a run needs.
     fn work_words(core: &Core, node: &Node) -> usize {
         let _ = (core, node);
@@ -59,6 +91,9 @@ pub(crate) trait Entry: Sync {
     fn axis(&self) -> Option<usize>;
     fn linear_in(&self) -> u8;
     fn gives(&self) -> &'static Gives;
+    fn joins(&self) -> Option<&'static Joins>;
+    fn checks_indices(&self) -> bool;
+    fn is_nothing(&self, core: &Core, node: &Node) -> bool;
     fn work_words(&self, core: &Core, node: &Node) -> usize;
     fn run(&self, task: &Task<'_>) -> Result<(), Outside>;
 }
@@ -78,6 +113,15 @@ impl<R: Rule> Entry for R {
     }
     fn gives(&self) -> &'static Gives {
         const { &R::GIVES }
+    }
+    fn joins(&self) -> Option<&'static Joins> {
+        const { &R::JOINS }.as_ref()
+    }
+    fn checks_indices(&self) -> bool {
+        R::CHECKS_INDICES
+    }
+    fn is_nothing(&self, core: &Core, node: &Node) -> bool {
+        R::is_nothing(core, node)
     }
     fn work_words(&self, core: &Core, node: &Node) -> usize {
         R::work_words(core, node)
@@ -106,27 +150,56 @@ impl Structural {
     /// Records the cotangents of a node's operands.
     pub(crate) fn vjp(self, core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
         match self.rule().gives() {
-            Gives::Integers(_) => Ok(()),
-            Gives::Elements(vjp) => vjp(core, id, g, sink),
+            Gives::Integers(_) | Gives::Chosen(_) => Ok(()),
+            Gives::Elements(vjp) => {
+                // What looks at the same indices does so on behalf of the same call.
+                match self.call(core.list(core.node(id).list)) {
+                    Some(call) => core.on_behalf_of(call, |core| vjp(core, id, g, sink)),
+                    None => vjp(core, id, g, sink),
+                }
+            }
+        }
+    }
+
+    /// For whom an operation looks at indices, if it does.
+    pub(crate) fn call(self, list: &[u64]) -> Option<CallId> {
+        let call = list.last().filter(|_| self.rule().checks_indices());
+        call.map(|&call| CallId(call as u32))
+    }
+
+    /// Which elements of operand 0 a node is made of, if it is made of some.
+    pub(crate) fn chosen(self, core: &Core, node: &Node) -> Option<Kind> {
+        match self.rule().gives() {
+            Gives::Chosen(kind) => Some(kind(core.list(node.list))),
+            Gives::Integers(_) | Gives::Elements(_) => None,
         }
     }
 }
 
 impl Core {
-    /// A node of an operation with a step of its own, still without its shape.
+    /// A node of an operation with a step of its own, still without its shape; `list` without for whom.
     pub(crate) fn structural(
         &mut self,
         kind: Structural,
         operands: &[NodeId],
         list: &[usize],
     ) -> Maybe<NewNode> {
-        let dtype = match kind.rule().gives() {
+        let rule = kind.rule();
+        let dtype = match rule.gives() {
             Gives::Integers(dtype) => *dtype,
-            Gives::Elements(_) => self.node(operands[0]).dtype,
+            Gives::Elements(_) | Gives::Chosen(_) => self.node(operands[0]).dtype,
         };
         let mut node = NewNode::new(Op::Structural(kind), dtype);
         node.inputs[..operands.len()].copy_from_slice(operands);
-        node.list = self.intern(list)?;
+        node.list = if rule.checks_indices() {
+            let mut words = [0; MAX_RANK + 2];
+            let call = self.call_id(rule.name())?;
+            words[..list.len()].copy_from_slice(list);
+            words[list.len()] = call.index();
+            self.intern(&words[..=list.len()])?
+        } else {
+            self.intern(list)?
+        };
         Ok(node)
     }
 }

@@ -22,6 +22,7 @@ use crate::graph::Core;
 use crate::id::NodeId;
 use crate::level::Level;
 use crate::node::{Node, Op, Reduction};
+use crate::op::structural::Form;
 use crate::shape::{Dims, Layout};
 use crate::task::Around;
 
@@ -226,63 +227,51 @@ impl Grouping {
                     self.single_step(core, id, &node)
                 }
             }
-            Op::Pick => {
-                let [x, classes, ..] = node.inputs;
-                self.operands[0] = self.drafts.source(core, x, core.node(x).shape)?;
-                self.operands[1] = self.drafts.source(core, classes, node.shape)?;
-                let row = core.shape(x)[1];
-                let inside = match self.operands[0] {
-                    Source::Dense(base) => match self.drafts.home(base) {
-                        Home::In(step, Grain::Element) => {
-                            let draft = self.drafts.steps[step as usize];
-                            draft.len == core.node(x).len && draft.row == row && row > 1
-                        }
-                        _ => false,
-                    },
-                    _ => false,
-                };
-                if inside && !self.drafts.single {
-                    self.join(
-                        core,
-                        Asked {
-                            id,
-                            what: What::Pick,
-                            len: node.len,
-                            row: 0,
-                            count: 2,
-                            result: NONE,
-                        },
-                    )
-                } else {
-                    self.single_step(core, id, &node)
-                }
-            }
-            Op::Unpick => {
-                let [g, classes, ..] = node.inputs;
-                let row = core.dims(node.shape)[1];
-                self.operands[0] = self.drafts.source(core, g, core.node(g).shape)?;
-                self.operands[1] = self.drafts.source(core, classes, core.node(g).shape)?;
-                if (2..=ROW_MAX).contains(&row) {
-                    self.join(
-                        core,
-                        Asked {
-                            id,
-                            what: What::Unpick,
-                            len: node.len,
-                            row,
-                            count: 2,
-                            result: NONE,
-                        },
-                    )
-                } else {
-                    self.single_step(core, id, &node)
-                }
-            }
+            Op::Structural(kind) => match kind.rule().joins() {
+                Some(joins) => self.assign_rows(core, id, &node, joins.form),
+                None => self.single_step(core, id, &node),
+            },
             Op::Concat if !self.drafts.single && core.operands(id).count() <= OPERANDS => {
                 self.assign_concat(core, id, &node)
             }
             _ => self.single_step(core, id, &node),
         }
+    }
+
+    /// What makes one element of each row, or a row of each element.
+    fn assign_rows(
+        &mut self,
+        core: &Core,
+        id: NodeId,
+        node: &Node,
+        form: Form,
+    ) -> Result<(), OutOfMemory> {
+        let [x, each, ..] = node.inputs;
+        let (what, rows) = match form {
+            Form::FromRows => (What::Pick, x),
+            Form::ToRows => (What::Unpick, id),
+        };
+        let row = core.shape(rows).last().copied().unwrap_or(1);
+        self.operands[0] = self.drafts.source(core, x, core.node(x).shape)?;
+        self.operands[1] = self.drafts.source(core, each, core.node(each).shape)?;
+        let (joins, row) = match form {
+            Form::FromRows => {
+                let home = match self.operands[0] {
+                    Source::Dense(base) => self.drafts.home(base),
+                    _ => Home::Ready,
+                };
+                let is_inside = matches!(home, Home::In(step, Grain::Element) if {
+                    let draft = self.drafts.steps[step as usize];
+                    draft.len == core.node(x).len && draft.row == row && row > 1
+                });
+                (is_inside && !self.drafts.single, 0)
+            }
+            Form::ToRows => ((2..=ROW_MAX).contains(&row), row),
+        };
+        if !joins {
+            return self.single_step(core, id, node);
+        }
+        self.join(core, Asked { id, what, len: node.len, row, count: 2, result: NONE })
     }
 
     /// A concatenation is made where it is read: its operands lie in memory, in any layout.
@@ -412,14 +401,10 @@ impl Grouping {
 
 /// The one number in all elements of a node that has none, or is made of none. So no step but copies
 /// ever walks over a shape with an axis of length 0, beside which others may be of any length.
-///
-/// Indices are checked even where nothing lies at them.
 pub(super) fn value_of_nothing(core: &Core, node: &Node) -> Option<f64> {
     let source = match node.op {
         Op::Reduce(_) | Op::MatMul | Op::Embed => node.inputs[0],
-        Op::IndexSelect | Op::IndexAdd | Op::Gather | Op::ScatterAdd | Op::Pick | Op::Unpick => {
-            return (core.node(node.inputs[1]).len == 0).then_some(0.0);
-        }
+        Op::Structural(kind) => return kind.rule().is_nothing(core, node).then_some(0.0),
         // It is made where something was sent, to which there may be indices.
         Op::Assemble => return None,
         _ => NodeId::NONE,

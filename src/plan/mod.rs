@@ -49,7 +49,6 @@ pub(crate) use steps::{Plan, Single, Step, Work};
 pub(crate) use walk::is_fresh;
 
 pub(crate) use crate::kernel::SUM_BLOCK;
-use crate::node::Op;
 
 /// Elements of a tile in a step without rows. (Measured: 256 is as good as 128 and 512 for few
 /// operands, and better for many.)
@@ -70,31 +69,4 @@ impl Looks {
         self.0.set(self.0.get() + count);
         let _ = count;
     }
-}
-
-/// Elements that are added up at one index, in their own precision.
-pub(crate) const RUN_MAX: usize = 64;
-
-/// Words of memory that an addition at indices needs, to know the places with more elements than that,
-/// and for their totals, of two words each.
-fn index_add_words(op: Op, out: &[usize], index: &[usize], axis: usize) -> usize {
-    let positions = index.iter().product::<usize>();
-    let (places, inner, most) = match op {
-        // All that lies behind the axis goes along.
-        Op::IndexAdd => {
-            let len = out.get(axis).copied().unwrap_or(1);
-            (len, out.iter().skip(axis + 1).product(), positions)
-        }
-        Op::ScatterAdd => (out.iter().product(), 1, index.get(axis).copied().unwrap_or(positions)),
-        _ => return 0,
-    };
-    often_words(most, places, positions, inner)
-}
-
-/// As `index_add_words`, where `most` of the elements may meet at one place.
-fn often_words(most: usize, places: usize, elements: usize, inner: usize) -> usize {
-    if most <= RUN_MAX {
-        return 0;
-    }
-    places.div_ceil(2) + elements / (RUN_MAX + 1) * inner * 2
 }

@@ -7,6 +7,7 @@ use crate::dtype::DType;
 use crate::id::NodeId;
 use crate::kernel::Kernel;
 use crate::node::{Op, Reduction};
+use crate::roll_call::Structural;
 use crate::shape::{Layout, Padded};
 
 /// How fine a value is, in a step that keeps rows whole.
@@ -141,10 +142,8 @@ pub(crate) enum Code {
     Copy,
     /// To a stream, past the cache. In a finished program a link of a chain does it.
     StoreNonTemporal,
-    /// From each row of operand 0 the element that operand 1 tells; 0 for ignored rows.
-    Pick,
-    /// Zeros, with operand 0 where operand 1 tells.
-    Unpick,
+    /// What an operation does to the rows of a tile. Its `arg` says for whom.
+    OfRows(Structural),
     /// The random mask of node `arg`.
     Mask,
     /// Into the program's sink of number `arg`.

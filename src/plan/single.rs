@@ -2,23 +2,18 @@
 
 use super::datum::NONE;
 use super::group::value_of_nothing;
-use super::{
-    Datum, Groups, Plan, Single, Span, Step, Storage, View, Work, index_add_words, often_words,
-};
+use super::{Datum, Groups, Plan, Single, Span, Step, Storage, View, Work};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::dtype::DType;
 use crate::graph::Core;
 use crate::id::NodeId;
 use crate::node::{Node, Op, Reduction};
+use crate::op::often::often_words;
 use crate::shape::Layout;
 
 /// Words of memory that a step of its own needs.
 pub(super) fn work_words(core: &Core, id: NodeId, node: &Node) -> usize {
     match node.op {
-        Op::IndexAdd | Op::ScatterAdd => {
-            let axis = core.list(node.list).first().map_or(0, |&axis| axis as usize);
-            index_add_words(node.op, &core.dims(node.shape), &core.shape(node.inputs[1]), axis)
-        }
         Op::Assemble => {
             let (most, elements) = core.meetings(id);
             often_words(most, node.len, elements, 1)
@@ -32,12 +27,6 @@ pub(super) fn work_words(core: &Core, id: NodeId, node: &Node) -> usize {
 pub(crate) fn can_be_alone(core: &Core, node: &Node) -> bool {
     let can = match node.op {
         Op::MatMul
-        | Op::IndexSelect
-        | Op::IndexAdd
-        | Op::Gather
-        | Op::ScatterAdd
-        | Op::Pick
-        | Op::Unpick
         | Op::Concat
         | Op::Embed
         | Op::Assemble

@@ -7,6 +7,7 @@ use crate::dtype::DType;
 use crate::id::NodeId;
 use crate::kernel::Link;
 use crate::node::Op;
+use crate::op::structural::Gives;
 use crate::shape::Dims;
 
 /// One entry in the list of what to do.
@@ -94,10 +95,11 @@ impl Plan {
         match single.op {
             // 60 floating-point operations a nanosecond.
             Op::MatMul => len * *views[0].layout.dims().last().unwrap_or(&1) as u64 / 30,
-            // Of the source no more than is selected.
-            Op::IndexSelect | Op::Gather => len.max(views[1].layout.len() as u64),
             Op::Structural(kind) => {
-                let given = views.iter().map(|view| view.layout.len() as u64).sum::<u64>();
+                // Of the source no more than is chosen.
+                let chooses = matches!(kind.rule().gives(), Gives::Chosen(_));
+                let read = &views[usize::from(chooses)..];
+                let given = read.iter().map(|view| view.layout.len() as u64).sum::<u64>();
                 given.max(len) * kind.rule().cost() / 1000
             }
             _ => views.iter().map(|view| view.layout.len() as u64).sum::<u64>().max(len),

@@ -113,8 +113,8 @@ fn cross_entropy() {
            t4 = where r8 r7 0
         1: 5120 elements in rows of 10, reads n0 n1 t3 t4, writes n4 dn0
            r5 = log_softmax and softmax n0 r6
-             r7 = cross_entropy r5 n1
-           r5 = unpick t3[0] n1
+             r7 = gather_class r5 n1
+           r5 = scatter_class t3[0] n1
            r8 = along rows t4
            r6 | weigh r8 | sub from r5 -> dn0
              n4 <- sum r7
@@ -283,8 +283,8 @@ fn mlp() {
            r4 = n4 as [64, 10]*[0, 1]+0
            r6 = add n8 r4
            r7 = log_softmax and softmax r6 r8
-             r9 = cross_entropy r7 n10
-           r7 = unpick t13[0] n10
+             r9 = gather_class r7 n10
+           r7 = scatter_class t13[0] n10
            r6 = along rows t14
            r8 | weigh r6 | sub from r7 -> t17
              n13 <- sum r9
@@ -445,7 +445,7 @@ fn max_rows() {
            r3 = tanh n0
              r4 = max r3
              r5 = argmax r3
-           r6 = unpick 1 r5
+           r6 = scatter_class 1 r5
            dn0 = tanh'0 r6 r3 r6
              n3 <- sum r4
         ",

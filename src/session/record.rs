@@ -31,7 +31,7 @@ pub(crate) fn once<const N: usize, const R: usize>(
 impl Session {
     /// Runs a recording; the handle of its node, or null.
     pub(crate) fn record(&mut self, record: impl FnOnce(&mut Core) -> Maybe<NodeId>) -> Handle {
-        let [handle] = self.operation("record", [], |core, []| Ok([record(core)?]));
+        let [handle] = self.operation("", [], |core, []| Ok([record(core)?]));
         handle
     }
 
@@ -52,7 +52,7 @@ impl Session {
     #[inline]
     pub(crate) fn operation<const N: usize, const R: usize>(
         &mut self,
-        what: &str,
+        what: &'static str,
         xs: [Handle; N],
         record: impl FnOnce(&mut Core, [NodeId; N]) -> Maybe<[NodeId; R]>,
     ) -> [Handle; R] {
@@ -62,10 +62,10 @@ impl Session {
     }
 
     /// The same: compiled once, since there are hundreds of operations. The results are null handles, and
-    /// stay so if it fails.
+    /// stay so if it fails. What fails in it is told on behalf of `what`, unless that is empty.
     pub(crate) fn record_results(
         &mut self,
-        what: &str,
+        what: &'static str,
         xs: &[Handle],
         results: &mut [Handle],
         record: Recording<'_>,
@@ -77,12 +77,14 @@ impl Session {
             for (id, &x) in operands.iter_mut().zip(xs) {
                 *id = self.core.resolve(what, x)?;
             }
+            self.core.called = what;
             record(&mut self.core, &operands[..xs.len()], out)?;
             for id in out.iter_mut() {
                 *id = self.offered(start, *id)?;
             }
             Ok(())
         })();
+        self.core.called = "";
         match recorded {
             Ok(()) => {
                 for (result, &id) in results.iter_mut().zip(&*out) {
@@ -96,12 +98,13 @@ impl Session {
     /// Records an operation with a list of results, each of which is told; says whether all went well.
     pub(crate) fn list_of<const N: usize>(
         &mut self,
-        what: &str,
+        what: &'static str,
         xs: [Handle; N],
         record: impl FnOnce(&mut Core, [NodeId; N], &mut Vec<NodeId>) -> Maybe<()>,
         tell: impl FnMut(Handle),
     ) -> bool {
         self.record_list(
+            what,
             |core, out| {
                 let mut ids = [NodeId::NONE; N];
                 for (id, x) in ids.iter_mut().zip(xs) {
@@ -116,7 +119,7 @@ impl Session {
     /// As `list_of`, for a list of operands.
     pub(crate) fn list_of_all(
         &mut self,
-        what: &str,
+        what: &'static str,
         xs: impl ExactSizeIterator<Item = Handle>,
         record: impl FnOnce(&mut Core, &mut [NodeId], &mut Vec<NodeId>) -> Maybe<()>,
         tell: impl FnMut(Handle),
@@ -125,25 +128,28 @@ impl Session {
             return false;
         }
         let mut operands = std::mem::take(&mut self.xs);
-        let is_right = self.record_list(|core, out| record(core, &mut operands, out), tell);
+        let is_right = self.record_list(what, |core, out| record(core, &mut operands, out), tell);
         self.xs = operands;
         is_right
     }
 
     fn record_list(
         &mut self,
+        what: &'static str,
         record: impl FnOnce(&mut Core, &mut Vec<NodeId>) -> Maybe<()>,
         mut tell: impl FnMut(Handle),
     ) -> bool {
         let (start, mut out) = (self.core.start(), std::mem::take(&mut self.found));
         out.clear();
         let recorded = (|| {
+            self.core.called = what;
             record(&mut self.core, &mut out)?;
             for id in &mut out {
                 *id = self.offered(start, *id)?;
             }
             Ok(())
         })();
+        self.core.called = "";
         match recorded {
             Ok(()) => out.iter().for_each(|&id| tell(self.handle_since(start, id))),
             Err(Fail) => self.undo(start),
@@ -176,20 +182,18 @@ impl Session {
 
     pub(crate) fn record1(
         &mut self,
-        what: &str,
+        what: &'static str,
         x: Handle,
         record: impl FnOnce(&mut Core, NodeId) -> Maybe<NodeId>,
     ) -> Handle {
-        self.record(|core| {
-            let x = core.resolve(what, x)?;
-            record(core, x)
-        })
+        let [y] = self.operation(what, [x], |core, [x]| Ok([record(core, x)?]));
+        y
     }
 
     #[cfg(test)]
     pub(crate) fn record2(
         &mut self,
-        what: &str,
+        what: &'static str,
         a: Handle,
         b: Handle,
         record: impl FnOnce(&mut Core, NodeId, NodeId) -> Maybe<NodeId>,
@@ -237,7 +241,7 @@ impl Session {
     /// As `record1`, for a list of operands.
     pub(crate) fn record_all(
         &mut self,
-        what: &str,
+        what: &'static str,
         xs: impl ExactSizeIterator<Item = Handle>,
         record: impl FnOnce(&mut Core, &mut [NodeId]) -> Maybe<NodeId>,
     ) -> Handle {
@@ -245,7 +249,7 @@ impl Session {
             return Handle::NULL;
         }
         let mut operands = std::mem::take(&mut self.xs);
-        let handle = self.record(|core| record(core, &mut operands));
+        let [handle] = self.operation(what, [], |core, []| Ok([record(core, &mut operands)?]));
         self.xs = operands;
         handle
     }

@@ -28,13 +28,7 @@ fn linear_in(op: Op) -> u8 {
         | Op::Expand
         | Op::Slice
         | Op::AsStrided
-        | Op::Embed
-        | Op::IndexSelect
-        | Op::IndexAdd
-        | Op::Gather
-        | Op::ScatterAdd
-        | Op::Pick
-        | Op::Unpick => 1,
+        | Op::Embed => 1,
         Op::MatMul => 0b11,
         Op::Structural(kind) => kind.rule().linear_in(),
         _ => 0,

@@ -12,6 +12,7 @@ use crate::graph::{Core, NewNode, operand_word};
 use crate::id::{ListId, NodeId};
 use crate::node::{INLINE_OPERANDS, Node, Op};
 use crate::op::assemble::{Kind, Place, Places};
+use crate::op::index::Along;
 use crate::roll_call::Structural;
 use crate::shape::{Dims, Layout, MAX_RANK};
 
@@ -271,10 +272,6 @@ impl Batch<'_> {
             Op::AsStrided => self.as_strided(&node),
             Op::Concat => self.concat(&node),
             Op::Assemble => self.assemble(&node),
-            Op::IndexSelect => self.index_select(&node),
-            Op::IndexAdd => self.index_add(&node),
-            Op::Gather | Op::ScatterAdd => self.along_axis(&node, 0),
-            Op::Pick | Op::Unpick => self.classes(&node),
             Op::MatMul => self.matmul(&node, rank),
             Op::Structural(kind) => self.structural(kind, &node),
             Op::Leaf | Op::Fill | Op::DropoutMask => {
@@ -371,23 +368,24 @@ impl Batch<'_> {
             let mut index = NodeId::NONE;
             let kind = match place.kind {
                 Kind::Block => Kind::Block,
-                Kind::Select(axis) => {
+                Kind::Select(along) => {
+                    let along = along.further();
                     let given = operands.next().unwrap_or(NodeId::NONE);
                     match self.of(given) {
                         (given, false) => {
                             index = given;
-                            Kind::Select(1 + axis)
+                            Kind::Select(along)
                         }
                         (given, true) => {
                             let like = self.core.shape(part);
-                            index = self.along(given, &like, 1 + axis, dims[1 + axis])?;
-                            Kind::Gather(1 + axis)
+                            index = self.along(given, &like, along.axis)?;
+                            Kind::Gather(along)
                         }
                     }
                 }
-                Kind::Gather(axis) => {
+                Kind::Gather(along) => {
                     index = self.batched(operands.next().unwrap_or(NodeId::NONE))?;
-                    Kind::Gather(1 + axis)
+                    Kind::Gather(along.further())
                 }
             };
             let noted = parts.try_push((part, index, Place { kind, layout }));
@@ -401,10 +399,8 @@ impl Batch<'_> {
         self.push(node, node.inputs, list_id)
     }
 
-    /// An index of one vector for each element of the batch, as one for each element of a tensor: negative
-    /// ones count from the end of an axis.
-    fn along(&mut self, index: NodeId, like: &[usize], axis: usize, len: usize) -> Maybe<NodeId> {
-        let index = self.core.count_from_end(index, len)?;
+    /// An index of one vector for each element of the batch, as one for each element of a tensor.
+    fn along(&mut self, index: NodeId, like: &[usize], axis: usize) -> Maybe<NodeId> {
         let mut dims = Dims::SCALAR;
         for at in 0..like.len() {
             dims.push(if at == 0 || at == axis { like[at] } else { 1 });
@@ -415,7 +411,8 @@ impl Batch<'_> {
 
     /// The slices at positions that are each element's own, or everybody's.
     fn index_select(&mut self, node: &Node) -> Maybe<NodeId> {
-        let axis = self.core.list(node.list)[0] as usize;
+        let along = Along::of(self.core.list(node.list));
+        let axis = along.axis;
         let [x, index, ..] = node.inputs;
         match (self.of(x), self.of(index)) {
             (_, (index, false)) => {
@@ -427,7 +424,7 @@ impl Batch<'_> {
             ((x, false), (index, true)) => {
                 let count = self.core.node(index).len;
                 let flat = self.core.reshape_to(WHAT, index, &[count])?;
-                let all = self.core.index_select(x, axis as isize, flat)?;
+                let all = self.core.select_along(x, flat, along)?;
                 let (mut dims, mut order) = (Dims::SCALAR, Dims::SCALAR);
                 order.push(axis);
                 for (at, &len) in self.core.shape(all).iter().enumerate() {
@@ -444,10 +441,9 @@ impl Batch<'_> {
                 self.core.permute_by(WHAT, all, &order)
             }
             ((x, true), (index, true)) => {
-                let (dims, len) = (self.core.dims(node.shape), self.core.shape(x)[1 + axis]);
-                let like = in_front(self.len, &dims);
-                let index = self.along(index, &like, 1 + axis, len)?;
-                self.core.gather(x, 1 + axis as isize, index)
+                let like = in_front(self.len, &self.core.dims(node.shape));
+                let index = self.along(index, &like, 1 + axis)?;
+                self.core.gather_along(x, index, along.further())
             }
         }
     }
@@ -460,9 +456,9 @@ impl Batch<'_> {
         match self.of(index) {
             (index, false) => self.push(node, [part, index, NodeId::NONE, NodeId::NONE], list),
             (index, true) => {
-                let (like, len) = (self.core.shape(part), self.core.dims(node.shape)[axis]);
-                let index = self.along(index, &like, 1 + axis, len)?;
-                let added = Node { op: Op::ScatterAdd, ..*node };
+                let like = self.core.shape(part);
+                let index = self.along(index, &like, 1 + axis)?;
+                let added = Node { op: Op::Structural(Structural::ScatterAdd), ..*node };
                 self.push(&added, [part, index, NodeId::NONE, NodeId::NONE], list)
             }
         }
@@ -506,8 +502,14 @@ impl Batch<'_> {
 
     /// Operations with a step of their own: along an axis, or over the rows of the last one.
     fn structural(&mut self, kind: Structural, node: &Node) -> Maybe<NodeId> {
-        if kind == Structural::SearchSorted && self.core.shape(node.inputs[0]).len() == 1 {
-            return self.search(node);
+        match kind {
+            Structural::SearchSorted if self.core.shape(node.inputs[0]).len() == 1 => {
+                return self.search(node);
+            }
+            Structural::IndexSelect => return self.index_select(node),
+            Structural::IndexAdd => return self.index_add(node),
+            Structural::GatherClass | Structural::ScatterClass => return self.classes(node),
+            _ => {}
         }
         match kind.rule().axis() {
             Some(word) => self.along_axis(node, word),

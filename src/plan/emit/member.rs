@@ -3,9 +3,10 @@
 use super::{Context, Emitter, instr};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::dtype::DType;
-use crate::id::NodeId;
+use crate::graph::Core;
+use crate::id::{CallId, NodeId};
 use crate::kernel::{self, float_kernels};
-use crate::node::{Op, Reduction};
+use crate::node::{Node, Op, Reduction};
 use crate::plan::cost::{cost, trig_part};
 use crate::plan::datum::NONE;
 use crate::plan::draft::{AGAIN, Member, What, elementwise_operand, operand_dtype};
@@ -178,7 +179,7 @@ impl Emitter {
                 let classes = self.operand(context, operands[1], DType::I64, Grain::Row, plan)?;
                 let (out, _) = self.target(context, member, Grain::Row, plan)?;
                 let ops = [x, classes, NONE, NONE];
-                let instr = instr(Code::Pick, node.op, node.dtype, out);
+                let instr = of_rows(core, &node, out);
                 self.push(Instr { ops, grain: Grain::Row, ..instr })
             }
             What::Unpick => {
@@ -187,7 +188,7 @@ impl Emitter {
                 let (out, stream) = self.target(context, member, Grain::Element, plan)?;
                 self.cost += 30;
                 let ops = [g, classes, NONE, NONE];
-                self.push(Instr { ops, ..instr(Code::Unpick, node.op, node.dtype, out) })?;
+                self.push(Instr { ops, ..of_rows(core, &node, out) })?;
                 self.store_non_temporal(node.dtype, out, stream)
             }
             What::Sink | What::MovedSink => {
@@ -228,4 +229,13 @@ impl Emitter {
             }
         }
     }
+}
+
+/// What an operation does to the rows of a tile, and for whom.
+fn of_rows(core: &Core, node: &Node, out: u32) -> Instr {
+    let (code, call) = match node.op {
+        Op::Structural(kind) => (Code::OfRows(kind), kind.call(core.list(node.list))),
+        _ => (Code::Copy, None),
+    };
+    Instr { arg: call.unwrap_or(CallId::NONE).0, ..instr(code, node.op, node.dtype, out) }
 }

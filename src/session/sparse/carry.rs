@@ -13,6 +13,7 @@ use crate::graph::{Core, NewNode};
 use crate::id::NodeId;
 use crate::node::{Node, Op};
 use crate::op::assemble::{Kind, Places};
+use crate::op::index::Along;
 use crate::op::{Cotangent, Rule};
 use crate::roll_call::Structural;
 use crate::shape::{Dims, MAX_RANK};
@@ -233,36 +234,32 @@ impl Carrier<'_> {
                     append(&mut links, sources.map(|(source, target)| [target, k as u32, source]))?;
                 }
             }
-            Op::Permute
-            | Op::Expand
-            | Op::Slice
-            | Op::AsStrided
-            | Op::Embed
-            | Op::Pick
-            | Op::Unpick => {
-                if node.inputs[1..].iter().any(|&index| self.follows(index)) {
-                    return Ok(Some(self.all_of(&dims, moves)?));
-                }
+            Op::Permute | Op::Expand | Op::Slice | Op::AsStrided | Op::Embed => {
                 let sources = self.sources(&node)?;
                 push_sources(&mut links, 0, &sources)?;
             }
-            Op::IndexSelect | Op::Gather => {
+            Op::Structural(
+                Structural::IndexSelect
+                | Structural::Gather
+                | Structural::GatherClass
+                | Structural::ScatterClass,
+            ) => {
                 if self.follows(node.inputs[1]) {
                     return Ok(Some(self.all_of(&dims, moves)?));
                 }
                 let sources = self.sources(&node)?;
                 push_sources(&mut links, 0, &sources)?;
             }
-            Op::IndexAdd | Op::ScatterAdd => {
+            Op::Structural(kind @ (Structural::IndexAdd | Structural::ScatterAdd)) => {
                 let index = node.inputs[1];
                 if self.follows(index) {
                     return Ok(Some(self.all_of(&dims, moves)?));
                 }
-                let axis = self.core().list(node.list)[0] as isize;
+                let along = Along::of(self.core().list(node.list));
                 let places = self.places(&dims)?;
-                let targets = match node.op {
-                    Op::IndexAdd => self.core().index_select(places, axis, index)?,
-                    _ => self.core().gather(places, axis, index)?,
+                let targets = match kind {
+                    Structural::IndexAdd => self.core().select_along(places, index, along)?,
+                    _ => self.core().gather_along(places, index, along)?,
                 };
                 let targets = self.read(targets)?;
                 push_targets(&mut links, 0, &targets)?;
@@ -315,11 +312,11 @@ impl Carrier<'_> {
                         return Ok(Some(self.all_of(&dims, moves)?));
                     }
                     let targets = match (place.kind, index) {
-                        (Kind::Select(axis), Some(index)) => {
-                            self.core().index_select(part, axis as isize, index)?
+                        (Kind::Select(along), Some(index)) => {
+                            self.core().select_along(part, index, along)?
                         }
-                        (Kind::Gather(axis), Some(index)) => {
-                            self.core().gather(part, axis as isize, index)?
+                        (Kind::Gather(along), Some(index)) => {
+                            self.core().gather_along(part, index, along)?
                         }
                         _ => part,
                     };
