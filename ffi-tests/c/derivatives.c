@@ -110,6 +110,18 @@ static void batches(void) {
     double drawn[200];
     CHECK(bg_read(g, out[0], drawn, sizeof drawn) == BG_OK);
     CHECK(memcmp(drawn, drawn + 100, sizeof drawn / 2) != 0);
+    /* In another batch, others; and in the gradient the same as in the value. */
+    bg_node more = bg_full(g, BG_F64, (size_t[]){3, 100}, 2, 1);
+    bg_node leaf = bg_param(g, BG_F64, drawn, (size_t[]){100}, 1);
+    bg_node kept = bg_dropout(g, leaf, .5), by_leaf, pair[2];
+    CHECK(bg_grad(g, bg_sum_all(g, kept), BG_NULL, &leaf, 1, &by_leaf, false) == BG_OK);
+    bg_node both[2] = {kept, by_leaf};
+    CHECK(bg_vmap(g, both, 2, &leaf, &more, 1, pair) == BG_OK);
+    SHAPE_IS(g, pair[0], 3, 100);
+    double values[300], slopes[300];
+    CHECK(bg_read(g, pair[0], values, sizeof values) == BG_OK);
+    CHECK(bg_read(g, pair[1], slopes, sizeof slopes) == BG_OK);
+    CHECK(memcmp(values, slopes, sizeof values) == 0);
     bg_graph_free(g);
 }
 

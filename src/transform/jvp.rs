@@ -62,6 +62,7 @@ impl Core {
         out: &mut [NodeId],
     ) -> Maybe<()> {
         self.check_tangents(xs, tangents)?;
+        between.sent.clear();
         let found = between.find(self, xs, ys, |id| moving(self, id));
         found.map_err(|_| self.out_of_memory("jvp"))?;
         for (&x, &tangent) in xs.iter().zip(tangents) {

@@ -26,8 +26,10 @@ pub(crate) struct Between {
     /// By node: what stands for it in the new recording, or none.
     became: Vec<NodeId>,
     words: Vec<u64>,
-    /// Operands and their cotangents; masks and what stands for them.
+    /// Operands and their cotangents, between two steps of a forward walk.
     sent: Vec<(NodeId, NodeId)>,
+    /// Random masks, and what stands for them.
+    masks: Vec<(NodeId, NodeId)>,
     parts: Vec<(NodeId, NodeId, Place)>,
     /// The inputs, in order of ids.
     stops: Vec<NodeId>,
@@ -41,6 +43,7 @@ impl Between {
             + self.became.bytes()
             + self.words.bytes()
             + self.sent.bytes()
+            + self.masks.bytes()
             + self.parts.bytes()
             + self.stops.bytes()
             + self.nodes.bytes()

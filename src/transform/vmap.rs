@@ -51,6 +51,7 @@ impl Core {
                 between.became[x.index()] = batched;
             }
         }
+        between.masks.clear();
         let mut batch = Batch { core: self, between, len };
         for k in 0..batch.between.visit.found().len() {
             let id = batch.between.visit.found()[k];
@@ -282,13 +283,13 @@ impl Batch<'_> {
 
     /// Random numbers are drawn for each element of the batch.
     fn mask(&mut self, id: NodeId) -> Maybe<NodeId> {
-        if let Some(&(_, new)) = self.between.sent.iter().find(|&&(old, _)| old == id) {
+        if let Some(&(_, new)) = self.between.masks.iter().find(|&&(old, _)| old == id) {
             return Ok(new);
         }
         let node = *self.core.node(id);
         let stream = self.core.next_stream()?;
         let new = self.push(&node, node.inputs, stream)?;
-        let noted = self.between.sent.try_push((id, new));
+        let noted = self.between.masks.try_push((id, new));
         noted.map_err(|OutOfMemory| self.core.out_of_memory(WHAT))?;
         Ok(new)
     }
