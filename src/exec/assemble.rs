@@ -211,7 +211,7 @@ impl Run<'_> {
             })
         };
         let len = single.dims.iter().product::<usize>();
-        let mut often = Often::new(self.work(single), len, 1);
+        let mut often = self.often(single, len);
         if often.is_possible() {
             for part in parts() {
                 part.lines(self, &mut |line| {
@@ -264,15 +264,18 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The step's own memory: words of zeros.
-    fn work(&self, single: &Single) -> &mut [u64] {
-        let Some(datum) = self.plan.data.get(single.work as usize) else { return &mut [] };
+    /// Sums at so many places, in the memory that the plan has for them.
+    fn often(&self, single: &Single, places: usize) -> Often<'_> {
+        let Some(datum) = self.plan.data.get(single.work as usize) else {
+            return Often::new(&mut [], places, 1);
+        };
         let base: *mut u64 = self.base(single.work).cast();
-        // SAFETY: `len` words, nobody else's while the step runs.
-        unsafe {
+        // SAFETY: the step's own memory, of `len` words, which nobody else has while it runs.
+        let work = unsafe {
             base.write_bytes(0, datum.len);
             std::slice::from_raw_parts_mut(base, datum.len)
-        }
+        };
+        Often::new(work, places, 1)
     }
 
     /// All elements of the datum that an operand lies in.
