@@ -144,7 +144,7 @@ fn a_failure_in_the_middle_changes_nothing() {
     let bad = s.record(|core| core.leaf("i", &[0i64, 7], &[2]));
     let good = s.record2("dot", x, x, Core::dot);
     s.backward(std::iter::once((good, None))).unwrap();
-    let picked = s.record2("pick", x, bad, |core, x, i| core.index_select(x, 0, i));
+    let picked = s.record2("index_select", x, bad, |core, x, i| core.index_select(x, 0, i));
     let sum = s.record1("sum", picked, |core, x| core.sum(x, &[], false));
     assert!(s.backward(std::iter::once((sum, None))).is_err());
     let error = s.core.error.take().unwrap();
