@@ -1,7 +1,7 @@
 //! Softmax, the losses of classes, and dropout.
 //!
-//! Losses of classes pick from rows: where classes are not along the last axis, it is moved there first, so
-//! that softmax, pick and their gradients are one pass over the rows.
+//! Losses of classes gather from rows: where classes are not along the last axis, it is moved there first,
+//! so that softmax, gathering and their gradients are one pass over the rows.
 
 use super::Sink;
 use super::class::IGNORED_CLASS;

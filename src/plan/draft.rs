@@ -74,8 +74,10 @@ pub(super) enum What {
     MovedSink,
     /// As `MovedSink`, for a reduction that only works on whole rows.
     MovedFold,
-    Pick,
-    Unpick,
+    /// One element of each row, by what an operand says of the row.
+    FromRows,
+    /// A row of each element, by what an operand says of it.
+    ToRows,
     Mask,
 }
 

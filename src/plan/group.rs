@@ -248,8 +248,8 @@ impl Grouping {
     ) -> Result<(), OutOfMemory> {
         let [x, each, ..] = node.inputs;
         let (what, rows) = match form {
-            Form::FromRows => (What::Pick, x),
-            Form::ToRows => (What::Unpick, id),
+            Form::FromRows => (What::FromRows, x),
+            Form::ToRows => (What::ToRows, id),
         };
         let row = core.shape(rows).last().copied().unwrap_or(1);
         self.operands[0] = self.drafts.source(core, x, core.node(x).shape)?;

@@ -174,7 +174,7 @@ impl Emitter {
                 self.push(Instr { kernel, ops, arg, grain: out_grain, ..instr })?;
                 self.store_non_temporal(node.dtype, out, stream)
             }
-            What::Pick => {
+            What::FromRows => {
                 let x = self.operand(context, operands[0], node.dtype, Grain::Element, plan)?;
                 let classes = self.operand(context, operands[1], DType::I64, Grain::Row, plan)?;
                 let (out, _) = self.target(context, member, Grain::Row, plan)?;
@@ -182,7 +182,7 @@ impl Emitter {
                 let instr = of_rows(core, &node, out);
                 self.push(Instr { ops, grain: Grain::Row, ..instr })
             }
-            What::Unpick => {
+            What::ToRows => {
                 let g = self.operand(context, operands[0], node.dtype, Grain::Row, plan)?;
                 let classes = self.operand(context, operands[1], DType::I64, Grain::Row, plan)?;
                 let (out, stream) = self.target(context, member, Grain::Element, plan)?;

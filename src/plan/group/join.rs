@@ -34,7 +34,7 @@ impl Grouping {
         let Asked { id, what, len, count, .. } = asked;
         let mut best: Option<(u32, Grain, What)> = None;
         if !self.drafts.single {
-            let leading = if what == What::Pick { 1 } else { count };
+            let leading = if what == What::FromRows { 1 } else { count };
             for k in 0..leading {
                 let Some(base) = self.operands[k].base() else { continue };
                 let Home::In(step, _) = self.drafts.home(base) else { continue };
@@ -43,7 +43,7 @@ impl Grouping {
                 }
                 best = self.try_step(core, step, asked).or(best);
             }
-            if best.is_none() && what != What::Pick {
+            if best.is_none() && what != What::FromRows {
                 self.drafts.looks.note(self.latest.len());
                 let mut last = self.latest.iter().rev();
                 if let Some(&(_, step)) = last.find(|&&(other, _)| other == len) {
@@ -53,7 +53,7 @@ impl Grouping {
         }
         let (step, grain, what) = match best {
             Some(found) => found,
-            None if what == What::Pick => return self.single_step(core, id, core.node(id)),
+            None if what == What::FromRows => return self.single_step(core, id, core.node(id)),
             None => {
                 let step = self.drafts.steps.try_push(Draft::new(len, NodeId::NONE))?;
                 self.latest.retain(|&(other, _)| other != len);
@@ -77,7 +77,7 @@ impl Grouping {
             return None;
         }
         let grain = match what {
-            What::Pick => Grain::Row,
+            What::FromRows => Grain::Row,
             _ if draft.len == len => Grain::Element,
             // A row is one element of its own only in a step of several elements a row.
             What::Map | What::Copy | What::Sink | What::Fold
@@ -117,7 +117,8 @@ impl Grouping {
         let operand = self.operands[k];
         let Some(base) = operand.base() else { return true };
         // Classes, and what is put at them, are one a row.
-        let by_row = grain == Grain::Row && !(what == What::Pick && k == 0) || what == What::Unpick;
+        let by_row =
+            grain == Grain::Row && !(what == What::FromRows && k == 0) || what == What::ToRows;
         let home = self.drafts.home(base);
         if let Home::In(at, inner) = home
             && at == step
@@ -167,8 +168,8 @@ impl Grouping {
                 let reduced = core.node(node.inputs[0]).len / node.len.max(1);
                 Groups { outer: node.len, reduced, inner: 1 }.unit()
             }
-            What::Fold | What::Rows | What::Unpick | What::MovedFold => row.max(1),
-            What::Map | What::Copy | What::Concat | What::Pick | What::Mask => 1,
+            What::Fold | What::Rows | What::ToRows | What::MovedFold => row.max(1),
+            What::Map | What::Copy | What::Concat | What::FromRows | What::Mask => 1,
         }
     }
 
@@ -207,7 +208,7 @@ impl Grouping {
         self.append(step, Member { node: id, what, grain, operands, result, next: NONE })?;
         let draft = &mut self.drafts.steps[step as usize];
         draft.unit = unit;
-        if matches!(what, What::Fold | What::Rows | What::Unpick | What::MovedFold) {
+        if matches!(what, What::Fold | What::Rows | What::ToRows | What::MovedFold) {
             draft.row = row;
         }
         if result != NONE {
@@ -216,11 +217,11 @@ impl Grouping {
         // The reduction of rows of one element has as many results.
         let is_wide = draft.row == 1;
         let home = match what {
-            What::Map | What::Copy | What::Concat | What::Rows | What::Unpick | What::Mask => {
+            What::Map | What::Copy | What::Concat | What::Rows | What::ToRows | What::Mask => {
                 Home::In(step, grain)
             }
             What::Fold | What::MovedFold if is_wide => Home::In(step, Grain::Element),
-            What::Fold | What::MovedFold | What::Pick => Home::In(step, Grain::Row),
+            What::Fold | What::MovedFold | What::FromRows => Home::In(step, Grain::Row),
             What::Sink | What::MovedSink => Home::After(step),
         };
         let fate = &mut self.drafts.fates[id.index()];
