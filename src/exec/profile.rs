@@ -16,7 +16,7 @@ const NAME: usize = 96;
 #[derive(Clone, Copy)]
 struct Event {
     name: Name,
-    kind: Kind,
+    kind: Category,
     /// Nanoseconds since the profile began, and how many it took.
     at: u64,
     took: u64,
@@ -29,7 +29,7 @@ struct Event {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+enum Category {
     Planning,
     Run,
     Step,
@@ -97,21 +97,21 @@ impl Profile {
     }
 
     pub(super) fn planned(&mut self, at: u64, plan: &Plan) {
-        self.whole("plan", Kind::Planning, at, plan, 1);
+        self.whole("plan", Category::Planning, at, plan, 1);
     }
 
     pub(super) fn ran(&mut self, at: u64, plan: &Plan, threads: usize) {
-        self.whole("run", Kind::Run, at, plan, threads);
+        self.whole("run", Category::Run, at, plan, threads);
     }
 
     /// So many nodes, without a plan.
     pub(super) fn ran_directly(&mut self, at: u64, nodes: usize) {
         let (name, took, nodes) = (Name::new("one by one"), self.now() - at, nodes as u32);
-        let (kind, thread, threads, elements, bytes) = (Kind::Run, 0, 1, 0, 0);
+        let (kind, thread, threads, elements, bytes) = (Category::Run, 0, 1, 0, 0);
         self.push(Event { name, kind, at, took, thread, threads, nodes, elements, bytes });
     }
 
-    fn whole(&mut self, name: &str, kind: Kind, at: u64, plan: &Plan, threads: usize) {
+    fn whole(&mut self, name: &str, kind: Category, at: u64, plan: &Plan, threads: usize) {
         let nodes = plan.steps().iter().map(|step| step.nodes).sum();
         let took = self.now() - at;
         let name = Name::new(name);
@@ -135,13 +135,22 @@ impl Profile {
         let threads = shares.clone().count().max(1) as u32;
         let took = self.now() - at;
         let nodes = step.nodes;
-        let event =
-            Event { name, kind: Kind::Step, at, took, thread: 0, threads, nodes, elements, bytes };
+        let event = Event {
+            name,
+            kind: Category::Step,
+            at,
+            took,
+            thread: 0,
+            threads,
+            nodes,
+            elements,
+            bytes,
+        };
         self.push(event);
         for (thread, (from, to)) in shares.enumerate().skip(1) {
             let (at, end) = (self.since(from), self.since(to));
             let took = end - at;
-            self.push(Event { kind: Kind::Share, at, took, thread: thread as u32, ..event });
+            self.push(Event { kind: Category::Share, at, took, thread: thread as u32, ..event });
         }
     }
 
@@ -150,10 +159,10 @@ impl Profile {
         out.write_str("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n")?;
         for event in &self.events {
             let category = match event.kind {
-                Kind::Planning => "planning",
-                Kind::Run => "run",
-                Kind::Step => "step",
-                Kind::Share => "share",
+                Category::Planning => "planning",
+                Category::Run => "run",
+                Category::Step => "step",
+                Category::Share => "share",
             };
             let micro = |nanoseconds: u64| nanoseconds as f64 / 1e3;
             write!(
@@ -167,7 +176,7 @@ impl Profile {
                 event.nodes,
                 event.threads,
             )?;
-            if event.kind == Kind::Step {
+            if event.kind == Category::Step {
                 write!(out, ",\"elements\":{},\"bytes\":{}", event.elements, event.bytes)?;
                 let rate = event.bytes as f64 / event.took.max(1) as f64;
                 write!(out, ",\"gigabytes_per_second\":{rate:.3}")?;

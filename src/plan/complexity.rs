@@ -117,9 +117,9 @@ fn late(g: &Graph, n: usize) -> Var<'_> {
     (total + after).sum()
 }
 
-type Named = (&'static str, fn(&Graph, usize) -> Var<'_>);
+type Example = (&'static str, fn(&Graph, usize) -> Var<'_>);
 
-const PROGRAMS: [Named; 15] = [
+const PROGRAMS: [Example; 15] = [
     ("a chain of numbers", |g, n| chain(g, n, 1)),
     ("a chain of vectors", |g, n| chain(g, n, 64)),
     ("a chain of several tiles", |g, n| chain(g, n, 1000)),
@@ -138,7 +138,7 @@ const PROGRAMS: [Named; 15] = [
 ];
 
 /// Nodes planned, what the planner looked at, and bytes of the plan and of the planner's lists.
-fn planned(program: Named, n: usize, backward: bool) -> [f64; 3] {
+fn planned(program: Example, n: usize, backward: bool) -> [f64; 3] {
     let g = graph();
     g.set_num_threads(1);
     let y = program.1(&g, n);
