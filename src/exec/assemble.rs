@@ -1,6 +1,7 @@
 //! The step that adds many parts into one tensor: see `op::assemble`.
 
-use super::{Run, uninit, zero};
+use super::memory::{uninit, zero};
+use super::step::Run;
 use crate::dtype::with_float;
 use crate::kernel::Float;
 use crate::op::assemble::{Kind, ListedPlace, Places};

@@ -37,9 +37,7 @@ use crate::team::THREADS_MAX;
 use direct::Direct;
 use follow::Follow;
 use kept::{Key, Plans};
-use memory::{uninit, zero};
 pub(crate) use profile::Profile;
-use step::Run;
 use workspace::Workspace;
 
 /// After so many misses a plan's sources are not looked at any closer, if there is a plan without.

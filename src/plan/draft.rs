@@ -12,9 +12,6 @@ use crate::level::Level;
 use crate::node::{Node, Op};
 use crate::shape::{Layout, Padded};
 
-/// The result of a member that is computed again in another step than its own.
-pub(super) const AGAIN: u32 = u32::MAX - 1;
-
 /// Elements of a chunk of a product, if rows and sums do not want more.
 const PRODUCT_CHUNK: usize = 1 << 14;
 
@@ -81,6 +78,17 @@ pub(super) enum What {
     Mask,
 }
 
+/// What a member makes a value for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// The node, whose home the step is.
+    Node,
+    /// The step alone: it computes again what has its home elsewhere.
+    Step,
+    /// The result of this number: a copy.
+    Result(u32),
+}
+
 /// Something that a step does.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Member {
@@ -89,8 +97,7 @@ pub(super) struct Member {
     pub(super) grain: Grain,
     /// Among the drafts' sources.
     pub(super) operands: Span,
-    /// The result that a copy is for, or `NONE` when it is for the node itself.
-    pub(super) result: u32,
+    pub(super) aim: Aim,
     pub(super) next: u32,
 }
 

@@ -14,7 +14,7 @@ mod trig;
 
 use super::chain::Linking;
 use super::datum::NONE;
-use super::draft::{Draft, Drafts, What};
+use super::draft::{Aim, Draft, Drafts, What};
 use super::schedule::Scheduled;
 use super::single::work_words;
 use super::value::{Value, ValueKind};
@@ -226,7 +226,7 @@ impl Emitter {
                 let member = drafts.members[at as usize];
                 let context = Context { drafts, core, draft: &draft, number, temporaries };
                 self.member(&context, &member, plan)?;
-                nodes += u32::from(member.result == NONE);
+                nodes += u32::from(member.aim == Aim::Node);
                 random |= member.what == What::Mask;
                 at = member.next;
             }

@@ -14,8 +14,7 @@
 mod depend;
 mod join;
 
-use super::datum::NONE;
-use super::draft::{Draft, Drafts, Fate, Home, Source, What};
+use super::draft::{Aim, Draft, Drafts, Fate, Home, Source, What};
 use super::{Grain, Groups, ROW_MAX, Span};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::graph::Core;
@@ -47,8 +46,18 @@ struct Asked {
     row: usize,
     /// How many of `operands` are its own.
     count: usize,
-    /// The result that it is for, or `NONE`.
-    result: u32,
+    aim: Aim,
+}
+
+impl Asked {
+    /// A node that has `count` operands, for its own sake.
+    fn new(id: NodeId, what: What, len: usize, count: usize) -> Self {
+        Self { id, what, len, row: 0, count, aim: Aim::Node }
+    }
+
+    fn in_rows(self, row: usize) -> Self {
+        Self { row, ..self }
+    }
 }
 
 /// The memory for this, kept from plan to plan.
@@ -98,7 +107,8 @@ impl Grouping {
     pub(super) fn copy(&mut self, core: &Core, id: NodeId, k: u32) -> Result<(), OutOfMemory> {
         let node = core.node(id);
         self.operands[0] = self.drafts.source(core, id, node.shape)?;
-        self.join(core, Asked { id, what: What::Copy, len: node.len, row: 0, count: 1, result: k })
+        let asked = Asked::new(id, What::Copy, node.len, 1);
+        self.join(core, Asked { aim: Aim::Result(k), ..asked })
     }
 
     /// Sees to it that a node that is computed has dense data of its own in memory.
@@ -122,17 +132,7 @@ impl Grouping {
         if !self.drafts.has_own(id) {
             self.operands[0] = self.drafts.source(core, id, core.node(id).shape)?;
             self.drafts.fates[id.index()].set_home(Home::Ready);
-            self.join(
-                core,
-                Asked {
-                    id,
-                    what: What::Copy,
-                    len: core.node(id).len,
-                    row: 0,
-                    count: 1,
-                    result: NONE,
-                },
-            )?;
+            self.join(core, Asked::new(id, What::Copy, core.node(id).len, 1))?;
         }
         Ok(())
     }
@@ -185,15 +185,9 @@ impl Grouping {
                     let constant = self.drafts.fold(core, &node, operands)?;
                     return self.drafts.show(id, constant);
                 }
-                self.join(
-                    core,
-                    Asked { id, what: What::Map, len: node.len, row: 0, count, result: NONE },
-                )
+                self.join(core, Asked::new(id, What::Map, node.len, count))
             }
-            Op::DropoutMask => self.join(
-                core,
-                Asked { id, what: What::Mask, len: node.len, row: 0, count: 0, result: NONE },
-            ),
+            Op::DropoutMask => self.join(core, Asked::new(id, What::Mask, node.len, 0)),
             Op::Reduce(reduction) => self.assign_reduction(core, id, &node, reduction),
             Op::ArgReduce(_) => {
                 let x = node.inputs[0];
@@ -205,10 +199,7 @@ impl Grouping {
                 if (2..=ROW_MAX).contains(&row) && node.len > 0 {
                     self.operands[0] = self.drafts.source(core, x, core.node(x).shape)?;
                     let len = core.node(x).len;
-                    self.join(
-                        core,
-                        Asked { id, what: What::Fold, len, row, count: 1, result: NONE },
-                    )
+                    self.join(core, Asked::new(id, What::Fold, len, 1).in_rows(row))
                 } else {
                     self.single_step(core, id, &node)
                 }
@@ -219,10 +210,7 @@ impl Grouping {
                 let row = len * inner;
                 if (1..=ROW_MAX).contains(&row) {
                     self.operands[0] = self.drafts.source(core, node.inputs[0], node.shape)?;
-                    self.join(
-                        core,
-                        Asked { id, what: What::Rows, len: node.len, row, count: 1, result: NONE },
-                    )
+                    self.join(core, Asked::new(id, What::Rows, node.len, 1).in_rows(row))
                 } else {
                     self.single_step(core, id, &node)
                 }
@@ -271,7 +259,7 @@ impl Grouping {
         if !joins {
             return self.single_step(core, id, node);
         }
-        self.join(core, Asked { id, what, len: node.len, row, count: 2, result: NONE })
+        self.join(core, Asked::new(id, what, node.len, 2).in_rows(row))
     }
 
     /// A concatenation is made where it is read: its operands lie in memory, in any layout.
@@ -291,8 +279,7 @@ impl Grouping {
             };
             count += 1;
         }
-        let (what, len, result) = (What::Concat, node.len, NONE);
-        self.join(core, Asked { id, what, len, row: 0, count, result })?;
+        self.join(core, Asked::new(id, What::Concat, node.len, count))?;
         let first = self.drafts.sources.len() - count;
         let operands = Span { first: first as u32, count: count as u32 };
         self.drafts.concats.try_push((id, operands))?;
@@ -336,27 +323,18 @@ impl Grouping {
             if whole_rows {
                 // However long: only gathering makes rows of what does not lie in rows.
                 let reduced = len / node.len;
-                return self.join(
-                    core,
-                    Asked { id, what: What::MovedFold, len, row: reduced, count: 1, result: NONE },
-                );
+                return self.join(core, Asked::new(id, What::MovedFold, len, 1).in_rows(reduced));
             }
-            return self.join(
-                core,
-                Asked { id, what: What::MovedSink, len, row: 0, count: 1, result: NONE },
-            );
+            return self.join(core, Asked::new(id, What::MovedSink, len, 1));
         };
         let is_row = groups.inner == 1 && groups.reduced <= ROW_MAX;
         if is_row {
-            return self.join(
-                core,
-                Asked { id, what: What::Fold, len, row: groups.reduced, count: 1, result: NONE },
-            );
+            return self.join(core, Asked::new(id, What::Fold, len, 1).in_rows(groups.reduced));
         }
         if whole_rows {
             return self.single_step(core, id, node);
         }
-        self.join(core, Asked { id, what: What::Sink, len, row: 0, count: 1, result: NONE })
+        self.join(core, Asked::new(id, What::Sink, len, 1))
     }
 
     /// A step of its own for a node that cannot be fused.

@@ -9,7 +9,7 @@ use crate::kernel::{self, float_kernels};
 use crate::node::{Node, Op, Reduction};
 use crate::plan::cost::{cost, trig_part};
 use crate::plan::datum::NONE;
-use crate::plan::draft::{AGAIN, Member, What, elementwise_operand, operand_dtype};
+use crate::plan::draft::{Aim, Member, What, elementwise_operand, operand_dtype};
 use crate::plan::value::ValueKind;
 use crate::plan::{Code, Datum, Dropout, Grain, Groups, Instr, Plan, SinkReduction, Storage};
 use crate::task::Around;
@@ -31,20 +31,22 @@ impl Emitter {
         let &Context { drafts, core, temporaries, .. } = context;
         let node = core.node(member.node);
         self.width = self.width.max(node.dtype.size());
-        let datum = if member.result == AGAIN {
-            let value = self.value(ValueKind::Register(grain))?;
-            self.value_of[member.node.index()] = value;
-            self.again_in[member.node.index()] = self.steps;
-            return Ok((value, NONE));
-        } else if member.result != NONE {
-            let place = Storage::Result(member.result);
-            self.add(NodeId::NONE, Datum { place, dtype: node.dtype, len: node.len }, plan)?
-        } else if drafts.fates[member.node.index()].stored {
-            self.datum(core, member.node, temporaries, plan)?
-        } else {
-            let value = self.value(ValueKind::Register(grain))?;
-            self.value_of[member.node.index()] = value;
-            return Ok((value, NONE));
+        let datum = match member.aim {
+            Aim::Result(k) => {
+                let place = Storage::Result(k);
+                self.add(NodeId::NONE, Datum { place, dtype: node.dtype, len: node.len }, plan)?
+            }
+            Aim::Node if drafts.fates[member.node.index()].stored => {
+                self.datum(core, member.node, temporaries, plan)?
+            }
+            aim => {
+                let value = self.value(ValueKind::Register(grain))?;
+                self.value_of[member.node.index()] = value;
+                if aim == Aim::Step {
+                    self.again_in[member.node.index()] = self.steps;
+                }
+                return Ok((value, NONE));
+            }
         };
         self.writes(datum)?;
         let stream = self.stream(datum, 0, grain, plan)?;
@@ -52,7 +54,7 @@ impl Emitter {
             && node.dtype.is_float()
             && plan.data[datum as usize].bytes() >= NON_TEMPORAL_BYTES;
         let value = if large { self.value(ValueKind::Register(grain))? } else { stream };
-        if member.result == NONE {
+        if member.aim == Aim::Node {
             self.value_of[member.node.index()] = value;
         }
         Ok((value, if large { stream } else { NONE }))
@@ -113,10 +115,10 @@ impl Emitter {
                 } else {
                     self.join(context, member, plan)?
                 };
-                let stored = drafts.fates[member.node.index()].stored || member.result != NONE;
-                if member.what == What::Concat && (member.result == AGAIN || !stored) {
+                let stored = drafts.fates[member.node.index()].stored || member.aim != Aim::Node;
+                if member.what == What::Concat && (member.aim == Aim::Step || !stored) {
                     self.value_of[member.node.index()] = op;
-                    if member.result == AGAIN {
+                    if member.aim == Aim::Step {
                         self.again_in[member.node.index()] = self.steps;
                     }
                     return Ok(());
@@ -125,7 +127,7 @@ impl Emitter {
                 self.cost += 50;
                 if stream != NONE {
                     // The register is not needed.
-                    if member.result == NONE {
+                    if member.aim == Aim::Node {
                         self.value_of[member.node.index()] = op;
                     }
                     return self.store_non_temporal(node.dtype, op, stream);

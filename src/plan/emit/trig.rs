@@ -8,7 +8,7 @@ use crate::kernel::{self, float_kernels};
 use crate::node::Op;
 use crate::plan::cost::{TrigPart, trig_part};
 use crate::plan::datum::NONE;
-use crate::plan::draft::{Draft, Drafts, Member, Source, What};
+use crate::plan::draft::{Aim, Draft, Drafts, Member, Source, What};
 use crate::plan::value::ValueKind;
 use crate::plan::{Code, Grain, Instr, Plan};
 use crate::roll_call::Elem;
@@ -76,7 +76,7 @@ impl Emitter {
         let node = *core.node(member.node);
         let (dtype, grain) = (node.dtype, member.grain);
         let is_value = matches!(node.op, Op::Map(_));
-        let stored = member.result != NONE || drafts.fates[member.node.index()].stored;
+        let stored = member.aim != Aim::Node || drafts.fates[member.node.index()].stored;
         let place = match member.operands.of(&drafts.sources)[0] {
             Source::Dense(angle) => self.trig_of(angle),
             _ => NONE,

@@ -7,7 +7,7 @@ use crate::id::NodeId;
 use crate::node::Op;
 use crate::plan::cost::is_cheap;
 use crate::plan::datum::NONE;
-use crate::plan::draft::{AGAIN, Draft, Home, Member, Source, What, is_spread, lcm};
+use crate::plan::draft::{Aim, Draft, Home, Member, Source, What, is_spread, lcm};
 use crate::plan::{Grain, Groups, Span, TILE};
 
 /// Sinks whose units have a common multiple beyond this do not share a step: threads would get
@@ -180,7 +180,7 @@ impl Grouping {
         grain: Grain,
         asked: Asked,
     ) -> Result<(), OutOfMemory> {
-        let Asked { id, what, row, count, result, .. } = asked;
+        let Asked { id, what, row, count, aim, .. } = asked;
         for k in 0..count {
             let Some(base) = self.operands[k].base() else { continue };
             if matches!(self.operands[k], Source::Dense(_))
@@ -205,13 +205,13 @@ impl Grouping {
             self.drafts.sources.try_push(*operand)?;
         }
         let operands = Span::since(first, self.drafts.sources.len());
-        self.append(step, Member { node: id, what, grain, operands, result, next: NONE })?;
+        self.append(step, Member { node: id, what, grain, operands, aim, next: NONE })?;
         let draft = &mut self.drafts.steps[step as usize];
         draft.unit = unit;
         if matches!(what, What::Fold | What::Rows | What::ToRows | What::MovedFold) {
             draft.row = row;
         }
-        if result != NONE {
+        if aim != Aim::Node {
             return Ok(());
         }
         // The reduction of rows of one element has as many results.
@@ -293,7 +293,7 @@ impl Grouping {
             }
         }
         self.again.try_push((step, id))?;
-        let member = Member { node: id, what, grain, operands, result: AGAIN, next: NONE };
+        let member = Member { node: id, what, grain, operands, aim: Aim::Step, next: NONE };
         self.append(step, member)?;
         Ok(true)
     }
@@ -303,8 +303,9 @@ impl Grouping {
         let lately = self.drafts.members.len().saturating_sub(512);
         self.drafts.looks.note(self.drafts.members.len() - lately);
         let mut members = self.drafts.members[lately..].iter();
-        let found = members
-            .find(|member| member.node == id && member.what == What::Map && member.result == NONE);
+        let found = members.find(|member| {
+            member.node == id && member.what == What::Map && member.aim == Aim::Node
+        });
         found.map(|member| member.operands)
     }
 
