@@ -60,6 +60,15 @@ pub(crate) trait Function2: Listed {
 
     fn reference(a: f64, b: f64) -> f64;
 
+    /// Whether some operands are rare ones, for which kernels take the reference instead.
+    const IS_REPAIRED: bool = false;
+
+    /// Whether these are.
+    #[inline(always)]
+    fn is_rare(_: f64, _: f64) -> bool {
+        false
+    }
+
     /// The cotangents of both operands, from them, the value `y` and its cotangent `g`.
     fn pull<R: Real>(x: [R; 2], y: R, g: R) -> [R; 2];
 }

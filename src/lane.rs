@@ -109,8 +109,6 @@ pub(crate) trait Lane64: Bits<Elem = f64> {
     fn narrow(self) -> Self::Narrow;
     /// One lane after the other, for what is too rare to be worth vectors.
     fn one_by_one(self, other: Self, f: fn(f64, f64) -> f64) -> Self;
-    /// Where the mask is set, f of two others: it is called there alone, and should be rare.
-    fn or_where(self, rare: Self::Mask, others: [Self; 2], f: fn(f64, f64) -> f64) -> Self;
 }
 
 /// One number, computed on with hardware FMA.
@@ -457,10 +455,6 @@ impl<const FAR: bool, const FMA: bool> Lane64 for Fused<f64, FAR, FMA> {
     fn one_by_one(self, other: Self, f: fn(f64, f64) -> f64) -> Self {
         Fused(f(self.0, other.0))
     }
-    #[inline(always)]
-    fn or_where(self, rare: bool, [a, b]: [Self; 2], f: fn(f64, f64) -> f64) -> Self {
-        if rare { a.one_by_one(b, f) } else { self }
-    }
 }
 
 /// Dekker's product, with both factors split into 26 and 27 bits by masking, which unlike
@@ -661,9 +655,5 @@ impl Lane64 for W64 {
     fn one_by_one(self, other: Self, f: fn(f64, f64) -> f64) -> Self {
         let (a, b) = (self.0.to_array(), other.0.to_array());
         W64(f64x4::new([f(a[0], b[0]), f(a[1], b[1]), f(a[2], b[2]), f(a[3], b[3])]))
-    }
-    #[inline(always)]
-    fn or_where(self, rare: f64x4, [a, b]: [Self; 2], f: fn(f64, f64) -> f64) -> Self {
-        if rare.any() { Self::select(rare, a.one_by_one(b, f), self) } else { self }
     }
 }

@@ -178,9 +178,7 @@ fn demands(elem: Elem, pulled: Option<usize>) -> Option<Demand> {
         ) => Some(FUNCTION),
         (Erf | Softplus | Gelu | GeluTanh | Silu | Pow, Some(_)) => Some(FUNCTION),
         // One element after the other.
-        (Zeta | ErfcMoment | BesselRatio | FallingMoment | Fmod | Remainder | FloorDivide, _) => {
-            None
-        }
+        (Zeta | ErfcMoment | BesselRatio | FallingMoment, _) => None,
         (Digamma | ErfcxSlope | FirstMoment, Some(_)) => None,
         // Two products: the pieces are unrolled, with vectors, and no loop steps over them alone.
         (Exp2 | Log2 | Log10 | NormRoot, Some(_)) => None,

@@ -14,6 +14,22 @@ use crate::level::Level;
 use crate::op::{Elementwise, binary, pull_reads_operand, unary};
 use crate::roll_call::{Elem, roll_call};
 
+/// Computes again, one by one, what a rule says that lanes do not get right.
+#[inline(always)]
+fn again_where_rare<O: Elementwise<N>, T: Float, const N: usize>(out: &mut [T], from: [&[T]; N]) {
+    if !O::IS_REPAIRED {
+        return;
+    }
+    let from = from.map(|from| &from[..out.len()]);
+    let operands = |i: usize| from.map(|from| from[i].to_f64());
+    // Looking first keeps the rare loop out of the common path.
+    if (0..out.len()).fold(false, |any, i| any | O::needs_repair(operands(i))) {
+        for i in (0..out.len()).filter(|&i| O::needs_repair(operands(i))) {
+            out[i] = T::from_f64(O::eval::<f64>(operands(i)));
+        }
+    }
+}
+
 /// The value of a rule.
 struct Eval<O, const N: usize>(PhantomData<O>);
 
@@ -31,7 +47,8 @@ impl<O: Elementwise<N>, T: Float, const N: usize> Body<T> for Eval<O, N> {
         let (out, from): (&mut [T], [&[T]; N]) =
             unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
         if O::IS_WIDE {
-            return in_pieces::<L, N>(out, from, &Self(PhantomData));
+            in_pieces::<L, N>(out, from, &Self(PhantomData));
+            return again_where_rare::<O, T, N>(out, from);
         }
         if !O::TRIG || all_near::<L, T>(from[0]) {
             return each::<L, N>(out, from, &Self(PhantomData));

@@ -138,6 +138,16 @@ pub(crate) trait Elementwise<const N: usize> {
     /// Whether it is computed in f64 only: kernels for f32 convert, and call those for f64.
     const IS_WIDE: bool = false;
 
+    /// Whether some elements are computed again, by the reference: where [`Elementwise::needs_repair`] says
+    /// so. (For rules that are computed in f64 only.)
+    const IS_REPAIRED: bool = false;
+
+    /// Whether an element is to be computed again; what is made of it otherwise is not used.
+    #[inline(always)]
+    fn needs_repair(_: [f64; N]) -> bool {
+        false
+    }
+
     /// By how many units of its last place an f64 may be off, for a rule that is one function.
     #[cfg_attr(not(test), expect(dead_code, reason = "for the tests' loops"))]
     const ULP: Option<f64> = None;

@@ -8,49 +8,66 @@ use crate::real::Real;
 /// Up to here a quotient is found, and taken away, in one step: it has so few bits that its products
 /// with both halves of a divisor are exact, with FMA or without.
 const FEW: f64 = 67108864.0; // 2^26
+/// Between these no product leaves the range, nor do the bits that it loses.
+const LEAST: f64 = 1e-280;
+const MOST: f64 = 1e300;
 
-/// What the division of a by b towards 0 leaves, exactly. The quotient, rounded, may be off by one:
-/// then so is the rest by one b. Larger quotients, and numbers near the ends of the range, are rare,
-/// and left to a loop.
+/// Whether a division needs more steps than one: rare, and left to a loop, as is what has no rest.
+#[inline(always)]
+fn is_long(a: f64, b: f64) -> bool {
+    let (size, by) = (a.abs(), b.abs());
+    // (NaN is nowhere. Nothing here stops at the first answer: it is asked of many at a time.)
+    let is_short = (size < MOST) & (by > LEAST) & (size < FEW * by);
+    !(is_short | (size < by))
+}
+
+/// What the division of a by b towards 0 leaves, exactly, unless [`is_long`]. The quotient, rounded,
+/// may be off by one: then so is the rest by one b.
 #[inline(always)]
 fn rest<L: Lane64>(a: L, b: L) -> L {
-    /// Between these no product leaves the range, nor do the bits that it loses.
-    const LEAST: f64 = 1e-280;
-    const MOST: f64 = 1e300;
-    let (zero, one) = (L::lit(0.0), L::lit(1.0));
+    let zero = L::lit(0.0);
     let (size, by) = (a.abs(), b.abs());
     let quotient = floor(size / by);
     let product = quotient * by;
     let left = (size - product) - quotient.product_error(by, product);
     let left = L::select(left.lt(zero), left + by, left);
     let left = with_sign(L::select(by.le(left), left - by, left), a);
-    // (NaN is nowhere, and so it is with the rare ones.)
-    let common = L::select(quotient.lt(L::lit(FEW)), one, zero);
-    let common = L::select(size.lt(L::lit(MOST)), common, zero);
-    let common = L::select(L::lit(LEAST).lt(by), common, zero);
-    let left = left.or_where(common.eq(zero), [a, b], libm::fmod);
     // What is a rest already, also of an infinite b.
     L::select(size.lt(by), a, left)
 }
 
-/// Whether a rest that is not 0 has the other sign than the divisor: 1 or 0.
+/// A rest brought to the divisor's side: that of the quotient towards -infinity.
 #[inline(always)]
-fn across<R: Real>(rest: R, b: R) -> R {
-    let (zero, one) = (R::lit(0.0), R::lit(1.0));
+fn brought<R: Real>(rest: R, b: R) -> R {
+    let zero = R::lit(0.0);
     let relative = R::select(b.lt(zero), -rest, rest);
-    R::select(relative.lt(zero), one, zero)
+    R::select(relative.lt(zero), rest + b, rest)
 }
 
-/// The quotient towards -infinity from the rest of the one towards 0; plainly a / b where b is 0. (A
-/// large one is an integer anyway, and has its sign where it is 0.)
+/// The quotient that leaves y: of the numbers as they are, not of a rounded a / b.
 #[inline(always)]
-fn floored<R: Real>(a: R, b: R, rest: R) -> R {
-    let (zero, plain) = (R::lit(0.0), a / b);
-    let whole = ((a - rest) / b - across(rest, b)).round();
-    // As PyTorch: 0 has the sign of the quotient.
-    let signed_zero = plain * zero;
-    let whole = R::select(whole.eq(zero), signed_zero, whole);
-    R::select(b.eq(zero), plain, whole)
+fn whole<R: Real>([a, b]: [R; 2], y: R) -> R {
+    // (Near the largest number the difference of two may be beyond it.)
+    let half = R::select(R::lit(MOST).lt(a.abs()), R::lit(0.5), R::lit(1.0));
+    ((a * half - y * half) / (b * half)).round()
+}
+
+/// The quotient that leaves y, towards -infinity.
+#[inline(always)]
+fn floored<R: Real>([a, b]: [R; 2], y: R) -> R {
+    let (zero, one) = (R::lit(0.0), R::lit(1.0));
+    // Over 0 there is no rest, but a quotient; of an infinite a there is neither. An infinite rest is an
+    // infinite b, taken once too often.
+    let none = R::select(b.eq(zero), a / b, y);
+    let quotient = R::select(y.eq(y), whole([a, b], y), none);
+    R::select(y.abs().eq(R::lit(f64::INFINITY)), -one, quotient)
+}
+
+/// The same with the sign of a / b where it is 0.
+#[inline(always)]
+fn floored_with_sign<R: Real>(a: R, b: R, rest: R) -> R {
+    let (zero, quotient) = (R::lit(0.0), floored([a, b], brought(rest, b)));
+    R::select(quotient.eq(zero), a / b * zero, quotient)
 }
 
 /// As [`Core::fmod`](crate::graph::Core::fmod). Gradients: 1 and -trunc(a / b), of the exact quotient.
@@ -58,6 +75,11 @@ pub(crate) enum Fmod {}
 impl Function2 for Fmod {
     const NAME: &str = "fmod";
     const DOMAIN: [(f64, f64); 2] = [(2.1, 2.4), (0.9, 1.0)];
+    const IS_REPAIRED: bool = true;
+    #[inline(always)]
+    fn is_rare(a: f64, b: f64) -> bool {
+        is_long(a, b)
+    }
     #[inline(always)]
     fn lanes<L: Lane64>(a: L, b: L) -> L {
         rest(a, b)
@@ -68,7 +90,7 @@ impl Function2 for Fmod {
     #[inline(always)]
     fn pull<R: Real>([a, b]: [R; 2], y: R, g: R) -> [R; 2] {
         // (Beside an infinite a, or over 0, there is no rest, but a quotient.)
-        let quotient = R::select(y.eq(y), ((a - y) / b).round(), a / b);
+        let quotient = R::select(y.eq(y), whole([a, b], y), a / b);
         [g, -(g * quotient)]
     }
 }
@@ -78,18 +100,21 @@ pub(crate) enum Remainder {}
 impl Function2 for Remainder {
     const NAME: &str = "remainder";
     const DOMAIN: [(f64, f64); 2] = [(2.1, 2.4), (0.9, 1.0)];
+    const IS_REPAIRED: bool = true;
+    #[inline(always)]
+    fn is_rare(a: f64, b: f64) -> bool {
+        is_long(a, b)
+    }
     #[inline(always)]
     fn lanes<L: Lane64>(a: L, b: L) -> L {
-        let rest = rest(a, b);
-        L::select(across(rest, b).eq(L::lit(0.0)), rest, rest + b)
+        brought(rest(a, b), b)
     }
     fn reference(a: f64, b: f64) -> f64 {
-        let rest = libm::fmod(a, b);
-        if across(rest, b) == 0.0 { rest } else { rest + b }
+        brought(libm::fmod(a, b), b)
     }
     #[inline(always)]
-    fn pull<R: Real>([a, b]: [R; 2], _: R, g: R) -> [R; 2] {
-        [g, -(g * a.apply2::<FloorDivide>(b))]
+    fn pull<R: Real>([a, b]: [R; 2], y: R, g: R) -> [R; 2] {
+        [g, -(g * floored([a, b], y))]
     }
 }
 
@@ -98,12 +123,17 @@ pub(crate) enum FloorDivide {}
 impl Function2 for FloorDivide {
     const NAME: &str = "floor_divide";
     const DOMAIN: [(f64, f64); 2] = [(2.1, 2.4), (0.9, 1.0)];
+    const IS_REPAIRED: bool = true;
+    #[inline(always)]
+    fn is_rare(a: f64, b: f64) -> bool {
+        is_long(a, b)
+    }
     #[inline(always)]
     fn lanes<L: Lane64>(a: L, b: L) -> L {
-        floored(a, b, rest(a, b))
+        floored_with_sign(a, b, rest(a, b))
     }
     fn reference(a: f64, b: f64) -> f64 {
-        floored(a, b, libm::fmod(a, b))
+        floored_with_sign(a, b, libm::fmod(a, b))
     }
     #[inline(always)]
     fn pull<R: Real>(_: [R; 2], _: R, _: R) -> [R; 2] {

@@ -49,6 +49,11 @@ impl<F: Function2> Elementwise<2> for F {
     const DOMAIN: [(f64, f64); 2] = F::DOMAIN;
     const IS_RARE: bool = true;
     const IS_WIDE: bool = true;
+    const IS_REPAIRED: bool = F::IS_REPAIRED;
+    #[inline(always)]
+    fn needs_repair([a, b]: [f64; 2]) -> bool {
+        F::is_rare(a, b)
+    }
     #[inline(always)]
     fn eval<R: Real>([a, b]: [R; 2]) -> R {
         a.apply2::<F>(b)
