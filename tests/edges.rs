@@ -175,3 +175,63 @@ fn integers_have_places_and_medians() {
     assert_eq!(x.median_axes(&[1], false).to_vec::<i64>().unwrap(), [high - 1, low]);
     assert_eq!(x.median().to_vec::<i64>().unwrap(), [low + 1]);
 }
+
+/// A long line is cut into parts: sums and places are as if it were not, in both directions.
+#[test]
+fn long_lines_are_scanned_as_a_whole() {
+    let count = 5003;
+    let whole: Vec<i64> = (0..count).map(|k| (k * 7919 % 1009) as i64 - 504).collect();
+    let sums: Vec<i64> = whole
+        .iter()
+        .scan(0, |sum, x| {
+            *sum += x;
+            Some(*sum)
+        })
+        .collect();
+    let g = Graph::new();
+    let x = g.tensor(&whole, &[count]);
+    assert_eq!(x.cumsum(0).to_vec::<i64>().unwrap(), sums);
+    for dtype in [DType::F64, DType::F32] {
+        let x = match dtype {
+            DType::F32 => g.param(&whole.iter().map(|&x| x as f32).collect::<Vec<_>>(), &[count]),
+            _ => g.param(&whole.iter().map(|&x| x as f64).collect::<Vec<_>>(), &[count]),
+        };
+        let y = x.cumsum(0);
+        assert_eq!(y.cast(DType::I64).to_vec::<i64>().unwrap(), sums, "{dtype}");
+        // The gradient is the sum from the end on.
+        let head = g.tensor(&whole, &[count]).cast(dtype);
+        let slope = g.grad(&[(y, Some(head))], &[x]).unwrap()[0];
+        let total = sums[count - 1];
+        let want: Vec<i64> = (0..count).map(|k| total - sums[k] + whole[k]).collect();
+        assert_eq!(slope.cast(DType::I64).to_vec::<i64>().unwrap(), want, "{dtype}");
+    }
+    // Infinities and NaN count from where they are on; parts beyond the range do not.
+    let mut numbers_of: Vec<f64> = whole.iter().map(|&x| x as f64).collect();
+    (numbers_of[0], numbers_of[1300], numbers_of[1301]) = (-1e308, 1e308, 1e308);
+    let sums = numbers(g.tensor(&numbers_of, &[count]).cumsum(0));
+    assert!(sums.iter().all(|sum| sum.is_finite()) && sums[count - 1] == 1e308, "{sums:?}");
+    numbers_of[4000] = f64::INFINITY;
+    let sums = numbers(g.tensor(&numbers_of, &[count]).cumsum(0));
+    assert!(sums[3999].is_finite() && sums[4000..].iter().all(|&sum| sum == f64::INFINITY));
+    // Places: of several the last one; a NaN stays until another comes.
+    for (sign, nans) in [(1.0, &[][..]), (-1.0, &[]), (1.0, &[2000, 3000][..]), (-1.0, &[0, 4999])]
+    {
+        let mut data: Vec<f64> = whole.iter().map(|&x| sign * x as f64).collect();
+        nans.iter().for_each(|&at| data[at] = f64::NAN);
+        let x = g.tensor(&data, &[count]);
+        let (_, high) = x.cummax(0);
+        let (_, low) = x.cummin(0);
+        let place = |is_better: fn(f64, f64) -> bool| -> Vec<i64> {
+            let mut best = 0;
+            let step = |k: usize| {
+                if data[k].is_nan() || is_better(data[k], data[best]) {
+                    best = k;
+                }
+                best as i64
+            };
+            (0..count).map(step).collect()
+        };
+        assert_eq!(high.to_vec::<i64>().unwrap(), place(|a, b| a >= b), "{sign} {nans:?}");
+        assert_eq!(low.to_vec::<i64>().unwrap(), place(|a, b| a <= b), "{sign} {nans:?}");
+    }
+}

@@ -21,47 +21,136 @@ use crate::task::{Around, Outside, Task};
 const ROWS: usize = 4;
 const COLUMNS: usize = 64;
 
-/// Goes along the lines of whole slabs: `step(state, i)` takes element `i` in, and `value` is what
-/// stands there then.
-fn scan<T, S: Copy>(
-    out: &mut [MaybeUninit<T>],
-    Around { len, inner, .. }: Around,
-    backwards: bool,
+/// From how many elements on a line that is alone is cut into as many parts.
+const LONG: usize = 1024;
+
+/// What a scan does at each element.
+struct Scan<S, Step, Value> {
     start: S,
-    step: impl Fn(S, usize) -> S,
-    value: impl Fn(S) -> T,
-) {
-    let slab = len * inner;
-    let at = |k: usize| if backwards { len - 1 - k } else { k };
-    if inner == 1 {
-        let mut first = 0;
-        while first < out.len() {
-            let rows = ROWS.min((out.len() - first) / len);
-            let mut states = [start; ROWS];
-            for k in 0..len {
-                for (row, state) in states[..rows].iter_mut().enumerate() {
-                    let i = first + row * len + at(k);
-                    *state = step(*state, i);
-                    out[i].write(value(*state));
+    /// Takes an element in: its place among all, and along its axis.
+    step: Step,
+    /// What stands there then.
+    value: Value,
+    /// The state behind a part, from the one before it and that of the part alone; none where that is
+    /// not the same as to go through it.
+    join: fn(S, S) -> Option<S>,
+}
+
+/// Some lines, or parts of one, of `count` elements each.
+struct Lines {
+    first: usize,
+    /// How far apart lines are.
+    stride: usize,
+    /// How far apart, along the axis, parts are.
+    part: usize,
+    /// Where the first part begins along the axis, in the order of the scan.
+    from: usize,
+    count: usize,
+}
+
+impl<S: Copy, Step: Fn(S, usize, usize) -> S, Value> Scan<S, Step, Value> {
+    /// Goes along whole slabs.
+    fn along<T>(&self, out: &mut [MaybeUninit<T>], around: Around, backwards: bool)
+    where
+        Value: Fn(S) -> T,
+    {
+        let Around { len, inner, .. } = around;
+        let at = |k: usize| if backwards { len - 1 - k } else { k };
+        if inner > 1 {
+            return self.along_columns(out, around, at);
+        }
+        let rows = out.len() / len;
+        let mut put = |i: usize, state: S| {
+            out[i].write((self.value)(state));
+        };
+        let mut row = 0;
+        while row + ROWS <= rows {
+            let lines = Lines { first: row * len, stride: len, part: 0, from: 0, count: len };
+            self.side_by_side(lines, [self.start; ROWS], at, &mut put);
+            row += ROWS;
+        }
+        for row in row..rows {
+            self.along_line(row * len, len, at, &mut put);
+        }
+    }
+
+    /// One line: side by side are parts of it, if it is long. What is before each part is found first.
+    fn along_line(
+        &self,
+        first: usize,
+        len: usize,
+        at: impl Fn(usize) -> usize + Copy,
+        put: &mut impl FnMut(usize, S),
+    ) {
+        let part = if len < LONG { 0 } else { len / ROWS };
+        let lines = |from, count| Lines { first, stride: 0, part, from, count };
+        let mut before = [self.start; ROWS];
+        let mut state = self.start;
+        let mut done = 0;
+        if part > 0 {
+            let parts = self.side_by_side(lines(0, part), before, at, &mut |_, _| {});
+            let joined = (1..ROWS).try_for_each(|k| {
+                before[k] =
+                    if k == 1 { parts[0] } else { (self.join)(before[k - 1], parts[k - 1])? };
+                Some(())
+            });
+            if joined.is_some() {
+                state = self.side_by_side(lines(0, part), before, at, put)[ROWS - 1];
+                done = part * ROWS;
+            }
+        }
+        self.side_by_side(lines(done, len - done), [state], at, put);
+    }
+
+    /// The states at the ends.
+    #[inline(always)]
+    fn side_by_side<const N: usize>(
+        &self,
+        lines: Lines,
+        mut states: [S; N],
+        at: impl Fn(usize) -> usize,
+        put: &mut impl FnMut(usize, S),
+    ) -> [S; N] {
+        let Lines { first, stride, part, from, count } = lines;
+        for k in 0..count {
+            for (line, state) in states.iter_mut().enumerate() {
+                let k = at(from + line * part + k);
+                let i = first + line * stride + k;
+                *state = (self.step)(*state, i, k);
+                put(i, *state);
+            }
+        }
+        states
+    }
+
+    fn along_columns<T>(
+        &self,
+        out: &mut [MaybeUninit<T>],
+        Around { len, inner, .. }: Around,
+        at: impl Fn(usize) -> usize,
+    ) where
+        Value: Fn(S) -> T,
+    {
+        for first in (0..out.len()).step_by(len * inner) {
+            for column in (0..inner).step_by(COLUMNS) {
+                let columns = COLUMNS.min(inner - column);
+                let mut states = [self.start; COLUMNS];
+                for k in 0..len {
+                    let k = at(k);
+                    let line = first + k * inner + column;
+                    for (c, state) in states[..columns].iter_mut().enumerate() {
+                        *state = (self.step)(*state, line + c, k);
+                        out[line + c].write((self.value)(*state));
+                    }
                 }
             }
-            first += rows * len;
-        }
-        return;
-    }
-    for first in (0..out.len()).step_by(slab) {
-        for column in (0..inner).step_by(COLUMNS) {
-            let columns = COLUMNS.min(inner - column);
-            let mut states = [start; COLUMNS];
-            for k in 0..len {
-                let line = first + at(k) * inner + column;
-                for (c, state) in states[..columns].iter_mut().enumerate() {
-                    *state = step(*state, line + c);
-                    out[line + c].write(value(*state));
-                }
-            }
         }
     }
+}
+
+/// For states of which parts say nothing about the whole.
+fn no_join<S>(_: S, _: S) -> Option<S> {
+    None
 }
 
 /// A sum, and what its additions have lost (D. Knuth's exact sum of two): without a branch, since it is
@@ -79,6 +168,12 @@ impl Running {
         let part = sum - self.sum;
         let lost = (self.sum - (sum - part)) + (x - part);
         Self { sum, lost: self.lost + lost }
+    }
+
+    /// (A part may be beyond the range where the whole is not.)
+    fn join(self, part: Self) -> Option<Self> {
+        let sum = self.and(part.sum);
+        part.sum.is_finite().then_some(Self { lost: sum.lost + part.lost, ..sum })
     }
 
     /// (What an infinite sum has lost is NaN.)
@@ -127,8 +222,9 @@ impl Rule for Recurrence {
         if task.dtype(0) == DType::I64 {
             let b = task.operand::<i64>(0);
             task.each_part::<i64>(unit, |out, first| {
-                let step = |s: i64, i: usize| s.wrapping_add(b[first + i]);
-                scan(out, around, backwards, 0, step, |s| s);
+                let step = |s: i64, i: usize, _: usize| s.wrapping_add(b[first + i]);
+                let join = |s: i64, part: i64| Some(s.wrapping_add(part));
+                Scan { start: 0, step, value: |s| s, join }.along(out, around, backwards);
             });
             return Ok(());
         }
@@ -137,34 +233,38 @@ impl Rule for Recurrence {
                 let (a, b) = (task.operand::<T>(0), task.operand::<T>(1));
                 let restarts = list[4] != 0;
                 task.each_part::<T>(unit, |out, first| {
-                    let step = |s: f64, i: usize| {
+                    let step = |s: f64, i: usize, _: usize| {
                         let (a, b) = (a[first + i].to_f64(), b[first + i].to_f64());
                         if restarts && a == 0.0 { b } else { a * s + b }
                     };
-                    scan(out, around, backwards, 0.0, step, T::from_f64);
+                    let scan = Scan { start: 0.0, step, value: T::from_f64, join: no_join };
+                    scan.along(out, around, backwards);
                 });
             }
             (true, false) => {
                 let a = task.operand::<T>(0);
                 task.each_part::<T>(unit, |out, first| {
-                    let step = |s: f64, i: usize| a[first + i].to_f64() * s;
-                    scan(out, around, backwards, 1.0, step, T::from_f64);
+                    let step = |s: f64, i: usize, _: usize| a[first + i].to_f64() * s;
+                    let scan = Scan { start: 1.0, step, value: T::from_f64, join: no_join };
+                    scan.along(out, around, backwards);
                 });
             }
             // Sums of f32 have digits enough in f64; those of f64 carry along what is lost.
             _ if T::DTYPE == DType::F32 => {
                 let b = task.operand::<T>(0);
                 task.each_part::<T>(unit, |out, first| {
-                    let step = |s: f64, i: usize| s + b[first + i].to_f64();
-                    scan(out, around, backwards, 0.0, step, T::from_f64);
+                    let step = |s: f64, i: usize, _: usize| s + b[first + i].to_f64();
+                    let join = |s: f64, part: f64| Some(s + part);
+                    Scan { start: 0.0, step, value: T::from_f64, join }.along(out, around, backwards);
                 });
             }
             _ => {
                 let b = task.operand::<T>(0);
                 task.each_part::<T>(unit, |out, first| {
-                    let step = |s: Running, i: usize| s.and(b[first + i].to_f64());
+                    let step = |s: Running, i: usize, _: usize| s.and(b[first + i].to_f64());
                     let value = |s: Running| T::from_f64(s.value());
-                    scan(out, around, backwards, Running::default(), step, value);
+                    let scan = Scan { start: Running::default(), step, value, join: Running::join };
+                    scan.along(out, around, backwards);
                 });
             }
         });
@@ -218,7 +318,7 @@ impl Rule for LogCumSumExp {
         with_float!(task.dtype(0), T => {
             let x = task.operand::<T>(0);
             task.each_part::<T>(around.len * around.inner, |out, first| {
-                let step = |s: f64, i: usize| {
+                let step = |s: f64, i: usize, _: usize| {
                     let x = x[first + i].to_f64();
                     let (low, high) = if s < x { (s, x) } else { (x, s) };
                     // Equal infinities, of which one is the sum.
@@ -227,7 +327,9 @@ impl Rule for LogCumSumExp {
                     }
                     high + libm::log1p(libm::exp(low - high))
                 };
-                scan(out, around, false, f64::NEG_INFINITY, step, T::from_f64);
+                let start = f64::NEG_INFINITY;
+                let scan = Scan { start, step, value: T::from_f64, join: no_join };
+                scan.along(out, around, false);
             });
         });
         Ok(())
@@ -281,19 +383,25 @@ impl Rule for CumMin {
 }
 
 fn running_place<const MAX: bool>(task: &Task<'_>) {
+    /// The element that counts from here on, of one and of a later one. (A NaN counts, and stays.)
+    #[inline(always)]
+    fn later<T: Element + PartialOrd, const MAX: bool>(best: (T, i64), next: (T, i64)) -> (T, i64) {
+        let (x, y) = (best.0, next.0);
+        let is_better = if MAX { y >= x } else { y <= x };
+        let is_nan = y.partial_cmp(&y).is_none();
+        if is_better | is_nan { next } else { best }
+    }
     let around = Around::new(task.out_dims(), task.list()[0] as usize);
-    let Around { len, inner, .. } = around;
     with_float!(task.dtype(0), T => {
         let x = task.operand::<T>(0);
-        task.each_part::<i64>(len * inner, |out, first| {
-            let step = |(best, place): (T, i64), i: usize| {
-                let (x, here) = (x[first + i], (i / inner % len) as i64);
-                let is_better = if MAX { x >= best } else { x <= best };
-                let is_nan = |x: T| x.partial_cmp(&x).is_none();
-                let is_first = place < 0;
-                if is_first || is_nan(x) || (!is_nan(best) && is_better) { (x, here) } else { (best, place) }
+        task.each_part::<i64>(around.len * around.inner, |out, first| {
+            let least = if MAX { f64::NEG_INFINITY } else { f64::INFINITY };
+            let step = |best: (T, i64), i: usize, k: usize| {
+                later::<T, MAX>(best, (x[first + i], k as i64))
             };
-            scan(out, around, false, (T::default(), -1), step, |(_, place)| place);
+            let join = |best, part| Some(later::<T, MAX>(best, part));
+            let scan = Scan { start: (T::from_f64(least), 0), step, value: |(_, place)| place, join };
+            scan.along(out, around, false);
         });
     });
 }
