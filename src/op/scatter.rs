@@ -1,6 +1,7 @@
 //! Writes at indices: a tensor with other elements in some places.
 
 use std::mem::MaybeUninit;
+use std::ops::{Add, Mul};
 
 use super::Sink;
 use super::scan::Course;
@@ -13,6 +14,28 @@ use crate::node::{Comparison, Node};
 use crate::roll_call::{Elem, Structural};
 use crate::shape::{Layout, MAX_RANK};
 use crate::task::{Bounds, Outside, Task};
+
+/// Elements that are added up and multiplied as their type has it: integers wrap around.
+trait Arithmetic: Element + PartialOrd {
+    fn plus(self, other: Self) -> Self;
+    fn times(self, other: Self) -> Self;
+}
+
+macro_rules! arithmetic {
+    ($($t:ty: $plus:ident, $times:ident);*) => {$(
+        impl Arithmetic for $t {
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                self.$plus(other)
+            }
+            #[inline(always)]
+            fn times(self, other: Self) -> Self {
+                self.$times(other)
+            }
+        }
+    )*};
+}
+arithmetic!(f32: add, mul; f64: add, mul; i64: wrapping_add, wrapping_mul; u8: wrapping_add, wrapping_mul);
 
 /// What is made of an element and of one that is written to its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +51,12 @@ enum Mode {
 impl Mode {
     const ALL: [Self; 5] = [Self::Set, Self::Add, Self::Multiply, Self::Max, Self::Min];
 
-    fn join<T: Element + PartialOrd>(self, x: T, y: T) -> T {
+    fn join<T: Arithmetic>(self, x: T, y: T) -> T {
         let is_nan = |x: T| x.partial_cmp(&x).is_none();
         match self {
             Self::Set => y,
-            Self::Add => T::from_f64(x.to_f64() + y.to_f64()),
-            Self::Multiply => T::from_f64(x.to_f64() * y.to_f64()),
+            Self::Add => x.plus(y),
+            Self::Multiply => x.times(y),
             Self::Max if is_nan(x) || x >= y => x,
             Self::Min if is_nan(x) || x <= y => x,
             _ => y,
@@ -137,7 +160,7 @@ fn each_place(
     Ok(())
 }
 
-fn write<T: Element + PartialOrd>(
+fn write<T: Arithmetic>(
     task: &Task<'_>,
     out: &mut [MaybeUninit<T>],
     touched: &mut [u64],
