@@ -55,6 +55,7 @@ macro_rules! structural_roll_call {
             scatter: Scatter, IsLast;
             index: IndexSelect, Gather, RavelIndex, IndexAdd, ScatterAdd;
             class: GatherClass, ScatterClass;
+            prod: RowProducts;
         }
     };
 }

@@ -174,6 +174,10 @@ fn integers_have_places_and_medians() {
     assert_eq!(x.argmin(None, false).to_vec::<i64>().unwrap(), [3]);
     assert_eq!(x.median_axes(&[1], false).to_vec::<i64>().unwrap(), [high - 1, low]);
     assert_eq!(x.median().to_vec::<i64>().unwrap(), [low + 1]);
+    // Sums at places are exact, and wrap around.
+    let (index, zeros) = (g.tensor(&[0i64, 1, 0], &[3]), g.tensor(&[0i64, 1], &[2]));
+    let src = g.tensor(&[high, (1 << 53) + 1, 2], &[3]);
+    assert_eq!(zeros.scatter_add(0, index, src).to_vec::<i64>().unwrap(), [low + 1, (1 << 53) + 2]);
 }
 
 /// A long line is cut into parts: sums and places are as if it were not, in both directions.
@@ -233,5 +237,27 @@ fn long_lines_are_scanned_as_a_whole() {
         };
         assert_eq!(high.to_vec::<i64>().unwrap(), place(|a, b| a >= b), "{sign} {nans:?}");
         assert_eq!(low.to_vec::<i64>().unwrap(), place(|a, b| a <= b), "{sign} {nans:?}");
+    }
+}
+
+/// Products of rows of any length are those of their elements, with the errors of a tree.
+#[test]
+fn products_of_rows() {
+    for count in [1usize, 2, 31, 32, 33, 127, 128, 129, 1000, 4096, 10_001] {
+        let data: Vec<f64> =
+            (0..2 * count).map(|k| 1.0 + ((k * 37 % 101) as f64 - 50.0) / 3e3).collect();
+        let want: Vec<f64> =
+            data.chunks(count).map(|row| row.iter().map(|x| x.ln()).sum::<f64>().exp()).collect();
+        let g = Graph::new();
+        let x = g.param(&data, &[2, count]);
+        assert_near(&numbers(x.prod_axes(&[1], false)), &want, 1e-12, &format!("{count}"));
+        let total = numbers(x.prod());
+        assert_near(&total, &[want[0] * want[1]], 1e-12, &format!("{count}"));
+        // The gradient is the product of the others.
+        let slope = g.grad(&[(x.prod(), None)], &[x]).unwrap()[0];
+        let others: Vec<f64> = data.iter().map(|x| want[0] * want[1] / x).collect();
+        assert_near(&numbers(slope), &others, 1e-12, &format!("{count}"));
+        let narrow = numbers(x.cast(DType::F32).prod_axes(&[1], false));
+        assert_near(&narrow, &want, 1e-4, &format!("{count} of f32"));
     }
 }

@@ -1,14 +1,81 @@
 //! The product over axes, and its gradient: balanced trees of products.
+//!
+//! The tree of a row of many elements is one step; other trees are products of slices, which fuse.
+
+use std::ops::Mul;
 
 use super::Sink;
 use super::integer::Over;
 use super::reduce::Axes;
+use super::structural::{Gives, Rule};
+use crate::dtype::{Element, with_float};
 use crate::error::Maybe;
 use crate::graph::{Core, NewNode, Operand};
 use crate::id::NodeId;
 use crate::node::Op;
-use crate::roll_call::Elem;
+use crate::roll_call::{Elem, Structural};
 use crate::shape::{Dims, MAX_RANK};
+use crate::task::{Outside, Task};
+
+/// From how many elements on the tree of a row is one step.
+const LONG: usize = 32;
+
+/// The products of rows, which keep length 1.
+pub(crate) struct RowProducts;
+
+impl Rule for RowProducts {
+    const NAME: &str = "prod";
+    const COST: u64 = 50_000;
+    const AXIS: Option<usize> = None;
+    /// The node on top of a product has the gradient.
+    const GIVES: Gives = Gives::Elements(|_, _, _, _| Ok(()));
+
+    fn run(task: &Task<'_>) -> Result<(), Outside> {
+        let len = task.dims(0).last().copied().unwrap_or(1);
+        with_float!(task.dtype(0), T => {
+            let x = task.operand::<T>(0);
+            task.each_part::<T>(1, |out, first| {
+                for (out, row) in out.iter_mut().zip(x[first * len..].chunks_exact(len)) {
+                    out.write(product(row));
+                }
+            });
+        });
+        Ok(())
+    }
+}
+
+/// The product of a row: of blocks, in each of which so many products go on side by side, and of these a
+/// tree, of which no more than one branch of each size waits.
+fn product<T: Element + Mul<Output = T>>(row: &[T]) -> T {
+    const LANES: usize = 16;
+    const BLOCK: usize = 8 * LANES;
+    let one = T::from_f64(1.0);
+    let mut waiting = [one; usize::BITS as usize];
+    let mut count = 0_usize;
+    for block in row.chunks(BLOCK) {
+        let mut lanes = [one; LANES];
+        let mut parts = block.chunks_exact(LANES);
+        for part in &mut parts {
+            lanes.iter_mut().zip(part).for_each(|(lane, &x)| *lane = *lane * x);
+        }
+        lanes.iter_mut().zip(parts.remainder()).for_each(|(lane, &x)| *lane = *lane * x);
+        let mut half = LANES / 2;
+        while half > 0 {
+            for lane in 0..half {
+                lanes[lane] = lanes[lane] * lanes[lane + half];
+            }
+            half /= 2;
+        }
+        // As when 1 is added to a binary number: each carry joins two branches of one size.
+        let mut branch = lanes[0];
+        let carries = count.trailing_ones() as usize;
+        waiting[..carries].iter().for_each(|&other| branch = other * branch);
+        waiting[carries] = branch;
+        count += 1;
+    }
+    let is_waiting = |&level: &usize| count >> level & 1 != 0;
+    (0..waiting.len()).filter(is_waiting).fold(one, |product, level| waiting[level] * product)
+}
 
 impl Core {
     /// The product; 1 of no elements. It is a balanced tree of products, and so is its gradient, which needs
@@ -49,6 +116,14 @@ impl Core {
             // Sums of nothing are 0, and products of nothing are 1.
             let zero = self.sum(y, &[at as isize], true)?;
             y = self.map2(Elem::Add, zero, Operand::Constant(1.0))?;
+        }
+        if count >= LONG && at + 1 == self.shape(y).len() {
+            let mut kept = self.shape(y);
+            kept[at] = 1;
+            let mut node = self.structural(Structural::RowProducts, &[y], &[])?;
+            (node.shape, node.len) = self.intern_shape(what, &kept)?;
+            let products = self.push(node)?;
+            return self.reshape_to(what, products, dims);
         }
         let mut extra: Option<NodeId> = None;
         let mut left = count;
