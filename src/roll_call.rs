@@ -56,6 +56,7 @@ macro_rules! structural_roll_call {
             index: IndexSelect, Gather, RavelIndex, IndexAdd, ScatterAdd;
             class: GatherClass, ScatterClass;
             prod: RowProducts;
+            euclid: Distances;
         }
     };
 }

@@ -261,3 +261,42 @@ fn products_of_rows() {
         assert_near(&narrow, &want, 1e-4, &format!("{count} of f32"));
     }
 }
+
+/// Distances by a product of matrices are those by differences: also of near points, equal ones, far from
+/// the origin, and at the ends of the range, with their gradients.
+#[test]
+fn distances_of_many_rows_are_those_of_few() {
+    let (rows, others, len) = (40, 30, 5);
+    let point = |k: usize, seed: usize| ((k * 7919 + seed * 104_729) % 2003) as f64 / 1001.0 - 1.0;
+    let (mut a, mut b): (Vec<f64>, Vec<f64>) = (
+        (0..rows * len).map(|k| point(k, 1)).collect(),
+        (0..others * len).map(|k| point(k, 2)).collect(),
+    );
+    // Equal points, and some that differ in the last digits.
+    b[..len].copy_from_slice(&a[..len]);
+    (0..len).for_each(|k| b[len + k] = a[len + k] * (1.0 + 1e-12 * k as f64));
+    (0..len).for_each(|k| b[2 * len + k] = a[2 * len + k] + 1e-3);
+    // At the ends of the range.
+    (0..len).for_each(|k| (a[3 * len + k], b[3 * len + k]) = (3e200, 1e200 * k as f64));
+    (0..2 * len).for_each(|k| a[4 * len + k] = 1e-200 * k as f64);
+    (0..len).for_each(|k| b[4 * len + k] = -2e-200 * k as f64);
+    for shift in [0.0, 1e6] {
+        let (a, b): (Vec<f64>, Vec<f64>) =
+            (a.iter().map(|x| x + shift).collect(), b.iter().map(|x| x + shift).collect());
+        let g = Graph::new();
+        let (x, y) = (g.param(&a, &[rows, len]), g.param(&b, &[others, len]));
+        let many = x.cdist(y, 2.0);
+        let difference = x.unsqueeze(1) - y.unsqueeze(0);
+        let few = difference.norm(2.0, &[2], false);
+        let (got, want) = (numbers(many), numbers(few));
+        for (k, (got, want)) in got.iter().zip(&want).enumerate() {
+            let error = (got - want).abs();
+            assert!(error <= 1e-14 * want, "{k}: {got:e}, not {want:e}, shifted by {shift}");
+        }
+        let got = g.grad(&[(many.sum(), None)], &[x, y]).unwrap();
+        let want = g.grad(&[(few.sum(), None)], &[x, y]).unwrap();
+        for (&got, &want) in got.iter().zip(&want) {
+            assert_near(&numbers(got), &numbers(want), 1e-12, &format!("gradients, {shift}"));
+        }
+    }
+}

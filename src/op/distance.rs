@@ -7,13 +7,18 @@ use crate::node::Comparison;
 use crate::roll_call::Elem;
 use crate::shape::{Dims, MAX_RANK};
 
+/// Of more rows than these Euclidean distances are made of a product of matrices, as in PyTorch.
+const MANY: usize = 25;
+
 impl Core {
     /// The p-norm of the difference of each row of a, [..., rows, n], and each row of b, [..., others, n]: of
     /// shape [..., rows, others]. The axes before the last two are broadcast. p is not negative, and may
     /// be infinite.
     ///
-    /// The differences are taken directly, so that nothing cancels. Gradient: that of `norm`, 0 where the
-    /// distance is 0.
+    /// With p = 2 and more than 25 rows on one side, |a|^2 + |b|^2 - 2 a b is made of one product of matrices,
+    /// where at least a quarter of |a|^2 + |b|^2 is left of it: up to two bits are lost. In all other pairs
+    /// the differences are taken directly, so that nothing cancels however near they are. Gradient: that of
+    /// `norm`, 0 where the distance is 0.
     ///
     /// - PyTorch: `torch.cdist(a, b, p)`
     /// - Cases: `a=U(3,2), b=U(4,2), p=2.`; `a=U(3,2), b=U(4,2), p=1.`; `a=U(3,2), b=U(4,2), p=3.`;
@@ -23,7 +28,8 @@ impl Core {
     ///   `a=U(2,1), b=U(3,1), p=2.`; `a=S(0,0,1,2).reshape(2,2), b=S(0,0,1,2,1,0).reshape(3,2), p=2.`;
     ///   `a=S(0,0,1,2).reshape(2,2), b=S(0,0,1,2,1,0).reshape(3,2), p=1.`;
     ///   `a=S(0,0,1,2).reshape(2,2), b=S(0,0,1,2,1,0).reshape(3,2), p=1.5`;
-    ///   `a=S(0,0,1,2).reshape(2,2), b=S(0,0,1,2,1,1).reshape(3,2), p=inf`
+    ///   `a=S(0,0,1,2).reshape(2,2), b=S(0,0,1,2,1,1).reshape(3,2), p=inf`; `a=U(30,3), b=U(4,3), p=2.`;
+    ///   `a=U(2,3,5), b=U(2,26,5), p=2.`; `a=U(0,2), b=U(30,2), p=2.`
     pub(crate) fn cdist(&mut self, a: NodeId, b: NodeId, p: f64) -> Maybe<NodeId> {
         let what = "cdist";
         self.need_same_float(what, a, b)?;
@@ -41,6 +47,11 @@ impl Core {
                     format_args!("{what}: needs rows of one length, not {a} and {b}"),
                 )
             }));
+        }
+        let count = left[left.len() - 2].max(right[right.len() - 2]);
+        let are_alike = left[..left.len() - 2] == right[..right.len() - 2];
+        if p == 2.0 && count > MANY && are_alike && left.last() != Some(&0) {
+            return self.euclidean(what, a, b);
         }
         let a = self.unsqueeze(a, -2)?;
         let b = self.unsqueeze(b, -3)?;

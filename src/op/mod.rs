@@ -17,6 +17,7 @@ mod distance;
 mod einsum;
 mod element_loss;
 pub(crate) mod elementwise;
+mod euclid;
 pub(crate) mod index;
 mod integer;
 pub(crate) mod loss;

@@ -6,7 +6,7 @@
 
 use super::Sink;
 use super::assemble::Kind;
-use super::{class, index, integer, order, prod, scan, scatter};
+use super::{class, euclid, index, integer, order, prod, scan, scatter};
 use crate::dtype::DType;
 use crate::error::Maybe;
 use crate::graph::{Core, NewNode};
