@@ -2725,8 +2725,10 @@ pub unsafe extern "C" fn bg_bilinear(
 /// n]: of shape [..., rows, others]. The axes before the last two are broadcast. p is not negative,
 /// and may be infinite.
 ///
-/// The differences are taken directly, so that nothing cancels. Gradient: that of bg_norm, 0 where
-/// the distance is 0.
+/// With p = 2 and more than 25 rows on one side, |a|^2 + |b|^2 - 2 a b is made of one product of
+/// matrices, where at least a quarter of |a|^2 + |b|^2 is left of it: up to two bits are lost. In
+/// all other pairs the differences are taken directly, so that nothing cancels however near they
+/// are. Gradient: that of bg_norm, 0 where the distance is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_cdist(g: *mut bg_graph, a: bg_node, b: bg_node, p: f64) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.

@@ -1847,8 +1847,10 @@ impl<'g> Var<'g> {
     /// others, n]: of shape \[..., rows, others]. The axes before the last two are broadcast. p is
     /// not negative, and may be infinite.
     ///
-    /// The differences are taken directly, so that nothing cancels. Gradient: that of
-    /// [`Var::norm`], 0 where the distance is 0.
+    /// With p = 2 and more than 25 rows on one side, |a|^2 + |b|^2 - 2 a b is made of one product
+    /// of matrices, where at least a quarter of |a|^2 + |b|^2 is left of it: up to two bits are
+    /// lost. In all other pairs the differences are taken directly, so that nothing cancels however
+    /// near they are. Gradient: that of [`Var::norm`], 0 where the distance is 0.
     #[track_caller]
     pub fn cdist(self, b: Self, p: f64) -> Self {
         self.operation("cdist", [self.handle, b.handle], |core, [a, b]| core.cdist(a, b, p))
