@@ -1,10 +1,10 @@
 //! The inner loops, at every instruction level, behind tables of function pointers.
 //!
-//! A kernel body is written once, generic over [`Lanes`](crate::lane::Lanes). At the baseline it runs on
-//! `wide`'s vectors. At v3 and v4 it runs on plain scalars inside functions with `#[target_feature]`,
-//! where LLVM turns the loop into AVX2 or AVX-512; `wide` cannot do that, since it chooses its
-//! instructions when it is itself compiled. All operands of a kernel are dense and have no overlap
-//! with the result; broadcasting, strides and tiles are the executor's.
+//! A kernel body is written once. Rules, which call the functions of `math`, compute on registers
+//! ([`Register`](crate::lane::Register)). What only adds, compares or converts is a plain loop over
+//! numbers, which is compiled for each level, and which LLVM turns into vectors
+//! ([ADR 40](../docs/adr/0040-one-kind-of-register.md) says why both). All operands of a kernel are dense
+//! and have no overlap with the result; broadcasting, strides and tiles are the executor's.
 
 mod angle;
 mod body;
@@ -22,7 +22,6 @@ mod integer;
 mod machine_code;
 mod made;
 mod pieces;
-mod register;
 #[cfg(test)]
 mod row_tests;
 mod rows;

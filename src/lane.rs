@@ -1,70 +1,73 @@
-//! What a kernel computes on at each [`Level`](crate::level::Level).
+//! Numbers in registers: what chains, kernels, products and the functions of `math` compute on.
 //!
-//! - [`W32`] and [`W64`], four numbers of the `wide` crate: the baseline, where SIMD must not hang
-//!   on the auto-vectoriser. This is the only file that names `wide`.
-//! - [`Fused`], one plain number whose `mul_add` is the FMA instruction: levels v3 and v4. A plain
-//!   loop over it inside a `#[target_feature]` function is vectorised by LLVM to whatever width
-//!   that level has. `wide` cannot serve there: it chooses its instructions when *it* is compiled.
+//! A type here is a register of some level, or one number that stands for a register:
 //!
-//! The functions of `math` are written once over the traits [`Lane32`] and [`Lane64`]. They have no
-//! branches, and no operation here that LLVM would leave scalar: reading an exponent goes through
-//! bits and additions of a large constant, since conversions between 64-bit integers and floats
-//! exist only from AVX-512 on.
+//! - [`wide`], the baseline's: four numbers of the `wide` crate. No other file names that crate.
+//! - `x86`, those of v3 and v4, by intrinsics.
+//! - [`Fused`], a plain number, for what is only one.
+//!
+//! Each says once what its instructions do ([`Real`], [`Bits`], [`Register`]); `math` makes all
+//! [functions](Functions) of that. Its functions have no branches, and take floats apart by their bits, since
+//! conversions between 64-bit integers and floats exist only from AVX-512 on.
+//!
+//! **Levels.** The registers of v3 and v4 have no name outside of `x86`. Code is generic over a
+//! [`Register`], and gets one from the functions of [`Levels`], which are `unsafe`: their caller promises
+//! that the CPU has the level. So nobody can compute on such a register who was not promised that, and
+//! arithmetic itself need not be unsafe. The functions that have a level's instructions come from one
+//! macro, `by_level!`.
 //!
 //! Everything is `inline(always)`: a function left outside its `#[target_feature]` caller would be
 //! compiled for the baseline, where FMA is a library call.
 
-use std::ops::{Add, Div, Mul, Neg, Sub};
+mod fetch;
+mod functions;
+mod levels;
+mod number;
+mod pair;
+mod wide;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
-use wide::{f32x4, f64x4, u32x4, u64x4};
+pub(crate) use fetch::{prefetch, prefetch_2};
+pub(crate) use functions::{Functions, functions};
+pub(crate) use levels::{Levels, Work, by_level};
+pub(crate) use number::Fused;
 
-use crate::function::{Function, Function2};
-use crate::math::single::Reduced;
-use crate::math::{self, NEAR_LIMIT_F32, TRIG_LIMIT_F32, TRIG_LIMIT_F64};
+use crate::level::Level;
 use crate::real::Real;
 
-/// A [`Real`] that kernels move between memory and registers.
-pub(crate) trait Lanes: Real {
+/// Numbers that are also seen as bit patterns.
+///
+/// The integer operations (`and` to `shr`) take and give numbers whose *bits* are the integer.
+pub(crate) trait Bits: Real {
     type Elem: Copy;
 
-    /// How many elements one value holds.
-    const LANES: usize;
-
-    /// The `LANES` elements of `source` from place `at` on.
-    ///
-    /// # Safety
-    ///
-    /// - `source` has at least `at` + `LANES` elements.
-    unsafe fn load(source: &[Self::Elem], at: usize) -> Self;
-
-    /// Writes the `LANES` elements to place `at` of `target` and on.
-    ///
-    /// # Safety
-    ///
-    /// - `target` has at least `at` + `LANES` elements.
-    unsafe fn store(self, target: &mut [Self::Elem], at: usize);
-
-    /// The largest |x| for which `sin`, `cos` and `tan` keep the promise of `math`.
-    const TRIG_LIMIT: f64;
-    /// The same lanes with the largest `TRIG_LIMIT`, at the price of speed; up to that of `Self`,
-    /// the same bits.
-    type Far: Lanes<Elem = Self::Elem>;
-
-    /// Sine and cosine by one reduction: the same as one by one.
-    fn sin_cos(self) -> (Self, Self);
-}
-
-/// Lanes that are also seen as bit patterns, which is how `math` takes floats apart.
-///
-/// The integer operations (`and` to `shr`) take and give lanes whose *bits* are the integer.
-pub(crate) trait Bits: Lanes {
+    /// Whether `mul_add` rounds once.
+    const FMA: bool;
+    /// Whether angles are reduced as far as they can be, at the price of speed; up to where the others
+    /// are right, the same bits.
+    const FAR: bool;
     /// The smallest number from which on every number is an integer: 2^23 or 2^52.
     const INTEGERS: f64;
 
-    /// The lane with only the sign bit set.
-    fn sign_bit() -> Self;
-    /// self * factor + term: rounded once where the lane has FMA, else twice.
+    /// The number with only the sign bit set.
+    #[inline(always)]
+    fn sign_bit() -> Self {
+        Self::lit(-0.0)
+    }
+    /// self * factor + term: rounded once where there is FMA, else twice.
     fn mul_add(self, factor: Self, term: Self) -> Self;
+
+    /// self if it is not below `least`, else that. NaN stays.
+    #[inline(always)]
+    fn not_below(self, least: Self) -> Self {
+        Self::select(self.lt(least), least, self)
+    }
+    /// self if it is not above `most`, else that. NaN stays.
+    #[inline(always)]
+    fn not_above(self, most: Self) -> Self {
+        Self::select(most.lt(self), most, self)
+    }
 
     fn and(self, other: Self) -> Self;
     fn or(self, other: Self) -> Self;
@@ -76,385 +79,95 @@ pub(crate) trait Bits: Lanes {
     fn shl<const BY: u32>(self) -> Self;
     /// Zeros come in from above.
     fn shr<const BY: u32>(self) -> Self;
+
+    /// Half to even: adding 2^23 or 2^52 leaves no room for a fraction. Exact.
+    #[inline(always)]
+    fn nearest(self) -> Self {
+        let magnitude = self.abs();
+        let whole = (magnitude + Self::lit(Self::INTEGERS)) - Self::lit(Self::INTEGERS);
+        // Larger numbers are integers already; NaN compares false and stays.
+        let signed = whole.or(self.and(Self::sign_bit()));
+        Self::select(magnitude.lt(Self::lit(Self::INTEGERS)), signed, self)
+    }
+    /// The nearest integer, less one if that is above. Exact.
+    #[inline(always)]
+    fn below(self) -> Self {
+        let nearest = self.nearest();
+        let one_less = nearest - Self::lit(1.0);
+        Self::select(self.lt(nearest), one_less, nearest)
+    }
+    /// The nearest integer, plus one if that is below. Exact.
+    #[inline(always)]
+    fn above(self) -> Self {
+        let nearest = self.nearest();
+        let one_more = nearest + Self::lit(1.0);
+        // -1 + 1 is +0, but the ceiling of -0.7 is -0.
+        let magnitude = Self::select(nearest.lt(self), one_more, nearest).abs();
+        magnitude.or(self.and(Self::sign_bit()))
+    }
 }
 
-/// Lanes of f32.
+/// Numbers of f32.
 pub(crate) trait Lane32: Bits<Elem = f32> {
-    /// As many lanes of f64.
-    type Wide: Lane64<Narrow = Self>;
+    /// As many numbers of f64.
+    type Wide: Widened<Narrow = Self>;
 
     fn pattern(bits: u32) -> Self;
-    /// self * self - square, exactly, where `square` is self * self rounded and nothing underflows.
-    fn square_error(self, square: Self) -> Self;
-    /// self * factor + term, rounded (about) once at every level.
-    fn fused(self, factor: Self, term: Self) -> Self;
     /// The same numbers as f64.
     fn widen(self) -> Self::Wide;
-    /// The reduction of angles, from 0 up to `TRIG_LIMIT`.
-    fn reduce(self) -> Reduced<Self>;
-}
 
-/// Lanes of f64.
-pub(crate) trait Lane64: Bits<Elem = f64> {
-    /// As many lanes of f32.
-    type Narrow: Lane32<Wide = Self>;
-
-    fn pattern(bits: u64) -> Self;
-    /// self * factor - product, exactly, where `product` is self * factor rounded and neither
-    /// overflow nor underflow meddles.
-    fn product_error(self, factor: Self, product: Self) -> Self;
-    /// self - a * b, rounded (about) once, for a * b so near to self that it is tiny.
-    fn minus_product(self, a: Self, b: Self) -> Self;
-    /// Rounded to f32.
-    fn narrow(self) -> Self::Narrow;
-    /// One lane after the other, for what is too rare to be worth vectors.
-    fn one_by_one(self, other: Self, f: fn(f64, f64) -> f64) -> Self;
-}
-
-/// One number, computed on with hardware FMA.
-///
-/// Only for use inside functions with `#[target_feature(enable = "avx2,fma")]` or more. Elsewhere
-/// it is right but slow, unless it is without `FMA`: then it gives the bits of [`W32`] and [`W64`].
-/// `FAR`: of [`Lanes::Far`].
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-pub(crate) struct Fused<T, const FAR: bool = false, const FMA: bool = true>(T);
-
-impl<const FAR: bool, const FMA: bool> Fused<f64, FAR, FMA> {
-    pub(crate) fn number(self) -> f64 {
-        self.0
-    }
-}
-
-/// Four f32 at the baseline level.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-pub(crate) struct W32(f32x4);
-
-/// Four f64 at the baseline level.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-pub(crate) struct W64(f64x4);
-
-/// The operators and [`Real`] for a lane type: the functions come from `$math`, the few basic
-/// operations are given.
-macro_rules! real {
-    ([$($generic:tt)*] $lane:ty, $math:ident, { $($basic:item)* }) => {
-        impl<$($generic)*> Add for $lane {
-            type Output = Self;
-            #[inline(always)]
-            fn add(self, other: Self) -> Self {
-                Self(self.0 + other.0)
-            }
-        }
-
-        impl<$($generic)*> Sub for $lane {
-            type Output = Self;
-            #[inline(always)]
-            fn sub(self, other: Self) -> Self {
-                Self(self.0 - other.0)
-            }
-        }
-
-        impl<$($generic)*> Mul for $lane {
-            type Output = Self;
-            #[inline(always)]
-            fn mul(self, other: Self) -> Self {
-                Self(self.0 * other.0)
-            }
-        }
-
-        impl<$($generic)*> Div for $lane {
-            type Output = Self;
-            #[inline(always)]
-            fn div(self, other: Self) -> Self {
-                Self(self.0 / other.0)
-            }
-        }
-
-        impl<$($generic)*> Neg for $lane {
-            type Output = Self;
-            #[inline(always)]
-            fn neg(self) -> Self {
-                Self(-self.0)
-            }
-        }
-
-        impl<$($generic)*> Real for $lane {
-            $($basic)*
-
-            #[inline(always)]
-            fn exp(self) -> Self {
-                math::$math::exp(self)
-            }
-            #[inline(always)]
-            fn expm1(self) -> Self {
-                math::$math::expm1(self)
-            }
-            #[inline(always)]
-            fn ln(self) -> Self {
-                math::$math::ln(self)
-            }
-            #[inline(always)]
-            fn log1p(self) -> Self {
-                math::$math::log1p(self)
-            }
-            #[inline(always)]
-            fn sin(self) -> Self {
-                math::$math::sin(self)
-            }
-            #[inline(always)]
-            fn cos(self) -> Self {
-                math::$math::cos(self)
-            }
-            #[inline(always)]
-            fn tan(self) -> Self {
-                math::$math::tan(self)
-            }
-            #[inline(always)]
-            fn tanh(self) -> Self {
-                math::$math::tanh(self)
-            }
-            #[inline(always)]
-            fn sigmoid(self) -> Self {
-                math::$math::sigmoid(self)
-            }
-            #[inline(always)]
-            fn erf(self) -> Self {
-                math::$math::erf(self)
-            }
-            #[inline(always)]
-            fn normal_cdf(self) -> Self {
-                math::$math::normal_cdf(self)
-            }
-            #[inline(always)]
-            fn gaussian(self) -> Self {
-                math::$math::gaussian(self)
-            }
-            #[inline(always)]
-            fn bell(self) -> Self {
-                math::$math::bell_of_square(self)
-            }
-            #[inline(always)]
-            fn silu(self) -> Self {
-                math::$math::silu(self)
-            }
-            #[inline(always)]
-            fn gelu(self) -> Self {
-                math::$math::gelu(self)
-            }
-            #[inline(always)]
-            fn gelu_gate(self) -> Self {
-                math::$math::gelu_gate(self)
-            }
-            #[inline(always)]
-            fn gelu_tanh(self) -> Self {
-                math::$math::gelu_tanh(self)
-            }
-            #[inline(always)]
-            fn pow(self, exponent: Self) -> Self {
-                math::$math::pow(self, exponent)
-            }
-            #[inline(always)]
-            fn atan2(self, x: Self) -> Self {
-                math::$math::atan2(self, x)
-            }
-            #[inline(always)]
-            fn apply<F: Function>(self) -> Self {
-                math::$math::apply::<F, Self>(self)
-            }
-            #[inline(always)]
-            fn apply2<F: Function2>(self, other: Self) -> Self {
-                math::$math::apply2::<F, Self>(self, other)
-            }
-        }
-    };
-}
-
-/// Everything about [`Fused`] that is the same for f32 and f64.
-macro_rules! fused {
-    ($float:ident, $math:ident, $integers:expr, $limit:expr) => {
-        real!([const FAR: bool, const FMA: bool] Fused<$float, FAR, FMA>, $math, {
-            type Mask = bool;
-
-            #[inline(always)]
-            fn lit(x: f64) -> Self {
-                Self(x as $float)
-            }
-            #[inline(always)]
-            fn abs(self) -> Self {
-                Self(self.0.abs())
-            }
-            #[inline(always)]
-            fn sqrt(self) -> Self {
-                Self(self.0.sqrt())
-            }
-            #[inline(always)]
-            fn floor(self) -> Self {
-                Self(self.0.floor())
-            }
-            #[inline(always)]
-            fn ceil(self) -> Self {
-                Self(self.0.ceil())
-            }
-            #[inline(always)]
-            fn round(self) -> Self {
-                Self(self.0.round_ties_even())
-            }
-            #[inline(always)]
-            fn eq(self, other: Self) -> bool {
-                self.0 == other.0
-            }
-            #[inline(always)]
-            fn lt(self, other: Self) -> bool {
-                self.0 < other.0
-            }
-            #[inline(always)]
-            fn le(self, other: Self) -> bool {
-                self.0 <= other.0
-            }
-            #[inline(always)]
-            fn select(mask: bool, yes: Self, no: Self) -> Self {
-                if mask { yes } else { no }
-            }
-        });
-
-        impl<const FAR: bool, const FMA: bool> Lanes for Fused<$float, FAR, FMA> {
-            type Elem = $float;
-            type Far = Fused<$float, true, FMA>;
-            const LANES: usize = 1;
-            const TRIG_LIMIT: f64 = $limit;
-
-            // By index: LLVM sees that it is inside. Reading through a pointer is checked where
-            // debug assertions are on, in a way that leaves the loop without vectors.
-            #[inline(always)]
-            unsafe fn load(source: &[$float], at: usize) -> Self {
-                // Two ways, because either check would cost the loop its vectors: that of the
-                // index, in optimised builds, leaves the last vector to single numbers, and those
-                // of unchecked access, in debug builds, leave everything to them.
-                if cfg!(debug_assertions) {
-                    return Self(source[at]);
-                }
-                // SAFETY: the caller's promise.
-                Self(unsafe { *source.get_unchecked(at) })
-            }
-            #[inline(always)]
-            unsafe fn store(self, target: &mut [$float], at: usize) {
-                if cfg!(debug_assertions) {
-                    target[at] = self.0;
-                    return;
-                }
-                // SAFETY: the caller's promise.
-                unsafe { *target.get_unchecked_mut(at) = self.0 };
-            }
-            #[inline(always)]
-            fn sin_cos(self) -> (Self, Self) {
-                math::$math::sin_cos(self)
-            }
-        }
-
-        impl<const FAR: bool, const FMA: bool> Bits for Fused<$float, FAR, FMA> {
-            const INTEGERS: f64 = $integers;
-
-            #[inline(always)]
-            fn sign_bit() -> Self {
-                Self(-0.0)
-            }
-            #[inline(always)]
-            fn mul_add(self, factor: Self, term: Self) -> Self {
-                if FMA { Self(self.0.mul_add(factor.0, term.0)) } else { self * factor + term }
-            }
-            #[inline(always)]
-            fn and(self, other: Self) -> Self {
-                Self($float::from_bits(self.0.to_bits() & other.0.to_bits()))
-            }
-            #[inline(always)]
-            fn or(self, other: Self) -> Self {
-                Self($float::from_bits(self.0.to_bits() | other.0.to_bits()))
-            }
-            #[inline(always)]
-            fn xor(self, other: Self) -> Self {
-                Self($float::from_bits(self.0.to_bits() ^ other.0.to_bits()))
-            }
-            #[inline(always)]
-            fn plus(self, other: Self) -> Self {
-                Self($float::from_bits(self.0.to_bits().wrapping_add(other.0.to_bits())))
-            }
-            #[inline(always)]
-            fn minus(self, other: Self) -> Self {
-                Self($float::from_bits(self.0.to_bits().wrapping_sub(other.0.to_bits())))
-            }
-            #[inline(always)]
-            fn shl<const BY: u32>(self) -> Self {
-                Self($float::from_bits(self.0.to_bits() << BY))
-            }
-            #[inline(always)]
-            fn shr<const BY: u32>(self) -> Self {
-                Self($float::from_bits(self.0.to_bits() >> BY))
-            }
-        }
-    };
-}
-
-fused!(f32, single, 8388608.0, if FAR { TRIG_LIMIT_F32 } else { NEAR_LIMIT_F32 });
-fused!(f64, double, 4503599627370496.0, TRIG_LIMIT_F64);
-
-impl<const FAR: bool, const FMA: bool> Lane32 for Fused<f32, FAR, FMA> {
-    type Wide = Fused<f64, FAR, FMA>;
-
-    #[inline(always)]
-    fn pattern(bits: u32) -> Self {
-        Self(f32::from_bits(bits))
-    }
+    /// self * self - square, exactly, where `square` is self * self rounded and nothing underflows.
+    /// Without FMA it is Dekker's, for a number split into 12 and 12 bits.
     #[inline(always)]
     fn square_error(self, square: Self) -> Self {
-        if FMA { self.mul_add(self, -square) } else { dekker_square(self, square) }
+        if Self::FMA {
+            return self.mul_add(self, -square);
+        }
+        let a = self.and(Self::pattern(!0 << 12));
+        let rest = self - a;
+        ((a * a - square) + (a + a) * rest) + rest * rest
     }
+    /// self * factor + term, rounded (about) once at every level.
     #[inline(always)]
     fn fused(self, factor: Self, term: Self) -> Self {
-        if FMA {
-            self.mul_add(factor, term)
-        } else {
-            (self.widen() * factor.widen() + term.widen()).narrow()
+        if Self::FMA {
+            return self.mul_add(factor, term);
         }
-    }
-    #[inline(always)]
-    fn widen(self) -> Self::Wide {
-        Fused(f64::from(self.0))
-    }
-    #[inline(always)]
-    fn reduce(self) -> Reduced<Self> {
-        match (FMA, FAR) {
-            (false, _) => math::single::reduce_far(self),
-            (true, false) => math::single::reduce_near(self),
-            (true, true) => math::single::reduce_any(self),
-        }
+        (self.widen() * factor.widen() + term.widen()).narrow()
     }
 }
 
-impl<const FAR: bool, const FMA: bool> Lane64 for Fused<f64, FAR, FMA> {
-    type Narrow = Fused<f32, FAR, FMA>;
+/// Numbers of f64.
+pub(crate) trait Lane64: Bits<Elem = f64> {
+    fn pattern(bits: u64) -> Self;
+    /// One number after the other, for what is too rare to be worth vectors.
+    fn one_by_one(self, other: Self, f: fn(f64, f64) -> f64) -> Self;
+    /// Whether a comparison holds for any number.
+    fn any(mask: Self::Mask) -> bool;
 
-    #[inline(always)]
-    fn pattern(bits: u64) -> Self {
-        Self(f64::from_bits(bits))
-    }
+    /// self * factor - product, exactly, where `product` is self * factor rounded and neither
+    /// overflow nor underflow meddles.
     #[inline(always)]
     fn product_error(self, factor: Self, product: Self) -> Self {
-        if FMA { self.mul_add(factor, -product) } else { dekker(self, factor, product) }
+        if Self::FMA { self.mul_add(factor, -product) } else { dekker(self, factor, product) }
     }
+    /// self - a * b, rounded (about) once, for a * b so near to self that it is tiny.
     #[inline(always)]
     fn minus_product(self, a: Self, b: Self) -> Self {
-        if FMA { (-a).mul_add(b, self) } else { minus_dekker(self, a, b) }
+        if Self::FMA {
+            return (-a).mul_add(b, self);
+        }
+        let product = a * b;
+        (self - product) - dekker(a, b, product)
     }
-    #[inline(always)]
-    fn narrow(self) -> Self::Narrow {
-        Fused(self.0 as f32)
-    }
-    #[inline(always)]
-    fn one_by_one(self, other: Self, f: fn(f64, f64) -> f64) -> Self {
-        Fused(f(self.0, other.0))
-    }
+}
+
+/// Numbers of f64 that stand for as many of f32.
+pub(crate) trait Widened: Lane64 {
+    type Narrow: Lane32<Wide = Self>;
+
+    /// Rounded to f32.
+    fn narrow(self) -> Self::Narrow;
 }
 
 /// Dekker's product, with both factors split into 26 and 27 bits by masking, which unlike
@@ -468,192 +181,53 @@ fn dekker<L: Lane64>(x: L, factor: L, product: L) -> L {
     ((a * b - product) + a * b_rest + a_rest * b) + a_rest * b_rest
 }
 
-#[inline(always)]
-fn minus_dekker<L: Lane64>(x: L, a: L, b: L) -> L {
-    let product = a * b;
-    (x - product) - dekker(a, b, product)
-}
+/// What moves between memory and a register, and sums one up.
+///
+/// # Safety
+/// Of all functions: pointers are valid for `LANES` elements, or for those of a part. They need not be
+/// aligned.
+pub(crate) trait Register: Bits {
+    /// The same with angles reduced as far as they can be.
+    type Far: Register<Elem = Self::Elem>;
+    /// A single number, with the same bits.
+    type One: Register<Elem = Self::Elem>;
+    /// Some elements of a register: the first ones.
+    type Part: Copy;
 
-/// The same for a number split into 12 and 12 bits.
-#[inline(always)]
-fn dekker_square<L: Lane32>(x: L, square: L) -> L {
-    let a = x.and(L::pattern(!0 << 12));
-    let rest = x - a;
-    ((a * a - square) + (a + a) * rest) + rest * rest
-}
+    /// The level whose register it is: the lowest one that has its instructions.
+    const LEVEL: Level;
+    /// How many elements it holds.
+    const LANES: usize;
+    /// Whether loading a part is as good as loading.
+    const LOADS_PARTS: bool;
+    /// Sides of the squares that `transpose` turns.
+    const SQUARE: usize;
 
-/// Everything about [`W32`] and [`W64`] that is the same.
-macro_rules! wide {
-    ($lane:ident, $float:ident, $floats:ident, $math:ident, $integers:expr, $limit:expr) => {
-        real!([] $lane, $math, {
-            /// All bits set in a lane for true, none for false.
-            type Mask = $floats;
-
-            #[inline(always)]
-            fn lit(x: f64) -> Self {
-                Self($floats::splat(x as $float))
-            }
-            #[inline(always)]
-            fn abs(self) -> Self {
-                Self(self.0.abs())
-            }
-            #[inline(always)]
-            fn sqrt(self) -> Self {
-                Self(self.0.sqrt())
-            }
-            #[inline(always)]
-            fn floor(self) -> Self {
-                math::floor(self)
-            }
-            #[inline(always)]
-            fn ceil(self) -> Self {
-                math::ceil(self)
-            }
-            #[inline(always)]
-            fn round(self) -> Self {
-                math::round(self)
-            }
-            #[inline(always)]
-            fn eq(self, other: Self) -> $floats {
-                self.0.simd_eq(other.0)
-            }
-            #[inline(always)]
-            fn lt(self, other: Self) -> $floats {
-                self.0.simd_lt(other.0)
-            }
-            #[inline(always)]
-            fn le(self, other: Self) -> $floats {
-                self.0.simd_le(other.0)
-            }
-            #[inline(always)]
-            fn select(mask: $floats, yes: Self, no: Self) -> Self {
-                Self(mask.select(yes.0, no.0))
-            }
-        });
-
-        impl Lanes for $lane {
-            type Elem = $float;
-            type Far = Self;
-            const LANES: usize = 4;
-            const TRIG_LIMIT: f64 = $limit;
-
-            #[inline(always)]
-            unsafe fn load(source: &[$float], at: usize) -> Self {
-                debug_assert!(at + 4 <= source.len());
-                let four = source.as_ptr().wrapping_add(at).cast::<[$float; 4]>();
-                // SAFETY: the caller promises four elements; alignment is not assumed.
-                let four = unsafe { four.read_unaligned() };
-                Self($floats::new(four))
-            }
-            #[inline(always)]
-            unsafe fn store(self, target: &mut [$float], at: usize) {
-                debug_assert!(at + 4 <= target.len());
-                let four = target.as_mut_ptr().wrapping_add(at).cast::<[$float; 4]>();
-                // SAFETY: the caller promises four elements; alignment is not assumed.
-                unsafe { four.write_unaligned(self.0.to_array()) }
-            }
-            #[inline(always)]
-            fn sin_cos(self) -> (Self, Self) {
-                math::$math::sin_cos(self)
-            }
-        }
-
-        impl Bits for $lane {
-            const INTEGERS: f64 = $integers;
-
-            #[inline(always)]
-            fn sign_bit() -> Self {
-                Self($floats::splat(-0.0))
-            }
-            /// Two roundings even where the target has FMA: the baseline gives the same bits
-            /// however the crate was compiled.
-            #[inline(always)]
-            fn mul_add(self, factor: Self, term: Self) -> Self {
-                self * factor + term
-            }
-            #[inline(always)]
-            fn and(self, other: Self) -> Self {
-                Self(self.0 & other.0)
-            }
-            #[inline(always)]
-            fn or(self, other: Self) -> Self {
-                Self(self.0 | other.0)
-            }
-            #[inline(always)]
-            fn xor(self, other: Self) -> Self {
-                Self(self.0 ^ other.0)
-            }
-            #[inline(always)]
-            fn plus(self, other: Self) -> Self {
-                // `wide` integers wrap around.
-                Self($floats::from_bits(self.0.to_bits() + other.0.to_bits()))
-            }
-            #[inline(always)]
-            fn minus(self, other: Self) -> Self {
-                Self($floats::from_bits(self.0.to_bits() - other.0.to_bits()))
-            }
-            #[inline(always)]
-            fn shl<const BY: u32>(self) -> Self {
-                Self($floats::from_bits(self.0.to_bits() << BY))
-            }
-            #[inline(always)]
-            fn shr<const BY: u32>(self) -> Self {
-                Self($floats::from_bits(self.0.to_bits() >> BY))
-            }
-        }
-    };
-}
-
-wide!(W32, f32, f32x4, single, 8388608.0, TRIG_LIMIT_F32);
-wide!(W64, f64, f64x4, double, 4503599627370496.0, TRIG_LIMIT_F64);
-
-impl Lane32 for W32 {
-    type Wide = W64;
-
+    /// The first `count` elements, at most `LANES`.
+    fn part(count: usize) -> Self::Part;
+    unsafe fn load(from: *const Self::Elem) -> Self;
+    /// One number in all lanes.
+    unsafe fn splat(from: *const Self::Elem) -> Self;
+    /// Zeros where the part is not; nothing is read there.
+    unsafe fn load_part(from: *const Self::Elem, part: Self::Part) -> Self;
+    /// Copies of the first element where the part is not, which so raise no exception that it does not.
+    /// The part is not empty.
+    unsafe fn load_filled(from: *const Self::Elem, part: Self::Part) -> Self;
+    unsafe fn store(self, to: *mut Self::Elem);
+    unsafe fn store_part(self, to: *mut Self::Elem, part: Self::Part);
+    /// Stores past the cache where that is possible and the place is aligned.
     #[inline(always)]
-    fn pattern(bits: u32) -> Self {
-        Self(f32x4::from_bits(u32x4::splat(bits)))
+    unsafe fn store_past(self, to: *mut Self::Elem) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store(to) }
     }
-    #[inline(always)]
-    fn square_error(self, square: Self) -> Self {
-        dekker_square(self, square)
-    }
-    #[inline(always)]
-    fn fused(self, factor: Self, term: Self) -> Self {
-        (self.widen() * factor.widen() + term.widen()).narrow()
-    }
-    #[inline(always)]
-    fn widen(self) -> W64 {
-        W64(f64x4::new(self.0.to_array().map(f64::from)))
-    }
-    #[inline(always)]
-    fn reduce(self) -> Reduced<Self> {
-        math::single::reduce_far(self)
-    }
-}
-
-impl Lane64 for W64 {
-    type Narrow = W32;
-
-    #[inline(always)]
-    fn pattern(bits: u64) -> Self {
-        Self(f64x4::from_bits(u64x4::splat(bits)))
-    }
-    #[inline(always)]
-    fn product_error(self, factor: Self, product: Self) -> Self {
-        dekker(self, factor, product)
-    }
-    #[inline(always)]
-    fn minus_product(self, a: Self, b: Self) -> Self {
-        minus_dekker(self, a, b)
-    }
-    #[inline(always)]
-    fn narrow(self) -> W32 {
-        W32(f32x4::new(self.0.to_array().map(|x| x as f32)))
-    }
-    #[inline(always)]
-    fn one_by_one(self, other: Self, f: fn(f64, f64) -> f64) -> Self {
-        let (a, b) = (self.0.to_array(), other.0.to_array());
-        W64(f64x4::new([f(a[0], b[0]), f(a[1], b[1]), f(a[2], b[2]), f(a[3], b[3])]))
-    }
+    /// The sum of the elements: the upper half is added to the lower until one is left.
+    fn sum(self) -> Self::Elem;
+    /// Writes the rows of a square as columns.
+    unsafe fn transpose(
+        from: *const Self::Elem,
+        from_row: isize,
+        to: *mut Self::Elem,
+        to_row: usize,
+    );
 }

@@ -8,7 +8,7 @@
 //! `normal_cdf`, subnormal arguments and results included; the IEEE 754 / C99 results at NaN,
 //! infinities and signed zeros. Two limits:
 //!
-//! - `sin`, `cos` and `tan` keep it up to the lanes' [`TRIG_LIMIT`](crate::lane::Lanes::TRIG_LIMIT);
+//! - `sin`, `cos` and `tan` keep it up to the lanes' [`TRIG_LIMIT`](crate::real::Real::TRIG_LIMIT);
 //!   the kernel has larger arguments computed by lanes that reach further, or by the reference.
 //! - x * normal_cdf(x) keeps 4 ULP except where normal_cdf(x) is subnormal, x < -12.9 in f32 and
 //!   x < -37.5 in f64: there x multiplies the rounding of that.
@@ -20,6 +20,7 @@
 //! printed by `tests/golden/minimax.py`.
 
 pub(crate) mod double;
+mod real;
 pub(crate) mod single;
 #[cfg(test)]
 mod tests;
@@ -43,13 +44,13 @@ pub(crate) fn with_sign<L: Bits>(magnitude: L, x: L) -> L {
 /// `x` if it is not below `least`, else `least`. NaN stays.
 #[inline(always)]
 pub(crate) fn at_least<L: Bits>(x: L, least: f64) -> L {
-    L::select(x.lt(L::lit(least)), L::lit(least), x)
+    x.not_below(L::lit(least))
 }
 
 /// `x` if it is not above `most`, else `most`. NaN stays.
 #[inline(always)]
 pub(crate) fn at_most<L: Bits>(x: L, most: f64) -> L {
-    L::select(L::lit(most).lt(x), L::lit(most), x)
+    x.not_above(L::lit(most))
 }
 
 /// The polynomial with the given coefficients, constant term first, by Horner's rule.
@@ -86,30 +87,4 @@ pub(crate) fn ln_ends<L: Bits>(x: L, zero: f64, y: L) -> L {
     let y = L::select(x.lt(L::lit(f64::INFINITY)), y, x);
     let y = L::select(x.eq(L::lit(zero)), L::lit(f64::NEG_INFINITY), y);
     L::select(x.lt(L::lit(zero)), L::lit(f64::NAN), y)
-}
-
-/// Half to even: adding 2^23 or 2^52 leaves no room for a fraction. Exact.
-#[inline(always)]
-pub(crate) fn round<L: Bits>(x: L) -> L {
-    let magnitude = x.abs();
-    let whole = (magnitude + L::lit(L::INTEGERS)) - L::lit(L::INTEGERS);
-    // Larger numbers are integers already; NaN compares false and stays.
-    L::select(magnitude.lt(L::lit(L::INTEGERS)), with_sign(whole, x), x)
-}
-
-/// The nearest integer, less one if that is above. Exact.
-#[inline(always)]
-pub(crate) fn floor<L: Bits>(x: L) -> L {
-    let nearest = round(x);
-    let one_less = nearest - L::lit(1.0);
-    L::select(x.lt(nearest), one_less, nearest)
-}
-
-/// The nearest integer, plus one if that is below. Exact.
-#[inline(always)]
-pub(crate) fn ceil<L: Bits>(x: L) -> L {
-    let nearest = round(x);
-    let one_more = nearest + L::lit(1.0);
-    // -1 + 1 is +0, but the ceiling of -0.7 is -0.
-    with_sign(L::select(nearest.lt(x), one_more, nearest).abs(), x)
 }

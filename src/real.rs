@@ -24,6 +24,9 @@ pub(crate) trait Real:
 {
     type Mask: Copy;
 
+    /// The largest |x| for which `sin`, `cos` and `tan` are right.
+    const TRIG_LIMIT: f64 = f64::INFINITY;
+
     /// The constant `x`, rounded to this type.
     fn lit(x: f64) -> Self;
 
@@ -41,6 +44,11 @@ pub(crate) trait Real:
     fn sin(self) -> Self;
     fn cos(self) -> Self;
     fn tan(self) -> Self;
+    /// Sine and cosine. Lanes make them by one reduction.
+    #[inline(always)]
+    fn sin_cos(self) -> (Self, Self) {
+        (self.sin(), self.cos())
+    }
     fn tanh(self) -> Self;
     /// 1 / (1 + exp(-x))
     fn sigmoid(self) -> Self;

@@ -3,41 +3,43 @@
 use super::matrix::Matrix;
 use super::pack;
 use super::product::{Ahead, GROUP, Held, Part, Product, Sizes, TALL, WIDE, block_len};
-use super::tile::Job;
-use super::vector::Vector;
+use super::tile::{Factor, Job};
 use crate::kernel::{Float, Total};
+use crate::lane::{Register, prefetch_2};
+use crate::level::Level;
 
 /// # Safety
 /// As for [`Product::run`]; `work` is aligned, and the sizes are not 0.
 #[inline(always)]
-pub(super) unsafe fn blocks<V: Vector>(
-    product: &Product<V::T>,
+pub(super) unsafe fn blocks<R: Register<Elem = T>, T: Factor>(
+    product: &Product<T>,
     part: &Part,
-    work: *mut V::T,
+    work: *mut T,
     held: Held,
     ahead: Ahead<'_>,
 ) {
     let Sizes { k, n, .. } = product.sizes;
     let (rows, columns) = (part.rows.len(), part.columns.len());
-    let deep = block_len::<V::T>(k);
-    let wide = WIDE / size_of::<V::T>();
+    let deep = block_len::<T>(k);
+    let wide = WIDE / size_of::<T>();
     let wide = if columns <= wide {
         columns
     } else {
-        columns.div_ceil(columns.div_ceil(wide)).next_multiple_of(2 * V::LANES)
+        columns.div_ceil(columns.div_ceil(wide)).next_multiple_of(2 * R::LANES)
     };
     // Rows of C a page apart share one place in the first level, which has room for eight of them.
-    let most = if n * size_of::<V::T>() % 4096 == 0 { 8 } else { 14 }.min(V::TILES.len());
-    let grouped = product.sizes.has_groups::<V::T>();
+    let tiles = T::TILES[R::LEVEL as usize];
+    let most = if n * size_of::<T>() % 4096 == 0 { 8 } else { 14 }.min(tiles.len());
+    let grouped = product.sizes.has_groups::<T>();
     let tall = if grouped { TALL } else { rows };
     for column in (0..columns).step_by(wide) {
         let width = wide.min(columns - column);
-        let padded = width.next_multiple_of(2 * V::LANES);
+        let padded = width.next_multiple_of(2 * R::LANES);
         for top in (0..rows).step_by(tall) {
             let rows = tall.min(rows - top);
             let top = part.rows.start + top;
             let corner = product.c.wrapping_add(top * n + part.columns.start + column);
-            let totals = work.wrapping_add(product.sizes.copies::<V::T>()).cast::<Total>();
+            let totals = work.wrapping_add(product.sizes.copies::<T>()).cast::<Total>();
             // SAFETY: the workspace has room for them behind the copies; any bytes will do, which
             // are set before they are read.
             let totals: &mut [Total] = unsafe {
@@ -55,12 +57,12 @@ pub(super) unsafe fn blocks<V: Vector>(
             for start in (0..k).step_by(deep) {
                 let len = deep.min(k - start);
                 let b = product.b.at(start, part.columns.start + column);
-                let copies_b = held != Held::Nothing || must_copy_b::<V>(b, rows, len, width);
+                let copies_b = held != Held::Nothing || must_copy_b::<R, T>(b, rows, len, width);
                 let mut job = Job {
                     k: len,
                     a_row: 0,
                     a_step: 0,
-                    b_step: if copies_b { 2 * V::LANES as isize } else { b.row_stride },
+                    b_step: if copies_b { 2 * R::LANES as isize } else { b.row_stride },
                     c_row: n,
                     tail: 0,
                     add: start % (GROUP * deep) > 0,
@@ -69,7 +71,7 @@ pub(super) unsafe fn blocks<V: Vector>(
                 // SAFETY: the workspace holds the block of B, padded, and a panel of A.
                 unsafe {
                     if copies_b && held != Held::Now {
-                        pack::pack_b::<V>(b, len, width, work);
+                        pack::pack_b::<R, T>(b, len, width, work);
                     }
                     let mut row = 0;
                     for band in 0..bands {
@@ -77,8 +79,8 @@ pub(super) unsafe fn blocks<V: Vector>(
                         let first = top + row;
                         ahead(first..first + height);
                         let a = product.a.at(first, start);
-                        let a = if must_copy_a::<V>(a, height, width) {
-                            (job.a_row, job.a_step) = pack::pack_a::<V>(a, height, len, panel);
+                        let a = if must_copy_a::<R, T>(a, height, width) {
+                            (job.a_row, job.a_step) = pack::pack_a::<R, T>(a, height, len, panel);
                             panel.cast_const()
                         } else {
                             (job.a_row, job.a_step) = (a.row_stride, a.column_stride);
@@ -86,14 +88,14 @@ pub(super) unsafe fn blocks<V: Vector>(
                         };
                         let c = corner.add(row * n);
                         let next = product.a.at(first + height, start);
-                        let mut fetch = Fetch::new(next, height, len, width.div_ceil(2 * V::LANES));
-                        for j in (0..width).step_by(2 * V::LANES) {
-                            fetch.go::<V>();
-                            let left = (2 * V::LANES).min(width - j);
-                            let registers = left.div_ceil(V::LANES);
-                            job.tail = left - (registers - 1) * V::LANES;
+                        let mut fetch = Fetch::new(next, height, len, width.div_ceil(2 * R::LANES));
+                        for j in (0..width).step_by(2 * R::LANES) {
+                            fetch.go::<R>();
+                            let left = (2 * R::LANES).min(width - j);
+                            let registers = left.div_ceil(R::LANES);
+                            job.tail = left - (registers - 1) * R::LANES;
                             let b = if copies_b { work.add(j * len) } else { b.at(0, j).start };
-                            V::TILES[height - 1][registers - 1](&job, a, b, c.add(j));
+                            tiles[height - 1][registers - 1](&job, a, b, c.add(j));
                         }
                         row += height;
                     }
@@ -136,17 +138,26 @@ unsafe fn add_group<T: Float>(
 
 /// Whether a block of B has to be copied, to be read as whole registers and from near caches.
 #[inline(always)]
-fn must_copy_b<V: Vector>(b: Matrix<V::T>, rows: usize, k: usize, width: usize) -> bool {
+fn must_copy_b<R: Register<Elem = T>, T: Factor>(
+    b: Matrix<T>,
+    rows: usize,
+    k: usize,
+    width: usize,
+) -> bool {
     b.column_stride != 1
         || rows > 64
-        || (!V::LOADS_PARTS && !width.is_multiple_of(V::LANES))
+        || (!R::LOADS_PARTS && !width.is_multiple_of(R::LANES))
         || (k * width > 1 << 20)
 }
 
 /// Whether a panel of A has to be copied, to be read from near caches.
 #[inline(always)]
-fn must_copy_a<V: Vector>(a: Matrix<V::T>, height: usize, width: usize) -> bool {
-    if width <= 4 * V::LANES {
+fn must_copy_a<R: Register<Elem = T>, T: Factor>(
+    a: Matrix<T>,
+    height: usize,
+    width: usize,
+) -> bool {
+    if width <= 4 * R::LANES {
         return false;
     }
     if a.column_stride != 1 {
@@ -154,7 +165,7 @@ fn must_copy_a<V: Vector>(a: Matrix<V::T>, height: usize, width: usize) -> bool 
     }
     // Rows that are a multiple of this many cache lines apart compete for the same places.
     const SETS: usize = 64;
-    let lines = a.row_stride.unsigned_abs() * size_of::<V::T>() / 64;
+    let lines = a.row_stride.unsigned_abs() * size_of::<T>() / 64;
     let places = SETS >> lines.trailing_zeros().min(SETS.trailing_zeros());
     height > 4 * places
 }
@@ -179,11 +190,13 @@ impl<T: Float> Fetch<T> {
     }
 
     #[inline(always)]
-    unsafe fn go<V: Vector<T = T>>(&mut self) {
+    fn go<R: Register<Elem = T>>(&mut self) {
+        if R::LEVEL == Level::Baseline {
+            return;
+        }
         for _ in 0..self.share.min(self.lines) {
             let at = self.a.at(self.row, 0).start.wrapping_add(self.line * (64 / size_of::<T>()));
-            // SAFETY: a prefetch of anything.
-            unsafe { V::prefetch_2(at) };
+            prefetch_2(at);
             self.line += 1;
             if self.line == self.per_row {
                 (self.line, self.row) = (0, self.row + 1);

@@ -5,12 +5,14 @@
 use std::ops::Range;
 
 use super::matrix::Matrix;
-use super::vector::Vector;
-use crate::dtype::Element;
-use crate::kernel::Total;
+use crate::kernel::{Float, Total};
+use crate::lane::Register;
 
 /// Sums of one element of the result: index l of the inner axis goes to sum l % 16.
 const SUMS: usize = 16;
+
+/// Registers that hold as many, at most.
+const MOST: usize = 4;
 
 /// Length of a block of the inner axis, each of which is summed up by itself. The blocks go on in f64.
 pub(super) const BLOCK: usize = crate::kernel::SUM_BLOCK;
@@ -25,7 +27,7 @@ const ROWS: usize = 4;
 const REGISTERS: usize = 4;
 const AT_ONCE: usize = 4;
 
-/// out = a x, for some of the rows. `P` registers hold 16 elements.
+/// out = a x, for some of the rows.
 ///
 /// # Safety
 /// `a` is valid for reading those rows of `k` elements, `x` for `k` elements at its stride, `out`
@@ -33,13 +35,13 @@ const AT_ONCE: usize = 4;
 /// is more than one block, `CHUNK` totals. The CPU can run the vector's
 /// level, and the caller has its instructions.
 #[inline(always)]
-pub(super) unsafe fn multiply<V: Vector, const P: usize>(
-    a: Matrix<V::T>,
-    (x, x_stride): (*const V::T, isize),
+pub(super) unsafe fn multiply<R: Register<Elem = T>, T: Float>(
+    a: Matrix<T>,
+    (x, x_stride): (*const T, isize),
     k: usize,
     rows: Range<usize>,
-    out: *mut V::T,
-    work: *mut V::T,
+    out: *mut T,
+    work: *mut T,
 ) {
     for first in rows.clone().step_by(CHUNK) {
         let count = if k > BLOCK { CHUNK.min(rows.end - first) } else { rows.len() };
@@ -64,9 +66,9 @@ pub(super) unsafe fn multiply<V: Vector, const P: usize>(
                 }
                 let block = a.at(first, start);
                 if block.row_stride == 1 && block.column_stride != 1 {
-                    by_columns::<V>(block, x, len, count, out);
+                    by_columns::<R, T>(block, x, len, count, out);
                 } else {
-                    by_rows::<V, P>(block, x, len, count, out);
+                    by_rows::<R, T>(block, x, len, count, out);
                 }
                 for (i, total) in totals.iter_mut().enumerate() {
                     total.add_block(*out.add(i));
@@ -75,7 +77,7 @@ pub(super) unsafe fn multiply<V: Vector, const P: usize>(
         }
         for (i, total) in totals.iter().enumerate() {
             // SAFETY: a row of the result.
-            unsafe { out.add(i).write(V::T::from_f64(total.value())) };
+            unsafe { out.add(i).write(T::from_f64(total.value())) };
         }
         if k <= BLOCK {
             return;
@@ -89,87 +91,88 @@ pub(super) unsafe fn multiply<V: Vector, const P: usize>(
 /// # Safety
 /// As for `multiply`, of one block.
 #[inline(always)]
-unsafe fn by_rows<V: Vector, const P: usize>(
-    a: Matrix<V::T>,
-    x: *const V::T,
+unsafe fn by_rows<R: Register<Elem = T>, T: Float>(
+    a: Matrix<T>,
+    x: *const T,
     k: usize,
     count: usize,
-    out: *mut V::T,
+    out: *mut T,
 ) {
     let mut row = 0;
     // SAFETY: the caller's promise, for some of the rows.
     unsafe {
         while count - row >= ROWS {
-            some_rows::<V, P, ROWS>(a.at(row, 0), x, k, out.add(row));
+            some_rows::<R, T, ROWS>(a.at(row, 0), x, k, out.add(row));
             row += ROWS;
         }
         while row < count {
-            some_rows::<V, P, 1>(a.at(row, 0), x, k, out.add(row));
+            some_rows::<R, T, 1>(a.at(row, 0), x, k, out.add(row));
             row += 1;
         }
     }
 }
 
 /// # Safety
-/// As for `multiply`, of one block and `R` rows.
+/// As for `multiply`, of one block and `ROWS` rows.
 #[inline(always)]
-unsafe fn some_rows<V: Vector, const P: usize, const R: usize>(
-    a: Matrix<V::T>,
-    x: *const V::T,
+unsafe fn some_rows<R: Register<Elem = T>, T: Float, const ROWS: usize>(
+    a: Matrix<T>,
+    x: *const T,
     k: usize,
-    out: *mut V::T,
+    out: *mut T,
 ) {
     let is_dense = a.column_stride == 1;
     let whole = k - k % SUMS;
     // SAFETY: the rows exist, and so do the elements up to `k`; masks cover no others.
     unsafe {
-        let starts: [*const V::T; R] = std::array::from_fn(|i| a.at(i, 0).start);
-        let mut sums = [[V::zero(); P]; R];
+        let starts: [*const T; ROWS] = std::array::from_fn(|i| a.at(i, 0).start);
+        let registers = SUMS / R::LANES;
+        let mut sums = [[R::lit(0.0); MOST]; ROWS];
         let mut l = 0;
         while is_dense && l < whole {
-            for p in 0..P {
-                let x = V::load(x.add(l + p * V::LANES));
-                for i in 0..R {
-                    let a = V::load(starts[i].add(l + p * V::LANES));
-                    sums[i][p] = sums[i][p].plus_product(a, x);
+            for p in 0..registers {
+                let x = R::load(x.add(l + p * R::LANES));
+                for i in 0..ROWS {
+                    let a = R::load(starts[i].add(l + p * R::LANES));
+                    sums[i][p] = a.mul_add(x, sums[i][p]);
                 }
             }
             l += SUMS;
         }
         if is_dense && l < k {
-            for p in 0..P {
-                let mask = V::mask((k - l).saturating_sub(p * V::LANES).min(V::LANES));
-                let x = V::load_part(x.wrapping_add(l + p * V::LANES), mask);
-                for i in 0..R {
-                    let a = V::load_part(starts[i].wrapping_add(l + p * V::LANES), mask);
-                    sums[i][p] = sums[i][p].plus_product(a, x);
+            for p in 0..registers {
+                let mask = R::part((k - l).saturating_sub(p * R::LANES).min(R::LANES));
+                let x = R::load_part(x.wrapping_add(l + p * R::LANES), mask);
+                for i in 0..ROWS {
+                    let a = R::load_part(starts[i].wrapping_add(l + p * R::LANES), mask);
+                    sums[i][p] = a.mul_add(x, sums[i][p]);
                 }
             }
         }
         while !is_dense && l < k {
             let len = SUMS.min(k - l);
-            let (mut factor, mut row) = ([V::T::default(); SUMS], [V::T::default(); SUMS]);
+            let (mut factor, mut row) = ([T::default(); SUMS], [T::default(); SUMS]);
             for s in 0..len {
                 factor[s] = *x.add(l + s);
             }
-            for i in 0..R {
+            for i in 0..ROWS {
                 for s in 0..len {
                     row[s] = *starts[i].offset((l + s) as isize * a.column_stride);
                 }
-                for p in 0..P {
-                    let (a, x) = (&row[p * V::LANES..], &factor[p * V::LANES..]);
-                    let (a, x) = (V::load(a.as_ptr()), V::load(x.as_ptr()));
-                    sums[i][p] = sums[i][p].plus_product(a, x);
+                for p in 0..registers {
+                    let (a, x) = (&row[p * R::LANES..], &factor[p * R::LANES..]);
+                    let (a, x) = (R::load(a.as_ptr()), R::load(x.as_ptr()));
+                    sums[i][p] = a.mul_add(x, sums[i][p]);
                 }
             }
             l += len;
         }
-        for i in 0..R {
+        for i in 0..ROWS {
             // Sums a half apart are added, until one is left.
-            let mut half = P / 2;
+            let mut half = registers / 2;
             while half > 0 {
                 for p in 0..half {
-                    sums[i][p] = sums[i][p].plus(sums[i][p + half]);
+                    sums[i][p] = sums[i][p] + sums[i][p + half];
                 }
                 half /= 2;
             }
@@ -181,32 +184,32 @@ unsafe fn some_rows<V: Vector, const P: usize, const R: usize>(
 /// # Safety
 /// As for `multiply`, of one block.
 #[inline(always)]
-unsafe fn by_columns<V: Vector>(
-    a: Matrix<V::T>,
-    x: *const V::T,
+unsafe fn by_columns<R: Register<Elem = T>, T: Float>(
+    a: Matrix<T>,
+    x: *const T,
     k: usize,
     count: usize,
-    out: *mut V::T,
+    out: *mut T,
 ) {
-    for first in (0..count).step_by(REGISTERS * V::LANES) {
-        let rows = (REGISTERS * V::LANES).min(count - first);
+    for first in (0..count).step_by(REGISTERS * R::LANES) {
+        let rows = (REGISTERS * R::LANES).min(count - first);
         // SAFETY: rows that exist, or parts of registers that are masked.
         unsafe {
-            let masks: [V::Mask; REGISTERS] =
-                std::array::from_fn(|j| V::mask(rows.saturating_sub(j * V::LANES).min(V::LANES)));
-            let is_whole = rows == REGISTERS * V::LANES;
-            let mut all = [[V::zero(); REGISTERS]; SUMS];
+            let masks: [R::Part; REGISTERS] =
+                std::array::from_fn(|j| R::part(rows.saturating_sub(j * R::LANES).min(R::LANES)));
+            let is_whole = rows == REGISTERS * R::LANES;
+            let mut all = [[R::lit(0.0); REGISTERS]; SUMS];
             for group in (0..SUMS).step_by(AT_ONCE) {
-                let mut sums = [[V::zero(); REGISTERS]; AT_ONCE];
+                let mut sums = [[R::lit(0.0); REGISTERS]; AT_ONCE];
                 for start in (group..k).step_by(SUMS) {
                     for s in 0..AT_ONCE.min(k - start) {
-                        let x = V::splat(x.add(start + s));
+                        let x = R::splat(x.add(start + s));
                         let from = a.at(first, start + s).start;
                         for j in 0..REGISTERS {
-                            let from = from.wrapping_add(j * V::LANES);
+                            let from = from.wrapping_add(j * R::LANES);
                             let a =
-                                if is_whole { V::load(from) } else { V::load_part(from, masks[j]) };
-                            sums[s][j] = sums[s][j].plus_product(a, x);
+                                if is_whole { R::load(from) } else { R::load_part(from, masks[j]) };
+                            sums[s][j] = a.mul_add(x, sums[s][j]);
                         }
                     }
                 }
@@ -215,7 +218,7 @@ unsafe fn by_columns<V: Vector>(
                 for s in 0..AT_ONCE {
                     for j in 0..REGISTERS {
                         if last + group + s >= k {
-                            sums[s][j] = sums[s][j].plus(V::zero());
+                            sums[s][j] = sums[s][j] + R::lit(0.0);
                         }
                     }
                 }
@@ -224,12 +227,12 @@ unsafe fn by_columns<V: Vector>(
             for half in [8, 4, 2, 1] {
                 for s in 0..half {
                     for j in 0..REGISTERS {
-                        all[s][j] = all[s][j].plus(all[s + half][j]);
+                        all[s][j] = all[s][j] + all[s + half][j];
                     }
                 }
             }
             for j in 0..REGISTERS {
-                let out = out.wrapping_add(first + j * V::LANES);
+                let out = out.wrapping_add(first + j * R::LANES);
                 all[0][j].store_part(out, masks[j]);
             }
         }

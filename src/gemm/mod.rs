@@ -27,39 +27,18 @@ mod product;
 mod tests;
 mod tile;
 mod tiny;
-mod vector;
 
 pub(crate) use matrix::Matrix;
 pub(crate) use product::{Ahead, Held, Part, Product, Sizes};
+pub(crate) use tile::Factor;
 pub(crate) use tiny::Entries;
 
 use blocks::blocks;
 use direct::direct;
 use product::{ALIGN, DEEP};
-use vector::Vector;
-#[cfg(target_arch = "x86_64")]
-use vector::{Y32, Y64, Z32, Z64};
 
-use crate::kernel::Float;
-use crate::lane::{W32, W64};
+use crate::lane::{Register, Work, by_level};
 use crate::level::Level;
-
-/// A float type with products at every level.
-pub(crate) trait Factor: Float {
-    /// self + a b: rounded once if `FUSED`, which only code with FMA may ask for.
-    fn plus_product<const FUSED: bool>(self, a: Self, b: Self) -> Self;
-
-    /// # Safety
-    /// As for [`Product::run`].
-    unsafe fn run(
-        level: Level,
-        product: &Product<Self>,
-        part: &Part,
-        work: *mut u8,
-        held: Held,
-        ahead: Ahead<'_>,
-    );
-}
 
 impl<T: Factor> Product<T> {
     /// Computes a part of the result. Parts can be computed in any order, and in parallel.
@@ -80,79 +59,48 @@ impl<T: Factor> Product<T> {
         held: Held,
         ahead: Ahead<'_>,
     ) {
+        let Sizes { m, k, n } = self.sizes;
+        // Numbers in two registers.
+        let two = match level {
+            Level::Baseline => 0,
+            Level::V3 => 2 * 32 / size_of::<T>(),
+            Level::V4 => 2 * 64 / size_of::<T>(),
+        };
+        let (rows, columns) = (part.rows.len(), part.columns.len());
+        if rows == 0 || columns == 0 {
+            return;
+        }
+        let is_small =
+            columns <= 2 * two && rows <= 64 && k * size_of::<T>() <= DEEP && held == Held::Nothing;
+        // Functions of their own: what is small must not pay for what is large.
+        let run = if k == 0 {
+            // SAFETY: the caller's promise.
+            return unsafe { self.clear(part) };
+        } else if n == 1 || m == 1 {
+            way::<T, LINE>(level)
+        } else if is_small && self.b.column_stride == 1 {
+            way::<T, DIRECT>(level)
+        } else if is_small {
+            way::<T, TURNED>(level)
+        } else {
+            way::<T, BLOCKS>(level)
+        };
         // SAFETY: the caller's promise.
-        unsafe { T::run(level, self, part, work, held, ahead) }
+        unsafe { run(self, part, work, held, ahead) }
     }
-}
 
-macro_rules! factor {
-    ($t:ty, $v4:ty: $p4:literal, $v3:ty: $p3:literal, $baseline:ty: $p1:literal) => {
-        impl Factor for $t {
-            #[inline(always)]
-            fn plus_product<const FUSED: bool>(self, a: Self, b: Self) -> Self {
-                if FUSED { a.mul_add(b, self) } else { self + a * b }
-            }
-
-            unsafe fn run(
-                level: Level,
-                product: &Product<Self>,
-                part: &Part,
-                work: *mut u8,
-                held: Held,
-                ahead: Ahead<'_>,
-            ) {
-                macro_rules! at_level {
-                    ($way:ident) => {
-                        match level {
-                            Level::Baseline => baseline::<$baseline, $p1, $way>,
-                            #[cfg(target_arch = "x86_64")]
-                            Level::V3 => v3::<$v3, $p3, $way>,
-                            #[cfg(target_arch = "x86_64")]
-                            Level::V4 => v4::<$v4, $p4, $way>,
-                            #[cfg(not(target_arch = "x86_64"))]
-                            _ => unreachable!("no other level is detected"),
-                        }
-                    };
-                }
-                let Sizes { m, k, n } = product.sizes;
-                let registers = match level {
-                    Level::Baseline => 0,
-                    Level::V3 => 2 * 32 / size_of::<$t>(),
-                    Level::V4 => 2 * 64 / size_of::<$t>(),
-                };
-                let (rows, columns) = (part.rows.len(), part.columns.len());
-                // Functions of their own: what is small must not pay for what is large.
-                let run: Way<$t> = if rows == 0 || columns == 0 {
-                    return;
-                } else if k == 0 {
-                    |product: &Product<$t>, part: &Part, _: *mut u8, _: Held, _: Ahead<'_>| {
-                        for i in part.rows.clone() {
-                            // SAFETY: a part of a row of the result.
-                            unsafe {
-                                let at = i * product.sizes.n + part.columns.start;
-                                product.c.add(at).write_bytes(0, part.columns.len());
-                            }
-                        }
-                    }
-                } else if n == 1 || m == 1 {
-                    at_level!(LINE)
-                } else if columns <= 2 * registers
-                    && rows <= 64
-                    && k * size_of::<$t>() <= DEEP
-                    && held == Held::Nothing
-                {
-                    if product.b.column_stride == 1 { at_level!(DIRECT) } else { at_level!(TURNED) }
-                } else {
-                    at_level!(BLOCKS)
-                };
-                // SAFETY: the caller's promise.
-                unsafe { run(product, part, work, held, ahead) }
+    /// # Safety
+    /// `c` is valid for writing the part.
+    unsafe fn clear(&self, part: &Part) {
+        for i in part.rows.clone() {
+            // SAFETY: a part of a row of the result.
+            unsafe {
+                let at = i * self.sizes.n + part.columns.start;
+                self.c.add(at).write_bytes(0, part.columns.len());
             }
         }
-    };
+    }
 }
-factor!(f32, Z32: 1, Y32: 2, W32: 4);
-factor!(f64, Z64: 2, Y64: 4, W64: 4);
 
 /// Ways to compute a product: with a vector; without copies, and with one of B; block by block.
 const LINE: usize = 0;
@@ -166,84 +114,59 @@ const BLOCKS: usize = 3;
 /// As for [`Product::run`].
 type Way<T> = unsafe fn(&Product<T>, &Part, *mut u8, Held, Ahead<'_>);
 
-/// # Safety
-/// As for [`Product::run`].
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
-unsafe fn v4<V: Vector, const P: usize, const WAY: usize>(
-    product: &Product<V::T>,
-    part: &Part,
+/// A call of a way.
+struct Call<'a, T, const WAY: usize> {
+    product: &'a Product<T>,
+    part: &'a Part,
     work: *mut u8,
     held: Held,
-    ahead: Ahead<'_>,
-) {
-    // SAFETY: the caller's promise.
-    unsafe { multiply::<V, P, WAY>(product, part, work, held, ahead) }
+    ahead: Ahead<'a>,
 }
 
-/// # Safety
-/// As for [`Product::run`].
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn v3<V: Vector, const P: usize, const WAY: usize>(
-    product: &Product<V::T>,
-    part: &Part,
-    work: *mut u8,
-    held: Held,
-    ahead: Ahead<'_>,
-) {
-    // SAFETY: the caller's promise.
-    unsafe { multiply::<V, P, WAY>(product, part, work, held, ahead) }
+by_level! {
+    /// A way at a level.
+    way [T: Factor, const WAY: usize] [T, WAY]
+    Way<T> = (product: &Product<T>, part: &Part, work: *mut u8, held: Held, ahead: Ahead<'_>)
+    on T => Call::<T, WAY> { product, part, work, held, ahead }
 }
 
-/// # Safety
-/// As for [`Product::run`].
-unsafe fn baseline<V: Vector, const P: usize, const WAY: usize>(
-    product: &Product<V::T>,
-    part: &Part,
-    work: *mut u8,
-    held: Held,
-    ahead: Ahead<'_>,
-) {
-    // SAFETY: the caller's promise.
-    unsafe { multiply::<V, P, WAY>(product, part, work, held, ahead) }
-}
-
-/// # Safety
-/// As for [`Product::run`]; nothing is empty.
-#[inline(always)]
-unsafe fn multiply<V: Vector, const P: usize, const WAY: usize>(
-    product: &Product<V::T>,
-    part: &Part,
-    work: *mut u8,
-    held: Held,
-    ahead: Ahead<'_>,
-) {
-    let Product { sizes: Sizes { k, n, .. }, a, b, c } = *product;
-    let work = work.wrapping_add(work.align_offset(ALIGN)).cast::<V::T>();
-    // SAFETY: the caller's promise; a row times B is the turned B times a column.
-    unsafe {
-        match WAY {
-            LINE => {
-                let turned =
-                    Matrix { row_stride: b.column_stride, column_stride: b.row_stride, ..b };
-                let (matrix, x, rows) = match n {
-                    1 => (a, (b.start, b.row_stride), &part.rows),
-                    _ => (turned, (a.start, a.column_stride), &part.columns),
-                };
-                line::multiply::<V, P>(matrix, x, k, rows.clone(), c, work);
+impl<T: Factor, const WAY: usize> Work<T> for Call<'_, T, WAY> {
+    /// Nothing is empty.
+    #[inline(always)]
+    unsafe fn on<R: Register<Elem = T>>(self) {
+        let Self { product, part, work, held, ahead } = self;
+        let Product { sizes: Sizes { k, n, .. }, a, b, c } = *product;
+        let work = work.wrapping_add(work.align_offset(ALIGN)).cast::<T>();
+        // SAFETY: the caller's promise; a row times B is the turned B times a column.
+        unsafe {
+            match WAY {
+                LINE => {
+                    let turned =
+                        Matrix { row_stride: b.column_stride, column_stride: b.row_stride, ..b };
+                    let (matrix, x, rows) = match n {
+                        1 => (a, (b.start, b.row_stride), &part.rows),
+                        _ => (turned, (a.start, a.column_stride), &part.columns),
+                    };
+                    line::multiply::<R, T>(matrix, x, k, rows.clone(), c, work);
+                }
+                DIRECT => {
+                    let step = 2 * R::LANES as isize;
+                    direct::<R, T>(
+                        product,
+                        part,
+                        b.at(0, part.columns.start).start,
+                        b.row_stride,
+                        step,
+                    );
+                }
+                TURNED => {
+                    let step = 2 * R::LANES as isize;
+                    let columns = part.columns.len();
+                    pack::pack_b::<R, T>(b.at(0, part.columns.start), k, columns, work);
+                    direct::<R, T>(product, part, work, step, step * k as isize);
+                }
+                _ => blocks::<R, T>(product, part, work, held, ahead),
             }
-            DIRECT => {
-                let step = 2 * V::LANES as isize;
-                direct::<V>(product, part, b.at(0, part.columns.start).start, b.row_stride, step);
-            }
-            TURNED => {
-                let step = 2 * V::LANES as isize;
-                let columns = part.columns.len();
-                pack::pack_b::<V>(b.at(0, part.columns.start), k, columns, work);
-                direct::<V>(product, part, work, step, step * k as isize);
-            }
-            _ => blocks::<V>(product, part, work, held, ahead),
         }
     }
 }

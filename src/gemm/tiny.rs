@@ -1,9 +1,10 @@
 //! Batches of products that are smaller than a tile, such as rotations of points: entry by entry, in
 //! plain loops whose lengths the compiler knows. The order of additions is that of the other ways.
 
-use super::Factor;
 use super::matrix::Matrix;
 use super::product::Sizes;
+use crate::kernel::Float;
+use crate::lane::{Register, Work, by_level};
 use crate::level::Level;
 
 /// The longest axis.
@@ -28,7 +29,7 @@ impl Sizes {
     }
 }
 
-impl<T: Factor> Entries<T> {
+impl<T: Float> Entries<T> {
     /// Computes all of them.
     ///
     /// # Safety
@@ -37,50 +38,50 @@ impl<T: Factor> Entries<T> {
     ///   writing m x n elements an entry, which overlap neither.
     /// - The CPU can run the level.
     pub(crate) unsafe fn run(&self, level: Level, sizes: Sizes) {
-        // SAFETY: the caller's promise; the levels above the baseline have FMA.
-        unsafe {
-            match level {
-                Level::Baseline => all::<T, false>(self, sizes),
-                #[cfg(target_arch = "x86_64")]
-                _ => with_fma(self, sizes),
-                #[cfg(not(target_arch = "x86_64"))]
-                _ => all::<T, false>(self, sizes),
-            }
-        }
+        // (What v4 has besides is of no use here.)
+        // SAFETY: the caller's promise.
+        unsafe { all_at::<T>(level.min(Level::V3))(self, sizes) }
     }
 }
 
 /// # Safety
 /// As for [`Entries::run`].
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn with_fma<T: Factor>(entries: &Entries<T>, sizes: Sizes) {
-    // SAFETY: the caller's promise.
-    unsafe { all::<T, true>(entries, sizes) }
+type Run<T> = unsafe fn(&Entries<T>, Sizes);
+
+struct All<'a, T> {
+    entries: &'a Entries<T>,
+    sizes: Sizes,
 }
 
-/// # Safety
-/// As for [`Entries::run`].
-#[inline(always)]
-unsafe fn all<T: Factor, const FUSED: bool>(entries: &Entries<T>, Sizes { m, k, n }: Sizes) {
-    macro_rules! by_size {
-        ($($k:literal: $($n:literal)*;)*) => {
-            // SAFETY: the caller's promise.
-            unsafe {
-                match (k, n) {
-                    $($(($k, $n) => each::<T, FUSED, $k, $n>(entries, m),)*)*
-                    _ => unreachable!("no tiny sizes"),
+impl<T: Float> Work<T> for All<'_, T> {
+    #[inline(always)]
+    unsafe fn on<R: Register<Elem = T>>(self) {
+        let Self { entries, sizes: Sizes { m, k, n } } = self;
+        macro_rules! by_size {
+            ($($k:literal: $($n:literal)*;)*) => {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    match (k, n) {
+                        $($(($k, $n) => each::<R, T, $k, $n>(entries, m),)*)*
+                        _ => unreachable!("no tiny sizes"),
+                    }
                 }
-            }
-        };
+            };
+        }
+        by_size! { 1: 1 2 3 4; 2: 1 2 3 4; 3: 1 2 3 4; 4: 1 2 3 4; }
     }
-    by_size! { 1: 1 2 3 4; 2: 1 2 3 4; 3: 1 2 3 4; 4: 1 2 3 4; }
+}
+
+by_level! {
+    /// All entries at a level.
+    all_at [T: Float] [T]
+    Run<T> = (entries: &Entries<T>, sizes: Sizes) on T => All { entries, sizes }
 }
 
 /// # Safety
 /// As for [`Entries::run`], with these sizes.
 #[inline(always)]
-unsafe fn each<T: Factor, const FUSED: bool, const K: usize, const N: usize>(
+unsafe fn each<R: Register<Elem = T>, T: Float, const K: usize, const N: usize>(
     entries: &Entries<T>,
     m: usize,
 ) {
@@ -102,14 +103,14 @@ unsafe fn each<T: Factor, const FUSED: bool, const K: usize, const N: usize>(
                 for j in 0..N {
                     let mut sums = [T::default(); 4];
                     for l in 0..K {
-                        sums[l] = sums[l].plus_product::<FUSED>(left[l], right[l][j]);
+                        sums[l] = plus_product::<R, T>(sums[l], left[l], right[l][j]);
                     }
                     out[j] = sums[0].plus(sums[2]).plus(sums[1].plus(sums[3]));
                 }
             } else {
                 for l in 0..K {
                     for j in 0..N {
-                        out[j] = out[j].plus_product::<FUSED>(left[l], right[l][j]);
+                        out[j] = plus_product::<R, T>(out[j], left[l], right[l][j]);
                     }
                 }
             }
@@ -117,4 +118,10 @@ unsafe fn each<T: Factor, const FUSED: bool, const K: usize, const N: usize>(
             unsafe { c.add((i * m + row) * N).cast::<[T; N]>().write(out) };
         }
     }
+}
+
+/// sum + a b: rounded once if the level has FMA.
+#[inline(always)]
+fn plus_product<R: Register<Elem = T>, T: Float>(sum: T, a: T, b: T) -> T {
+    if R::FMA { a.times_plus(b, sum) } else { sum.plus(a.times(b)) }
 }

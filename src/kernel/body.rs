@@ -1,11 +1,11 @@
 //! Loop bodies, and the functions that run them at every level, which are what tables hold.
 
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 use super::float::Float;
-use super::register::Register;
 use crate::dtype::DType;
-use crate::lane::Lanes;
+use crate::lane::{Register, Work, by_level};
 use crate::level::Level;
 
 /// `kernel(n, out, a, b, c, d)`: the pointers' types are those of the operation. Four operands
@@ -53,88 +53,61 @@ pub(super) unsafe fn result<'a, T>(out: *mut u8, n: usize) -> &'a mut [T] {
     unsafe { std::slice::from_raw_parts_mut(out.cast(), n) }
 }
 
-/// The functions for all levels that run a kind of loop body, and which of them is for a level. They are
-/// given the lanes or registers that the body computes on, if it does.
-macro_rules! by_level {
-    (
-        $at:ident: $body:ident<T $(: $bound:ident)?>,
-        $baseline:ident $([$wide:ty])?, $v3:ident $([$three:ty])?, $v4:ident $([$four:ty])?
-    ) => {
-        by_level!(@function [] $baseline: $body<T $(: $bound)?> $([$wide])?);
-        by_level!(@function [
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,fma")]
-        ] $v3: $body<T $(: $bound)?> $([$three])?);
-        by_level!(@function [
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
-        ] $v4: $body<T $(: $bound)?> $([$four])?);
+/// A loop body on registers.
+pub(super) trait Body<T> {
+    /// Whether it is long and runs seldom: see [`Work`].
+    const IS_RARE: bool = false;
 
-        pub(super) const fn $at<B: $body<T>, T $(: $bound)?>(level: Level) -> Kernel {
-            match level {
-                Level::Baseline => $baseline::<B, T>,
-                #[cfg(target_arch = "x86_64")]
-                Level::V3 => $v3::<B, T>,
-                #[cfg(target_arch = "x86_64")]
-                Level::V4 => $v4::<B, T>,
-                #[cfg(not(target_arch = "x86_64"))]
-                _ => $baseline::<B, T>,
-            }
-        }
-    };
-    (
-        @function [$($attribute:tt)*]
-        $name:ident: $body:ident<T $(: $bound:ident)?> $([$lanes:ty])?
-    ) => {
-        /// # Safety
-        /// As for [`Kernel`].
-        $($attribute)*
-        pub(super) unsafe fn $name<B: $body<T>, T $(: $bound)?>(
-            n: usize,
-            out: *mut u8,
-            a: *const u8,
-            b: *const u8,
-            c: *const u8,
-            d: *const u8,
-        ) {
-            // SAFETY: the caller's promise.
-            unsafe { B::run$(::<$lanes>)?(n, out, &[a, b, c, d]) }
-        }
-    };
-}
-
-/// A loop body, for elements of type `T`.
-pub(crate) trait Body<T> {
-    /// # Safety
-    /// As for [`Kernel`].
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands);
-}
-
-by_level!(at: Body<T: Float>, baseline[T::Wide], v3[T::Scalar], v4[T::Scalar]);
-
-// For what is long and rare: the code is to be short.
-by_level!(rare_at: Body<T: Float>, rare_baseline[T::Plain], rare_v3[T::Scalar], rare_v4[T::Scalar]);
-
-/// A loop body on explicit registers: for what LLVM makes no whole vectors of by itself.
-pub(super) trait Explicit<T> {
     /// # Safety
     /// As for [`Kernel`].
     unsafe fn run<R: Register<Elem = T>>(n: usize, out: *mut u8, operands: &Operands);
 }
 
-by_level!(
-    explicit: Explicit<T: Float>,
-    explicit_baseline[T::Wide], explicit_v3[T::V3], explicit_v4[T::V4]
-);
+/// A call of a body.
+struct Call<B> {
+    body: PhantomData<B>,
+    n: usize,
+    out: *mut u8,
+    operands: Operands,
+}
 
-/// A loop body without a float type: the same text at every level, without lanes.
+impl<B> Call<B> {
+    #[inline(always)]
+    fn new(n: usize, out: *mut u8, operands: Operands) -> Self {
+        Self { body: PhantomData, n, out, operands }
+    }
+}
+
+impl<T, B: Body<T>> Work<T> for Call<B> {
+    const IS_RARE: bool = B::IS_RARE;
+
+    #[inline(always)]
+    unsafe fn on<R: Register<Elem = T>>(self) {
+        // SAFETY: the promise of the kernel's caller.
+        unsafe { B::run::<R>(self.n, self.out, &self.operands) }
+    }
+}
+
+by_level! {
+    /// The kernel of a body at a level.
+    pub(super) at [B: Body<T>, T: Float] [B, T]
+    Kernel = (n: usize, out: *mut u8, a: *const u8, b: *const u8, c: *const u8, d: *const u8)
+    on T => Call::<B>::new(n, out, [a, b, c, d])
+}
+
+/// A loop body of plain numbers: the same text at every level, which LLVM turns into vectors.
 pub(super) trait Plain<T> {
     /// # Safety
     /// As for [`Kernel`].
     unsafe fn run(n: usize, out: *mut u8, operands: &Operands);
 }
 
-by_level!(plain_at: Plain<T>, plain_baseline, plain_v3, plain_v4);
+by_level! {
+    /// The kernel of a plain body at a level.
+    pub(super) plain_at [P: Plain<T>, T] [P, T]
+    Kernel = (n: usize, out: *mut u8, a: *const u8, b: *const u8, c: *const u8, d: *const u8)
+    => P::run(n, out, &[a, b, c, d])
+}
 
 pub(super) type Levels = [Kernel; Level::ALL.len()];
 
@@ -150,6 +123,12 @@ pub(super) struct Scratch<const WORDS: usize>(pub(super) [MaybeUninit<u64>; WORD
 impl<const WORDS: usize> Scratch<WORDS> {
     pub(super) const fn new() -> Self {
         Self([MaybeUninit::uninit(); WORDS])
+    }
+
+    /// Where its first element is.
+    #[inline(always)]
+    pub(super) fn start<T: Float>(&mut self) -> *mut T {
+        self.0.as_mut_ptr().cast()
     }
 
     /// The first `len` elements of it.

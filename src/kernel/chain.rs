@@ -8,11 +8,9 @@
 //!
 //! Rules are those of `op`, so results are the same bit for bit as those of their kernels.
 
-use super::register::Register;
-#[cfg(target_arch = "x86_64")]
-use super::register::{Y32, Y64, Z32, Z64};
+use super::float::Float;
 use crate::dtype::DType;
-use crate::lane::{Fused, W32, W64};
+use crate::lane::{Register, Work, by_level, prefetch_2};
 use crate::level::Level;
 use crate::node::Op;
 use crate::op::{Elementwise, binary, unary};
@@ -178,7 +176,7 @@ macro_rules! acts {
                         // SAFETY: the caller's promise.
                         unsafe {
                             if V == 1 && count < R::LANES {
-                                R::load_part(at, count)
+                                R::load_filled(at, R::part(count))
                             } else {
                                 R::load(at.add($k * R::LANES))
                             }
@@ -204,7 +202,7 @@ macro_rules! acts {
                     },
                     Act::Store | Act::StoreNonTemporal if V == 1 && count < R::LANES => {
                         // SAFETY: the caller's promise.
-                        unsafe { held[0].store_part(at, count) };
+                        unsafe { held[0].store_part(at, R::part(count)) };
                     }
                     Act::Store => for k in 0..V {
                         // SAFETY: the caller's promise.
@@ -214,7 +212,7 @@ macro_rules! acts {
                         // SAFETY: the caller's promise.
                         unsafe { held[k].store_past(at.add(k * R::LANES)) };
                     },
-                    Act::Ahead => prefetch(at.cast(), ahead, V * size_of::<R>()),
+                    Act::Ahead => fetch_ahead(at.cast(), ahead, V * size_of::<R>()),
                     $(Act::$alone => for held in &mut held {
                         let $a = *held;
                         *held = $alone_is;
@@ -233,15 +231,10 @@ alphabet!(acts);
 /// Has the cache lines of `bytes` bytes, `ahead` bytes from here, fetched: to the second-level cache,
 /// for the first one is full.
 #[inline(always)]
-fn prefetch(from: *const u8, ahead: usize, bytes: usize) {
-    #[cfg(target_arch = "x86_64")]
+fn fetch_ahead(from: *const u8, ahead: usize, bytes: usize) {
     for line in (0..bytes).step_by(64) {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        // SAFETY: SSE is part of x86-64; fetching what does not exist does nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.wrapping_add(ahead + line).cast()) };
+        prefetch_2(from.wrapping_add(ahead + line));
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (from, ahead, bytes);
 }
 
 /// `chain(links, slots, rows, n, ahead)` takes `rows` rows of `n` elements through the links, as
@@ -259,7 +252,7 @@ pub(crate) type Chain =
 /// # Safety
 /// As for [`Chain`].
 #[inline(always)]
-unsafe fn run<R: Register, One: Register<Elem = R::Elem>>(
+unsafe fn run<R: Register>(
     links: &[Link],
     slots: *const *mut u8,
     rows: usize,
@@ -270,7 +263,7 @@ unsafe fn run<R: Register, One: Register<Elem = R::Elem>>(
     if n == 1 {
         for row in 0..rows {
             // SAFETY: the caller's promise.
-            unsafe { block::<One, 1>(links, slots, [row * size, row * size, 0], ahead, 1) };
+            unsafe { block::<R::One, 1>(links, slots, [row * size, row * size, 0], ahead, 1) };
         }
         return;
     }
@@ -296,53 +289,36 @@ unsafe fn run<R: Register, One: Register<Elem = R::Elem>>(
     }
 }
 
-macro_rules! levels {
-    ($($(#[$feature:meta])* $name:ident: $register:ty, $one:ty;)*) => {$(
-        /// # Safety
-        /// As for [`Chain`].
-        $(#[$feature])*
-        unsafe fn $name(
-            links: &[Link],
-            slots: *const *mut u8,
-            rows: usize,
-            n: usize,
-            ahead: usize,
-        ) {
-            // SAFETY: the caller's promise.
-            unsafe { run::<$register, $one>(links, slots, rows, n, ahead) }
-        }
-    )*};
+/// A call of a chain.
+struct Call<'a> {
+    links: &'a [Link],
+    slots: *const *mut u8,
+    rows: usize,
+    n: usize,
+    ahead: usize,
 }
-levels! {
-    baseline_f32: W32, Fused<f32>;
-    baseline_f64: W64, Fused<f64>;
+
+impl<T: Float> Work<T> for Call<'_> {
+    #[inline(always)]
+    unsafe fn on<R: Register<Elem = T>>(self) {
+        // SAFETY: the promise of the chain's caller.
+        unsafe { run::<R>(self.links, self.slots, self.rows, self.n, self.ahead) }
+    }
 }
-#[cfg(target_arch = "x86_64")]
-levels! {
-    #[target_feature(enable = "avx2,fma")]
-    v3_f32: Y32, Fused<f32>;
-    #[target_feature(enable = "avx2,fma")]
-    v3_f64: Y64, Fused<f64>;
-    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
-    v4_f32: Z32, Fused<f32>;
-    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
-    v4_f64: Z64, Fused<f64>;
+
+by_level! {
+    /// The chain for floats of a type.
+    at [T: Float] [T]
+    Chain = (links: &[Link], slots: *const *mut u8, rows: usize, n: usize, ahead: usize)
+    on T => Call { links, slots, rows, n, ahead }
 }
 
 /// The chain for floats of a type at a level.
 pub(crate) fn chain(dtype: DType, level: Level) -> Chain {
-    match (level, dtype) {
-        #[cfg(target_arch = "x86_64")]
-        (Level::V3, DType::F32) => v3_f32,
-        #[cfg(target_arch = "x86_64")]
-        (Level::V3, DType::F64) => v3_f64,
-        #[cfg(target_arch = "x86_64")]
-        (Level::V4, DType::F32) => v4_f32,
-        #[cfg(target_arch = "x86_64")]
-        (Level::V4, DType::F64) => v4_f64,
-        (_, DType::F32) => baseline_f32,
-        (_, DType::F64) => baseline_f64,
-        (_, other) => unreachable!("no link takes {other}"),
+    match dtype {
+        DType::F32 => at::<f32>(level),
+        DType::F64 => at::<f64>(level),
+        other => unreachable!("no link takes {other}"),
     }
 }
 

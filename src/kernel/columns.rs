@@ -9,12 +9,11 @@
 
 use std::marker::PhantomData;
 
-use super::body::{Body, Kernel, Operands, result};
+use super::body::{Kernel, Operands, Plain, result};
 use super::float::{Bits, Float};
 use super::fold::{Fold, STRIDE, better, beyond};
 use super::made::Made;
 use super::table::FloatKernels;
-use crate::lane::Lanes;
 
 /// Calls a kernel of columns.
 ///
@@ -148,9 +147,9 @@ impl<T: Float, const MAX: bool> Made<T> for ArgColumns<MAX> {
 /// A third number behind the two lengths tells with what sign elements are taken: with the other one, the smallest are sought.
 pub(super) struct FindColumns;
 
-impl<T: Float> Body<T> for FindColumns {
+impl<T: Float> Plain<T> for FindColumns {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+    unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, as the module states it, with one i64 a column.
         let out: &mut [i64] = unsafe { result(out, n) };
         // SAFETY: as the struct says.
@@ -216,9 +215,9 @@ fn better_place<T: Float>(best: T, at: T, x: T, place: T) -> (T, T) {
 /// Joins the lines of each column in their order.
 pub(super) struct JoinColumns<F>(PhantomData<F>);
 
-impl<T: Float, F: Fold<T>> Body<T> for JoinColumns<F> {
+impl<T: Float, F: Fold<T>> Plain<T> for JoinColumns<F> {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+    unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, as the module states it.
         let (out, [lines, stride]) =
             unsafe { (result::<T>(out, n), operands[3].cast::<[usize; 2]>().read()) };

@@ -1,115 +1,71 @@
-//! Loops over lanes, element by element.
+//! A loop over registers, element by element.
 
-use crate::lane::Lanes;
+use super::body::Scratch;
+use super::float::Float;
+use crate::lane::Register;
+use crate::real::Real;
 
-/// What [`each`] does with its lanes. A trait and no closure: closures cannot be told to be inlined
-/// always, and one that is left outside of its `#[target_feature]` caller is compiled without the
-/// level's instructions.
+/// What [`each`] computes. A trait and no closure: closures cannot be told to be inlined always, and one
+/// that is left outside of its `#[target_feature]` caller is compiled without the level's instructions.
 pub(super) trait Lanewise<const N: usize> {
-    fn apply<L: Lanes>(&self, x: [L; N]) -> L;
+    fn apply<R: Real>(&self, x: [R; N]) -> R;
 }
 
-/// out = f(operands), element by element. That `out` is a parameter of its own tells LLVM that it
-/// overlaps nothing, without which the loop would not be vectorised.
+/// out = f(operands), element by element. What is left behind whole registers goes through the same
+/// loop, on copies that fill one, so that there is one copy of a function's code.
 #[inline(always)]
-pub(super) fn each<L: Lanes, const N: usize>(
-    out: &mut [L::Elem],
-    from: [&[L::Elem]; N],
+pub(super) fn each<R: Register<Elem = T>, T: Float, const N: usize>(
+    out: &mut [T],
+    from: [&[T]; N],
     f: &impl Lanewise<N>,
 ) {
     let n = out.len();
     assert!(from.iter().all(|from| from.len() == n));
-    if L::LANES == 1 && n == 1 {
-        // A single number needs nothing of what sets up a loop of vectors.
-        // SAFETY: all slices hold one element.
-        unsafe {
-            let x = std::array::from_fn(|k| L::load(from[k], 0));
-            f.apply(x).store(out, 0);
+    let (whole, left) = (n - n % R::LANES, n % R::LANES);
+    let mut copies = [const { Scratch::<REGISTER>::new() }; N];
+    let mut result = Scratch::<REGISTER>::new();
+    let out = out.as_mut_ptr();
+    let from = from.map(<[T]>::as_ptr);
+    let copied = copies.each_mut().map(|copy| copy.start::<T>());
+    // Twice the same, as a list: else LLVM would make two loops of it.
+    let stretches =
+        [(out, from, whole), (result.start(), copied.map(<*mut T>::cast_const), R::LANES)];
+    let part = R::part(left);
+    // SAFETY: all slices are `n` long, the copies as long as a register, and of what is left only that
+    // part is read and written.
+    unsafe {
+        if left > 0 {
+            for k in 0..N {
+                R::load_filled(from[k].add(whole), part).store(copied[k]);
+            }
         }
-        return;
-    }
-    if L::LANES == 1 || n == 0 {
-        return each_whole::<L, N>(out, from, f);
-    }
-    // The tail goes through the same loop, on copies filled up to whole lanes, so that there is one
-    // copy of a function's code.
-    let whole = n - n % L::LANES;
-    let (body, tail) = out.split_at_mut(whole);
-    let mut last = from.map(|from| [from[n - 1]; MAX_LANES]);
-    let mut y = last[0];
-    let (mut out, mut now) = (body, from.map(|from| &from[..whole]));
-    let mut has_tail = !tail.is_empty();
-    loop {
-        each_whole::<L, N>(out, now, f);
-        if !has_tail {
-            break;
+        for &(to, from, count) in &stretches[..1 + usize::from(left > 0)] {
+            let mut i = 0;
+            while i < count {
+                let x = from.map(|from| R::load(from.add(i)));
+                f.apply(x).store(to.add(i));
+                i += R::LANES;
+            }
         }
-        for k in 0..N {
-            last[k][..n - whole].copy_from_slice(&from[k][whole..]);
+        if left > 0 {
+            R::load(result.start()).store_part(out.add(whole), part);
         }
-        (out, now) = (&mut y[..L::LANES], std::array::from_fn(|k| &last[k][..L::LANES]));
-        has_tail = false;
     }
-    tail.copy_from_slice(&y[..n - whole]);
 }
 
-/// The same for whole lanes.
+/// Words of the largest register.
+const REGISTER: usize = 8;
+
+/// [`each`], which spares a single number what registers cost: kernels are called for many of these.
 #[inline(always)]
-fn each_whole<L: Lanes, const N: usize>(
-    out: &mut [L::Elem],
-    from: [&[L::Elem]; N],
+pub(super) fn each_or_one<R: Register<Elem = T>, T: Float, const N: usize>(
+    out: &mut [T],
+    from: [&[T]; N],
     f: &impl Lanewise<N>,
 ) {
-    let n = out.len();
-    assert!(from.iter().all(|from| from.len() == n) && n.is_multiple_of(L::LANES));
-    let mut i = 0;
-    while i < n {
-        // SAFETY: LANES elements from i on are inside all slices, which are `n` long.
-        unsafe {
-            let x = std::array::from_fn(|k| L::load(from[k], i));
-            f.apply(x).store(out, i);
-        }
-        i += L::LANES;
+    if R::FMA && out.len() == 1 {
+        each::<R::One, T, N>(out, from, f);
+    } else {
+        each::<R, T, N>(out, from, f);
     }
 }
-
-/// [`each`] in pieces of one length, the last one filled up: so there is one copy of a long function's
-/// code, where a loop of any length would have others for single elements and for what vectors leave.
-#[inline(always)]
-pub(super) fn in_pieces<L: Lanes, const N: usize>(
-    out: &mut [L::Elem],
-    from: [&[L::Elem]; N],
-    f: &impl Lanewise<N>,
-) {
-    const PIECE: usize = 16;
-    let n = out.len();
-    assert!(from.iter().all(|from| from.len() == n));
-    if n == 0 {
-        return;
-    }
-    let whole = n - n % PIECE;
-    let (body, tail) = out.split_at_mut(whole);
-    let mut last = from.map(|from| [from[n - 1]; PIECE]);
-    let mut y = last[0];
-    let (mut out, mut now) = (body, from.map(|from| &from[..whole]));
-    let mut has_tail = !tail.is_empty();
-    loop {
-        let mut i = 0;
-        while i < out.len() {
-            let piece = now.map(|from| &from[i..i + PIECE]);
-            each_whole::<L, N>(&mut out[i..i + PIECE], piece, f);
-            i += PIECE;
-        }
-        if !has_tail {
-            break;
-        }
-        for k in 0..N {
-            last[k][..n - whole].copy_from_slice(&from[k][whole..]);
-        }
-        (out, now) = (&mut y, std::array::from_fn(|k| &last[k][..]));
-        has_tail = false;
-    }
-    tail.copy_from_slice(&y[..n - whole]);
-}
-
-pub(super) const MAX_LANES: usize = 8;

@@ -1,19 +1,18 @@
 //! The best element of rows, and where it is.
 
-use super::body::{Body, Explicit, Operands, Scratch, operand};
+use super::body::{Body, Operands, Plain, Scratch, operand};
 use super::float::Float;
 use super::fold::{Best, Beyond, Fold, STRIDE, better, nan};
 use super::made::Made;
-use super::register::Register;
 use super::rows::{call_rows, close, fold_shorts, row_of, rows_and_one};
 use super::table::FloatKernels;
-use crate::lane::Lanes;
+use crate::lane::Register;
 use crate::node::{Extreme, Reduction, Ties};
 
 /// The best element of such rows.
 pub(super) struct BlockExtremes<const MAX: bool>;
 
-impl<T: Float, const MAX: bool> Explicit<T> for BlockExtremes<MAX> {
+impl<T: Float, const MAX: bool> Body<T> for BlockExtremes<MAX> {
     #[inline(always)]
     unsafe fn run<R: Register<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, as the module states it.
@@ -70,9 +69,9 @@ unsafe fn extreme_of<R: Register<Elem = T>, T: Float, const MAX: bool>(row: &[T]
 /// tells it for each row. NaN is the same as NaN.
 pub(super) struct FindRows;
 
-impl<T: Float> Body<T> for FindRows {
+impl<T: Float> Plain<T> for FindRows {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+    unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, as the module and the struct state it, with one i64 a row.
         let ((row, out, x), sought): (_, &[T]) =
             unsafe { (rows_and_one::<T, i64>(n, out, operands), operand(operands, 1, n)) };

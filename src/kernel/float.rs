@@ -2,23 +2,11 @@
 
 use std::ops::{BitAnd, BitOr, BitXor, Not};
 
-#[cfg(target_arch = "x86_64")]
-use super::register;
-use super::register::Register;
 use crate::dtype::Element;
-use crate::lane::{Fused, Lanes, W32, W64};
+use crate::lane::Levels;
 
-/// A float type with lanes at every level.
-pub(crate) trait Float: Element + PartialOrd {
-    type Wide: Lanes<Elem = Self> + Register<Elem = Self>;
-    type Scalar: Lanes<Elem = Self>;
-    /// The same without FMA, for the baseline: vectors of two f64, where `Wide` has four.
-    type Plain: Lanes<Elem = Self>;
-    /// Registers of the levels above the baseline.
-    #[cfg(target_arch = "x86_64")]
-    type V3: Register<Elem = Self>;
-    #[cfg(target_arch = "x86_64")]
-    type V4: Register<Elem = Self>;
+/// A float type, with registers at every level.
+pub(crate) trait Float: Element + PartialOrd + Levels {
     /// Bits as wide as it.
     type Bits: Bits;
 
@@ -26,6 +14,8 @@ pub(crate) trait Float: Element + PartialOrd {
     fn minus(self, other: Self) -> Self;
     fn times(self, other: Self) -> Self;
     fn over(self, other: Self) -> Self;
+    /// self * factor + term, rounded once: slow without FMA.
+    fn times_plus(self, factor: Self, term: Self) -> Self;
     fn root(self) -> Self;
     fn size(self) -> Self;
     fn bits(self) -> Self::Bits;
@@ -49,15 +39,8 @@ pub(super) const fn power_of_two(exponent: i64) -> f64 {
 }
 
 macro_rules! float {
-    ($t:ty, $wide:ty, $v3:ident, $v4:ident, $bits:ty, $tiny:literal, $up:literal, $down:literal) => {
+    ($t:ty, $bits:ty, $tiny:literal, $up:literal, $down:literal) => {
         impl Float for $t {
-            type Wide = $wide;
-            type Scalar = Fused<$t>;
-            type Plain = Fused<$t, false, false>;
-            #[cfg(target_arch = "x86_64")]
-            type V3 = register::$v3;
-            #[cfg(target_arch = "x86_64")]
-            type V4 = register::$v4;
             type Bits = $bits;
 
             const SMALL: Self = <$t>::MIN_POSITIVE;
@@ -83,6 +66,10 @@ macro_rules! float {
                 self / other
             }
             #[inline(always)]
+            fn times_plus(self, factor: Self, term: Self) -> Self {
+                self.mul_add(factor, term)
+            }
+            #[inline(always)]
             fn root(self) -> Self {
                 self.sqrt()
             }
@@ -102,9 +89,9 @@ macro_rules! float {
     };
 }
 
-float!(f32, W32, Y32, Z32, u32, -50, 100, -80);
+float!(f32, u32, -50, 100, -80);
 
-float!(f64, W64, Y64, Z64, u64, -480, 600, -600);
+float!(f64, u64, -480, 600, -600);
 
 /// Bits as wide as an element.
 pub(crate) trait Bits:

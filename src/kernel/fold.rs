@@ -2,9 +2,8 @@
 
 use std::marker::PhantomData;
 
-use super::body::{Body, Operands, operand, result};
+use super::body::{Operands, Plain, operand, result};
 use super::float::{Bits, Float};
-use crate::lane::Lanes;
 
 /// Elements that are reduced side by side.
 pub(crate) const STRIDE: usize = 16;
@@ -119,9 +118,9 @@ pub(super) fn nan<T: Float>(x: T) -> T::Bits {
 /// Takes x into out: gradients that add up, and reductions over outer axes.
 pub(super) struct Accumulate<F>(PhantomData<F>);
 
-impl<T: Float, F: Fold<T>> Body<T> for Accumulate<F> {
+impl<T: Float, F: Fold<T>> Plain<T> for Accumulate<F> {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+    unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with one operand.
         let (out, x): (&mut [T], &[T]) = unsafe { (result(out, n), operand(operands, 0, n)) };
         for (out, &x) in out.iter_mut().zip(x) {

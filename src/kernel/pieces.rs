@@ -2,11 +2,10 @@
 
 use std::marker::PhantomData;
 
-use super::body::{Body, Operands, operand, result};
+use super::body::{Operands, Plain, operand, result};
 use super::float::Float;
 use super::fold::{Fold, STRIDE};
 use super::rows::{close, fold_into};
-use crate::lane::Lanes;
 
 /// What the accumulators begin with, what goes into them, and what comes out: `STRIDE` elements as the
 /// result; a stretch of a row, its first element for the first accumulator; accumulators as the operand,
@@ -17,17 +16,17 @@ pub(super) struct Into<F>(PhantomData<F>);
 
 pub(super) struct Close<F>(PhantomData<F>);
 
-impl<T: Float, F: Fold<T>> Body<T> for Open<F> {
+impl<T: Float, F: Fold<T>> Plain<T> for Open<F> {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(_: usize, out: *mut u8, _: &Operands) {
+    unsafe fn run(_: usize, out: *mut u8, _: &Operands) {
         // SAFETY: the caller's promise: the result is STRIDE elements.
         unsafe { result(out, STRIDE) }.fill(F::first());
     }
 }
 
-impl<T: Float, F: Fold<T>> Body<T> for Into<F> {
+impl<T: Float, F: Fold<T>> Plain<T> for Into<F> {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+    unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with one operand and accumulators as the result.
         let (held, row): (&mut [T; STRIDE], &[T]) =
             unsafe { (&mut *out.cast(), operand(operands, 0, n)) };
@@ -35,9 +34,9 @@ impl<T: Float, F: Fold<T>> Body<T> for Into<F> {
     }
 }
 
-impl<T: Float, F: Fold<T>> Body<T> for Close<F> {
+impl<T: Float, F: Fold<T>> Plain<T> for Close<F> {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(_: usize, out: *mut u8, operands: &Operands) {
+    unsafe fn run(_: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise: accumulators as the operand, one element of result.
         let held: [T; STRIDE] = unsafe { operands[0].cast::<[T; STRIDE]>().read() };
         // SAFETY: as above.

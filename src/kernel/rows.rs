@@ -8,10 +8,9 @@
 
 use std::marker::PhantomData;
 
-use super::body::{Body, Kernel, Operands, operand, result};
+use super::body::{Kernel, Operands, Plain, operand, result};
 use super::float::{Bits, Float};
 use super::fold::{Fold, STRIDE};
-use crate::lane::Lanes;
 
 /// Calls a kernel of rows.
 ///
@@ -169,9 +168,9 @@ fn fold_rows<T: Float, F: Fold<T>>(out: &mut [T], x: &[T], row: usize) {
 /// Reduces rows of at most `SUM_BLOCK` elements, or blocks of longer ones.
 pub(super) struct BlockRows<F>(PhantomData<F>);
 
-impl<T: Float, F: Fold<T>> Body<T> for BlockRows<F> {
+impl<T: Float, F: Fold<T>> Plain<T> for BlockRows<F> {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+    unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, as the module states it.
         let (row, out, x) = unsafe { rows_and_one::<T, T>(n, out, operands) };
         fold_rows::<T, F>(out, x, row);

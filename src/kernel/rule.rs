@@ -3,15 +3,16 @@
 use std::marker::PhantomData;
 
 use super::angle::{all_near, repair};
-use super::body::{Body, Kernel, Operands, Scratch, at, call1, operand, place, rare_at, result};
+use super::body::{Body, Kernel, Operands, Scratch, at, call1, operand, place, result};
 use super::cast::CAST;
-use super::each::{Lanewise, each, in_pieces};
+use super::each::{Lanewise, each, each_or_one};
 use super::float::Float;
 use super::table::F64;
 use crate::dtype::DType;
-use crate::lane::Lanes;
+use crate::lane::Register;
 use crate::level::Level;
 use crate::op::{Elementwise, binary, pull_reads_operand, unary};
+use crate::real::Real;
 use crate::roll_call::{Elem, roll_call};
 
 /// Computes again, one by one, what a rule says that lanes do not get right.
@@ -35,26 +36,28 @@ struct Eval<O, const N: usize>(PhantomData<O>);
 
 impl<O: Elementwise<N>, const N: usize> Lanewise<N> for Eval<O, N> {
     #[inline(always)]
-    fn apply<L: Lanes>(&self, x: [L; N]) -> L {
+    fn apply<R: Real>(&self, x: [R; N]) -> R {
         O::eval(x)
     }
 }
 
 impl<O: Elementwise<N>, T: Float, const N: usize> Body<T> for Eval<O, N> {
+    const IS_RARE: bool = O::IS_WIDE;
+
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+    unsafe fn run<R: Register<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with N operands.
         let (out, from): (&mut [T], [&[T]; N]) =
             unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
         if O::IS_WIDE {
-            in_pieces::<L, N>(out, from, &Self(PhantomData));
+            each::<R, T, N>(out, from, &Self(PhantomData));
             return again_where_rare::<O, T, N>(out, from);
         }
-        if !O::TRIG || all_near::<L, T>(from[0]) {
-            return each::<L, N>(out, from, &Self(PhantomData));
+        if !O::TRIG || all_near::<R, T>(from[0]) {
+            return each_or_one::<R, T, N>(out, from, &Self(PhantomData));
         }
-        each::<L::Far, N>(out, from, &Self(PhantomData));
-        repair::<L::Far, T>(out, from[0], |i| {
+        each_or_one::<R::Far, T, N>(out, from, &Self(PhantomData));
+        repair::<R::Far, T>(out, from[0], |i| {
             O::eval::<f64>(std::array::from_fn(|k| from[k][i].to_f64()))
         });
     }
@@ -66,29 +69,31 @@ struct Pull1<O>(PhantomData<O>);
 
 impl<O: Elementwise<1>> Lanewise<3> for Pull1<O> {
     #[inline(always)]
-    fn apply<L: Lanes>(&self, [x, y, g]: [L; 3]) -> L {
+    fn apply<R: Real>(&self, [x, y, g]: [R; 3]) -> R {
         let [cotangent] = O::pull([x], y, g);
         cotangent
     }
 }
 
 impl<O: Elementwise<1>, T: Float> Body<T> for Pull1<O> {
+    const IS_RARE: bool = O::IS_WIDE;
+
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+    unsafe fn run<R: Register<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with 3 operands.
         let (out, from): (&mut [T], [&[T]; 3]) =
             unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
         if O::IS_WIDE {
-            return in_pieces::<L, 3>(out, from, &Self(PhantomData));
+            return each::<R, T, 3>(out, from, &Self(PhantomData));
         }
         // (What is not read stands for anything: it is no angle.)
-        if !O::TRIG || !pull_reads_operand::<O>() || all_near::<L, T>(from[0]) {
-            return each::<L, 3>(out, from, &Self(PhantomData));
+        if !O::TRIG || !pull_reads_operand::<O>() || all_near::<R, T>(from[0]) {
+            return each_or_one::<R, T, 3>(out, from, &Self(PhantomData));
         }
         // The slope is a number of its type before the cotangent comes to it, as it is in a step that
         // has sine and cosine anyway: so these give the same bits.
-        each::<L::Far, 3>(out, from, &Slope::<O>(PhantomData));
-        repair::<L::Far, T>(out, from[0], |i| {
+        each_or_one::<R::Far, T, 3>(out, from, &Slope::<O>(PhantomData));
+        repair::<R::Far, T>(out, from[0], |i| {
             let [x, y, _] = from.map(|from| from[i].to_f64());
             O::pull::<f64>([x], y, 1.0)[0]
         });
@@ -103,8 +108,8 @@ struct Slope<O>(PhantomData<O>);
 
 impl<O: Elementwise<1>> Lanewise<3> for Slope<O> {
     #[inline(always)]
-    fn apply<L: Lanes>(&self, [x, y, _]: [L; 3]) -> L {
-        let [cotangent] = O::pull([x], y, L::lit(1.0));
+    fn apply<R: Real>(&self, [x, y, _]: [R; 3]) -> R {
+        let [cotangent] = O::pull([x], y, R::lit(1.0));
         cotangent
     }
 }
@@ -114,22 +119,24 @@ struct Pull2<O, const I: usize>(PhantomData<O>);
 
 impl<O: Elementwise<2>, const I: usize> Lanewise<4> for Pull2<O, I> {
     #[inline(always)]
-    fn apply<L: Lanes>(&self, [a, b, y, g]: [L; 4]) -> L {
+    fn apply<R: Real>(&self, [a, b, y, g]: [R; 4]) -> R {
         O::pull([a, b], y, g)[I]
     }
 }
 
 impl<O: Elementwise<2>, T: Float, const I: usize> Body<T> for Pull2<O, I> {
+    const IS_RARE: bool = O::IS_WIDE;
+
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+    unsafe fn run<R: Register<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         const { assert!(!O::TRIG, "only rules of one operand are repaired") };
         // SAFETY: the caller's promise, with 4 operands.
         let (out, from): (&mut [T], [&[T]; 4]) =
             unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
         if O::IS_WIDE {
-            return in_pieces::<L, 4>(out, from, &Self(PhantomData));
+            return each::<R, T, 4>(out, from, &Self(PhantomData));
         }
-        each::<L, 4>(out, from, &Self(PhantomData));
+        each_or_one::<R, T, 4>(out, from, &Self(PhantomData));
     }
 }
 
@@ -140,7 +147,7 @@ const fn of_rule<O: Elementwise<N>, B: Body<T>, T: Float, const N: usize>(level:
         Level::V4 if O::IS_RARE => Level::V3,
         level => level,
     };
-    if O::IS_WIDE { rare_at::<B, T>(level) } else { at::<B, T>(level) }
+    at::<B, T>(level)
 }
 
 /// An f32 kernel of an elementwise operation that is computed in f64: of its value, or of the cotangent

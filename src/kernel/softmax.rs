@@ -4,7 +4,7 @@
 //! short rows, or lines of columns, are taken together, each step of the arithmetic for all of them.
 //! So none of it knows how short they are, and the exponential function is in one loop only.
 
-use super::body::{Body, Kernel, Operands, Scratch, call1, operand, result};
+use super::body::{Body, Kernel, Operands, Plain, Scratch, call1, operand, result};
 use super::columns::{Columns, MEMORY, WIDTH};
 use super::each::{Lanewise, each};
 use super::float::Float;
@@ -13,7 +13,7 @@ use super::made::Made;
 use super::rows::{call_rows, row_of};
 use super::table::{FloatKernels, part};
 use super::total::Total;
-use crate::lane::Lanes;
+use crate::lane::Register;
 use crate::node::{Extreme, Reduction, Ties};
 use crate::real::Real;
 
@@ -65,29 +65,29 @@ struct ExpOfShifted(f64);
 
 impl Lanewise<2> for ExpOfDifferences {
     #[inline(always)]
-    fn apply<L: Lanes>(&self, [x, shift]: [L; 2]) -> L {
+    fn apply<R: Real>(&self, [x, shift]: [R; 2]) -> R {
         (x - shift).exp()
     }
 }
 
 impl Lanewise<1> for ExpOfShifted {
     #[inline(always)]
-    fn apply<L: Lanes>(&self, [x]: [L; 1]) -> L {
-        (x - L::lit(self.0)).exp()
+    fn apply<R: Real>(&self, [x]: [R; 1]) -> R {
+        (x - R::lit(self.0)).exp()
     }
 }
 
 impl<T: Float, const ONE: bool> Body<T> for ExpOfDifference<ONE> {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+    unsafe fn run<R: Register<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with two operands.
         unsafe {
             let (out, x): (&mut [T], &[T]) = (result(out, n), operand(operands, 0, n));
             if ONE {
                 let shift = operand::<T>(operands, 1, 1)[0];
-                each::<L, 1>(out, [x], &ExpOfShifted(shift.to_f64()));
+                each::<R, T, 1>(out, [x], &ExpOfShifted(shift.to_f64()));
             } else {
-                each::<L, 2>(out, [x, operand(operands, 1, n)], &ExpOfDifferences);
+                each::<R, T, 2>(out, [x, operand(operands, 1, n)], &ExpOfDifferences);
             }
         }
     }
@@ -96,9 +96,9 @@ impl<T: Float, const ONE: bool> Body<T> for ExpOfDifference<ONE> {
 /// out = out by
 pub(super) struct Multiply<const ONE: bool>;
 
-impl<T: Float, const ONE: bool> Body<T> for Multiply<ONE> {
+impl<T: Float, const ONE: bool> Plain<T> for Multiply<ONE> {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+    unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with one operand.
         let (out, by): (&mut [T], &[T]) =
             unsafe { (result(out, n), operand(operands, 0, if ONE { 1 } else { n })) };
@@ -114,9 +114,9 @@ impl<T: Float, const ONE: bool> Body<T> for Multiply<ONE> {
 /// out = (x - a) - b, in this order: the first difference is exact where it matters.
 pub(super) struct MinusBoth<const ONE: bool>;
 
-impl<T: Float, const ONE: bool> Body<T> for MinusBoth<ONE> {
+impl<T: Float, const ONE: bool> Plain<T> for MinusBoth<ONE> {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+    unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with three operands.
         let (out, x, [a, b]): (&mut [T], &[T], [&[T]; 2]) = unsafe {
             let others = [1, 2].map(|k| operand(operands, k, if ONE { 1 } else { n }));

@@ -1,8 +1,7 @@
 //! Steps of optimisers.
 
-use super::body::{Body, Operands, operand, result};
+use super::body::{Operands, Plain, operand, result};
 use super::float::Float;
-use crate::lane::Lanes;
 
 /// What one step of an optimiser is made of; which numbers mean what is said at each kernel.
 pub(crate) type Coefficients = [f64; 6];
@@ -10,9 +9,9 @@ pub(crate) type Coefficients = [f64; 6];
 /// Momentum SGD. Operands: gradient, velocity (written), coefficients [rate, momentum, decay].
 pub(super) struct SgdStep;
 
-impl<T: Float> Body<T> for SgdStep {
+impl<T: Float> Plain<T> for SgdStep {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+    unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise: operands as the struct says, the velocity being its
         // alone, so that writing through that operand is allowed.
         let (p, g, v, c): (&mut [T], &[T], &mut [T], Coefficients) = unsafe {
@@ -45,9 +44,9 @@ impl<T: Float> Body<T> for SgdStep {
 /// squares, would leave the range.
 pub(super) struct AdamStep;
 
-impl<T: Float> Body<T> for AdamStep {
+impl<T: Float> Plain<T> for AdamStep {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+    unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise: operands as the struct says, the moments being its alone,
         // so that writing through those operands is allowed.
         let (p, g, m, v, c): (&mut [T], &[T], &mut [T], &mut [T], Coefficients) = unsafe {

@@ -1,7 +1,7 @@
 //! The tables: which kernel computes an operation, for a type at a level.
 
 use super::angle::SinCos;
-use super::body::{Kernel, at, explicit, place, plain};
+use super::body::{Kernel, at, place, plain_at};
 use super::cast::CAST;
 use super::columns::{ArgColumns, FindColumns, JoinColumns};
 use super::compare::{COMPARE, WHERE};
@@ -85,42 +85,42 @@ pub(super) const fn table<T: Float>(level: Level) -> FloatKernels {
         eval: evals::<T>(level),
         pull: pulls::<T>(level),
         block: [
-            at::<BlockRows<Sum<false>>, T>(level),
-            at::<BlockRows<Sum<true>>, T>(level),
-            explicit::<BlockExtremes<true>, T>(level),
-            explicit::<BlockExtremes<false>, T>(level),
+            plain_at::<BlockRows<Sum<false>>, T>(level),
+            plain_at::<BlockRows<Sum<true>>, T>(level),
+            at::<BlockExtremes<true>, T>(level),
+            at::<BlockExtremes<false>, T>(level),
         ],
         open: [
-            at::<Open<Sum<false>>, T>(level),
-            at::<Open<Sum<true>>, T>(level),
-            at::<Open<Best<true>>, T>(level),
-            at::<Open<Best<false>>, T>(level),
+            plain_at::<Open<Sum<false>>, T>(level),
+            plain_at::<Open<Sum<true>>, T>(level),
+            plain_at::<Open<Best<true>>, T>(level),
+            plain_at::<Open<Best<false>>, T>(level),
         ],
         fold_into: [
-            at::<Into<Sum<false>>, T>(level),
-            at::<Into<Sum<true>>, T>(level),
-            at::<Into<Best<true>>, T>(level),
-            at::<Into<Best<false>>, T>(level),
+            plain_at::<Into<Sum<false>>, T>(level),
+            plain_at::<Into<Sum<true>>, T>(level),
+            plain_at::<Into<Best<true>>, T>(level),
+            plain_at::<Into<Best<false>>, T>(level),
         ],
         close: [
-            at::<Close<Sum<false>>, T>(level),
-            at::<Close<Sum<true>>, T>(level),
-            at::<Close<Best<true>>, T>(level),
-            at::<Close<Best<false>>, T>(level),
+            plain_at::<Close<Sum<false>>, T>(level),
+            plain_at::<Close<Sum<true>>, T>(level),
+            plain_at::<Close<Best<true>>, T>(level),
+            plain_at::<Close<Best<false>>, T>(level),
         ],
         join: [
-            at::<Accumulate<Sum<false>>, T>(level),
-            at::<Accumulate<Sum<true>>, T>(level),
-            at::<Accumulate<Best<true>>, T>(level),
-            at::<Accumulate<Best<false>>, T>(level),
+            plain_at::<Accumulate<Sum<false>>, T>(level),
+            plain_at::<Accumulate<Sum<true>>, T>(level),
+            plain_at::<Accumulate<Best<true>>, T>(level),
+            plain_at::<Accumulate<Best<false>>, T>(level),
         ],
         join_columns: [
-            at::<JoinColumns<Sum<false>>, T>(level),
-            at::<JoinColumns<Sum<true>>, T>(level),
-            at::<JoinColumns<Best<true>>, T>(level),
-            at::<JoinColumns<Best<false>>, T>(level),
+            plain_at::<JoinColumns<Sum<false>>, T>(level),
+            plain_at::<JoinColumns<Sum<true>>, T>(level),
+            plain_at::<JoinColumns<Best<true>>, T>(level),
+            plain_at::<JoinColumns<Best<false>>, T>(level),
         ],
-        combine_columns: at::<CombineColumns, T>(level),
+        combine_columns: plain_at::<CombineColumns, T>(level),
         rows: [
             made::<WholeRows<0>, T>(level),
             made::<WholeRows<1>, T>(level),
@@ -138,23 +138,23 @@ pub(super) const fn table<T: Float>(level: Level) -> FloatKernels {
                 columns: made::<ArgColumns<false>, T>(level),
             },
         ],
-        find_rows: at::<FindRows, T>(level),
-        find_columns: at::<FindColumns, T>(level),
-        spread: plain::<SpreadRows, T::Bits>()[level as usize],
+        find_rows: plain_at::<FindRows, T>(level),
+        find_columns: plain_at::<FindColumns, T>(level),
+        spread: plain_at::<SpreadRows, T::Bits>(level),
         exp_of_difference: [
             at::<ExpOfDifference<false>, T>(level),
             at::<ExpOfDifference<true>, T>(level),
         ],
-        multiply: [at::<Multiply<false>, T>(level), at::<Multiply<true>, T>(level)],
-        minus_both: [at::<MinusBoth<false>, T>(level), at::<MinusBoth<true>, T>(level)],
+        multiply: [plain_at::<Multiply<false>, T>(level), plain_at::<Multiply<true>, T>(level)],
+        minus_both: [plain_at::<MinusBoth<false>, T>(level), plain_at::<MinusBoth<true>, T>(level)],
         logsumexp: exponentials::<0, T>(level),
         softmax: exponentials::<1, T>(level),
         log_softmax: exponentials::<2, T>(level),
         softmaxes: exponentials::<3, T>(level),
         sincos: at::<SinCos, T>(level),
-        accumulate: at::<Accumulate<Sum<false>>, T>(level),
-        sgd: at::<SgdStep, T>(level),
-        adam: at::<AdamStep, T>(level),
+        accumulate: plain_at::<Accumulate<Sum<false>>, T>(level),
+        sgd: plain_at::<SgdStep, T>(level),
+        adam: plain_at::<AdamStep, T>(level),
     }
 }
 

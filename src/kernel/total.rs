@@ -1,8 +1,7 @@
 //! Sums of sums, of blocks that were summed in their own precision.
 
-use super::body::{Body, Operands};
+use super::body::{Operands, Plain};
 use super::float::Float;
-use crate::lane::Lanes;
 pub(crate) use crate::total::Total;
 
 impl Total {
@@ -31,9 +30,9 @@ pub(crate) const COLUMNS: usize = 32;
 /// the columns, and from row to row.
 pub(super) struct CombineColumns;
 
-impl<T: Float> Body<T> for CombineColumns {
+impl<T: Float> Plain<T> for CombineColumns {
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+    unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise: operands as the struct says.
         let [rows, stride] = unsafe { operands[1].cast::<[usize; 2]>().read() };
         let (mut sums, mut lost) = ([0.0; COLUMNS], [0.0; COLUMNS]);

@@ -19,8 +19,7 @@ pub(crate) use exponential::{
 };
 pub(crate) use logarithm::{ln, ln_pair, log1p};
 pub(crate) use normal::{
-    ERF, FRAC_1_SQRT_2_PI, bell, bell_of_square, erf, gaussian, gelu, mills, normal_cdf,
-    normal_tail,
+    ERF, FRAC_1_SQRT_2_PI, bell, bell_power, erf, gaussian, gelu, mills, normal_cdf, normal_tail,
 };
 pub(crate) use pair::{alone, product};
 pub(crate) use power::pow;

@@ -7,7 +7,7 @@ use super::{
     NEAR_LIMIT_F32, at_least, at_most, double, ln_ends, polynomial, sum_by_size, with_sign,
 };
 use crate::function::{Function, Function2};
-use crate::lane::{Bits, Lane32, Lane64};
+use crate::lane::{Bits, Lane32, Widened};
 use crate::real::{GATE, GATE_CUBE, Real};
 
 /// 1.5 * 2^23: added to a number below 2^22 it leaves the nearest integer in the low bits.
@@ -259,7 +259,7 @@ const COS: [f64; 3] = [0.04166664555668831, -0.0013887364184483886, 2.4438091713
 
 /// |x| as n pi / 2 + r with |r| up to pi / 4, and n mod 4.
 #[derive(Clone, Copy)]
-pub(crate) struct Reduced<L> {
+struct Reduced<L> {
     r: L,
     /// 0, 2, -0 or -2, whose bits are n mod 4 in the two highest: zero if n is even, and the sign
     /// says whether n / 2 is odd.
@@ -272,7 +272,7 @@ pub(crate) struct Reduced<L> {
 /// The first difference is exact, being below 1 and a multiple of 2^-24. The last one counts only
 /// where the first two leave little.
 #[inline(always)]
-pub(crate) fn reduce_near<L: Lane32>(x: L) -> Reduced<L> {
+fn reduce_near<L: Lane32>(x: L) -> Reduced<L> {
     /// pi / 2 in parts of 24 bits.
     const HALF_PI: [f64; 3] = [1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15];
     let shifted = x.mul_add(L::lit(std::f64::consts::FRAC_2_PI), L::lit(ROUNDER));
@@ -288,7 +288,7 @@ pub(crate) fn reduce_near<L: Lane32>(x: L) -> Reduced<L> {
 /// The error left is that of f64 in n times the rest of pi / 2, below 2^-54 up to the limit; no f32
 /// below it comes nearer than 2^-28 to a multiple of pi / 2.
 #[inline(always)]
-pub(crate) fn reduce_far<L: Lane32>(x: L) -> Reduced<L> {
+fn reduce_far<L: Lane32>(x: L) -> Reduced<L> {
     /// The first 25 bits of pi / 2, whose multiples up to 2^28 are exact in f64, and the rest to
     /// 53 bits (msun e_rem_pio2f.c).
     const HALF_PI: (f64, f64) = (1.5707963109016418, 1.5893254773528196e-08);
@@ -304,12 +304,22 @@ pub(crate) fn reduce_far<L: Lane32>(x: L) -> Reduced<L> {
 /// [`reduce_near`] where that will do, so that an element is the same whatever its neighbours are,
 /// else [`reduce_far`].
 #[inline(always)]
-pub(crate) fn reduce_any<L: Lane32>(x: L) -> Reduced<L> {
+fn reduce_any<L: Lane32>(x: L) -> Reduced<L> {
     let (near, far) = (reduce_near(x), reduce_far(x));
     let is_near = x.le(L::lit(NEAR_LIMIT_F32));
     Reduced {
         r: L::select(is_near, near.r, far.r),
         quadrant: L::select(is_near, near.quadrant, far.quadrant),
+    }
+}
+
+/// The reduction that the lanes can do, from 0 up to their limit.
+#[inline(always)]
+fn reduce<L: Lane32>(x: L) -> Reduced<L> {
+    match (L::FMA, L::FAR) {
+        (false, _) => reduce_far(x),
+        (true, false) => reduce_near(x),
+        (true, true) => reduce_any(x),
     }
 }
 
@@ -320,10 +330,10 @@ struct Angle<L> {
     quadrant: L,
 }
 
-/// The lanes' reduction of |x|, and polynomials.
+/// The reduction of |x|, and polynomials.
 #[inline(always)]
 fn angle<L: Lane32>(x: L) -> Angle<L> {
-    let Reduced { r, quadrant } = x.abs().reduce();
+    let Reduced { r, quadrant } = reduce(x.abs());
     let z = r * r;
     let sin_r = (z * r).mul_add(polynomial(z, SIN), r);
     let cos_r = z.mul_add(z.mul_add(polynomial(z, COS), L::lit(-0.5)), L::lit(1.0));
@@ -434,7 +444,7 @@ const MILLS: Mills = Mills {
 /// [`scale_down`] takes it. The exponent is a pair: rounding it would cost up to 50 ULP in the far
 /// tail.
 #[inline(always)]
-fn bell<L: Lane32>(a: L, half: f64) -> (L, L) {
+fn bell_power<L: Lane32>(a: L, half: f64) -> (L, L) {
     let square = a * a;
     let (x, x_rest) = (square * L::lit(-half), a.square_error(square) * L::lit(-half));
     let (k, biased) = exponent(x, DOWN);
@@ -442,26 +452,26 @@ fn bell<L: Lane32>(a: L, half: f64) -> (L, L) {
     ((r * r).mul_add(polynomial(r, EXP), r), biased)
 }
 
-/// [`bell`]. Measured: 1.06 ULP, over all arguments.
+/// [`bell_power`]. Measured: 1.06 ULP, over all arguments.
 #[inline(always)]
 pub(crate) fn gaussian<L: Lane32>(x: L) -> L {
     // Beyond 14.5 it is 0.
-    let (m, k) = bell(at_most(x.abs(), 14.5), 0.5);
+    let (m, k) = bell_power(at_most(x.abs(), 14.5), 0.5);
     scale_down(L::lit(1.0) + m, k)
 }
 
-/// e^(-x^2), by [`bell`]. Measured: 1.02 ULP.
+/// e^(-x^2), by [`bell_power`]. Measured: 1.02 ULP.
 #[inline(always)]
-pub(crate) fn bell_of_square<L: Lane32>(x: L) -> L {
+pub(crate) fn bell<L: Lane32>(x: L) -> L {
     // Beyond 10.2 it is 0.
-    let (m, k) = bell(at_most(x.abs(), 10.25), 1.0);
+    let (m, k) = bell_power(at_most(x.abs(), 10.25), 1.0);
     scale_down(L::lit(1.0) + m, k)
 }
 
 /// The tail Phi(-a) for a from 0 to 14.5, still to be scaled by the power of 2.
 #[inline(always)]
 fn normal_tail<L: Lane32>(a: L) -> (L, L) {
-    let (m, k) = bell(a, 0.5);
+    let (m, k) = bell_power(a, 0.5);
     let v = a - L::lit(2.0);
     let slope = polynomial(v, MILLS.n) / polynomial(v, MILLS.d) + L::lit(MILLS.slope);
     let inverse = L::lit(1.0) / a.fused(slope, L::lit(2.0));
@@ -532,9 +542,9 @@ pub(crate) fn pow<L: Lane32>(x: L, y: L) -> L {
     // C99's ends. 1^y is 1 even for NaN; so is |-1|^y for infinite y.
     let power = L::select(a.eq(one), one, power);
     // An odd y leaves a half; from 2^24 on all are even.
-    let whole = y.eq(y.round());
+    let whole = y.eq(y.nearest());
     let half = y * L::lit(0.5);
-    let sign = L::select(half.eq(half.round()), zero, x.and(L::sign_bit()));
+    let sign = L::select(half.eq(half.nearest()), zero, x.and(L::sign_bit()));
     // Negative and finite: NaN unless y is whole.
     let broken = L::select(a.lt(infinity), L::lit(f64::NAN), power);
     let broken = L::select(x.lt(zero), broken, power);

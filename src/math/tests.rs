@@ -6,9 +6,11 @@
 //! `math`.
 
 use std::fmt::Debug;
+use std::marker::PhantomData;
 
 use super::{NEAR_LIMIT_F32, TRIG_LIMIT_F32, TRIG_LIMIT_F64};
-use crate::lane::{Fused, Lanes, W32, W64};
+use crate::kernel::Float;
+use crate::lane::{Register, Work, by_level};
 use crate::level::Level;
 use crate::real::Real;
 
@@ -87,9 +89,9 @@ impl Runner {
             promise: F::PROMISE,
             binary: F::BINARY,
             reference: F::eval::<f64>,
-            f32: at_level::<F, W32, <Fused<f32> as Lanes>::Far>,
-            f32_near: at_level::<F, W32, Fused<f32>>,
-            f64: at_level::<F, W64, Fused<f64>>,
+            f32: at_level::<F, f32, true>,
+            f32_near: at_level::<F, f32, false>,
+            f64: at_level::<F, f64, false>,
         }
     }
 
@@ -102,48 +104,49 @@ impl Runner {
     }
 }
 
-#[inline(always)]
-fn map<F: Function, L: Lanes>(x: &[L::Elem], y: &[L::Elem], out: &mut [L::Elem]) {
-    assert!(x.len() == y.len() && x.len() == out.len(), "slices of one length");
-    assert!(x.len().is_multiple_of(L::LANES), "{} is no number of whole lanes", x.len());
-    for i in (0..x.len()).step_by(L::LANES) {
-        // SAFETY: i + LANES is at most the length of all three.
-        unsafe {
-            let (x, y) = (L::load(x, i), L::load(y, i));
-            F::eval(x, y).store(out, i);
+/// A call of [`Map`]; on the lanes that reach further if `FAR`.
+struct Call<'a, F, T, const FAR: bool> {
+    function: PhantomData<F>,
+    x: &'a [T],
+    y: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<F: Function, T: Float, const FAR: bool> Call<'_, F, T, FAR> {
+    /// # Safety
+    /// The CPU can run the register's level.
+    #[inline(always)]
+    unsafe fn map<R: Register<Elem = T>>(self) {
+        let Self { x, y, out, .. } = self;
+        assert!(x.len() == y.len() && x.len() == out.len(), "slices of one length");
+        assert!(x.len().is_multiple_of(R::LANES), "{} is no number of whole lanes", x.len());
+        for i in (0..x.len()).step_by(R::LANES) {
+            // SAFETY: i + LANES is at most the length of all three.
+            unsafe {
+                let (x, y) = (R::load(x.as_ptr().add(i)), R::load(y.as_ptr().add(i)));
+                F::eval(x, y).store(out.as_mut_ptr().add(i));
+            }
         }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn map_v3<F: Function, L: Lanes>(x: &[L::Elem], y: &[L::Elem], out: &mut [L::Elem]) {
-    map::<F, L>(x, y, out);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
-fn map_v4<F: Function, L: Lanes>(x: &[L::Elem], y: &[L::Elem], out: &mut [L::Elem]) {
-    map::<F, L>(x, y, out);
-}
-
-fn at_level<F: Function, Wide: Lanes, Scalar: Lanes<Elem = Wide::Elem>>(
-    level: Level,
-    x: &[Wide::Elem],
-    y: &[Wide::Elem],
-    out: &mut [Wide::Elem],
-) {
-    match level {
-        Level::Baseline => map::<F, Wide>(x, y, out),
-        // SAFETY: the tests only ask for levels up to the one detected.
-        #[cfg(target_arch = "x86_64")]
-        Level::V3 => unsafe { map_v3::<F, Scalar>(x, y, out) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Level::V4 => unsafe { map_v4::<F, Scalar>(x, y, out) },
-        #[cfg(not(target_arch = "x86_64"))]
-        level => unreachable!("{level:?} is never detected here"),
+impl<F: Function, T: Float, const FAR: bool> Work<T> for Call<'_, F, T, FAR> {
+    #[inline(always)]
+    unsafe fn on<R: Register<Elem = T>>(self) {
+        // SAFETY: the caller's promise.
+        unsafe { if FAR { self.map::<R::Far>() } else { self.map::<R>() } }
     }
+}
+
+by_level! {
+    function_at [F: Function, T: Float, const FAR: bool] [F, T, FAR]
+    unsafe fn(&[T], &[T], &mut [T]) = (x: &[T], y: &[T], out: &mut [T])
+    on T => Call::<F, T, FAR> { function: PhantomData, x, y, out }
+}
+
+fn at_level<F: Function, T: Float, const FAR: bool>(level: Level, x: &[T], y: &[T], out: &mut [T]) {
+    // SAFETY: the tests only ask for levels up to the one detected.
+    unsafe { function_at::<F, T, FAR>(level)(x, y, out) }
 }
 
 fn levels() -> impl Iterator<Item = Level> {
@@ -153,7 +156,7 @@ fn levels() -> impl Iterator<Item = Level> {
 /// The results at a level. The arguments are made whole lanes by repeating the last.
 fn results<T: Copy + Default>(map: Map<T>, level: Level, points: &[(T, T)]) -> Vec<T> {
     let (mut x, mut y): (Vec<T>, Vec<T>) = points.iter().copied().unzip();
-    while !x.len().is_multiple_of(4) {
+    while !x.len().is_multiple_of(16) {
         x.push(x[x.len() - 1]);
         y.push(y[y.len() - 1]);
     }

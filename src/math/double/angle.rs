@@ -149,7 +149,7 @@ pub(crate) fn direction<L: Lane64>(y: L, x: L) -> Direction<L> {
     let (zero, one) = (L::lit(0.0), L::lit(1.0));
     let (a, b) = (y.abs(), x.abs());
     let steep = b.lt(a);
-    let (n, d) = (L::select(steep, b, a), L::select(steep, a, b));
+    let (n, d) = (a.not_above(b), b.not_below(a));
     // n + d must not overflow, and no product underflow where it is needed (n near d).
     let factor = L::select(d.lt(L::lit(1e-250)), L::lit(TWO_240), one);
     let factor = L::select(L::lit(1e300).lt(d), L::lit(0.25), factor);

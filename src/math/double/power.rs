@@ -18,9 +18,9 @@ fn pow_exponent<L: Lane64>(y: L) -> L {
 fn pow_ends<L: Lane64>(x: L, y: L, power: L) -> L {
     let (zero, one) = (L::lit(0.0), L::lit(1.0));
     // An odd y leaves a half; from 2^53 on all are even.
-    let whole = y.eq(y.round());
+    let whole = y.eq(y.nearest());
     let half = y * L::lit(0.5);
-    let sign = L::select(half.eq(half.round()), zero, x.and(L::sign_bit()));
+    let sign = L::select(half.eq(half.nearest()), zero, x.and(L::sign_bit()));
     let signed = power.or(L::select(whole, sign, zero));
     // Negative and finite: NaN unless y is whole.
     let broken = L::select(L::lit(f64::NEG_INFINITY).lt(x), L::lit(f64::NAN), signed);

@@ -2,7 +2,7 @@
 
 use crate::function::Function2;
 use crate::lane::Lane64;
-use crate::math::{floor, with_sign};
+use crate::math::with_sign;
 use crate::real::Real;
 
 /// Up to here a quotient is found, and taken away, in one step: it has so few bits that its products
@@ -27,7 +27,7 @@ fn is_long(a: f64, b: f64) -> bool {
 fn rest<L: Lane64>(a: L, b: L) -> L {
     let zero = L::lit(0.0);
     let (size, by) = (a.abs(), b.abs());
-    let quotient = floor(size / by);
+    let quotient = (size / by).floor();
     let product = quotient * by;
     let left = (size - product) - quotient.product_error(by, product);
     let left = L::select(left.lt(zero), left + by, left);

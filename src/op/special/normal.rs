@@ -5,7 +5,7 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 use crate::function::{Function, Function2, of_lanes};
 use crate::lane::Lane64;
 use crate::math::double::{
-    BIAS, ERF, FRAC_1_SQRT_2_PI, alone, bell, exponential, mills, normal_tail, scale,
+    BIAS, ERF, FRAC_1_SQRT_2_PI, alone, bell_power, exponential, mills, normal_tail, scale,
 };
 use crate::math::{at_most, polynomial, sum, with_sign};
 use crate::real::Real;
@@ -387,7 +387,7 @@ impl Function for LogNdtr {
         const SERIES: [f64; 5] = [-1.0, 2.5, -37.0 / 3.0, 88.25, -816.2];
         let (zero, a) = (L::lit(0.0), x.abs());
         let (bounded, square) = (at_most(a, 40.0), a * a);
-        let e = bell(bounded);
+        let e = bell_power(bounded);
         let tail = scale(normal_tail(alone(bounded), &e), e.biased);
         let above = (-tail).log1p();
 
@@ -425,7 +425,7 @@ impl Function for Hazard {
     fn lanes<L: Lane64>(x: L) -> L {
         let (zero, one, a) = (L::lit(0.0), L::lit(1.0), x.abs());
         let bounded = at_most(a, 40.0);
-        let e = bell(bounded);
+        let e = bell_power(bounded);
         let tail = scale(normal_tail(alone(bounded), &e), e.biased);
         let density = L::lit(FRAC_1_SQRT_2_PI) * scale(one + (e.r + e.s), e.biased);
         let near = L::lit(FRAC_1_SQRT_2_PI) / mills(alone(bounded)).quotient().0;
