@@ -7,6 +7,7 @@
 //! and have no overlap with the result; broadcasting, strides and tiles are the executor's.
 
 mod angle;
+mod arg;
 mod body;
 mod cast;
 mod chain;
@@ -21,11 +22,13 @@ mod integer;
 #[cfg(all(test, target_arch = "x86_64"))]
 mod machine_code;
 mod made;
+mod parts;
 mod pieces;
 #[cfg(test)]
 mod row_tests;
 mod rows;
 mod rule;
+mod shifted;
 mod softmax;
 mod spread;
 mod step;

@@ -12,8 +12,6 @@ use std::marker::PhantomData;
 use super::body::{Kernel, Operands, Plain, result};
 use super::float::{Bits, Float};
 use super::fold::{Fold, STRIDE, better, beyond};
-use super::made::Made;
-use super::table::FloatKernels;
 
 /// Calls a kernel of columns.
 ///
@@ -109,11 +107,11 @@ const COUNTED: usize = 1 << 20;
 
 /// With which sign elements are taken.
 #[derive(Clone, Copy)]
-struct Sign<T: Float>(T::Bits);
+pub(super) struct Sign<T: Float>(T::Bits);
 
 impl<T: Float> Sign<T> {
-    const PLUS: usize = 0;
-    const MINUS: usize = 1;
+    pub(super) const PLUS: usize = 0;
+    pub(super) const MINUS: usize = 1;
 
     #[inline(always)]
     fn new(sign: usize) -> Self {
@@ -123,23 +121,6 @@ impl<T: Float> Sign<T> {
     #[inline(always)]
     fn of(self, x: T) -> T {
         T::from_bits(x.bits() ^ self.0)
-    }
-}
-
-/// In which line the first extreme of a column is, as i64; the first NaN if there is one.
-pub(super) struct ArgColumns<const MAX: bool>;
-
-impl<T: Float, const MAX: bool> Made<T> for ArgColumns<MAX> {
-    unsafe fn run(kernels: &FloatKernels, n: usize, out: *mut u8, operands: &Operands) {
-        let sign = if MAX { Sign::<T>::PLUS } else { Sign::<T>::MINUS };
-        let [x, ..] = *operands;
-        // SAFETY: the caller's promise, as the module states it; the kernel wants the sign beside the
-        // lengths.
-        unsafe {
-            let [lines, stride] = operands[3].cast::<[usize; 2]>().read();
-            let lengths = [lines, stride, sign];
-            (kernels.find_columns)(n, out, x, x, x, lengths.as_ptr().cast());
-        }
     }
 }
 

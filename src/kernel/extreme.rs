@@ -1,13 +1,10 @@
 //! The best element of rows, and where it is.
 
-use super::body::{Body, Operands, Plain, Scratch, operand};
+use super::body::{Body, Operands, Plain, operand};
 use super::float::Float;
 use super::fold::{Best, Beyond, Fold, STRIDE, better, nan};
-use super::made::Made;
-use super::rows::{call_rows, close, fold_shorts, row_of, rows_and_one};
-use super::table::FloatKernels;
+use super::rows::{close, fold_shorts, rows_and_one};
 use crate::lane::Register;
-use crate::node::{Extreme, Reduction, Ties};
 
 /// The best element of such rows.
 pub(super) struct BlockExtremes<const MAX: bool>;
@@ -101,30 +98,4 @@ fn first_place<T: Copy>(row: &[T], is_sought: impl Fn(T) -> bool) -> usize {
         start += STRIDE;
     }
     start + row[start..].iter().position(|&x| is_sought(x)).unwrap_or(0)
-}
-
-/// Where the first extreme of a row is, as i64; the first NaN if there is one.
-pub(super) struct ArgRows<const MAX: bool>;
-
-impl<T: Float, const MAX: bool> Made<T> for ArgRows<MAX> {
-    unsafe fn run(kernels: &FloatKernels, n: usize, out: *mut u8, operands: &Operands) {
-        let [x, ..] = *operands;
-        const AT_ONCE: usize = 256;
-        let mut best = Scratch::<AT_ONCE>::new();
-        // SAFETY: written by the first kernel.
-        let best = unsafe { best.list::<T>(AT_ONCE) }.as_mut_ptr().cast::<u8>();
-        let which = if MAX { Extreme::Max } else { Extreme::Min };
-        let extremes = kernels.rows(Reduction::Extreme(which, Ties::Even));
-        for first in (0..n).step_by(AT_ONCE) {
-            let count = AT_ONCE.min(n - first);
-            // SAFETY: the caller's promise, as the module states it, for some of the rows.
-            unsafe {
-                let row = row_of(operands);
-                let x = x.add(first * row * size_of::<T>());
-                let out = out.add(first * size_of::<i64>());
-                call_rows(extremes, count, row, best, x);
-                (kernels.find_rows)(count, out, x, best, x, (&raw const row).cast());
-            }
-        }
-    }
 }

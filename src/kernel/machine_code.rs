@@ -13,6 +13,8 @@ use iced_x86::{
 };
 
 use super::body::DTYPES;
+use super::parts::Parts;
+use super::rule::rules;
 use super::*;
 use crate::dtype::DType;
 use crate::level::Level;
@@ -192,7 +194,8 @@ fn demands(elem: Elem, pulled: Option<usize>) -> Option<Demand> {
 
 fn check_floats<T: Float>(check: &mut impl FnMut(String, Level, Kernel, Demand)) {
     for level in [Level::V3, Level::V4] {
-        let kernels = float_kernels(T::DTYPE, level);
+        let (kernels, rules) = (float_kernels(T::DTYPE, level), rules(T::DTYPE, level));
+        let parts = Parts::of(T::DTYPE, level);
         for &elem in Elem::ALL {
             let pulls = (0..elem.arity()).map(Some);
             for pulled in std::iter::once(None).chain(pulls) {
@@ -202,8 +205,8 @@ fn check_floats<T: Float>(check: &mut impl FnMut(String, Level, Kernel, Demand))
                 }
                 let Some(demand) = demands(elem, pulled) else { continue };
                 let kernel = match pulled {
-                    None => kernels.eval[elem as usize],
-                    Some(i) => kernels.pull[elem as usize][i],
+                    None => rules.eval[elem as usize],
+                    Some(i) => rules.pull[elem as usize][i],
                 };
                 let pull = pulled.map_or(String::new(), |i| format!(" pull {i}"));
                 check(format!("{elem:?}{pull} {}", T::DTYPE), level, kernel, demand);
@@ -213,19 +216,19 @@ fn check_floats<T: Float>(check: &mut impl FnMut(String, Level, Kernel, Demand))
         // the profile of tests has 2. Of the extremes of rows it makes vectors in parts, or not at
         // all, by type and level: these are not checked.
         if !cfg!(debug_assertions) {
-            check(format!("sum of a row {}", T::DTYPE), level, kernels.block[0], ROW);
+            check(format!("sum of a row {}", T::DTYPE), level, parts.block[0], ROW);
         }
         let others = [
-            ("exp of differences", kernels.exp_of_difference[0], FUNCTION),
-            ("exp of a difference", kernels.exp_of_difference[1], FUNCTION),
-            ("multiply", kernels.multiply[0], MAP),
-            ("multiply by one", kernels.multiply[1], MAP),
-            ("two differences", kernels.minus_both[0], Demand { computes: 2, ..MAP }),
-            ("two differences from one", kernels.minus_both[1], Demand { computes: 2, ..MAP }),
+            ("exp of differences", parts.exp_of_difference[0], FUNCTION),
+            ("exp of a difference", parts.exp_of_difference[1], FUNCTION),
+            ("multiply", parts.multiply[0], MAP),
+            ("multiply by one", parts.multiply[1], MAP),
+            ("two differences", parts.minus_both[0], Demand { computes: 2, ..MAP }),
+            ("two differences from one", parts.minus_both[1], Demand { computes: 2, ..MAP }),
             ("sincos", kernels.sincos, ANGLE),
             ("accumulate", kernels.accumulate, MAP),
-            ("accumulate largest", kernels.join[2], MAP),
-            ("accumulate smallest", kernels.join[3], MAP),
+            ("accumulate largest", parts.join[2], MAP),
+            ("accumulate smallest", parts.join[3], MAP),
             ("sgd", kernels.sgd, Demand { computes: 6, ..MAP }),
             ("adam", kernels.adam, Demand { computes: 12, ..MAP }),
         ];

@@ -2,14 +2,14 @@
 
 use super::body::{Kernel, Operands};
 use super::float::Float;
-use super::table::{FloatKernels, float_kernels};
+use super::parts::Parts;
 use crate::level::Level;
 
 /// A kernel that calls others for all that is long. It is compiled once, and not for a level.
 pub(super) trait Made<T> {
     /// # Safety
-    /// As for [`Kernel`], at the level of `kernels`, which are those of `T`.
-    unsafe fn run(kernels: &FloatKernels, n: usize, out: *mut u8, operands: &Operands);
+    /// As for [`Kernel`], at the level of `parts`, which are those of `T`.
+    unsafe fn run(parts: &Parts, n: usize, out: *mut u8, operands: &Operands);
 }
 
 /// # Safety
@@ -23,7 +23,7 @@ unsafe fn made_at<M: Made<T>, T: Float, const LEVEL: usize>(
     d: *const u8,
 ) {
     // SAFETY: the caller's promise.
-    unsafe { M::run(float_kernels(T::DTYPE, Level::ALL[LEVEL]), n, out, &[a, b, c, d]) }
+    unsafe { M::run(Parts::of(T::DTYPE, Level::ALL[LEVEL]), n, out, &[a, b, c, d]) }
 }
 
 pub(super) const fn made<M: Made<T>, T: Float>(level: Level) -> Kernel {

@@ -1,6 +1,7 @@
 //! Kernels of rows and of columns, of every short length: rows by rows together are what each row is
 //! alone, columns are what rows are, and both are what f64 says.
 
+use super::parts::Parts;
 use super::tests::{bits, levels};
 use super::*;
 use crate::node::{Extreme, Reduction, Ties};
@@ -153,8 +154,8 @@ fn columns_are_rows<T: Float>() {
                             unsafe { call_columns(kernel, n, lines, stride, out, [from, second]) };
                         };
                         let mut out = unwritten::<T>(n);
-                        call(kernels.logsumexp.columns, out.as_mut_ptr().cast(), from);
-                        let want = by_rows(kernels.logsumexp.rows, &rows, lines, 1, T::default());
+                        call(kernels.logsumexp().columns, out.as_mut_ptr().cast(), from);
+                        let want = by_rows(kernels.logsumexp().rows, &rows, lines, 1, T::default());
                         assert_eq!(plain(&out), plain(&want), "log-sum-exp of {what}");
                         for which in [Extreme::Max, Extreme::Min] {
                             let mut out = vec![-7i64; n];
@@ -190,7 +191,7 @@ fn columns_are_rows<T: Float>() {
 /// Lines that are joined at once are what they are joined one by one.
 fn lines_are_joined<T: Float>() {
     for level in levels() {
-        let kernels = float_kernels(T::DTYPE, level);
+        let parts = Parts::of(T::DTYPE, level);
         for (n, lines) in (1..40).flat_map(|n| [1, 2, 3, 10, 64].map(|lines| (n, lines))) {
             for special in SPECIAL {
                 let x = numbers::<T>(n * lines, special);
@@ -200,12 +201,12 @@ fn lines_are_joined<T: Float>() {
                     for line in x.chunks(n).skip(from) {
                         let out = want.as_mut_ptr().cast();
                         // SAFETY: n elements each.
-                        unsafe { call1(kernels.join[part], n, out, line.as_ptr().cast()) };
+                        unsafe { call1(parts.join[part], n, out, line.as_ptr().cast()) };
                     }
                     let mut out = unwritten::<T>(n);
                     let (to, x) = (out.as_mut_ptr().cast(), x.as_ptr().cast());
                     // SAFETY: so many lines of n elements.
-                    unsafe { call_columns(kernels.join_columns[part], n, lines, n, to, [x, x]) };
+                    unsafe { call_columns(parts.join_columns[part], n, lines, n, to, [x, x]) };
                     let what =
                         format!("{part}, {lines} lines of {n}, {special:?} {}", level.name());
                     assert_eq!(plain(&out), plain(&want), "{what}");

@@ -7,7 +7,6 @@ use super::body::{Body, Kernel, Operands, Scratch, at, call1, operand, place, re
 use super::cast::CAST;
 use super::each::{Lanewise, each, each_or_one};
 use super::float::Float;
-use super::table::F64;
 use crate::dtype::DType;
 use crate::lane::Register;
 use crate::level::Level;
@@ -212,7 +211,7 @@ const fn widened_for<const ELEM: usize, const PULL: usize>(level: Level) -> Kern
 
 macro_rules! elementwise_tables {
     (1: $($unary:ident),*; 2: $($binary:ident),*;) => {
-        pub(super) const fn evals<T: Float>(level: Level) -> [Kernel; Elem::ALL.len()] {
+        const fn evals<T: Float>(level: Level) -> [Kernel; Elem::ALL.len()] {
             [
                 $(if T::IS_NARROW && <unary::$unary as Elementwise<1>>::IS_WIDE {
                     widened_for::<{ Elem::$unary as usize }, 0>(level)
@@ -227,7 +226,7 @@ macro_rules! elementwise_tables {
             ]
         }
 
-        pub(super) const fn pulls<T: Float>(level: Level) -> [[Kernel; 2]; Elem::ALL.len()] {
+        const fn pulls<T: Float>(level: Level) -> [[Kernel; 2]; Elem::ALL.len()] {
             [
                 $([if T::IS_NARROW && <unary::$unary as Elementwise<1>>::IS_WIDE {
                     widened_for::<{ Elem::$unary as usize }, 1>(level)
@@ -251,3 +250,30 @@ macro_rules! elementwise_tables {
 }
 
 roll_call!(elementwise_tables);
+
+/// The kernels of rules for one float type at one level.
+pub(super) struct Rules {
+    pub(super) eval: [Kernel; Elem::ALL.len()],
+    pub(super) pull: [[Kernel; 2]; Elem::ALL.len()],
+}
+
+/// One for each level.
+const fn all<T: Float>() -> [Rules; 3] {
+    [
+        Rules { eval: evals::<T>(Level::Baseline), pull: pulls::<T>(Level::Baseline) },
+        Rules { eval: evals::<T>(Level::V3), pull: pulls::<T>(Level::V3) },
+        Rules { eval: evals::<T>(Level::V4), pull: pulls::<T>(Level::V4) },
+    ]
+}
+
+static F32: [Rules; 3] = all::<f32>();
+static F64: [Rules; 3] = all::<f64>();
+
+/// The kernels of rules for a float type at a level.
+pub(super) fn rules(dtype: DType, level: Level) -> &'static Rules {
+    match dtype {
+        DType::F32 => &F32[level as usize],
+        DType::F64 => &F64[level as usize],
+        other => unreachable!("{other} was rejected when the node was recorded"),
+    }
+}

@@ -4,16 +4,15 @@
 //! short rows, or lines of columns, are taken together, each step of the arithmetic for all of them.
 //! So none of it knows how short they are, and the exponential function is in one loop only.
 
-use super::body::{Body, Kernel, Operands, Plain, Scratch, call1, operand, result};
+use super::body::{Kernel, Operands, Scratch, call1, operand};
 use super::columns::{Columns, MEMORY, WIDTH};
-use super::each::{Lanewise, each};
 use super::float::Float;
 use super::fold::{STRIDE, SUM_BLOCK};
 use super::made::Made;
+use super::parts::Parts;
 use super::rows::{call_rows, row_of};
-use super::table::{FloatKernels, part};
 use super::total::Total;
-use crate::lane::Register;
+use super::whole::reduce_rows;
 use crate::node::{Extreme, Reduction, Ties};
 use crate::real::Real;
 
@@ -54,109 +53,16 @@ impl Wanted {
     }
 }
 
-// ---- the loops that all of it is made of ----
-
-/// out = e^(x - shift). If `ONE`, there is one shift for all elements; so it is below.
-pub(super) struct ExpOfDifference<const ONE: bool>;
-
-/// With a shift for each element, and with one.
-struct ExpOfDifferences;
-struct ExpOfShifted(f64);
-
-impl Lanewise<2> for ExpOfDifferences {
-    #[inline(always)]
-    fn apply<R: Real>(&self, [x, shift]: [R; 2]) -> R {
-        (x - shift).exp()
-    }
-}
-
-impl Lanewise<1> for ExpOfShifted {
-    #[inline(always)]
-    fn apply<R: Real>(&self, [x]: [R; 1]) -> R {
-        (x - R::lit(self.0)).exp()
-    }
-}
-
-impl<T: Float, const ONE: bool> Body<T> for ExpOfDifference<ONE> {
-    #[inline(always)]
-    unsafe fn run<R: Register<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, with two operands.
-        unsafe {
-            let (out, x): (&mut [T], &[T]) = (result(out, n), operand(operands, 0, n));
-            if ONE {
-                let shift = operand::<T>(operands, 1, 1)[0];
-                each::<R, T, 1>(out, [x], &ExpOfShifted(shift.to_f64()));
-            } else {
-                each::<R, T, 2>(out, [x, operand(operands, 1, n)], &ExpOfDifferences);
-            }
-        }
-    }
-}
-
-/// out = out by
-pub(super) struct Multiply<const ONE: bool>;
-
-impl<T: Float, const ONE: bool> Plain<T> for Multiply<ONE> {
-    #[inline(always)]
-    unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, with one operand.
-        let (out, by): (&mut [T], &[T]) =
-            unsafe { (result(out, n), operand(operands, 0, if ONE { 1 } else { n })) };
-        if ONE {
-            let by = by[0];
-            out.iter_mut().for_each(|out| *out = out.times(by));
-        } else {
-            out.iter_mut().zip(by).for_each(|(out, &by)| *out = out.times(by));
-        }
-    }
-}
-
-/// out = (x - a) - b, in this order: the first difference is exact where it matters.
-pub(super) struct MinusBoth<const ONE: bool>;
-
-impl<T: Float, const ONE: bool> Plain<T> for MinusBoth<ONE> {
-    #[inline(always)]
-    unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
-        // SAFETY: the caller's promise, with three operands.
-        let (out, x, [a, b]): (&mut [T], &[T], [&[T]; 2]) = unsafe {
-            let others = [1, 2].map(|k| operand(operands, k, if ONE { 1 } else { n }));
-            (result(out, n), operand(operands, 0, n), others)
-        };
-        if ONE { minus_one::<T>(out, x, a[0], b[0]) } else { minus_both(out, x, a, b) }
-    }
-}
-
-/// Functions of their own: that `out` is a parameter tells LLVM that it overlaps nothing.
-#[inline(always)]
-fn minus_both<T: Float>(out: &mut [T], x: &[T], a: &[T], b: &[T]) {
-    let n = out.len();
-    assert!(x.len() == n && a.len() == n && b.len() == n);
-    for k in 0..n {
-        out[k] = x[k].minus(a[k]).minus(b[k]);
-    }
-}
-
-#[inline(always)]
-fn minus_one<T: Float>(out: &mut [T], x: &[T], a: T, b: T) {
-    for (out, x) in out.iter_mut().zip(x) {
-        *out = x.minus(a).minus(b);
-    }
-}
-
 /// The kernels of a level, called for lists.
 #[derive(Clone, Copy)]
-struct Loops<'a>(&'a FloatKernels);
+struct Loops<'a>(&'a Parts);
 
 const LARGEST: Reduction = Reduction::Extreme(Extreme::Max, Ties::Even);
 
 impl Loops<'_> {
     /// Reduces rows to one element each.
     fn rows<T: Float>(self, reduction: Reduction, out: &mut [T], x: &[T], row: usize) {
-        assert!(out.len() * row == x.len());
-        let is_block = row <= SUM_BLOCK;
-        let kernel = if is_block { self.0.block(reduction) } else { self.0.rows(reduction) };
-        // SAFETY: whole rows, and as many results.
-        unsafe { call_rows(kernel, out.len(), row, out.as_mut_ptr().cast(), x.as_ptr().cast()) };
+        reduce_rows(self.0.block(reduction), reduction, row, out, x);
     }
 
     /// Repeats elements along rows. One alone serves for all elements as it is.
@@ -174,7 +80,7 @@ impl Loops<'_> {
     /// Takes elements into as many accumulators.
     fn take_in<T: Float>(self, reduction: Reduction, held: &mut [T], x: &[T]) {
         assert!(held.len() == x.len());
-        let kernel = self.0.join[part(reduction)];
+        let kernel = self.0.join(reduction);
         // SAFETY: as many elements of each.
         unsafe { call1(kernel, x.len(), held.as_mut_ptr().cast(), x.as_ptr().cast()) };
     }
@@ -227,9 +133,9 @@ fn log<T: Float>(total: f64) -> T {
 pub(super) struct ExpRows<const WANTED: usize>;
 
 impl<T: Float, const WANTED: usize> Made<T> for ExpRows<WANTED> {
-    unsafe fn run(kernels: &FloatKernels, n: usize, out: *mut u8, operands: &Operands) {
+    unsafe fn run(parts: &Parts, n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, as the module of rows states it.
-        unsafe { exp_rows::<T>(Loops(kernels), Wanted::ALL[WANTED], n, out, operands) }
+        unsafe { exp_rows::<T>(Loops(parts), Wanted::ALL[WANTED], n, out, operands) }
     }
 }
 
@@ -333,9 +239,9 @@ unsafe fn list<'a, T>(out: *mut T, first: usize, count: usize) -> &'a mut [T] {
 pub(super) struct ExpColumns<const WANTED: usize>;
 
 impl<T: Float, const WANTED: usize> Made<T> for ExpColumns<WANTED> {
-    unsafe fn run(kernels: &FloatKernels, n: usize, out: *mut u8, operands: &Operands) {
+    unsafe fn run(parts: &Parts, n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, as the module of columns states it.
-        unsafe { exp_columns::<T>(Loops(kernels), Wanted::ALL[WANTED], n, out, operands) }
+        unsafe { exp_columns::<T>(Loops(parts), Wanted::ALL[WANTED], n, out, operands) }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::f64::consts::FRAC_PI_2;
 
 use super::cast::As;
+use super::rule::rules;
 use super::*;
 use crate::dtype::{DType, Element};
 use crate::level::Level;
@@ -69,11 +70,11 @@ fn each_kernel<T: Float>(mut check: impl FnMut(&str, Elem, Option<usize>, Kernel
     for level in levels() {
         for &elem in Elem::ALL {
             let name = format!("{} {} {}", Rule::of(elem).name, T::DTYPE, level.name());
-            let kernels = float_kernels(T::DTYPE, level);
-            check(&name, elem, None, kernels.eval[elem as usize]);
+            let rules = rules(T::DTYPE, level);
+            check(&name, elem, None, rules.eval[elem as usize]);
             for i in 0..elem.arity() {
                 let name = format!("{name} pull {i}");
-                check(&name, elem, Some(i), kernels.pull[elem as usize][i]);
+                check(&name, elem, Some(i), rules.pull[elem as usize][i]);
             }
         }
     }
@@ -192,7 +193,7 @@ fn v3_is_v4<T: Float>() {
         println!("not run: this machine has no AVX-512");
         return;
     }
-    let (v3, v4) = (float_kernels(T::DTYPE, Level::V3), float_kernels(T::DTYPE, Level::V4));
+    let (v3, v4) = (rules(T::DTYPE, Level::V3), rules(T::DTYPE, Level::V4));
     for &elem in Elem::ALL {
         for columns in [columns::<T>(elem, 1000), special_rows::<T>(elem)] {
             let operands: Vec<&[T]> = columns.iter().map(|c| &c[..]).collect();
@@ -235,7 +236,7 @@ fn what_a_pull_does_not_read_changes_nothing() {
     fn check<T: Float>() {
         let other: Vec<T> = (0..70).map(|i| T::from_f64(1e9 * f64::from(i - 35))).collect();
         for level in levels() {
-            let kernels = float_kernels(T::DTYPE, level);
+            let rules = rules(T::DTYPE, level);
             for &elem in Elem::ALL {
                 // Near the poles of the tangent, too, where a rounding more or less shows.
                 let mut columns = columns::<T>(elem, 70);
@@ -249,7 +250,7 @@ fn what_a_pull_does_not_read_changes_nothing() {
                 }
                 for i in 0..elem.arity() {
                     let Cotangent::Pull { reads } = Rule::of(elem).cotangent(i) else { continue };
-                    let kernel = kernels.pull[elem as usize][i];
+                    let kernel = rules.pull[elem as usize][i];
                     let given: Vec<&[T]> = columns.iter().map(|c| &c[..]).collect();
                     let want = run(kernel, &given);
                     let mut changed = given.clone();
@@ -273,12 +274,12 @@ fn any_angles<T: Float>(tolerance: f64) {
     let sizes = [0.5, 131072.0, 131072.03, -123456.75, 1e6, 1.3e8, 3e8, -7.5e11, 1e22, 1e37];
     let ones = [T::from_f64(1.0)];
     for level in levels() {
-        let kernels = float_kernels(T::DTYPE, level);
+        let rules = rules(T::DTYPE, level);
         let sines: fn(f64) -> f64 = libm::sin;
         for (elem, f, slope) in [(Elem::Sin, sines, libm::cos as _), (Elem::Cos, libm::cos, sines)]
         {
-            let eval = kernels.eval[elem as usize];
-            let pull = kernels.pull[elem as usize][0];
+            let eval = rules.eval[elem as usize];
+            let pull = rules.pull[elem as usize][0];
             for n in 1..=sizes.len() {
                 let angles: Vec<T> = sizes[..n].iter().map(|&x| T::from_f64(x)).collect();
                 let y = run(eval, &[&angles]);
@@ -367,7 +368,7 @@ fn joined_rules<T: Float>() {
         (0..n).map(|i| T::from_f64(at(i))).collect()
     };
     for level in levels() {
-        let kernels = float_kernels(T::DTYPE, level);
+        let (kernels, rules) = (float_kernels(T::DTYPE, level), rules(T::DTYPE, level));
         for n in (0..=65).chain([257]) {
             let x = angles(n);
             let mut cosine = vec![T::default(); n];
@@ -376,7 +377,7 @@ fn joined_rules<T: Float>() {
             // SAFETY: all three hold n elements, and the cosine's are the kernel's alone.
             unsafe { (kernels.sincos)(n, sine.as_mut_ptr().cast(), angle, place, angle, angle) };
             let name = format!("{n} x {} {}", T::DTYPE, level.name());
-            let eval = |elem: Elem, operands: &[&[T]]| run(kernels.eval[elem as usize], operands);
+            let eval = |elem: Elem, operands: &[&[T]]| run(rules.eval[elem as usize], operands);
             assert_eq!(bits(&sine), bits(&eval(Elem::Sin, &[&x])), "{name}");
             assert_eq!(bits(&cosine), bits(&eval(Elem::Cos, &[&x])), "{name}");
         }
@@ -441,14 +442,14 @@ fn links_are_kernels<T: Float>() {
         }
     };
     for level in levels() {
-        let kernels = float_kernels(T::DTYPE, level);
+        let rules = rules(T::DTYPE, level);
         for &elem in Elem::ALL {
             let lengths = (1..=65).chain([257]).map(|n| columns::<T>(elem, n));
             for columns in lengths.chain([special_rows::<T>(elem)]) {
                 let (values, arity) = (&columns[..elem.arity()], elem.arity());
-                check(level, Op::Map(elem), kernels.eval[elem as usize], values);
+                check(level, Op::Map(elem), rules.eval[elem as usize], values);
                 for i in 0..arity {
-                    let kernel = kernels.pull[elem as usize][i];
+                    let kernel = rules.pull[elem as usize][i];
                     check(level, Op::Pull(elem, i as u8), kernel, &columns);
                 }
             }
@@ -656,15 +657,15 @@ fn kernel_speeds() {
             }
             best / n as f64 * 1e9
         };
-        let kernels = float_kernels(T::DTYPE, level);
+        let (kernels, rules) = (float_kernels(T::DTYPE, level), rules(T::DTYPE, level));
         let (dtype, name) = (T::DTYPE, level.name());
         for &elem in Elem::ALL {
             let mut columns = columns::<T>(elem, n);
-            let eval = best(kernels.eval[elem as usize], &mut columns[..elem.arity()]);
+            let eval = best(rules.eval[elem as usize], &mut columns[..elem.arity()]);
             let rule = Rule::of(elem).name;
             print!("{dtype} {name} {rule:<10} {eval:.3}  pull");
             for i in 0..elem.arity() {
-                print!(" {:.3}", best(kernels.pull[elem as usize][i], &mut columns));
+                print!(" {:.3}", best(rules.pull[elem as usize][i], &mut columns));
             }
             println!();
         }

@@ -4,8 +4,8 @@ use super::body::{Kernel, Operands, Scratch};
 use super::float::{Float, power_of_two};
 use super::fold::{SUM_BLOCK, better};
 use super::made::Made;
+use super::parts::Parts;
 use super::rows::{call_rows, rows_and_one};
-use super::table::FloatKernels;
 use super::total::Total;
 use crate::node::{Extreme, Reduction, Ties};
 
@@ -14,15 +14,21 @@ use crate::node::{Extreme, Reduction, Ties};
 pub(super) struct WholeRows<const REDUCTION: usize>;
 
 impl<T: Float, const REDUCTION: usize> Made<T> for WholeRows<REDUCTION> {
-    unsafe fn run(kernels: &FloatKernels, n: usize, out: *mut u8, operands: &Operands) {
+    unsafe fn run(parts: &Parts, n: usize, out: *mut u8, operands: &Operands) {
         let reduction = WHOLE[REDUCTION];
         // SAFETY: the caller's promise, as the module states it.
         let (row, out, x) = unsafe { rows_and_one::<T, T>(n, out, operands) };
-        reduce_rows(kernels.block(reduction), reduction, row, out, x);
+        reduce_rows(parts.block(reduction), reduction, row, out, x);
     }
 }
 
-fn reduce_rows<T: Float>(block: Kernel, reduction: Reduction, row: usize, out: &mut [T], x: &[T]) {
+pub(super) fn reduce_rows<T: Float>(
+    block: Kernel,
+    reduction: Reduction,
+    row: usize,
+    out: &mut [T],
+    x: &[T],
+) {
     let blocks = |out: &mut [T], x: &[T], row: usize| {
         assert!(out.len() * row == x.len());
         // SAFETY: whole rows, and as many results.
