@@ -2,15 +2,15 @@
 //!
 //! A type here is a register of some level, or one number that stands for a register:
 //!
-//! - [`wide`], the baseline's: four numbers of the `wide` crate. No other file names that crate.
-//! - `x86`, those of v3 and v4, by intrinsics.
-//! - [`Fused`], a plain number, for what is only one.
+//! - those of `lane/wide.rs`, the baseline's: of the `wide` crate, which no other file names;
+//! - those of `lane/x86.rs`, of v3 and v4, by intrinsics;
+//! - [`Fused`], a plain number, where there is only one.
 //!
 //! Each says once what its instructions do ([`Real`], [`Bits`], [`Register`]); `math` makes all
 //! [functions](Functions) of that. Its functions have no branches, and take floats apart by their bits, since
 //! conversions between 64-bit integers and floats exist only from AVX-512 on.
 //!
-//! **Levels.** The registers of v3 and v4 have no name outside of `x86`. Code is generic over a
+//! **Levels.** The registers have no name outside of this module. Code is generic over a
 //! [`Register`], and gets one from the functions of [`Levels`], which are `unsafe`: their caller promises
 //! that the CPU has the level. So nobody can compute on such a register who was not promised that, and
 //! arithmetic itself need not be unsafe. The functions that have a level's instructions come from one
@@ -23,6 +23,7 @@ mod fetch;
 mod functions;
 mod levels;
 mod number;
+#[cfg(target_arch = "x86_64")]
 mod pair;
 mod wide;
 #[cfg(target_arch = "x86_64")]
