@@ -143,9 +143,6 @@ pub(crate) trait Lane64: Bits<Elem = f64> {
     fn pattern(bits: u64) -> Self;
     /// One number after the other, for what is too rare to be worth vectors.
     fn one_by_one(self, other: Self, f: fn(f64, f64) -> f64) -> Self;
-    /// Whether a comparison holds for any number.
-    fn any(mask: Self::Mask) -> bool;
-
     /// self * factor - product, exactly, where `product` is self * factor rounded and neither
     /// overflow nor underflow meddles.
     #[inline(always)]

@@ -209,10 +209,6 @@ impl<const FAR: bool, const FMA: bool> Lane64 for Fused<f64, FAR, FMA> {
     fn one_by_one(self, other: Self, f: fn(f64, f64) -> f64) -> Self {
         Self(f(self.0, other.0))
     }
-    #[inline(always)]
-    fn any(mask: bool) -> bool {
-        mask
-    }
 }
 
 impl<const FAR: bool, const FMA: bool> Widened for Fused<f64, FAR, FMA> {

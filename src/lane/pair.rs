@@ -95,8 +95,4 @@ impl<L: Lane64> Lane64 for Two<L> {
     fn one_by_one(self, other: Self, f: fn(f64, f64) -> f64) -> Self {
         Self(self.0.one_by_one(other.0, f), self.1.one_by_one(other.1, f))
     }
-    #[inline(always)]
-    fn any((lower, upper): Self::Mask) -> bool {
-        L::any(lower) | L::any(upper)
-    }
 }

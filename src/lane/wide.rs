@@ -230,10 +230,6 @@ macro_rules! lane64 {
                 }
                 Self($floats::new(a))
             }
-            #[inline(always)]
-            fn any(mask: $floats) -> bool {
-                mask.any()
-            }
         }
     };
 }

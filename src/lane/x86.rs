@@ -424,7 +424,7 @@ impl<const FAR: bool> Widened for Two<Z64<FAR>> {
 }
 
 macro_rules! lane64 {
-    ($name:ident, $lanes:literal, |$bits:ident| $pattern:expr, |$mask:ident| $any:expr) => {
+    ($name:ident, $lanes:literal, |$bits:ident| $pattern:expr) => {
         impl<const FAR: bool> Lane64 for $name<FAR> {
             #[inline(always)]
             fn pattern($bits: u64) -> Self {
@@ -445,20 +445,11 @@ macro_rules! lane64 {
                 // SAFETY: all lanes are there.
                 unsafe { Self::load(a.as_ptr()) }
             }
-            #[inline(always)]
-            fn any($mask: Self::Mask) -> bool {
-                // SAFETY: as the module says.
-                #[allow(unused_unsafe)]
-                unsafe {
-                    $any
-                }
-            }
         }
     };
 }
-lane64!(Y64, 4, |bits| floats_4(_mm256_set1_epi64x(bits as i64)), |mask| _mm256_movemask_pd(mask)
-    != 0);
-lane64!(Z64, 8, |bits| doubles_8(_mm512_set1_epi64(bits as i64)), |mask| mask != 0);
+lane64!(Y64, 4, |bits| floats_4(_mm256_set1_epi64x(bits as i64)));
+lane64!(Z64, 8, |bits| doubles_8(_mm512_set1_epi64(bits as i64)));
 
 /// Sets the bits of the first `count` of eight lanes.
 ///
