@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use bumpgrad::{Graph, Var};
+use bumpgrad::{Element, Graph, Var};
 
 /// How long each side of a row is timed, about.
 const BUDGET: Duration = Duration::from_millis(400);
@@ -113,10 +113,14 @@ fn recurrent(graph: &Graph) -> (Vec<Var<'_>>, Var<'_>) {
     (vec![w], h.square().sum())
 }
 
-/// Writes the first input again, so that all is computed anew.
-fn again(x: Var<'_>) -> impl FnMut() + '_ {
-    let data: Vec<f32> = x.to_vec().unwrap();
-    move || x.write(&data).unwrap()
+/// Two results, each computed anew after its input was written.
+fn replay<T: Element>([this, beside]: [(Var<'_>, Var<'_>); 2]) -> [f64; 2] {
+    let data: Vec<T> = this.0.to_vec().unwrap();
+    let run = |(x, y): (Var<'_>, Var<'_>)| {
+        x.write(&data).unwrap();
+        y.eval().unwrap();
+    };
+    race(|| run(this), || run(beside))
 }
 
 fn directions<'g>(graph: &'g Graph, xs: &[Var<'g>]) -> Vec<(Var<'g>, Var<'g>)> {
@@ -131,17 +135,7 @@ fn tangent(program: Program) -> [f64; 2] {
     let (graph, other) = (Graph::new(), Graph::new());
     let ((xs, y), (others, value)) = (program(&graph), program(&other));
     let moved = graph.jvp(&[y], &directions(&graph, &xs)).unwrap()[0];
-    let (mut write, mut write_other) = (again(xs[0]), again(others[0]));
-    race(
-        || {
-            write();
-            moved.eval().unwrap();
-        },
-        || {
-            write_other();
-            value.eval().unwrap();
-        },
-    )
+    replay::<f32>([(xs[0], moved), (others[0], value)])
 }
 
 fn product(program: Program) -> [f64; 2] {
@@ -152,17 +146,7 @@ fn product(program: Program) -> [f64; 2] {
     let gradients = other.grad(&[(value, None)], &others).unwrap();
     let all = graph.concat(&products.iter().map(|p| p.reshape(&[-1])).collect::<Vec<_>>(), 0);
     let beside = other.concat(&gradients.iter().map(|p| p.reshape(&[-1])).collect::<Vec<_>>(), 0);
-    let (mut write, mut write_other) = (again(xs[0]), again(others[0]));
-    race(
-        || {
-            write();
-            all.eval().unwrap();
-        },
-        || {
-            write_other();
-            beside.eval().unwrap();
-        },
-    )
+    replay::<f32>([(xs[0], all), (others[0], beside)])
 }
 
 fn shared_inputs() -> [f64; 2] {
@@ -175,17 +159,7 @@ fn shared_inputs() -> [f64; 2] {
     let (graph, other) = (Graph::new(), Graph::new());
     let ((p, y), (q, value)) = (program(&graph), program(&other));
     let jacobian = graph.jacobian(y, p);
-    let data = [0.3, 1.1, -0.4];
-    race(
-        || {
-            p.write(&data).unwrap();
-            jacobian.eval().unwrap();
-        },
-        || {
-            q.write(&data).unwrap();
-            value.eval().unwrap();
-        },
-    )
+    replay::<f64>([(p, jacobian), (q, value)])
 }
 
 fn logistic() -> [f64; 2] {
@@ -201,17 +175,7 @@ fn logistic() -> [f64; 2] {
     let ((w, y), (v, value)) = (program(&graph), program(&other));
     let hessian = graph.hessian(y, w);
     let gradient = other.grad(&[(value, None)], &[v]).unwrap()[0];
-    let data = numbers(8);
-    race(
-        || {
-            w.write(&data).unwrap();
-            hessian.eval().unwrap();
-        },
-        || {
-            v.write(&data).unwrap();
-            gradient.eval().unwrap();
-        },
-    )
+    replay::<f64>([(w, hessian), (v, gradient)])
 }
 
 /// Price and Greeks of a call, after Black and Scholes, from spot, volatility and rate.
@@ -371,15 +335,5 @@ fn sparse(program: impl for<'g> Fn(&'g Graph) -> (Var<'g>, Var<'g>)) -> [f64; 2]
     let ((x, y), (z, value)) = (program(&graph), program(&other));
     let (pattern, values) = graph.sparse_jacobian(y, x).unwrap();
     assert!(pattern.columns.len() > 2 * pattern.rows());
-    let data: Vec<f64> = x.to_vec().unwrap();
-    race(
-        || {
-            x.write(&data).unwrap();
-            values.eval().unwrap();
-        },
-        || {
-            z.write(&data).unwrap();
-            value.eval().unwrap();
-        },
-    )
+    replay::<f64>([(x, values), (z, value)])
 }
