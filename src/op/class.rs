@@ -3,7 +3,8 @@
 use std::mem::MaybeUninit;
 
 use super::Sink;
-use super::structural::{Form, Gives, Joins, Rule};
+use super::batch::{Batched, Batching};
+use super::structural::{Depends, Form, Gives, Joins, Rule};
 use crate::dtype::with_bits;
 use crate::error::Maybe;
 use crate::graph::Core;
@@ -29,7 +30,8 @@ pub(crate) struct GatherClass;
 
 impl Rule for GatherClass {
     const NAME: &str = "gather_class";
-    const AXIS: Option<usize> = None;
+    const BATCHING: Batching = Batching::Own(batch_classes);
+    const DEPENDS: Depends = Depends::Chosen;
     const LINEAR_IN: u8 = 1;
     const COST: u64 = 1_000;
     const GIVES: Gives = Gives::Elements(Self::vjp);
@@ -90,7 +92,8 @@ pub(crate) struct ScatterClass;
 
 impl Rule for ScatterClass {
     const NAME: &str = "scatter_class";
-    const AXIS: Option<usize> = None;
+    const BATCHING: Batching = Batching::Own(batch_classes);
+    const DEPENDS: Depends = Depends::Chosen;
     const LINEAR_IN: u8 = 1;
     const COST: u64 = 1_000;
     const GIVES: Gives = Gives::Elements(Self::vjp);
@@ -165,4 +168,17 @@ impl Core {
         (node.shape, node.len) = self.intern_shape(ScatterClass::NAME, &dims)?;
         self.push(node)
     }
+}
+
+/// One class a row: the rows of all elements, one after the other.
+fn batch_classes(batch: &mut Batched<'_>, node: &Node) -> Maybe<NodeId> {
+    let shapes = [0, 1].map(|k| batch.core.shape(node.inputs[k]));
+    let mut operands = batch.all()?;
+    for (operand, mut rows) in operands.iter_mut().zip(shapes) {
+        rows[0] *= batch.len;
+        *operand = batch.core.reshape_to("vmap", *operand, &rows)?;
+    }
+    let mut rows = batch.core.dims(node.shape);
+    rows[0] *= batch.len;
+    batch.push_flat(node, operands, &rows)
 }

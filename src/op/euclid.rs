@@ -6,6 +6,7 @@
 //! differences taken one by one.
 
 use super::Sink;
+use super::batch::Batching;
 use super::structural::{Gives, Rule};
 use crate::dtype::{DType, Element, with_float};
 use crate::error::Maybe;
@@ -25,7 +26,7 @@ pub(crate) struct Distances;
 
 impl Rule for Distances {
     const NAME: &str = "cdist";
-    const AXIS: Option<usize> = None;
+    const BATCHING: Batching = Batching::Rows;
     const GIVES: Gives = Gives::Elements(vjp_distances);
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {

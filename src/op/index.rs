@@ -4,15 +4,16 @@ use std::mem::MaybeUninit;
 
 use super::Sink;
 use super::assemble::Kind;
+use super::batch::{Batched, Batching};
 use super::often::{Often, often_words};
-use super::structural::{Gives, Rule};
+use super::structural::{Depends, Gives, Rule};
 use crate::dtype::{DType, Element, with_bits, with_float};
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, NewNode};
 use crate::id::{CallId, NodeId};
 use crate::node::{Node, Op};
 use crate::roll_call::Structural;
-use crate::shape::{Layout, MAX_RANK};
+use crate::shape::{Dims, Layout, MAX_RANK};
 use crate::task::{Around, Bits, Bounds, Outside, Task, copy_two, zeros};
 
 /// Along which axis indices go, whether negative ones count from its end, and which operation was given
@@ -64,7 +65,8 @@ pub(crate) struct IndexSelect;
 
 impl Rule for IndexSelect {
     const NAME: &str = "index_select";
-    const AXIS: Option<usize> = Some(0);
+    const BATCHING: Batching = Batching::Own(batch_select);
+    const DEPENDS: Depends = Depends::Chosen;
     const LINEAR_IN: u8 = 1;
     const COST: u64 = 1_000;
     const GIVES: Gives = Gives::Chosen(|list| Kind::Select(Along::of(list)));
@@ -171,7 +173,8 @@ pub(crate) struct Gather;
 
 impl Rule for Gather {
     const NAME: &str = "gather";
-    const AXIS: Option<usize> = Some(0);
+    const BATCHING: Batching = Batching::Along(0);
+    const DEPENDS: Depends = Depends::Chosen;
     const LINEAR_IN: u8 = 1;
     const COST: u64 = 1_000;
     const GIVES: Gives = Gives::Chosen(|list| Kind::Gather(Along::of(list)));
@@ -260,7 +263,7 @@ pub(crate) struct RavelIndex;
 
 impl Rule for RavelIndex {
     const NAME: &str = "ravel_index";
-    const AXIS: Option<usize> = None;
+    const BATCHING: Batching = Batching::Rows;
     const GIVES: Gives = Gives::Integers(DType::I64);
     const CHECKS_INDICES: bool = true;
 
@@ -289,7 +292,11 @@ pub(crate) struct IndexAdd;
 
 impl Rule for IndexAdd {
     const NAME: &str = "index_add";
-    const AXIS: Option<usize> = Some(0);
+    const BATCHING: Batching = Batching::Own(batch_add);
+    const DEPENDS: Depends = Depends::Placed(|core, node, places| {
+        let along = Along::of(core.list(node.list));
+        core.select_along(places, node.inputs[1], along)
+    });
     const LINEAR_IN: u8 = 1;
     const COST: u64 = 1_000;
     const GIVES: Gives = Gives::Elements(Self::vjp);
@@ -360,7 +367,11 @@ pub(crate) struct ScatterAdd;
 
 impl Rule for ScatterAdd {
     const NAME: &str = "scatter_add";
-    const AXIS: Option<usize> = Some(0);
+    const BATCHING: Batching = Batching::Along(0);
+    const DEPENDS: Depends = Depends::Placed(|core, node, places| {
+        let along = Along::of(core.list(node.list));
+        core.gather_along(places, node.inputs[1], along)
+    });
     const LINEAR_IN: u8 = 1;
     const COST: u64 = 1_000;
     const GIVES: Gives = Gives::Elements(Self::vjp);
@@ -565,4 +576,55 @@ impl Core {
         let cotangent = read(self, g, index, along)?;
         sink.send(self, x, cotangent)
     }
+}
+
+// ---- batches ----
+
+/// Slices at positions that are each element's own, or everybody's.
+fn batch_select(batch: &mut Batched<'_>, node: &Node) -> Maybe<NodeId> {
+    let along = Along::of(batch.core.list(node.list));
+    let axis = along.axis;
+    let [(x, x_has_axis), (index, index_has_axis), ..] = batch.operands;
+    if !index_has_axis {
+        let list = batch.further(node.list, 0)?;
+        let x = batch.operand(0)?;
+        return batch.push(node, [x, index, NodeId::NONE, NodeId::NONE], list);
+    }
+    if x_has_axis {
+        let like = batch.in_front(&batch.core.dims(node.shape));
+        let index = batch.along(index, &like, 1 + axis)?;
+        return batch.core.gather_along(x, index, along.further());
+    }
+    // One tensor: the slices of all elements at once, and then the new axis out of theirs.
+    let (what, count) = (IndexSelect::NAME, batch.core.node(index).len);
+    let flat = batch.core.reshape_to(what, index, &[count])?;
+    let all = batch.core.select_along(x, flat, along)?;
+    let (mut dims, mut order) = (Dims::SCALAR, Dims::SCALAR);
+    order.push(axis);
+    for (at, &len) in batch.core.shape(all).iter().enumerate() {
+        if at == axis {
+            dims.push(batch.len);
+            dims.push(len / batch.len.max(1));
+            order.push(at + 1);
+        } else {
+            dims.push(len);
+            order.push(at + usize::from(at > axis));
+        }
+    }
+    let all = batch.core.reshape_to(what, all, &dims)?;
+    batch.core.permute_by(what, all, &order)
+}
+
+/// Slices added at positions that are each element's own, or everybody's.
+fn batch_add(batch: &mut Batched<'_>, node: &Node) -> Maybe<NodeId> {
+    let axis = Along::of(batch.core.list(node.list)).axis;
+    let (part, list) = (batch.operand(0)?, batch.further(node.list, 0)?);
+    let (index, has_axis) = batch.operands[1];
+    if !has_axis {
+        return batch.push(node, [part, index, NodeId::NONE, NodeId::NONE], list);
+    }
+    let like = batch.core.shape(part);
+    let index = batch.along(index, &like, 1 + axis)?;
+    let added = Node { op: Op::Structural(Structural::ScatterAdd), ..*node };
+    batch.push(&added, [part, index, NodeId::NONE, NodeId::NONE], list)
 }

@@ -1,5 +1,6 @@
 //! Reductions of integers: without gradient, and around where they overflow.
 
+use super::batch::Batching;
 use super::structural::{Gives, Rule};
 use crate::dtype::DType;
 use crate::error::Maybe;
@@ -43,7 +44,7 @@ pub(crate) struct IntegerRows;
 
 impl Rule for IntegerRows {
     const NAME: &str = "reduce";
-    const AXIS: Option<usize> = None;
+    const BATCHING: Batching = Batching::Rows;
     const COST: u64 = 500;
     const GIVES: Gives = Gives::Integers(DType::I64);
 

@@ -8,6 +8,7 @@ mod activation;
 mod arithmetic;
 mod arrange;
 pub(crate) mod assemble;
+pub(crate) mod batch;
 pub(crate) mod binary;
 pub(crate) mod class;
 mod contract;

@@ -7,13 +7,14 @@
 use std::cmp::Ordering;
 use std::mem::MaybeUninit;
 
+use super::batch::{Batched, Batching};
 use super::reduce::Axes;
 use super::structural::{Gives, Rule};
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, Operand};
 use crate::id::NodeId;
-use crate::node::Node;
+use crate::node::{INLINE_OPERANDS, Node};
 use crate::roll_call::Structural;
 use crate::task::{Outside, Task};
 
@@ -74,7 +75,7 @@ pub(crate) struct ArgSort;
 
 impl Rule for ArgSort {
     const NAME: &str = "argsort";
-    const AXIS: Option<usize> = None;
+    const BATCHING: Batching = Batching::Rows;
     const COST: u64 = 40_000;
     const GIVES: Gives = Gives::Integers(DType::I64);
 
@@ -135,7 +136,7 @@ impl Rank {
 
 impl Rule for ArgTop {
     const NAME: &str = "topk";
-    const AXIS: Option<usize> = None;
+    const BATCHING: Batching = Batching::Rows;
     const COST: u64 = 10_000;
     const GIVES: Gives = Gives::Integers(DType::I64);
 
@@ -231,7 +232,7 @@ pub(crate) struct SearchSorted;
 
 impl Rule for SearchSorted {
     const NAME: &str = "searchsorted";
-    const AXIS: Option<usize> = None;
+    const BATCHING: Batching = Batching::Own(batch_search);
     const COST: u64 = 10_000;
     const GIVES: Gives = Gives::Integers(DType::I64);
 
@@ -259,6 +260,21 @@ impl Rule for SearchSorted {
         });
         Ok(())
     }
+}
+
+/// One sorted row for all values of an element is one row of many then.
+fn batch_search(batch: &mut Batched<'_>, node: &Node) -> Maybe<NodeId> {
+    let (sorted, has_axis) = batch.operands[0];
+    let is_one = batch.core.shape(node.inputs[0]).len() == 1;
+    let mut operands = [NodeId::NONE; INLINE_OPERANDS];
+    operands[1] = batch.operand(1)?;
+    operands[0] = if is_one { sorted } else { batch.operand(0)? };
+    if !is_one || !has_axis {
+        return batch.push(node, operands, node.list);
+    }
+    let rows = [batch.len, node.len];
+    operands[1] = batch.core.reshape_to("vmap", operands[1], &rows)?;
+    batch.push_flat(node, operands, &rows)
 }
 
 impl Core {

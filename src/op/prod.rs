@@ -5,6 +5,7 @@
 use std::ops::Mul;
 
 use super::Sink;
+use super::batch::Batching;
 use super::integer::Over;
 use super::reduce::Axes;
 use super::structural::{Gives, Rule};
@@ -26,7 +27,7 @@ pub(crate) struct RowProducts;
 impl Rule for RowProducts {
     const NAME: &str = "prod";
     const COST: u64 = 50_000;
-    const AXIS: Option<usize> = None;
+    const BATCHING: Batching = Batching::Rows;
     /// The node on top of a product has the gradient.
     const GIVES: Gives = Gives::Elements(|_, _, _, _| Ok(()));
 

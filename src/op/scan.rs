@@ -7,7 +7,8 @@
 use std::mem::MaybeUninit;
 
 use super::Sink;
-use super::structural::{Gives, Rule};
+use super::batch::Batching;
+use super::structural::{Depends, Gives, Rule};
 use crate::dtype::{DType, Element, with_float};
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, Operand};
@@ -210,7 +211,8 @@ impl Course {
 
 impl Rule for Recurrence {
     const NAME: &str = "scan";
-    const AXIS: Option<usize> = Some(0);
+    const BATCHING: Batching = Batching::Along(0);
+    const DEPENDS: Depends = Depends::Line;
     const COST: u64 = 1_500;
     const GIVES: Gives = Gives::Elements(Self::vjp);
 
@@ -309,7 +311,8 @@ pub(crate) struct LogCumSumExp;
 
 impl Rule for LogCumSumExp {
     const NAME: &str = "logcumsumexp";
-    const AXIS: Option<usize> = Some(0);
+    const BATCHING: Batching = Batching::Along(0);
+    const DEPENDS: Depends = Depends::Line;
     const COST: u64 = 15_000;
     const GIVES: Gives = Gives::Elements(Self::vjp);
 
@@ -359,7 +362,7 @@ pub(crate) struct CumMax;
 
 impl Rule for CumMax {
     const NAME: &str = "cummax";
-    const AXIS: Option<usize> = Some(0);
+    const BATCHING: Batching = Batching::Along(0);
     const GIVES: Gives = Gives::Integers(DType::I64);
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {
@@ -373,7 +376,7 @@ pub(crate) struct CumMin;
 
 impl Rule for CumMin {
     const NAME: &str = "cummin";
-    const AXIS: Option<usize> = Some(0);
+    const BATCHING: Batching = Batching::Along(0);
     const GIVES: Gives = Gives::Integers(DType::I64);
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {

@@ -4,6 +4,7 @@ use std::mem::MaybeUninit;
 use std::ops::{Add, Mul};
 
 use super::Sink;
+use super::batch::Batching;
 use super::scan::Course;
 use super::structural::{Gives, Rule};
 use crate::dtype::{DType, Element, with_dtype};
@@ -91,7 +92,7 @@ pub(crate) struct Scatter;
 
 impl Rule for Scatter {
     const NAME: &str = "scatter";
-    const AXIS: Option<usize> = Some(0);
+    const BATCHING: Batching = Batching::Along(0);
     const COST: u64 = 3_000;
     const GIVES: Gives = Gives::Elements(Self::vjp);
     const CHECKS_INDICES: bool = true;
@@ -200,7 +201,7 @@ pub(crate) struct IsLast;
 
 impl Rule for IsLast {
     const NAME: &str = "is_last";
-    const AXIS: Option<usize> = Some(0);
+    const BATCHING: Batching = Batching::Along(0);
     const COST: u64 = 3_000;
     const GIVES: Gives = Gives::Integers(DType::U8);
     const CHECKS_INDICES: bool = true;

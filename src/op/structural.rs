@@ -6,6 +6,7 @@
 
 use super::Sink;
 use super::assemble::Kind;
+use super::batch::Batching;
 use super::{class, euclid, index, integer, order, prod, scan, scatter};
 use crate::dtype::DType;
 use crate::error::Maybe;
@@ -28,6 +29,18 @@ pub(crate) enum Gives {
     /// Elements of operand 0, chosen as the list says: it belongs to a part of that, which is the business
     /// of the reverse walk.
     Chosen(fn(&[u64]) -> Kind),
+}
+
+/// On which elements of its operands an element of a result depends: a pattern of derivatives.
+pub(crate) enum Depends {
+    /// On those of its line, along the axis that it works along, or the last one.
+    Line,
+    /// On one of operand 0, where operand 1 says: the operation takes places as it takes numbers.
+    Chosen,
+    /// On those of operand 0 whose places, of which this makes a tensor, are its own.
+    Placed(fn(core: &mut Core, node: &Node, places: NodeId) -> Maybe<NodeId>),
+    /// On any.
+    All,
 }
 
 /// How an operation is part of a fused step: it is run there on the rows of a tile.
@@ -56,9 +69,11 @@ pub(crate) trait Rule: Sync {
 
     const GIVES: Gives;
 
-    /// Which word of the list is an axis of the operands, which then all have it; none for what works on
-    /// the rows of the last one.
-    const AXIS: Option<usize>;
+    /// How it is recorded for a batch.
+    const BATCHING: Batching;
+
+    /// On which elements of its operands an element of the result depends.
+    const DEPENDS: Depends = Depends::All;
 
     /// In which operands it is linear, each for itself, as bits: a tangent goes through it like a value.
     const LINEAR_IN: u8 = 0;
@@ -88,7 +103,8 @@ pub(crate) trait Rule: Sync {
 pub(crate) trait Entry: Sync {
     fn name(&self) -> &'static str;
     fn cost(&self) -> u64;
-    fn axis(&self) -> Option<usize>;
+    fn batching(&self) -> Batching;
+    fn depends(&self) -> &'static Depends;
     fn linear_in(&self) -> u8;
     fn gives(&self) -> &'static Gives;
     fn joins(&self) -> Option<&'static Joins>;
@@ -105,11 +121,15 @@ impl<R: Rule> Entry for R {
     fn cost(&self) -> u64 {
         R::COST
     }
-    fn axis(&self) -> Option<usize> {
-        R::AXIS
+    fn batching(&self) -> Batching {
+        R::BATCHING
+    }
+    fn depends(&self) -> &'static Depends {
+        const { &R::DEPENDS }
     }
     fn linear_in(&self) -> u8 {
-        R::LINEAR_IN
+        // What is chosen is chosen of a tangent, too.
+        R::LINEAR_IN | u8::from(matches!(R::GIVES, Gives::Chosen(_)))
     }
     fn gives(&self) -> &'static Gives {
         const { &R::GIVES }

@@ -12,8 +12,7 @@ use crate::graph::{Core, NewNode, operand_word};
 use crate::id::{ListId, NodeId};
 use crate::node::{INLINE_OPERANDS, Node, Op};
 use crate::op::assemble::{Kind, Place, Places};
-use crate::op::index::Along;
-use crate::roll_call::Structural;
+use crate::op::batch::Batched;
 use crate::shape::{Dims, Layout, MAX_RANK};
 
 const WHAT: &str = "vmap";
@@ -149,7 +148,7 @@ impl Core {
 impl Batch<'_> {
     /// What stands for a node: with the new axis, or the node itself where nothing leads to it.
     fn of(&self, id: NodeId) -> (NodeId, bool) {
-        match self.between.of(id) {
+        match self.between.of(id).filter(|_| id.is_node()) {
             Some(new) => (new, true),
             None => (id, false),
         }
@@ -274,7 +273,11 @@ impl Batch<'_> {
             Op::Concat => self.concat(&node),
             Op::Assemble => self.assemble(&node),
             Op::MatMul => self.matmul(&node, rank),
-            Op::Structural(kind) => self.structural(kind, &node),
+            Op::Structural(kind) => {
+                let operands = node.inputs.map(|x| self.of(x));
+                let mut batched = Batched { core: self.core, len: self.len, operands };
+                batched.record(kind.rule().batching(), &node)
+            }
             Op::Leaf | Op::Fill | Op::DropoutMask => {
                 unreachable!("{:?} depends on nothing", node.op)
             }
@@ -410,79 +413,6 @@ impl Batch<'_> {
         self.core.expand_to(WHAT, index, like)
     }
 
-    /// The slices at positions that are each element's own, or everybody's.
-    fn index_select(&mut self, node: &Node) -> Maybe<NodeId> {
-        let along = Along::of(self.core.list(node.list));
-        let axis = along.axis;
-        let [x, index, ..] = node.inputs;
-        match (self.of(x), self.of(index)) {
-            (_, (index, false)) => {
-                let list = self.further(node.list, 0)?;
-                let x = self.batched(x)?;
-                self.push(node, [x, index, NodeId::NONE, NodeId::NONE], list)
-            }
-            // One tensor: the slices of all elements at once, and then the new axis out of theirs.
-            ((x, false), (index, true)) => {
-                let count = self.core.node(index).len;
-                let flat = self.core.reshape_to(WHAT, index, &[count])?;
-                let all = self.core.select_along(x, flat, along)?;
-                let (mut dims, mut order) = (Dims::SCALAR, Dims::SCALAR);
-                order.push(axis);
-                for (at, &len) in self.core.shape(all).iter().enumerate() {
-                    if at == axis {
-                        dims.push(self.len);
-                        dims.push(len / self.len.max(1));
-                        order.push(at + 1);
-                    } else {
-                        dims.push(len);
-                        order.push(at + usize::from(at > axis));
-                    }
-                }
-                let all = self.core.reshape_to(WHAT, all, &dims)?;
-                self.core.permute_by(WHAT, all, &order)
-            }
-            ((x, true), (index, true)) => {
-                let like = in_front(self.len, &self.core.dims(node.shape));
-                let index = self.along(index, &like, 1 + axis)?;
-                self.core.gather_along(x, index, along.further())
-            }
-        }
-    }
-
-    /// Slices added at positions that are each element's own, or everybody's.
-    fn index_add(&mut self, node: &Node) -> Maybe<NodeId> {
-        let axis = self.core.list(node.list)[0] as usize;
-        let [x, index, ..] = node.inputs;
-        let (part, list) = (self.batched(x)?, self.further(node.list, 0)?);
-        match self.of(index) {
-            (index, false) => self.push(node, [part, index, NodeId::NONE, NodeId::NONE], list),
-            (index, true) => {
-                let like = self.core.shape(part);
-                let index = self.along(index, &like, 1 + axis)?;
-                let added = Node { op: Op::Structural(Structural::ScatterAdd), ..*node };
-                self.push(&added, [part, index, NodeId::NONE, NodeId::NONE], list)
-            }
-        }
-    }
-
-    /// One class a row: the rows of all elements, one after the other.
-    fn classes(&mut self, node: &Node) -> Maybe<NodeId> {
-        let [x, classes, ..] = node.inputs;
-        let (own, dims) = (self.core.shape(x), self.core.dims(node.shape));
-        let mut operands = self.all(node)?;
-        for (operand, shape) in operands.iter_mut().zip([own, self.core.shape(classes)]) {
-            let mut rows = shape;
-            rows[0] *= self.len;
-            *operand = self.core.reshape_to(WHAT, *operand, &rows)?;
-        }
-        let mut rows = dims;
-        rows[0] *= self.len;
-        let mut new = NewNode { inputs: operands, ..NewNode::like(node) };
-        (new.shape, new.len) = self.core.intern_shape(WHAT, &rows)?;
-        let new = self.core.push(new)?;
-        self.core.reshape_to(WHAT, new, &in_front(self.len, &dims))
-    }
-
     /// A product that is shared in one operand is one product.
     fn matmul(&mut self, node: &Node, rank: usize) -> Maybe<NodeId> {
         let [a, b, ..] = node.inputs;
@@ -499,63 +429,5 @@ impl Batch<'_> {
         }
         let (a, b) = (self.aligned(a, rank)?, self.aligned(b, rank)?);
         self.core.matmul(a, b)
-    }
-
-    /// Operations with a step of their own: along an axis, or over the rows of the last one.
-    fn structural(&mut self, kind: Structural, node: &Node) -> Maybe<NodeId> {
-        match kind {
-            Structural::SearchSorted if self.core.shape(node.inputs[0]).len() == 1 => {
-                return self.search(node);
-            }
-            Structural::IndexSelect => return self.index_select(node),
-            Structural::IndexAdd => return self.index_add(node),
-            Structural::GatherClass | Structural::ScatterClass => return self.classes(node),
-            _ => {}
-        }
-        match kind.rule().axis() {
-            Some(word) => self.along_axis(node, word),
-            None => {
-                let operands = self.all(node)?;
-                self.push(node, operands, node.list)
-            }
-        }
-    }
-
-    /// One sorted row for all values of an element.
-    fn search(&mut self, node: &Node) -> Maybe<NodeId> {
-        let [sorted, values, ..] = node.inputs;
-        let mut operands = [NodeId::NONE; INLINE_OPERANDS];
-        operands[1] = self.batched(values)?;
-        let (sorted, is_own) = self.of(sorted);
-        operands[0] = sorted;
-        if !is_own {
-            return self.push(node, operands, node.list);
-        }
-        let dims = self.core.shape(operands[1]);
-        let rows = [self.len, node.len];
-        operands[1] = self.core.reshape_to(WHAT, operands[1], &rows)?;
-        let mut new = NewNode { inputs: operands, ..NewNode::like(node) };
-        (new.shape, new.len) = self.core.intern_shape(WHAT, &rows)?;
-        let new = self.core.push(new)?;
-        self.core.reshape_to(WHAT, new, &dims)
-    }
-
-    /// What works along an axis of operands that all have it.
-    fn along_axis(&mut self, node: &Node, word: usize) -> Maybe<NodeId> {
-        let mut operands = self.all(node)?;
-        let list = self.further(node.list, word)?;
-        let dims = self.core.dims(node.shape);
-        if !dims.is_empty() {
-            return self.push(node, operands, list);
-        }
-        // A number has no axis: a row of one has.
-        let one = [self.len, 1];
-        for operand in operands.iter_mut().filter(|operand| operand.is_node()) {
-            *operand = self.core.reshape_to(WHAT, *operand, &one)?;
-        }
-        let mut new = NewNode { inputs: operands, list, ..NewNode::like(node) };
-        (new.shape, new.len) = self.core.intern_shape(WHAT, &one)?;
-        let new = self.core.push(new)?;
-        self.core.reshape_to(WHAT, new, &[self.len])
     }
 }

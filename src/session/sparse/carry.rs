@@ -13,9 +13,9 @@ use crate::graph::{Core, NewNode};
 use crate::id::NodeId;
 use crate::node::{Node, Op};
 use crate::op::assemble::{Kind, Places};
-use crate::op::index::Along;
+use crate::op::batch::Batching;
+use crate::op::structural::Depends;
 use crate::op::{Cotangent, Rule};
-use crate::roll_call::Structural;
 use crate::shape::{Dims, MAX_RANK};
 use crate::transform::moving;
 
@@ -238,31 +238,30 @@ impl Carrier<'_> {
                 let sources = self.sources(&node)?;
                 push_sources(&mut links, 0, &sources)?;
             }
-            Op::Structural(
-                Structural::IndexSelect
-                | Structural::Gather
-                | Structural::GatherClass
-                | Structural::ScatterClass,
-            ) => {
-                if self.follows(node.inputs[1]) {
-                    return Ok(Some(self.all_of(&dims, moves)?));
+            Op::Structural(kind) => {
+                let rule = kind.rule();
+                let alike = moves.iter().all(|&x| self.session.core.node(x).len == node.len);
+                let chooses = self.follows(node.inputs[1]);
+                match rule.depends() {
+                    Depends::Line if alike && !dims.is_empty() => {
+                        let axis = match rule.batching() {
+                            Batching::Along(word) => self.core().list(node.list)[word] as usize,
+                            _ => dims.len() - 1,
+                        };
+                        return Ok(Some(self.along(&dims, axis, moves)?));
+                    }
+                    Depends::Chosen if !chooses => {
+                        let sources = self.sources(&node)?;
+                        push_sources(&mut links, 0, &sources)?;
+                    }
+                    Depends::Placed(place) if !chooses => {
+                        let places = self.places(&dims)?;
+                        let targets = place(self.core(), &node, places)?;
+                        let targets = self.read(targets)?;
+                        push_targets(&mut links, 0, &targets)?;
+                    }
+                    _ => return Ok(Some(self.all_of(&dims, moves)?)),
                 }
-                let sources = self.sources(&node)?;
-                push_sources(&mut links, 0, &sources)?;
-            }
-            Op::Structural(kind @ (Structural::IndexAdd | Structural::ScatterAdd)) => {
-                let index = node.inputs[1];
-                if self.follows(index) {
-                    return Ok(Some(self.all_of(&dims, moves)?));
-                }
-                let along = Along::of(self.core().list(node.list));
-                let places = self.places(&dims)?;
-                let targets = match kind {
-                    Structural::IndexAdd => self.core().select_along(places, index, along)?,
-                    _ => self.core().gather_along(places, index, along)?,
-                };
-                let targets = self.read(targets)?;
-                push_targets(&mut links, 0, &targets)?;
             }
             Op::Reduce(_) | Op::Prod => {
                 let kept = self.core().dims(node.list);
@@ -325,16 +324,6 @@ impl Carrier<'_> {
                 }
             }
             Op::MatMul => return Ok(Some(self.product(&node, &dims)?)),
-            Op::Structural(kind) => {
-                let alike = moves.iter().all(|&x| self.session.core.node(x).len == node.len);
-                return Ok(Some(match kind.rule().axis() {
-                    Some(word) if alike && kind != Structural::Scatter => {
-                        let axis = self.core().list(node.list)[word] as usize;
-                        self.along(&dims, axis, moves)?
-                    }
-                    _ => self.all_of(&dims, moves)?,
-                }));
-            }
             Op::Reshape
             | Op::Detach
             | Op::Leaf
