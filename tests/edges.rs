@@ -97,6 +97,18 @@ fn products_at_places_have_all_derivatives_where_factors_are_0() {
 }
 
 #[test]
+fn products_of_numbers_have_derivatives() {
+    for (include_self, orders) in [(true, 3), (false, 1)] {
+        let g = Graph::new();
+        let (x, src) = (g.param(&[3.0], &[]), g.param(&[5.0], &[]));
+        let y = x.scatter_reduce(0, g.tensor(&[0i64], &[]), src, "prod", include_self);
+        let got = derivatives(&g, y, &[x, src], orders);
+        let want = derivatives(&g, if include_self { x * src } else { src }, &[x, src], orders);
+        assert_eq!(got, want, "{include_self}");
+    }
+}
+
+#[test]
 fn products_at_other_places_do_not_matter() {
     let (inf, nan) = (f64::INFINITY, f64::NAN);
     let g = Graph::new();

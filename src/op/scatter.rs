@@ -409,6 +409,9 @@ impl Core {
         axis: usize,
         backwards: bool,
     ) -> Maybe<NodeId> {
+        if self.shape(factors).is_empty() {
+            return Ok(first); // a number has no neighbours
+        }
         let neighbours = self.shifted(places, axis, backwards, -1.0)?;
         let is_first = self.compare(Comparison::Ne, places, neighbours)?;
         let zero = Operand::Constant(0.0);
