@@ -182,10 +182,11 @@ fn demands(elem: Elem, pulled: Option<usize>) -> Option<Demand> {
         // One element after the other.
         (Zeta | ErfcMoment | BesselRatio | FallingMoment, _) => None,
         (Digamma | ErfcxSlope | FirstMoment, Some(_)) => None,
-        // Two products: the pieces are unrolled, with vectors, and no loop steps over them alone.
+        // A few operations: the pieces are unrolled, with vectors, and no loop steps over them alone.
         (Exp2 | Log2 | Log10 | NormRoot, Some(_)) => None,
+        (Fmod | Remainder, Some(1)) => None,
         // Zeros, written by memset.
-        (Sign | Floor | Ceil | Round, Some(_)) => None,
+        (Sign | Floor | Ceil | Round | FloorDivide, Some(_)) => None,
         // The cotangent itself, copied by memcpy.
         (Add | NotNegative, Some(_)) | (Sub, Some(0)) => None,
         _ => Some(MAP),
