@@ -32,6 +32,7 @@ pub const FAMILIES: &[(&str, &str)] = &[
     ("statistics", "Counts and statistics"),
     ("scan", "Scans"),
     ("order", "Order"),
+    ("rank", "Order"),
     ("shaping", "Shapes"),
     ("parts", "Parts"),
     ("arrange", "Rearrangements"),
