@@ -81,7 +81,12 @@ are left out.
 #define BG_GRADCHECK_OPTIONS_INIT { sizeof(bg_gradcheck_options), 6e-6, 1e-7, 1e-5 }
 #define BG_GRADCHECK_RESULT_INIT { sizeof(bg_gradcheck_result), 0, 0, 0, 0, 0, 0 }
 #define BG_SGD_OPTIONS_INIT { sizeof(bg_sgd_options), 0.01, 0.0, 0.0 }
+#define BG_SGD_OPTIONS_INIT { sizeof(bg_sgd_options), 0.01, 0.0, 0.0, 0.0, false }
 #define BG_ADAM_OPTIONS_INIT { sizeof(bg_adam_options), 0.001, 0.9, 0.999, 1e-8, 0.0 }
+#define BG_ADAMW_OPTIONS_INIT { sizeof(bg_adam_options), 0.001, 0.9, 0.999, 1e-8, 0.01 }
+#define BG_RMSPROP_OPTIONS_INIT { sizeof(bg_rmsprop_options), 0.01, 0.99, 1e-8, 0.0, 0.0, false }
+#define BG_ADAGRAD_OPTIONS_INIT { sizeof(bg_adagrad_options), 0.01, 0.0, 0.0, 1e-10, 0.0 }
+#define BG_LION_OPTIONS_INIT { sizeof(bg_lion_options), 0.0001, 0.9, 0.99, 0.0 }
 
 // Element type: IEEE single precision; differentiable.
 #define BG_F32 1
@@ -127,6 +132,27 @@ are left out.
 
 // Jacobian: column by column, by tangents.
 #define BG_FORWARD 2
+// No optimiser: see bg_optimiser.
+#define BG_OPTIMISER_NONE 0
+
+// SGD with momentum. Moment 0: the velocity.
+#define BG_OPTIMISER_SGD 1
+
+// Adam and AdamW. Moments: the mean gradient, and the root of the mean squared gradient.
+#define BG_OPTIMISER_ADAM 2
+
+// RMSProp. Moments: the root of the mean squared gradient, the mean gradient if it is centered, the
+// velocity if there is momentum.
+#define BG_OPTIMISER_RMSPROP 3
+
+// Adagrad. Moment 0: the root of the sum of squared gradients.
+#define BG_OPTIMISER_ADAGRAD 4
+
+// Lion. Moment 0: the mean gradient.
+#define BG_OPTIMISER_LION 5
+
+// How many moments an optimiser may keep for a parameter.
+#define BG_MOMENTS 3
 
 // bg_format_graph, bg_format_plan: lines for people, one a node or a few a step.
 #define BG_TEXT 0
@@ -246,9 +272,14 @@ typedef struct {
   double momentum;
   // Adds weight_decay p to the gradient of p. Default: 0.
   double weight_decay;
+  // How much of the gradient is kept from the velocity, after the first step. Default: 0.
+  double dampening;
+  // Nesterov's momentum, which wants momentum and no dampening. Default: false.
+  bool nesterov;
 } bg_sgd_options;
 
-// Options of bg_adam_step. Start from BG_ADAM_OPTIONS_INIT, which sets the defaults.
+// Options of bg_adam_step and bg_adamw_step. Start from BG_ADAM_OPTIONS_INIT or
+// BG_ADAMW_OPTIONS_INIT, which set the defaults.
 typedef struct {
   // sizeof(bg_adam_options)
   size_t struct_size;
@@ -260,9 +291,58 @@ typedef struct {
   double beta2;
   // Default: 1e-8.
   double epsilon;
-  // Adds weight_decay p to the gradient of p. Default: 0.
+  // For bg_adam_step: adds weight_decay p to the gradient of p. Default: 0. For bg_adamw_step:
+  // subtracts rate weight_decay p from p. Default: 0.01.
   double weight_decay;
 } bg_adam_options;
+
+// Options of bg_rmsprop_step. Start from BG_RMSPROP_OPTIONS_INIT, which sets the defaults.
+typedef struct {
+  // sizeof(bg_rmsprop_options)
+  size_t struct_size;
+  // Learning rate. Default: 0.01.
+  double rate;
+  // Decay of the running averages. Default: 0.99.
+  double smoothing;
+  // Default: 1e-8.
+  double epsilon;
+  // Default: 0.
+  double momentum;
+  // Adds weight_decay p to the gradient of p. Default: 0.
+  double weight_decay;
+  // Divides by the root of the variance, not of the mean square. Default: false.
+  bool centered;
+} bg_rmsprop_options;
+
+// Options of bg_adagrad_step. Start from BG_ADAGRAD_OPTIONS_INIT, which sets the defaults.
+typedef struct {
+  // sizeof(bg_adagrad_options)
+  size_t struct_size;
+  // Learning rate. Default: 0.01.
+  double rate;
+  // At step t, from 0 on, the rate is divided by 1 + t rate_decay. Default: 0.
+  double rate_decay;
+  // What the sums of squares begin with. Default: 0.
+  double initial;
+  // Default: 1e-10.
+  double epsilon;
+  // Adds weight_decay p to the gradient of p. Default: 0.
+  double weight_decay;
+} bg_adagrad_options;
+
+// Options of bg_lion_step. Start from BG_LION_OPTIONS_INIT, which sets the defaults.
+typedef struct {
+  // sizeof(bg_lion_options)
+  size_t struct_size;
+  // Learning rate. Default: 0.0001.
+  double rate;
+  // How much of the mean gradient counts in a step. Default: 0.9.
+  double beta1;
+  // How much of the mean gradient stays. Default: 0.99.
+  double beta2;
+  // Subtracts rate weight_decay p from p. Default: 0.
+  double weight_decay;
+} bg_lion_options;
 
 #ifdef __cplusplus
 extern "C" {
@@ -677,12 +757,151 @@ size_t bg_why_no_grad(bg_graph *g,
                       size_t capacity);
 
 // One step of gradient descent for every leaf that requires a gradient and has one; NULL for the
-// default options. Set the gradients to zero before the next backward.
-bg_status bg_sgd_step(bg_graph *g, const bg_sgd_options *options);
+// default options. BG_ERR_ARGUMENT for numbers out of range; no parameter has changed if it fails. Set
+// the gradients to zero before the next backward.
+bg_status bg_sgd_step(bg_graph *g,
+                      const bg_sgd_options *options);
 
-// One step of Adam for every leaf that requires a gradient and has one; NULL for the default
-// options. Set the gradients to zero before the next backward.
-bg_status bg_adam_step(bg_graph *g, const bg_adam_options *options);
+// As bg_sgd_step, for a group of n parameters, each a leaf that requires a gradient and has one
+// (BG_ERR_GRADIENT for others), and none of them twice (BG_ERR_ARGUMENT).
+bg_status bg_sgd_step_on(bg_graph *g,
+                         const bg_node *parameters,
+                         size_t n,
+                         const bg_sgd_options *options);
+
+// One step of Adam for every leaf that requires a gradient and has one; NULL for the
+// default options. BG_ERR_ARGUMENT for numbers out of range; no parameter has changed if it fails. Set
+// the gradients to zero before the next backward.
+bg_status bg_adam_step(bg_graph *g,
+                       const bg_adam_options *options);
+
+// As bg_adam_step, for a group of n parameters, each a leaf that requires a gradient and has one
+// (BG_ERR_GRADIENT for others), and none of them twice (BG_ERR_ARGUMENT).
+bg_status bg_adam_step_on(bg_graph *g,
+                          const bg_node *parameters,
+                          size_t n,
+                          const bg_adam_options *options);
+
+// One step of Adam with decoupled weight decay for every leaf that requires a gradient and has one; NULL for the
+// default options. BG_ERR_ARGUMENT for numbers out of range; no parameter has changed if it fails. Set
+// the gradients to zero before the next backward.
+bg_status bg_adamw_step(bg_graph *g,
+                        const bg_adam_options *options);
+
+// As bg_adamw_step, for a group of n parameters, each a leaf that requires a gradient and has one
+// (BG_ERR_GRADIENT for others), and none of them twice (BG_ERR_ARGUMENT).
+bg_status bg_adamw_step_on(bg_graph *g,
+                           const bg_node *parameters,
+                           size_t n,
+                           const bg_adam_options *options);
+
+// One step of RMSProp for every leaf that requires a gradient and has one; NULL for the
+// default options. BG_ERR_ARGUMENT for numbers out of range; no parameter has changed if it fails. Set
+// the gradients to zero before the next backward.
+bg_status bg_rmsprop_step(bg_graph *g,
+                          const bg_rmsprop_options *options);
+
+// As bg_rmsprop_step, for a group of n parameters, each a leaf that requires a gradient and has one
+// (BG_ERR_GRADIENT for others), and none of them twice (BG_ERR_ARGUMENT).
+bg_status bg_rmsprop_step_on(bg_graph *g,
+                             const bg_node *parameters,
+                             size_t n,
+                             const bg_rmsprop_options *options);
+
+// One step of Adagrad for every leaf that requires a gradient and has one; NULL for the
+// default options. BG_ERR_ARGUMENT for numbers out of range; no parameter has changed if it fails. Set
+// the gradients to zero before the next backward.
+bg_status bg_adagrad_step(bg_graph *g,
+                          const bg_adagrad_options *options);
+
+// As bg_adagrad_step, for a group of n parameters, each a leaf that requires a gradient and has one
+// (BG_ERR_GRADIENT for others), and none of them twice (BG_ERR_ARGUMENT).
+bg_status bg_adagrad_step_on(bg_graph *g,
+                             const bg_node *parameters,
+                             size_t n,
+                             const bg_adagrad_options *options);
+
+// One step of Lion for every leaf that requires a gradient and has one; NULL for the
+// default options. BG_ERR_ARGUMENT for numbers out of range; no parameter has changed if it fails. Set
+// the gradients to zero before the next backward.
+bg_status bg_lion_step(bg_graph *g,
+                       const bg_lion_options *options);
+
+// As bg_lion_step, for a group of n parameters, each a leaf that requires a gradient and has one
+// (BG_ERR_GRADIENT for others), and none of them twice (BG_ERR_ARGUMENT).
+bg_status bg_lion_step_on(bg_graph *g,
+                          const bg_node *parameters,
+                          size_t n,
+                          const bg_lion_options *options);
+
+// Scales all gradients of leaves down, by one factor, if their common 2-norm is above `most`, which
+// may be infinite. The norm that they had goes to `norm`, unless that is NULL. A norm that is not
+// finite is BG_ERR_GRADIENT, and a `most` below 0 or NaN BG_ERR_ARGUMENT: nothing has changed then.
+bg_status bg_clip_grad_norm(bg_graph *g, double most, double *norm);
+
+// As bg_clip_grad_norm, of n leaves, each of which requires a gradient and has one.
+bg_status bg_clip_grad_norm_of(bg_graph *g,
+                               const bg_node *parameters,
+                               size_t n,
+                               double most,
+                               double *norm);
+
+// Moves each element of all gradients of leaves between -most and most. BG_ERR_ARGUMENT where it
+// is below 0 or NaN.
+bg_status bg_clip_grad_value(bg_graph *g, double most);
+
+// As bg_clip_grad_value, of n leaves, each of which requires a gradient and has one.
+bg_status bg_clip_grad_value_of(bg_graph *g, const bg_node *parameters, size_t n, double most);
+
+// Copies `data`, row-major, which has exactly the size of x in bytes, to the gradient of x, in place of
+// the present one: of a leaf that requires a gradient, or of a node that retains it (see
+// bg_retain_grad); BG_ERR_GRADIENT for others.
+bg_status bg_write_grad(bg_graph *g,
+                        bg_node x,
+                        const void *data,
+                        size_t bytes);
+
+// Which optimiser remembers something of x, one of BG_OPTIMISER_; the number of its steps goes to
+// `steps`, unless that is NULL.
+int32_t bg_optimiser(bg_graph *g, bg_node x, uint64_t *steps);
+
+// Whether an optimiser keeps a moment of x with this number, from 0 to BG_MOMENTS - 1; what they are is
+// said at BG_OPTIMISER_SGD and the others.
+bool bg_has_moment(bg_graph *g,
+                   bg_node x,
+                   int32_t number);
+
+// Copies a moment of x, row-major, to `out`, which has exactly the size of x in bytes.
+// BG_ERR_GRADIENT where there is none: see bg_has_moment.
+bg_status bg_read_moment(bg_graph *g, bg_node x, int32_t number, void *out, size_t bytes);
+
+// Gives a leaf that requires a gradient the state of an optimiser, one of BG_OPTIMISER_, in place of
+// the present one: the number of steps, and BG_MOMENTS pointers to moments as bg_read_moment has read
+// them, each of exactly the size of x in bytes, or NULL where there was none. `moments` may be NULL, for
+// none. BG_ERR_ARGUMENT for another optimiser, BG_ERR_SHAPE for another size, BG_ERR_GRADIENT for what
+// does not require a gradient; nothing has changed then.
+bg_status bg_set_optimiser(bg_graph *g,
+                           bg_node x,
+                           int32_t optimiser,
+                           uint64_t steps,
+                           const void *const *moments,
+                           size_t bytes);
+
+// A learning rate: half a wave of a cosine from `first` at step 0 to `last` at step `total`, and `last`
+// from then on.
+double bg_schedule_cosine(uint64_t step,
+                          uint64_t total,
+                          double first,
+                          double last);
+
+// A factor of a learning rate that rises evenly from `first` at step 0 to 1 at step `total`, and stays
+// there.
+double bg_schedule_warm_up(uint64_t step,
+                           uint64_t total,
+                           double first);
+
+// A factor of a learning rate that is multiplied by `gamma` every so many steps; 1, if that is 0.
+double bg_schedule_step(uint64_t step, uint64_t every, double gamma);
 
 // factor x. Takes BG_I64, too, with a factor that is an integer.
 bg_node bg_scale(bg_graph *g, bg_node x, double factor);

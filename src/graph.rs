@@ -21,6 +21,8 @@ use crate::node::{Node, Op};
 use crate::shape::Dims;
 pub use back::Mark;
 pub(crate) use back::Start;
+pub(crate) use data::MOMENTS;
+pub use data::Optimiser;
 use data::{GradSlot, WRITTEN, Written};
 pub(crate) use handle::Handle;
 use handle::new_tag;

@@ -31,7 +31,7 @@ pub(crate) struct Session {
     targets: Vec<(NodeId, NodeId)>,
     roots: Vec<NodeId>,
     /// The operands of a list at hand, and the gradients that were found for them.
-    xs: Vec<NodeId>,
+    pub(crate) xs: Vec<NodeId>,
     found: Vec<NodeId>,
     /// What goes along with each of them.
     others: Vec<NodeId>,
@@ -229,7 +229,11 @@ impl Session {
     }
 
     /// Looks operands up, into `self.xs`.
-    fn resolve_all(&mut self, what: &str, xs: impl ExactSizeIterator<Item = Handle>) -> Maybe<()> {
+    pub(crate) fn resolve_all(
+        &mut self,
+        what: &str,
+        xs: impl ExactSizeIterator<Item = Handle>,
+    ) -> Maybe<()> {
         self.xs.clear();
         if self.xs.try_room(xs.len()).is_err() {
             return Err(self.core.out_of_memory(what));
@@ -380,7 +384,7 @@ impl Core {
         Ok(leaf)
     }
 
-    fn clear_grad(&mut self, slot: usize) {
+    pub(crate) fn clear_grad(&mut self, slot: usize) {
         if let Some(grad) = self.slots[slot].grad.take() {
             self.pool.give(grad);
         }

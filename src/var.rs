@@ -19,7 +19,7 @@ use crate::graph::{Core, Handle};
 use crate::id::NodeId;
 use crate::print;
 use crate::session::Session;
-pub use optimisers::{Adam, Sgd};
+pub use optimisers::{Adagrad, Adam, AdamW, Lion, OptimiserState, RmsProp, Sgd};
 
 /// A recording of operations, and everything it owns: nodes, data, gradients.
 ///

@@ -1031,7 +1031,7 @@ impl<'g> Actor<'g> {
                 self.fusion = !self.fusion;
                 graph.set_fusion(self.fusion);
             }
-            Deed::Step => Sgd { rate: 0.01, momentum: 0.5, decay: 0.0 }.step(graph)?,
+            Deed::Step => Sgd { momentum: 0.5, ..Sgd::new(0.01) }.step(graph)?,
         }
         Ok(nothing)
     }

@@ -5,7 +5,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use bumpgrad::{Adam, Element, Graph, Result, Sgd, Var};
+use bumpgrad::{Adagrad, Adam, AdamW, Element, Graph, Lion, Result, RmsProp, Sgd, Var};
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
@@ -250,9 +250,33 @@ fn a_recorded_training_step() -> Result<()> {
         let loss = hidden.matmul(w2).tanh().matmul(w3).cross_entropy(classes);
         g.zero_grad();
         loss.backward()?;
-        Sgd { rate: 0.1, momentum: 0.9, decay: 0.0 }.step(&g)?;
+        Sgd { momentum: 0.9, ..Sgd::new(0.1) }.step(&g)?;
         loss.item()?;
         g.rewind(mark)
+    })?;
+    assert_eq!(count, 0, "allocations in 10 steps");
+    Ok(())
+}
+
+/// Groups of parameters, with a clipped gradient each time.
+#[test]
+fn steps_of_optimisers() -> Result<()> {
+    let g = Graph::new();
+    let xs: Vec<_> = (0..5).map(|_| g.param(&[0.5f32; 100], &[100])).collect();
+    let y = g.param(&[0.5f64; 100], &[100]);
+    let rms = RmsProp { momentum: 0.5, centred: true, ..RmsProp::new(0.1) };
+    let count = allocations(|| {
+        for x in &xs {
+            x.set_grad(&[0.25f32; 100])?;
+        }
+        y.set_grad(&[0.25f64; 100])?;
+        g.clip_grad_norm(1.0)?;
+        g.clip_grad_value_of(&xs[1..3], 0.1)?;
+        Sgd { momentum: 0.9, nesterov: true, ..Sgd::new(0.1) }.step_on(&g, &xs[..2])?;
+        AdamW::new(0.1).step_on(&g, &xs[2..3])?;
+        rms.step_on(&g, &[y])?;
+        Adagrad::new(0.1).step_on(&g, &xs[3..4])?;
+        Lion::new(0.1).step_on(&g, &xs[4..])
     })?;
     assert_eq!(count, 0, "allocations in 10 steps");
     Ok(())

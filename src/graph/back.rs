@@ -118,9 +118,12 @@ impl Core {
             self.slots.retain_mut(|slot| {
                 let keep = slot.node.index() < len;
                 if !keep {
-                    let buffers =
-                        [slot.grad.take(), slot.moments[0].take(), slot.moments[1].take()];
-                    buffers.into_iter().flatten().for_each(|buffer| pool.give(buffer));
+                    let moments = slot.moments.iter_mut().filter_map(Option::take);
+                    slot.grad
+                        .take()
+                        .into_iter()
+                        .chain(moments)
+                        .for_each(|buffer| pool.give(buffer));
                 }
                 keep
             });

@@ -9,15 +9,38 @@ use crate::fpenv::Subnormals;
 use crate::id::NodeId;
 use crate::node::Op;
 
+/// Buffers that an optimiser may keep for a parameter.
+pub(crate) const MOMENTS: usize = 3;
+
+/// Whose running averages are kept with a parameter. The numbers are part of the C interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(i32)]
+pub enum Optimiser {
+    /// SGD with momentum: the velocity.
+    Sgd = 1,
+    /// Adam and AdamW: the mean gradient, and the root of the mean square.
+    Adam = 2,
+    /// RMSProp: the root of the mean square, the mean gradient if it is centred, the velocity if there is
+    /// momentum.
+    RmsProp = 3,
+    /// Adagrad: the root of the sum of squares.
+    Adagrad = 4,
+    /// Lion: the mean gradient.
+    Lion = 5,
+}
+
 /// The gradient of a leaf, or of another node that was asked to retain it, and what an optimiser
 /// remembers about it.
 pub(crate) struct GradSlot {
     pub(crate) node: NodeId,
     /// Unset until the first backward, and after `zero_grad`.
     pub(crate) grad: Option<Buffer>,
-    /// Running averages of an optimiser, one buffer each.
-    pub(crate) moments: [Option<Buffer>; 2],
-    /// Steps the optimiser has taken.
+    /// Which optimiser the rest is of.
+    pub(crate) optimiser: Option<Optimiser>,
+    /// Its running averages, one buffer each.
+    pub(crate) moments: [Option<Buffer>; MOMENTS],
+    /// Steps it has taken.
     pub(crate) steps: u64,
 }
 
@@ -111,7 +134,8 @@ impl Core {
 
     #[cold]
     fn new_slot(&mut self, id: NodeId) -> Maybe<usize> {
-        let slot = GradSlot { node: id, grad: None, moments: [None; 2], steps: 0 };
+        let slot =
+            GradSlot { node: id, grad: None, optimiser: None, moments: [None; MOMENTS], steps: 0 };
         let place = self.slots.try_push(slot).map_err(|_| self.out_of_memory("gradient"))?;
         self.node_mut(id).slot = place;
         Ok(place as usize)

@@ -232,6 +232,11 @@ fn check_floats<T: Float>(check: &mut impl FnMut(String, Level, Kernel, Demand))
             ("accumulate smallest", parts.join[3], MAP),
             ("sgd", kernels.sgd, Demand { computes: 6, ..MAP }),
             ("adam", kernels.adam, Demand { computes: 12, ..MAP }),
+            ("rms_prop", kernels.rms_prop, Demand { computes: 12, ..MAP }),
+            ("adagrad", kernels.adagrad, Demand { computes: 10, ..MAP }),
+            ("lion", kernels.lion, Demand { computes: 8, ..MAP }),
+            ("scale", kernels.scale, MAP),
+            ("bound", kernels.bound, Demand { computes: 2, ..MAP }),
         ];
         for (name, kernel, demand) in others {
             check(format!("{name} {}", T::DTYPE), level, kernel, demand);

@@ -12,7 +12,7 @@ use super::made::made;
 use super::parts::{self, Parts};
 use super::rule::rules;
 use super::softmax::{ExpColumns, ExpRows};
-use super::step::{AdamStep, SgdStep};
+use super::step::{AdagradStep, AdamStep, Bound, LionStep, RmsPropStep, Scale, SgdStep};
 use super::whole::WholeRows;
 use crate::dtype::DType;
 use crate::level::Level;
@@ -53,8 +53,15 @@ pub(crate) struct FloatKernels {
     /// nothing: both as `Sin` and `Cos` would give them.
     pub(crate) sincos: Kernel,
     pub(crate) accumulate: Kernel,
+    /// Steps of optimisers.
     pub(crate) sgd: Kernel,
     pub(crate) adam: Kernel,
+    pub(crate) rms_prop: Kernel,
+    pub(crate) adagrad: Kernel,
+    pub(crate) lion: Kernel,
+    /// In place, by an f64.
+    pub(crate) scale: Kernel,
+    pub(crate) bound: Kernel,
 }
 
 const fn table<T: Float>(parts: &'static Parts, level: Level) -> FloatKernels {
@@ -85,6 +92,11 @@ const fn table<T: Float>(parts: &'static Parts, level: Level) -> FloatKernels {
         accumulate: plain_at::<Accumulate<Sum<false>>, T>(level),
         sgd: plain_at::<SgdStep, T>(level),
         adam: plain_at::<AdamStep, T>(level),
+        rms_prop: plain_at::<RmsPropStep, T>(level),
+        adagrad: plain_at::<AdagradStep, T>(level),
+        lion: plain_at::<LionStep, T>(level),
+        scale: plain_at::<Scale, T>(level),
+        bound: plain_at::<Bound, T>(level),
     }
 }
 
