@@ -87,6 +87,11 @@ are left out.
 #define BG_RMSPROP_OPTIONS_INIT { sizeof(bg_rmsprop_options), 0.01, 0.99, 1e-8, 0.0, 0.0, false }
 #define BG_ADAGRAD_OPTIONS_INIT { sizeof(bg_adagrad_options), 0.01, 0.0, 0.0, 1e-10, 0.0 }
 #define BG_LION_OPTIONS_INIT { sizeof(bg_lion_options), 0.0001, 0.9, 0.99, 0.0 }
+#define BG_SEARCH_RESULT_INIT { sizeof(bg_search_result), 0.0, 0.0, 0, 0, 0 }
+#define BG_LBFGS_OPTIONS_INIT { sizeof(bg_lbfgs_options), 10, 1000, 1e-8, 0.0 }
+#define BG_LEVENBERG_MARQUARDT_OPTIONS_INIT \
+    { sizeof(bg_levenberg_marquardt_options), 2000, 1e-15, 1e-15, 1e-15, 100.0 }
+#define BG_TRUST_REGION_OPTIONS_INIT { sizeof(bg_trust_region_options), 500, 1e-8, 1.0, 1e6 }
 
 // Element type: IEEE single precision; differentiable.
 #define BG_F32 1
@@ -154,6 +159,21 @@ are left out.
 // How many moments an optimiser may keep for a parameter.
 #define BG_MOMENTS 3
 
+// A search ended because the gradient is as small as was wanted.
+#define BG_ENDED_GRADIENT 1
+
+// A search ended because the value falls no more than was wanted.
+#define BG_ENDED_VALUE 2
+
+// A search ended because the steps are as small as was wanted.
+#define BG_ENDED_STEP 3
+
+// A search ended because rounding hides any further descent, or there is no value where it began.
+#define BG_ENDED_ROUNDING 4
+
+// A search ended because as many iterations were made as were allowed.
+#define BG_ENDED_ITERATIONS 5
+
 // bg_format_graph, bg_format_plan: lines for people, one a node or a few a step.
 #define BG_TEXT 0
 
@@ -184,8 +204,8 @@ typedef enum {
   BG_ERR_LIMIT = 9,
   // A defect of this library.
   BG_ERR_INTERNAL = 10,
-  // A number is infinite or none: see bg_check_numbers.
-  BG_ERR_NUMBER = 11,
+  // A function of the caller's has failed.
+  BG_ERR_CALLBACK = 11,
 } bg_status;
 
 // A recording of operations with all its data. Made by bg_graph_new, released by bg_graph_free.
@@ -343,6 +363,88 @@ typedef struct {
   // Subtracts rate weight_decay p from p. Default: 0.
   double weight_decay;
 } bg_lion_options;
+
+// Options of bg_lbfgs. Start from BG_LBFGS_OPTIONS_INIT, which sets the defaults.
+typedef struct {
+  // sizeof(bg_lbfgs_options)
+  size_t struct_size;
+  // How many of the last steps are remembered. Default: 10.
+  size_t history;
+  // Steps, at most. Default: 1000.
+  size_t iterations;
+  // It ends when no element of the gradient is larger. Default: 1e-8.
+  double gradient_tolerance;
+  // It ends when a step lowers the value by no more than this part of it; 0 to go on as long as the
+  // gradient becomes smaller. Default: 0.
+  double value_tolerance;
+} bg_lbfgs_options;
+
+// Where a search ended. Start from BG_SEARCH_RESULT_INIT, which sets the size.
+typedef struct {
+  // sizeof(bg_search_result)
+  size_t struct_size;
+  // The value there; of a least-squares fit, the sum of squares.
+  double value;
+  // The size of the largest element of the gradient there; of a least-squares fit, the largest cosine
+  // between the residuals and a column of the Jacobian.
+  double gradient;
+  // Steps that were taken.
+  size_t iterations;
+  // Values that were computed.
+  size_t evaluations;
+  // Why it ended: one of BG_ENDED_.
+  int32_t ended;
+} bg_search_result;
+
+// Options of bg_levenberg_marquardt. Start from BG_LEVENBERG_MARQUARDT_OPTIONS_INIT, which sets the
+// defaults.
+typedef struct {
+  // sizeof(bg_levenberg_marquardt_options)
+  size_t struct_size;
+  // Steps that are tried, at most. Default: 2000.
+  size_t iterations;
+  // It ends when a step would lower and lowers the sum of squares by no more than this part of it.
+  // Default: 1e-15.
+  double value_tolerance;
+  // It ends when steps are shorter than this part of the parameters, each in its scale. Default:
+  // 1e-15.
+  double step_tolerance;
+  // It ends when no cosine between the residuals and a column of the Jacobian is larger. Default:
+  // 1e-15.
+  double gradient_tolerance;
+  // How far the first step may go, relative to the parameters. Default: 100.
+  double radius;
+} bg_levenberg_marquardt_options;
+
+// Options of bg_trust_region. Start from BG_TRUST_REGION_OPTIONS_INIT, which sets the defaults.
+typedef struct {
+  // sizeof(bg_trust_region_options)
+  size_t struct_size;
+  // Steps, at most. Default: 500.
+  size_t iterations;
+  // It ends when no element of the gradient is larger. Default: 1e-8.
+  double gradient_tolerance;
+  // How long the first step may be. Default: 1.
+  double radius;
+  // How long any step may be. Default: 1e6.
+  double largest_radius;
+} bg_trust_region_options;
+
+// A function to be minimised: writes its value at x, which may be infinite or NaN where it has none, and
+// its gradient. Returns 0; anything else ends the search with BG_ERR_CALLBACK. It must return, not throw
+// or jump.
+typedef int32_t (*bg_objective)(void *user, const double *x, double *gradient, double *value);
+
+// Residuals of a least-squares fit: writes them and, unless `jacobian` is NULL, their derivatives, a row
+// for each residual. Returns as bg_objective does.
+typedef int32_t (*bg_residual_function)(void *user,
+                                        const double *x,
+                                        double *residuals,
+                                        double *jacobian);
+
+// Second derivatives of a function: writes the product of the Hessian at x with v. Returns as
+// bg_objective does.
+typedef int32_t (*bg_hessian_product)(void *user, const double *x, const double *v, double *out);
 
 #ifdef __cplusplus
 extern "C" {
@@ -903,7 +1005,72 @@ double bg_schedule_warm_up(uint64_t step,
 // A factor of a learning rate that is multiplied by `gamma` every so many steps; 1, if that is 0.
 double bg_schedule_step(uint64_t step, uint64_t every, double gamma);
 
-// factor x. Takes BG_I64, too, with a factor that is an integer.
+// Moves the data of n leaves to a minimum of `loss`, a single element, from where they are, by L-BFGS with
+// a line search for the strong Wolfe conditions. The leaves must require gradients; `loss` must depend on
+// each of them (BG_ERR_GRADIENT), and be a function of them alone: no dropout. NULL for the default
+// options. Where it ended goes to `result`, unless that is NULL; BG_OK does not say that a minimum was
+// found: see bg_search_result.ended. If it fails the leaves are as before.
+bg_status bg_lbfgs(bg_graph *g,
+                   bg_node loss,
+                   const bg_node *parameters,
+                   size_t n,
+                   const bg_lbfgs_options *options,
+                   bg_search_result *result);
+
+// Moves the data of n leaves to a minimum of the sum of the squares of `residuals`, a tensor of any shape,
+// from where they are: by the method of Levenberg and Marquardt in Moré's form, as MINPACK's lmder, with
+// steps of Gauss and Newton in the end, that give all digits. The leaves need not require gradients. The
+// rest is as for bg_lbfgs.
+bg_status bg_levenberg_marquardt(bg_graph *g,
+                                 bg_node residuals,
+                                 const bg_node *parameters,
+                                 size_t n,
+                                 const bg_levenberg_marquardt_options *options,
+                                 bg_search_result *result);
+
+// As bg_lbfgs, by Newton's method in a region of trust, whose steps are found by conjugate gradients on
+// Hessian-vector products (Steihaug's): few steps, and no matrix.
+bg_status bg_trust_region(bg_graph *g,
+                          bg_node loss,
+                          const bg_node *parameters,
+                          size_t n,
+                          const bg_trust_region_options *options,
+                          bg_search_result *result);
+
+// As bg_lbfgs, of a function of the caller's: moves n numbers x from where they are. The function is called
+// with `user`, on the calling thread, and may use any graph, this one too: it can write leaves, call
+// bg_backward and read gradients, or record anew each time. BG_ERR_CALLBACK if it returns anything but 0,
+// unless the graph remembers an error of its own from inside of it; x is as before then.
+bg_status bg_lbfgs_function(bg_graph *g,
+                            double *x,
+                            size_t n,
+                            bg_objective function,
+                            void *user,
+                            const bg_lbfgs_options *options,
+                            bg_search_result *result);
+
+// As bg_levenberg_marquardt, for m residuals of a function of the caller's, and as bg_lbfgs_function for
+// the rest.
+bg_status bg_levenberg_marquardt_function(bg_graph *g,
+                                          double *x,
+                                          size_t n,
+                                          size_t m,
+                                          bg_residual_function function,
+                                          void *user,
+                                          const bg_levenberg_marquardt_options *options,
+                                          bg_search_result *result);
+
+// As bg_trust_region, of functions of the caller's, and as bg_lbfgs_function for the rest.
+bg_status bg_trust_region_function(bg_graph *g,
+                                   double *x,
+                                   size_t n,
+                                   bg_objective function,
+                                   bg_hessian_product hessian,
+                                   void *user,
+                                   const bg_trust_region_options *options,
+                                   bg_search_result *result);
+
+// factor x.
 bg_node bg_scale(bg_graph *g, bg_node x, double factor);
 
 // x + c. Takes BG_I64, too, with a c that is an integer.

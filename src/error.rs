@@ -32,8 +32,10 @@ pub enum ErrorKind {
     Limit = 9,
     /// A defect of this library.
     Internal = 10,
+    /// A function of the caller's has failed.
+    Callback = 11,
     /// A number is infinite or none, and numbers are checked.
-    Number = 11,
+    Number = 12,
 }
 
 /// An error of a graph: its kind and a message that says what was wrong and what would be right.
@@ -47,6 +49,13 @@ impl Error {
     /// What kind of error this is.
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// One that no graph remembers.
+    pub(crate) fn new(kind: ErrorKind, message: fmt::Arguments<'_>) -> Self {
+        let mut slot = ErrorSlot::new();
+        let Fail = slot.set(kind, message);
+        slot.take().unwrap_or_else(Self::unknown)
     }
 
     /// For a failure without words, which would be a defect.

@@ -50,12 +50,15 @@ pub use dtype::{DType, Element};
 pub use error::{Error, ErrorKind, Result};
 pub use graph::{Mark, Optimiser};
 pub use op::Reduce;
-pub use optim::schedule;
+pub use optim::{Ended, Minimum, schedule};
 pub use session::evidence::{Gradcheck, GradcheckOptions};
 pub use session::sparse::Sparsity;
 pub use shape::MAX_RANK;
 pub use transform::Mode;
-pub use var::{Adagrad, Adam, AdamW, Graph, Lion, NoGrad, OptimiserState, RmsProp, Sgd, Var};
+pub use var::{
+    Adagrad, Adam, AdamW, Graph, Lbfgs, LevenbergMarquardt, Lion, NoGrad, OptimiserState, RmsProp,
+    Sgd, TrustRegion, Var,
+};
 
 /// Ends the worker threads, which the first evaluation that is worth it starts, and waits for them.
 /// An evaluation that comes later starts them again. For programs that must leave no thread behind,

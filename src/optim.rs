@@ -4,8 +4,15 @@
 //! ([ADR 8](../docs/adr/0008-optimiser-state-in-the-graph.md)).
 
 mod gradients;
+mod lbfgs;
+mod levenberg;
+mod line_search;
+mod method;
+mod minimise;
+mod qr;
 pub mod schedule;
 mod state;
+mod trust_region;
 
 use crate::arena::TryPush;
 use crate::buffer::Buffer;
@@ -18,6 +25,14 @@ use crate::id::NodeId;
 use crate::kernel::{Coefficients, Step, float_kernels};
 use crate::node::Op;
 use crate::session::Session;
+pub(crate) use lbfgs::Lbfgs;
+pub(crate) use levenberg::Levenberg;
+pub(crate) use method::Method;
+#[cfg(feature = "capi")]
+pub(crate) use minimise::zeros;
+pub(crate) use minimise::{Curved, Objective, Residuals, Stopped};
+pub use minimise::{Ended, Minimum};
+pub(crate) use trust_region::TrustRegion;
 
 /// What an optimiser does with each parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -6,6 +6,7 @@
 pub(crate) mod derivatives;
 pub(crate) mod evidence;
 mod record;
+mod solve;
 pub(crate) mod sparse;
 
 use crate::arena::TryPush;

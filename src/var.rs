@@ -2,6 +2,7 @@
 
 mod derivatives;
 mod graph;
+mod minimisers;
 #[rustfmt::skip]
 mod operations;
 mod operators;
@@ -19,6 +20,7 @@ use crate::graph::{Core, Handle};
 use crate::id::NodeId;
 use crate::print;
 use crate::session::Session;
+pub use minimisers::{Lbfgs, LevenbergMarquardt, TrustRegion};
 pub use optimisers::{Adagrad, Adam, AdamW, Lion, OptimiserState, RmsProp, Sgd};
 
 /// A recording of operations, and everything it owns: nodes, data, gradients.

@@ -14,8 +14,10 @@ fn numbers(list: &Value) -> Vec<f64> {
     list.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
 }
 
+type Step<'a> = dyn Fn(&Graph) -> Result<()> + 'a;
+
 /// A step by an optimiser of the golden file.
-fn by_name<'a>(name: &str, options: &'a Value) -> Box<dyn Fn(&Graph) -> Result<()> + 'a> {
+fn by_name<'a>(name: &str, options: &'a Value) -> Box<Step<'a>> {
     let number = |name: &str, default: f64| options[name].as_f64().unwrap_or(default);
     let flag = |name: &str| options[name].as_bool().unwrap_or(false);
     let (rate, decay) = (number("lr", f64::NAN), number("weight_decay", 0.0));
@@ -191,7 +193,7 @@ fn groups_and_optimisers_side_by_side() -> Result<()> {
 
 #[test]
 fn states_are_saved_and_brought_back() -> Result<()> {
-    let steps: [&dyn Fn(&Graph) -> Result<()>; 4] = [
+    let steps: [&Step<'_>; 4] = [
         &|g| Sgd { momentum: 0.9, dampening: 0.5, ..Sgd::new(0.1) }.step(g),
         &|g| AdamW::new(0.1).step(g),
         &|g| RmsProp { momentum: 0.5, centred: true, ..RmsProp::new(0.1) }.step(g),

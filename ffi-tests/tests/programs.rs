@@ -51,6 +51,11 @@ fn optimisers() {
 }
 
 #[test]
+fn minimisers() {
+    check("c/minimisers.c");
+}
+
+#[test]
 fn threads() {
     check("c/threads.c");
 }

@@ -20,6 +20,7 @@ pub mod evidence;
 pub mod gradient;
 pub mod graph;
 pub mod leaf;
+pub mod minimise;
 mod names;
 #[rustfmt::skip]
 pub mod operations;

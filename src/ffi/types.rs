@@ -52,8 +52,10 @@ pub enum bg_status {
     BG_ERR_LIMIT = 9,
     /// A defect of this library.
     BG_ERR_INTERNAL = 10,
+    /// A function of the caller's has failed.
+    BG_ERR_CALLBACK = 11,
     /// A number is infinite or none: see bg_check_numbers.
-    BG_ERR_NUMBER = 11,
+    BG_ERR_NUMBER = 12,
 }
 
 impl From<ErrorKind> for bg_status {
@@ -69,6 +71,7 @@ impl From<ErrorKind> for bg_status {
             ErrorKind::Busy => Self::BG_ERR_BUSY,
             ErrorKind::Limit => Self::BG_ERR_LIMIT,
             ErrorKind::Internal => Self::BG_ERR_INTERNAL,
+            ErrorKind::Callback => Self::BG_ERR_CALLBACK,
             ErrorKind::Number => Self::BG_ERR_NUMBER,
         }
     }

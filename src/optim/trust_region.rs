@@ -1,0 +1,135 @@
+//! Newton's method in a trust region, whose steps are found by conjugate gradients on products with the
+//! Hessian: T. Steihaug, "The conjugate gradient method and trust regions in large scale optimization",
+//! 1983; J. Nocedal, S. Wright, "Numerical optimization", 2006, algorithms 4.1 and 7.2.
+
+use super::minimise::{Curved, Ended, Minimum, Stopped, add, along, dot, largest, norm, zeros};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct TrustRegion {
+    pub(crate) iterations: usize,
+    pub(crate) gradient: f64,
+    pub(crate) radius: f64,
+    pub(crate) largest_radius: f64,
+}
+
+/// Vectors of the conjugate gradients, kept from step to step.
+struct Conjugate {
+    step: Vec<f64>,
+    residual: Vec<f64>,
+    direction: Vec<f64>,
+    product: Vec<f64>,
+}
+
+impl TrustRegion {
+    pub(crate) fn minimise(
+        &self,
+        objective: &mut impl Curved,
+        x: &mut [f64],
+    ) -> Result<Minimum, Stopped> {
+        let n = x.len();
+        let (mut gradient, mut slopes, mut point) = (zeros(n)?, zeros(n)?, zeros(n)?);
+        let mut inner = Conjugate {
+            step: zeros(n)?,
+            residual: zeros(n)?,
+            direction: zeros(n)?,
+            product: zeros(n)?,
+        };
+        let mut value = objective.value(x, &mut gradient)?;
+        let (mut evaluations, mut iterations) = (1, 0);
+        let mut radius = self.radius;
+        let ended = loop {
+            if largest(&gradient) <= self.gradient {
+                break Ended::Gradient;
+            }
+            if iterations == self.iterations {
+                break Ended::Iterations;
+            }
+            // In the end the step is Newton's: the closer, the more exact.
+            let size = norm(&gradient);
+            let enough = size * size.sqrt().min(0.5);
+            let promised = inner.solve(objective, &gradient, radius, enough)?;
+            let length = norm(&inner.step);
+            along(&mut point, x, 1.0, &inner.step);
+            if point == *x {
+                break Ended::Rounding;
+            }
+            evaluations += 1;
+            let found = objective.value(&point, &mut slopes)?;
+            let fell = value - found;
+            // Where values differ by rounding only, the model is believed as long as gradients fall.
+            let is_level = fell.abs() <= 1e-14 * value.abs() && promised <= 1e-13 * value.abs();
+            let ratio = match is_level {
+                true if norm(&slopes) < size => 1.0,
+                true => 0.0,
+                false => fell / promised,
+            };
+            // (NaN, too, is no descent.)
+            if ratio.is_nan() || ratio < 0.25 {
+                radius = 0.25 * length;
+            } else if ratio > 0.75 && length > 0.99 * radius {
+                radius = (2.0 * radius).min(self.largest_radius);
+            }
+            if ratio > 1e-4 {
+                iterations += 1;
+                x.copy_from_slice(&point);
+                std::mem::swap(&mut gradient, &mut slopes);
+                value = found;
+            } else {
+                if is_level || radius <= f64::EPSILON * f64::EPSILON * (1.0 + norm(x)) {
+                    break Ended::Rounding;
+                }
+                objective.move_to(x)?;
+            }
+        };
+        Ok(Minimum { value, gradient: largest(&gradient), iterations, evaluations, ended })
+    }
+}
+
+impl Conjugate {
+    /// A step within the radius that lowers the quadratic model; by how much.
+    fn solve(
+        &mut self,
+        objective: &mut impl Curved,
+        gradient: &[f64],
+        radius: f64,
+        enough: f64,
+    ) -> Result<f64, Stopped> {
+        let Self { step, residual, direction, product } = self;
+        step.fill(0.0);
+        residual.copy_from_slice(gradient);
+        direction.iter_mut().zip(gradient).for_each(|(d, g)| *d = -g);
+        let mut square = dot(residual, residual);
+        // In exact arithmetic as many steps as there are variables would do.
+        for _ in 0..2 * gradient.len() + 10 {
+            objective.hessian(direction, product)?;
+            let curvature = dot(direction, product);
+            let factor = square / curvature;
+            let most = to_boundary(step, direction, radius);
+            if curvature.is_nan() || curvature <= 0.0 || factor >= most {
+                add(step, most, direction);
+                add(residual, most, product);
+                break;
+            }
+            add(step, factor, direction);
+            add(residual, factor, product);
+            let next = dot(residual, residual);
+            if next.sqrt() <= enough {
+                break;
+            }
+            let keep = next / square;
+            direction.iter_mut().zip(&*residual).for_each(|(d, r)| *d = keep * *d - r);
+            square = next;
+        }
+        // The residual is gradient + Hessian step: the model falls by -(g + r) step / 2.
+        Ok(-0.5 * (dot(gradient, step) + dot(residual, step)))
+    }
+}
+
+/// How far along a direction the step becomes as long as the radius.
+fn to_boundary(step: &[f64], direction: &[f64], radius: f64) -> f64 {
+    let (a, b, c) = (dot(direction, direction), dot(step, direction), dot(step, step));
+    let rest = radius * radius - c;
+    // The larger root of a t^2 + 2 b t - rest, without a difference.
+    let root = (b * b + a * rest).max(0.0).sqrt();
+    if b > 0.0 { rest / (b + root) } else { (root - b) / a }
+}

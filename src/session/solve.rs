@@ -1,0 +1,276 @@
+//! Searches for minima of what is recorded, in the data of its leaves.
+//!
+//! What a search reads is recorded once, as one list of f64: a value and its gradients, or residuals, and
+//! their Jacobian. Then leaves are written and lists evaluated, with one plan each. In the end the leaves
+//! hold the minimum, and what was recorded is dropped.
+
+use super::Session;
+use crate::arena::{OutOfMemory, TryPush};
+use crate::dtype::{DType, Element, with_float};
+use crate::error::{ErrorKind, Fail, Maybe};
+use crate::exec::Engine;
+use crate::graph::{Core, Handle};
+use crate::id::NodeId;
+use crate::optim::{Curved, Method, Minimum, Objective, Residuals, Stopped};
+
+impl Session {
+    /// Moves leaves to a minimum of a single element or, by the method for it, of the sum of squares of
+    /// many. They are as before if it fails.
+    pub(crate) fn minimise(
+        &mut self,
+        method: Method,
+        root: Handle,
+        parameters: impl ExactSizeIterator<Item = Handle>,
+    ) -> Maybe<Minimum> {
+        let what = method.name();
+        self.check_method(method)?;
+        let root = self.core.resolve(what, root)?;
+        self.resolve_all(what, parameters)?;
+        if self.core.is_torn {
+            return Err(self.core.torn(what));
+        }
+        self.core.need_float(what, root)?;
+        self.check_parameters(what)?;
+        let start = self.core.start();
+        let found = self.search(method, root);
+        match found {
+            Ok(_) => self.core.go_back(start),
+            Err(Fail) => self.undo(start),
+        }
+        found
+    }
+
+    /// Refuses options that make no sense.
+    pub(crate) fn check_method(&mut self, method: Method) -> Maybe<()> {
+        let what = method.name();
+        match method.wrong() {
+            None => Ok(()),
+            Some((name, range, x)) => Err(self.core.fail(
+                ErrorKind::Argument,
+                format_args!("{what}: the {name} must be {range}, not {x}"),
+            )),
+        }
+    }
+
+    fn check_parameters(&mut self, what: &str) -> Maybe<()> {
+        let Self { core, xs, .. } = self;
+        if xs.is_empty() {
+            return Err(
+                core.fail(ErrorKind::Argument, format_args!("{what}: there must be a parameter"))
+            );
+        }
+        for &x in &*xs {
+            core.need_leaf(what, x)?;
+            core.need_float(what, x)?;
+        }
+        // (The order makes no difference.)
+        xs.sort_unstable();
+        match xs.windows(2).find(|pair| pair[0] == pair[1]) {
+            None => Ok(()),
+            Some(pair) => {
+                let x = pair[0];
+                Err(core.fail(
+                    ErrorKind::Argument,
+                    format_args!("{what}: {x} is in the list more than once"),
+                ))
+            }
+        }
+    }
+
+    fn search(&mut self, method: Method, root: NodeId) -> Maybe<Minimum> {
+        let what = method.name();
+        let count = self.core.node(root).len;
+        let [first, second] = self.record_lists(method, root)?;
+        let Self { core, engine, xs, others, .. } = self;
+        let lists = parameters_of(core, xs);
+        let (mut x, before) = lists.map_err(|_| core.out_of_memory(what))?;
+        core.is_torn = true;
+        let mut recorded =
+            Recorded { core, engine, parameters: xs, tangents: others, first, second };
+        let found = match method {
+            Method::Lbfgs(lbfgs) => lbfgs.minimise(&mut recorded, &mut x),
+            Method::TrustRegion(region) => region.minimise(&mut recorded, &mut x),
+            Method::Levenberg(levenberg) => levenberg.fit(&mut recorded, count, &mut x),
+        };
+        write_lists(core, xs, if found.is_ok() { &x } else { &before });
+        core.is_torn = false;
+        found.map_err(|stopped| match stopped {
+            Stopped::Memory => core.out_of_memory(what),
+            Stopped::Failed => Fail,
+        })
+    }
+
+    /// Records the lists that a method reads.
+    fn record_lists(&mut self, method: Method, root: NodeId) -> Maybe<[NodeId; 2]> {
+        let what = method.name();
+        let Self { core, xs, others, between, .. } = self;
+        let mut out = Vec::new();
+        // One more, for the value.
+        let room = out.try_extend_to(xs.len() + 1, NodeId::NONE);
+        room.map_err(|_| core.out_of_memory(what))?;
+        if let Method::Levenberg(_) = method {
+            let count = core.node(root).len;
+            let residuals = core.flat(what, root)?;
+            for (to, &x) in out.iter_mut().zip(&*xs) {
+                let len = core.node(x).len;
+                let part = core.record_jacobian(between, root, x, None)?;
+                let part = core.reshape_to(what, part, &[count, len])?;
+                *to = core.cast(part, DType::F64)?;
+            }
+            let jacobian = core.concat(&out[..xs.len()], 1)?;
+            return Ok([residuals, jacobian]);
+        }
+        if core.node(root).len != 1 {
+            return Err(core.fail_with(|core, slot| {
+                let root = core.describe(root);
+                slot.set(
+                    ErrorKind::Shape,
+                    format_args!("{what}: what is minimised must be a single element, not {root}"),
+                )
+            }));
+        }
+        out[0] = root;
+        core.record_grad(&[(root, None)], xs, false, &mut out[1..])?;
+        let value = core.joined(what, &mut out)?;
+        if let Method::Lbfgs(_) = method {
+            return Ok([value, NodeId::NONE]);
+        }
+        others.clear();
+        others.try_room(xs.len()).map_err(|_| core.out_of_memory(what))?;
+        for &x in &*xs {
+            let (dtype, dims) = (core.node(x).dtype, core.shape(x));
+            let tangent = core.new_leaf(what, dtype, &dims)?;
+            core.clear_leaf(tangent);
+            others.push_within(tangent);
+        }
+        core.record_hvp(between, root, xs, others, &mut out[1..])?;
+        let product = core.joined(what, &mut out[1..])?;
+        Ok([value, product])
+    }
+}
+
+impl Core {
+    /// Fills a new leaf with zeros.
+    fn clear_leaf(&mut self, leaf: NodeId) {
+        let bytes = self.node(leaf).len * self.node(leaf).dtype.size();
+        if let Some(buffer) = self.state(leaf).value() {
+            // SAFETY: the leaf's buffer has as many bytes; zero bytes are float zeros.
+            unsafe { buffer.as_ptr().write_bytes(0, bytes) };
+        }
+    }
+
+    /// A node's elements as a list of f64.
+    fn flat(&mut self, what: &str, x: NodeId) -> Maybe<NodeId> {
+        let x = self.cast(x, DType::F64)?;
+        let len = self.node(x).len;
+        self.reshape_to(what, x, &[len])
+    }
+
+    /// All elements of nodes as one list of f64.
+    fn joined(&mut self, what: &str, xs: &mut [NodeId]) -> Maybe<NodeId> {
+        for x in xs.iter_mut() {
+            *x = self.flat(what, *x)?;
+        }
+        self.concat(xs, 0)
+    }
+}
+
+/// What a search asks for, from leaves and lists.
+struct Recorded<'a> {
+    core: &'a mut Core,
+    engine: &'a mut Engine,
+    parameters: &'a [NodeId],
+    tangents: &'a [NodeId],
+    /// A value and its gradients; or residuals.
+    first: NodeId,
+    /// The products of the Hessian with the tangents; or the Jacobian.
+    second: NodeId,
+}
+
+impl Recorded<'_> {
+    fn list(&mut self, id: NodeId) -> Result<&[f64], Stopped> {
+        self.engine.evaluate(self.core, id).map_err(|Fail| Stopped::Failed)?;
+        Ok(self.core.values(id))
+    }
+}
+
+impl Objective for Recorded<'_> {
+    fn value(&mut self, x: &[f64], gradient: &mut [f64]) -> Result<f64, Stopped> {
+        write_lists(self.core, self.parameters, x);
+        let list = self.list(self.first)?;
+        gradient.copy_from_slice(&list[1..]);
+        Ok(list[0])
+    }
+}
+
+impl Curved for Recorded<'_> {
+    fn hessian(&mut self, vector: &[f64], out: &mut [f64]) -> Result<(), Stopped> {
+        write_lists(self.core, self.tangents, vector);
+        out.copy_from_slice(self.list(self.second)?);
+        Ok(())
+    }
+
+    fn move_to(&mut self, x: &[f64]) -> Result<(), Stopped> {
+        write_lists(self.core, self.parameters, x);
+        Ok(())
+    }
+}
+
+impl Residuals for Recorded<'_> {
+    fn residuals(&mut self, x: &[f64], out: &mut [f64]) -> Result<(), Stopped> {
+        write_lists(self.core, self.parameters, x);
+        out.copy_from_slice(self.list(self.first)?);
+        Ok(())
+    }
+
+    fn jacobian(&mut self, x: &[f64], out: &mut [f64]) -> Result<(), Stopped> {
+        write_lists(self.core, self.parameters, x);
+        out.copy_from_slice(self.list(self.second)?);
+        Ok(())
+    }
+}
+
+/// The elements of leaves, one after the other, twice.
+fn parameters_of(core: &Core, leaves: &[NodeId]) -> Result<(Vec<f64>, Vec<f64>), OutOfMemory> {
+    let len = leaves.iter().map(|&leaf| core.node(leaf).len).sum();
+    let (mut x, mut copy) = (Vec::new(), Vec::new());
+    x.try_room(len)?;
+    copy.try_room(len)?;
+    for &leaf in leaves {
+        with_float!(core.node(leaf).dtype, T => {
+            core.values::<T>(leaf).iter().for_each(|&element| x.push_within(element.to_f64()));
+        });
+    }
+    x.iter().for_each(|&element| copy.push_within(element));
+    Ok((x, copy))
+}
+
+/// Writes leaves, one after the other.
+fn write_lists(core: &mut Core, leaves: &[NodeId], x: &[f64]) {
+    let mut rest = x;
+    for &leaf in leaves {
+        let (here, after) = rest.split_at(core.node(leaf).len);
+        write_list(core, leaf, |i| here[i]);
+        rest = after;
+    }
+}
+
+/// Writes a leaf, unless nothing would change.
+fn write_list(core: &mut Core, leaf: NodeId, x: impl Fn(usize) -> f64) {
+    let (dtype, len) = (core.node(leaf).dtype, core.node(leaf).len);
+    with_float!(dtype, T => {
+        let start = core.state(leaf).value().map(|buffer| buffer.as_ptr().cast::<T>());
+        let Some(start) = start else { unreachable!("a leaf has a value") };
+        // SAFETY: the leaf's buffer has `len` elements of this type, and nothing else refers to them now.
+        let values = unsafe { std::slice::from_raw_parts_mut(start, len) };
+        let mut is_changed = false;
+        for (i, value) in values.iter_mut().enumerate() {
+            let new = T::from_f64(x(i));
+            is_changed |= new.to_bits() != value.to_bits();
+            *value = new;
+        }
+        if is_changed {
+            core.touch(leaf);
+        }
+    });
+}
