@@ -80,7 +80,6 @@ are left out.
 #define BG_MEMORY_INIT { sizeof(bg_memory), 0, 0, 0, 0, 0 }
 #define BG_GRADCHECK_OPTIONS_INIT { sizeof(bg_gradcheck_options), 6e-6, 1e-7, 1e-5 }
 #define BG_GRADCHECK_RESULT_INIT { sizeof(bg_gradcheck_result), 0, 0, 0, 0, 0, 0 }
-#define BG_SGD_OPTIONS_INIT { sizeof(bg_sgd_options), 0.01, 0.0, 0.0 }
 #define BG_SGD_OPTIONS_INIT { sizeof(bg_sgd_options), 0.01, 0.0, 0.0, 0.0, false }
 #define BG_ADAM_OPTIONS_INIT { sizeof(bg_adam_options), 0.001, 0.9, 0.999, 1e-8, 0.0 }
 #define BG_ADAMW_OPTIONS_INIT { sizeof(bg_adam_options), 0.001, 0.9, 0.999, 1e-8, 0.01 }
@@ -137,6 +136,7 @@ are left out.
 
 // Jacobian: column by column, by tangents.
 #define BG_FORWARD 2
+
 // No optimiser: see bg_optimiser.
 #define BG_OPTIMISER_NONE 0
 
@@ -206,6 +206,8 @@ typedef enum {
   BG_ERR_INTERNAL = 10,
   // A function of the caller's has failed.
   BG_ERR_CALLBACK = 11,
+  // A number is infinite or none: see bg_check_numbers.
+  BG_ERR_NUMBER = 12,
 } bg_status;
 
 // A recording of operations with all its data. Made by bg_graph_new, released by bg_graph_free.
@@ -1070,7 +1072,7 @@ bg_status bg_trust_region_function(bg_graph *g,
                                    const bg_trust_region_options *options,
                                    bg_search_result *result);
 
-// factor x.
+// factor x. Takes BG_I64, too, with a factor that is an integer.
 bg_node bg_scale(bg_graph *g, bg_node x, double factor);
 
 // x + c. Takes BG_I64, too, with a c that is an integer.
@@ -2041,8 +2043,10 @@ bg_node bg_bilinear(bg_graph *g, bg_node a, bg_node b, bg_node weight, bg_node b
 // n]: of shape [..., rows, others]. The axes before the last two are broadcast. p is not negative,
 // and may be infinite.
 //
-// The differences are taken directly, so that nothing cancels. Gradient: that of bg_norm, 0 where
-// the distance is 0.
+// With p = 2 and more than 25 rows on one side, |a|^2 + |b|^2 - 2 a b is made of one product of
+// matrices, where at least a quarter of |a|^2 + |b|^2 is left of it: up to two bits are lost. In
+// all other pairs the differences are taken directly, so that nothing cancels however near they
+// are. Gradient: that of bg_norm, 0 where the distance is 0.
 bg_node bg_cdist(bg_graph *g, bg_node a, bg_node b, double p);
 
 // The p-norm of a - b + eps along the last axis, of tensors that are broadcast to one another; for
