@@ -9,17 +9,10 @@ use crate::real::Real;
 /// Whether any angle is beyond what the lanes' branch-free functions are right for.
 #[inline(always)]
 fn any_beyond<R: Register<Elem = T>, T: Float>(angle: &[T]) -> bool {
-    let whole = angle.len() - angle.len() % R::LANES;
-    // (NaN is above nothing.)
-    let mut largest = R::lit(0.0);
-    for i in (0..whole).step_by(R::LANES) {
-        // SAFETY: a register's length, all of it before the end.
-        let x = unsafe { R::load(angle.as_ptr().add(i)) };
-        largest = largest.not_below(x.abs());
+    match angle {
+        [x] => is_beyond::<R, T>(*x),
+        _ => angle.iter().fold(false, |any, &x| any | is_beyond::<R, T>(x)),
     }
-    let is_beyond = R::lit(R::TRIG_LIMIT).lt(largest);
-    let count = R::select(is_beyond, R::lit(1.0), R::lit(0.0)).sum();
-    count.to_f64() > 0.0 || angle[whole..].iter().any(|&x| self::is_beyond::<R, T>(x))
 }
 
 #[inline(always)]
