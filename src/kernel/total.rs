@@ -16,7 +16,7 @@ impl Total {
     }
 }
 
-/// The sum of the sums of a row's blocks, as [`SumRows`] makes it.
+/// The sum of the sums of a row's blocks, as [`WholeRows`](super::whole::WholeRows) makes it.
 pub(crate) fn combine_sums<T: Float>(sums: &[T]) -> f64 {
     let mut total = Total::default();
     sums.iter().for_each(|&sum| total.add(sum.to_f64()));
