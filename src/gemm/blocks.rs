@@ -29,7 +29,7 @@ pub(super) unsafe fn blocks<R: Register<Elem = T>, T: Factor>(
     };
     // Rows of C a page apart share one place in the first level, which has room for eight of them.
     let tiles = T::TILES[R::LEVEL as usize];
-    let most = if n * size_of::<T>() % 4096 == 0 { 8 } else { 14 }.min(tiles.len());
+    let most = if (n * size_of::<T>()).is_multiple_of(4096) { 8 } else { 14 }.min(tiles.len());
     let grouped = product.sizes.has_groups::<T>();
     let tall = if grouped { TALL } else { rows };
     for column in (0..columns).step_by(wide) {
