@@ -30,7 +30,7 @@ RUSTC := $(CARGO) rustc --locked --profile capi --features capi --lib --target-d
 JOINS := $(shell $(LD) --help 2>/dev/null | grep -q -e --force-group-allocation && \
              $(OBJCOPY) --help 2>/dev/null | grep -q -e --keep-global-symbol && echo yes)
 
-.PHONY: help lib install test demo bench peers interface header clean FORCE
+.PHONY: help lib install test demo examples bench peers interface header clean FORCE
 .DEFAULT_GOAL := lib
 
 help:
@@ -38,6 +38,7 @@ help:
 	@echo 'make install  header, libraries and bumpgrad.pc, in PREFIX ($(PREFIX)); DESTDIR is heeded'
 	@echo 'make test     all tests, in Rust, C and C++; CONTRIBUTING.md says what it needs'
 	@echo 'make demo     learns to read digits with examples/c/digits.c'
+	@echo 'make examples runs the other programs in examples/c: the tutorial'
 	@echo 'make bench    the benchmarks: see benches/README.md'
 	@echo 'make peers    the same work in other libraries, with PEERS=options: the same file'
 	@echo 'make header   writes include/bumpgrad.h anew, and what it is made from (make interface): from'
@@ -122,6 +123,14 @@ demo: lib
 	$(CC) -std=c99 -O2 -Wall -Wextra -Iinclude examples/c/digits.c $(STATIC) $(SYSTEM_LIBS) \
 	    -o $(BUILD)/digits
 	$(BUILD)/digits data/digits.csv
+
+# C99, so that the compiler fuses no product with a sum: the Rust twins say the same.
+examples: lib
+	set -e; for name in tutorial; do \
+	    $(CC) -std=c99 -O2 -Wall -Wextra -Iinclude examples/c/$$name.c $(STATIC) $(SYSTEM_LIBS) \
+	        -o $(BUILD)/$$name; \
+	    $(BUILD)/$$name; \
+	done
 
 bench:
 	$(CARGO) bench --locked
