@@ -6,6 +6,9 @@
     reason = "each example is a program of its own, with what it draws with"
 )]
 
+#[path = "../examples/greeks.rs"]
+#[allow(dead_code, reason = "its main function is not called here")]
+mod greeks;
 #[path = "../examples/tutorial.rs"]
 #[allow(dead_code, reason = "its main function is not called here")]
 mod tutorial;
@@ -50,6 +53,13 @@ fn the_tutorial() {
         let name = node.split("\\n").next().unwrap();
         assert!(drawn.iter().any(|text| text == name), "{name}: {drawn:?}");
     }
+}
+
+#[test]
+fn greeks_by_scenario() {
+    let folder = folder("greeks");
+    greeks::run(&folder).unwrap();
+    compare(&folder, &["greeks.svg"]);
 }
 
 #[test]

@@ -30,8 +30,15 @@ fn tutorial() {
 }
 
 #[test]
+fn greeks() {
+    twins("greeks");
+}
+
+#[test]
 fn all_are_run_by_make() {
     libraries(); // two runs of make would make them at once
     let text = pass(&mut make(&["examples"]));
-    assert!(text.contains("9. Training and evaluation"), "{text}");
+    for words in ["9. Training and evaluation", "right to 12 digits"] {
+        assert!(text.contains(words), "no \"{words}\" in\n{text}");
+    }
 }
