@@ -38,7 +38,7 @@ help:
 	@echo 'make install  header, libraries and bumpgrad.pc, in PREFIX ($(PREFIX)); DESTDIR is heeded'
 	@echo 'make test     all tests, in Rust, C and C++; CONTRIBUTING.md says what it needs'
 	@echo 'make demo     learns to read digits with examples/c/digits.c'
-	@echo 'make examples runs the other programs in examples/c: the tutorial, greeks'
+	@echo 'make examples runs the other programs in examples/c: the tutorial, greeks, posterior'
 	@echo 'make bench    the benchmarks: see benches/README.md'
 	@echo 'make peers    the same work in other libraries, with PEERS=options: the same file'
 	@echo 'make header   writes include/bumpgrad.h anew, and what it is made from (make interface): from'
@@ -126,7 +126,7 @@ demo: lib
 
 # C99, so that the compiler fuses no product with a sum: the Rust twins say the same.
 examples: lib
-	set -e; for name in tutorial greeks; do \
+	set -e; for name in tutorial greeks posterior; do \
 	    $(CC) -std=c99 -O2 -Wall -Wextra -Iinclude examples/c/$$name.c $(STATIC) $(SYSTEM_LIBS) \
 	        -o $(BUILD)/$$name; \
 	    $(BUILD)/$$name; \

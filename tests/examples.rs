@@ -9,6 +9,9 @@
 #[path = "../examples/greeks.rs"]
 #[allow(dead_code, reason = "its main function is not called here")]
 mod greeks;
+#[path = "../examples/posterior.rs"]
+#[allow(dead_code, reason = "its main function is not called here")]
+mod posterior;
 #[path = "../examples/tutorial.rs"]
 #[allow(dead_code, reason = "its main function is not called here")]
 mod tutorial;
@@ -60,6 +63,13 @@ fn greeks_by_scenario() {
     let folder = folder("greeks");
     greeks::run(&folder).unwrap();
     compare(&folder, &["greeks.svg"]);
+}
+
+#[test]
+fn a_posterior() {
+    let folder = folder("posterior");
+    posterior::run(&folder).unwrap();
+    compare(&folder, &["posterior.svg"]);
 }
 
 #[test]

@@ -35,10 +35,15 @@ fn greeks() {
 }
 
 #[test]
+fn posterior() {
+    twins("posterior");
+}
+
+#[test]
 fn all_are_run_by_make() {
     libraries(); // two runs of make would make them at once
     let text = pass(&mut make(&["examples"]));
-    for words in ["9. Training and evaluation", "right to 12 digits"] {
+    for words in ["9. Training and evaluation", "right to 12 digits", "accepted: "] {
         assert!(text.contains(words), "no \"{words}\" in\n{text}");
     }
 }
