@@ -207,6 +207,44 @@ static void training(bg_graph *g, results *out) {
     keep(g, out, b2);
 }
 
+static int32_t parabola(void *user, const double *x, double *gradient, double *value) {
+    (void)user;
+    gradient[0] = 2 * (x[0] - 3);
+    *value = (x[0] - 3) * (x[0] - 3);
+    return 0;
+}
+
+/* Searches for minima, and states of optimisers. */
+static void searches(bg_graph *g, results *out) {
+    bg_node x = bg_param_f64(g, (double[]){-1.2, 1, .5}, 3);
+    bg_node squares = bg_square(g, bg_sub(g, bg_exp(g, x), bg_sin(g, x)));
+    bg_node loss = bg_sum_all(g, squares);
+    bg_lbfgs_options few = BG_LBFGS_OPTIONS_INIT;
+    few.iterations = 3;
+    bg_lbfgs(g, loss, &x, 1, &few, NULL);
+    keep(g, out, x);
+    bg_trust_region_options fewer = BG_TRUST_REGION_OPTIONS_INIT;
+    fewer.iterations = 2;
+    bg_trust_region(g, loss, &x, 1, &fewer, NULL);
+    keep(g, out, x);
+    bg_levenberg_marquardt_options least = BG_LEVENBERG_MARQUARDT_OPTIONS_INIT;
+    least.iterations = 2;
+    bg_levenberg_marquardt(g, squares, &x, 1, &least, NULL);
+    keep(g, out, x);
+    double number = 1;
+    bg_lbfgs_function(g, &number, 1, parabola, NULL, NULL, NULL);
+    bg_write_grad(g, x, (double[]){number, 2, 1}, 3 * sizeof number);
+    bg_clip_grad_norm_of(g, &x, 1, 1, NULL);
+    bg_rmsprop_options centered = BG_RMSPROP_OPTIONS_INIT;
+    centered.centered = true;
+    centered.momentum = .5;
+    bg_rmsprop_step_on(g, &x, 1, &centered);
+    bg_set_optimiser(g, x, BG_OPTIMISER_LION, 1,
+                     (const void *[]){(double[]){1, 2, 3}, NULL, NULL}, 3 * sizeof number);
+    bg_lion_step_on(g, &x, 1, NULL);
+    keep(g, out, x);
+}
+
 /* Texts, profiles, marks, labels, a limit of memory, many plans. */
 static void engine(bg_graph *g, results *out) {
     static char text[1 << 16], path[1024];
@@ -265,7 +303,7 @@ static const struct {
     void (*run)(bg_graph *, results *);
 } programs[] = {{"example", example}, {"unary", unary},   {"binary", binary},
                 {"reductions", reductions}, {"shapes", shapes}, {"training", training},
-                {"engine", engine},   {"threads", threads}};
+                {"searches", searches}, {"engine", engine},   {"threads", threads}};
 
 static bool same(const results *a, const results *b) {
     return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
