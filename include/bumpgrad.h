@@ -667,7 +667,7 @@ bg_status bg_set_label(bg_graph *g, bg_node x, const char *label);
 
 // Adds the gradient of y, a single element, to the gradient of every leaf that requires one. It
 // adds: see bg_zero_grads. When it fails, no gradient has changed. The value of y is computed on the
-// way and kept: read it afterwards, for to read it before costs one more forward.
+// way and kept: read it afterwards. To read it before costs one more forward.
 bg_status bg_backward(bg_graph *g,
                       bg_node y);
 

@@ -9,7 +9,7 @@ use crate::session::Session;
 
 /// Adds the gradient of y, a single element, to the gradient of every leaf that requires one. It
 /// adds: see bg_zero_grads. When it fails, no gradient has changed. The value of y is computed on the
-/// way and kept: read it afterwards, for to read it before costs one more forward.
+/// way and kept: read it afterwards. To read it before costs one more forward.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_backward(g: *mut bg_graph, y: bg_node) -> bg_status {
     // SAFETY: the header's rules for `g`.
