@@ -302,3 +302,29 @@ fn lists_and_gradients_of_gradients_recorded_anew() -> Result<()> {
     assert_eq!(count, 10, "allocations in 10 recordings, one each for a vector");
     Ok(())
 }
+
+/// Tangents, batches and matrices of derivatives, of a program with rows, parts and products.
+#[test]
+fn transforms_recorded_anew() -> Result<()> {
+    let g = Graph::new();
+    let x = g.param(&[0.5f64, -0.25, 1.5], &[3]);
+    let w = g.param(&[0.25f64; 9], &[3, 3]);
+    let direction = g.tensor(&[1.0f64, 0.0, -1.0], &[3]);
+    let batch = g.tensor(&[0.5f64; 12], &[4, 3]);
+    let mark = g.mark();
+    let count = allocations(|| {
+        let y = g.concat(&[w.matmul(x).tanh(), x.softmax(0), x.slice(0, 0, 2, 1)], 0);
+        let loss = y.square().sum() + x.logsumexp();
+        // (Each of these lists is the caller's: one allocation a call.)
+        let moved = g.jvp(&[y], &[(x, direction)])?[0];
+        let product = g.hvp(loss, &[(x, direction)])?[0];
+        let losses = g.vmap(&[loss], &[(x, batch)])?[0];
+        let curvature = g.hessian(loss, x).sum() + g.laplacian(loss, x);
+        let all = moved.sum() + product.sum() + losses.sum() + curvature;
+        (all + g.jacobian(y, x).square().sum()).backward()?;
+        g.zero_grad();
+        g.rewind(mark)
+    })?;
+    assert_eq!(count, 30, "allocations in 10 recordings, one each for three lists");
+    Ok(())
+}
