@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{ErrorKind, Result};
-use crate::{Adam, Graph, Sgd, Var};
+use crate::{Adam, Graph, Lbfgs, RmsProp, Sgd, Var};
 
 /// Text or numbers that a call gave, as bits.
 type Seen = Vec<u64>;
@@ -133,6 +133,30 @@ const CASES: &[Case] = &[
         name: "adam",
         before: BACKWARD,
         call: |g, _| Adam::new(0.01).step(g).map(|()| Seen::new()),
+        changes: true,
+    },
+    Case {
+        name: "rms_prop on some",
+        before: BACKWARD,
+        call: |g, scene| {
+            let rms = RmsProp { momentum: 0.5, centred: true, ..RmsProp::new(0.01) };
+            rms.step_on(g, &scene[..3]).map(|()| Seen::new())
+        },
+        changes: true,
+    },
+    Case {
+        name: "clip",
+        before: BACKWARD,
+        call: |g, _| g.clip_grad_norm(0.01).map(|norm| vec![norm.to_bits()]),
+        changes: true,
+    },
+    Case {
+        name: "lbfgs",
+        before: NOTHING,
+        call: |_, scene| {
+            let few = Lbfgs { iterations: 0, ..Lbfgs::default() };
+            few.minimise(scene[5], &scene[..3]).map(|found| vec![found.value.to_bits()])
+        },
         changes: true,
     },
     Case { name: "snapshot", before: NOTHING, call: |_, s| bits(s[4].snapshot()), changes: false },
