@@ -49,7 +49,7 @@ fn the_shared_library_exports_the_header_and_nothing_else() {
     assert!(dynamic.contains("Library soname: [libbumpgrad.so.0]"), "{dynamic}");
     let bytes = fs::metadata(&library).unwrap().len();
     // (Meant to be 3.5 million. The bound keeps it from growing by accident.)
-    assert!(bytes < 3_950_000, "the shared library has {bytes} bytes");
+    assert!(bytes < 4_450_000, "the shared library has {bytes} bytes");
 }
 
 /// The names that the library brings into a program, and those that it wants from it.
@@ -64,7 +64,7 @@ fn symbols(of: &str, which: &str) -> BTreeSet<String> {
 fn the_static_library_brings_the_header_and_nothing_else() {
     assert_eq!(symbols("libbumpgrad.a", "--defined-only"), declared());
     let bytes = fs::metadata(libraries().join("libbumpgrad.a")).unwrap().len();
-    assert!(bytes < 7_950_000, "the static library has {bytes} bytes");
+    assert!(bytes < 8_850_000, "the static library has {bytes} bytes");
 }
 
 /// What is wanted of the system is in the README, because other systems may not have it.

@@ -188,7 +188,7 @@ fn demands(elem: Elem, pulled: Option<usize>) -> Option<Demand> {
         // Zeros, written by memset.
         (Sign | Floor | Ceil | Round | FloorDivide, Some(_)) => None,
         // The cotangent itself, copied by memcpy.
-        (Add | NotNegative, Some(_)) | (Sub, Some(0)) => None,
+        (Add | NotNegative, Some(_)) | (Sub | Fmod | Remainder, Some(0)) => None,
         _ => Some(MAP),
     }
 }
