@@ -394,6 +394,40 @@ static void optimisers(bg_graph *g, int32_t dtype) {
     keep_value(g, NODE(bg_exp(g, x)));
 }
 
+/* Tangents, batches and matrices of derivatives. */
+static void derivatives(bg_graph *g, int32_t dtype) {
+    const size_t dims[2] = {2, 3};
+    bg_node x = param(g, dtype, 0, dims + 1, 1), v = param(g, dtype, 1, dims + 1, 1);
+    bg_node many = param(g, dtype, 1, dims, 2), out;
+    bg_node y = NODE(bg_mul(g, NODE(bg_sin(g, x)), NODE(bg_roll(g, x, (int64_t[]){1}, 1, (int32_t[]){0}, 1))));
+    bg_node loss = NODE(bg_sum_all(g, NODE(bg_square(g, y))));
+    what = "derivatives";
+    CHECK(STATUS(bg_jvp(g, &y, 1, &x, &v, 1, &out)) == BG_OK);
+    keep_value(g, out);
+    CHECK(STATUS(bg_vjp(g, &y, &v, 1, &x, 1, &out, false)) == BG_OK);
+    keep_value(g, out);
+    CHECK(STATUS(bg_vmap(g, &y, 1, &x, &many, 1, &out)) == BG_OK);
+    keep_value(g, out);
+    CHECK(STATUS(bg_hvp(g, loss, &x, &v, 1, &out)) == BG_OK);
+    keep_value(g, out);
+    keep_value(g, NODE(bg_jacobian(g, y, x, BG_AUTO)));
+    keep_value(g, NODE(bg_jacobian(g, y, x, BG_FORWARD)));
+    keep_value(g, NODE(bg_hessian(g, loss, x)));
+    keep_value(g, NODE(bg_hessian_diagonal(g, loss, x)));
+    keep_value(g, NODE(bg_laplacian(g, loss, x)));
+    keep_value(g, NODE(bg_divergence(g, y, x)));
+    keep_value(g, NODE(bg_sparse_jacobian(g, y, x)));
+    keep_value(g, NODE(bg_sparse_hessian(g, loss, x, true)));
+    CHECK(SIZE(bg_sparsity(g, y, x, NULL, NULL, 0)) > 0);
+    CHECK(SIZE(bg_hessian_sparsity(g, loss, x, false, NULL, NULL, 0)) > 0);
+    if (dtype == BG_F64) {
+        bg_node small = NODE(bg_param_f64(g, (double[]){0.3, -0.7, 1.1}, 3));
+        bg_gradcheck_result result = BG_GRADCHECK_RESULT_INIT;
+        CHECK(STATUS(bg_gradcheck(g, NODE(bg_sin(g, small)), &small, 1, NULL, &result)) == BG_OK);
+        keep(&result.difference, sizeof result.difference);
+    }
+}
+
 /* Calls that fail, at once and in the middle of an evaluation, or do nothing. */
 static void failing(bg_graph *g) {
     what = "a call that fails";
@@ -456,6 +490,8 @@ static void run(void) {
     for (int32_t dtype = BG_F32; dtype <= BG_F64; dtype++) {
         bg_reset(g);
         optimisers(g, dtype);
+        bg_reset(g);
+        derivatives(g, dtype);
         bg_reset(g);
         shaped(g, dtype);
         elementwise(g, dtype);

@@ -28,8 +28,6 @@ pub(crate) struct Between {
     words: Vec<u64>,
     /// Operands and their cotangents, between two steps of a forward walk.
     sent: Vec<(NodeId, NodeId)>,
-    /// Random masks, and what stands for them.
-    masks: Vec<(NodeId, NodeId)>,
     parts: Vec<(NodeId, NodeId, Place)>,
     /// The inputs, in order of ids.
     stops: Vec<NodeId>,
@@ -43,7 +41,6 @@ impl Between {
             + self.became.bytes()
             + self.words.bytes()
             + self.sent.bytes()
-            + self.masks.bytes()
             + self.parts.bytes()
             + self.stops.bytes()
             + self.nodes.bytes()

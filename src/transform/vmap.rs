@@ -11,6 +11,7 @@ use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, NewNode, operand_word};
 use crate::id::{ListId, NodeId};
 use crate::node::{INLINE_OPERANDS, Node, Op};
+use crate::op::LEADS;
 use crate::op::assemble::{Kind, Place, Places};
 use crate::op::batch::Batched;
 use crate::shape::{Dims, Layout, MAX_RANK};
@@ -50,7 +51,6 @@ impl Core {
                 between.became[x.index()] = batched;
             }
         }
-        between.masks.clear();
         let mut batch = Batch { core: self, between, len };
         for k in 0..batch.between.visit.found().len() {
             let id = batch.between.visit.found()[k];
@@ -127,6 +127,7 @@ impl Core {
         let read = between.visit.found().iter().find(was_read).copied();
         between.stops = stops;
         found.map_err(|OutOfMemory| self.out_of_memory(WHAT))?;
+        self.let_masks_lead(between);
         match read {
             None => Ok(()),
             Some(id) => Err(self.fail_with(|core, slot| {
@@ -141,6 +142,33 @@ impl Core {
                     ),
                 )
             })),
+        }
+    }
+}
+
+impl Core {
+    /// Random masks of what is batched are drawn for each element of the batch. So they have the new axis,
+    /// and with them all that is made of them: the gradients of what they mask, too, which may depend on
+    /// nothing else.
+    fn let_masks_lead(&self, between: &mut Between) {
+        let mut is_done = false;
+        while !std::mem::replace(&mut is_done, true) {
+            for k in 0..between.visit.found().len() {
+                let id = between.visit.found()[k];
+                let leads = between.leads(id);
+                if !leads && self.operands(id).any(|operand| between.leads(operand)) {
+                    between.visit.set(id, LEADS);
+                } else if !leads {
+                    continue;
+                }
+                for operand in self.operands(id) {
+                    let is_mask = self.node(operand).op == Op::DropoutMask;
+                    if is_mask && !between.leads(operand) && between.visit.has(operand, 0) {
+                        between.visit.set(operand, LEADS);
+                        is_done = false;
+                    }
+                }
+            }
         }
     }
 }
@@ -230,10 +258,7 @@ impl Batch<'_> {
             Op::Map(_) | Op::Pull(..) | Op::Integer(_) | Op::Compare(_) | Op::Where | Op::Cast => {
                 let mut operands = node.inputs;
                 for operand in operands.iter_mut().filter(|operand| operand.is_node()) {
-                    *operand = match self.core.node(*operand).op {
-                        Op::DropoutMask => self.mask(*operand)?,
-                        _ => self.aligned(*operand, rank)?,
-                    };
+                    *operand = self.aligned(*operand, rank)?;
                 }
                 self.push(&node, operands, node.list)
             }
@@ -278,23 +303,12 @@ impl Batch<'_> {
                 let mut batched = Batched { core: self.core, len: self.len, operands };
                 batched.record(kind.rule().batching(), &node)
             }
-            Op::Leaf | Op::Fill | Op::DropoutMask => {
-                unreachable!("{:?} depends on nothing", node.op)
+            Op::DropoutMask => {
+                let stream = self.core.next_stream()?;
+                self.push(&node, node.inputs, stream)
             }
+            Op::Leaf | Op::Fill => unreachable!("{:?} depends on nothing", node.op),
         }
-    }
-
-    /// Random numbers are drawn for each element of the batch.
-    fn mask(&mut self, id: NodeId) -> Maybe<NodeId> {
-        if let Some(&(_, new)) = self.between.masks.iter().find(|&&(old, _)| old == id) {
-            return Ok(new);
-        }
-        let node = *self.core.node(id);
-        let stream = self.core.next_stream()?;
-        let new = self.push(&node, node.inputs, stream)?;
-        let noted = self.between.masks.try_push((id, new));
-        noted.map_err(|OutOfMemory| self.core.out_of_memory(WHAT))?;
-        Ok(new)
     }
 
     fn arg_reduce(&mut self, node: &Node) -> Maybe<NodeId> {
