@@ -119,6 +119,19 @@ fn powers_at_their_edges() {
     assert_eq!(moved[0].item().unwrap(), 0.0);
 }
 
+/// Several inputs that move together.
+#[test]
+fn hessian_vector_products_of_several_inputs() {
+    let graph = Graph::new();
+    let (a, b) = (graph.param(&[1.0, 2.0], &[2]), graph.param(&[3.0], &[]));
+    let y = (a.square() * b.square()).sum();
+    let (u, v) = (graph.tensor(&[1.0, -1.0], &[2]), graph.tensor(&[0.5], &[]));
+    let found = graph.hvp(y, &[(a, u), (b, v)]).unwrap();
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[0].to_vec::<f64>().unwrap(), [18.0 + 6.0, -18.0 + 12.0]);
+    assert_eq!(found[1].to_vec::<f64>().unwrap(), [12.0 - 24.0 + 5.0]);
+}
+
 /// What is not chosen has no slope: a tangent is chosen like the value. A gradient, as PyTorch's, is 0
 /// times what is not chosen, unless that is kept in its domain.
 #[test]

@@ -36,6 +36,14 @@ impl Transform {
             Self::Hvp => "hvp",
         }
     }
+
+    /// How many results there are of so many outputs and inputs.
+    pub(crate) fn results(self, outputs: usize, inputs: usize) -> usize {
+        match self {
+            Self::Jvp | Self::Vmap => outputs,
+            Self::Hvp => inputs,
+        }
+    }
 }
 
 impl Session {
@@ -55,7 +63,7 @@ impl Session {
         let recorded = (|| {
             let Self { core, between, roots, xs, others, .. } = &mut *self;
             out.clear();
-            let count = if let Transform::Hvp = transform { xs.len() } else { roots.len() };
+            let count = transform.results(roots.len(), xs.len());
             let made = out.try_extend_to(count, NodeId::NONE);
             made.map_err(|_| core.out_of_memory(what))?;
             match transform {

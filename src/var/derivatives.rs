@@ -148,7 +148,8 @@ impl Graph {
         ys: &[Var<'_>],
         pairs: &[(Var<'_>, Var<'_>)],
     ) -> Result<Vec<Var<'g>>> {
-        let mut out = vec![Var { graph: self, handle: Handle::NULL }; ys.len()];
+        let null = Var { graph: self, handle: Handle::NULL };
+        let mut out = vec![null; transform.results(ys.len(), pairs.len())];
         self.run(|session| {
             let ys = ys.iter().map(|y| y.handle);
             let pairs = pairs.iter().map(|(x, other)| (x.handle, other.handle));
