@@ -753,8 +753,8 @@ bg_status bg_vmap(bg_graph *g,
                   bg_node *out);
 
 // Hessian-vector products: how the gradients of y, a single element, with respect to m inputs move
-// when all of them move by their tangents; one result for each input. Forward over reverse, at about
-// the price of two gradients; no matrix is made.
+// when all of them move by their tangents; one result for each input. Forward over reverse, without a
+// matrix. The inputs must require gradients; zeros for one that y does not depend on.
 bg_status bg_hvp(bg_graph *g,
                  bg_node y,
                  const bg_node *xs,
@@ -765,7 +765,8 @@ bg_status bg_hvp(bg_graph *g,
 // The derivatives of each element of y by each element of x: a tensor of the shape of y followed by
 // that of x. It takes a gradient for each element of y (BG_REVERSE) or a tangent for each element of
 // x (BG_FORWARD), or whichever are fewer (BG_AUTO); all at once, and in blocks where that would take a
-// lot of memory. Zeros if y does not depend on x.
+// lot of memory. Zeros if y does not depend on x. What dropout drops is the same in all directions and in
+// the value. The rank of x is below BG_MAX_RANK, and so is that of the input of all functions below.
 bg_node bg_jacobian(bg_graph *g,
                     bg_node y,
                     bg_node x,
@@ -776,8 +777,11 @@ bg_node bg_jacobian(bg_graph *g,
 int32_t bg_jacobian_mode(bg_graph *g, bg_node y, bg_node x);
 
 // The second derivatives of y, a single element, by each pair of elements of x: a tensor of the
-// shape of x twice. Forward over reverse, for all directions at once.
-bg_node bg_hessian(bg_graph *g, bg_node y, bg_node x);
+// shape of x twice. Forward over reverse, for all directions at once. x must require gradients; zeros if y
+// does not depend on it.
+bg_node bg_hessian(bg_graph *g,
+                   bg_node y,
+                   bg_node x);
 
 // The diagonal of the Hessian of y, a single element, in the shape of x: forward mode twice along
 // each axis. x need not require gradients.

@@ -138,3 +138,27 @@ fn indices_that_move_choose_among_all() {
     assert_eq!((nothing.rows(), nothing.columns.len()), (2, 0));
     assert!(graph.sparsity(fixed, x).is_err());
 }
+
+/// A dense block costs what its entries cost, and what does not depend on the input is 0.
+#[test]
+fn dense_hessians_are_coloured_soon() {
+    let graph = Graph::new();
+    let x = graph.param(&vec![0.5; 600], &[600]);
+    let began = std::time::Instant::now();
+    let (pattern, values) = graph.sparse_hessian(x.sum().square(), x, false).unwrap();
+    assert_eq!(pattern.columns.len(), 600 * 600);
+    assert!(values.to_vec::<f64>().unwrap().iter().all(|&v| v == 2.0));
+    let windows: Vec<_> = (0..40).map(|k| x.slice(0, 15 * k, 15 * k + 30, 1).sum()).collect();
+    let banded = graph.stack(&windows[..39], 0).square().square().sum();
+    let (pattern, values) = graph.sparse_hessian(banded, x, true).unwrap();
+    let got = dense(&pattern, &values.to_vec().unwrap(), 600);
+    let full = graph.hessian(banded, x).to_vec::<f64>().unwrap();
+    for (i, (got, full)) in got.iter().zip(full).enumerate() {
+        let want = if i % 600 <= i / 600 { full } else { 0.0 };
+        assert!((got - want).abs() <= 1e-12 * want.abs().max(1.0), "{i}: {got}, not {want}");
+    }
+    assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
+    let other = graph.param(&[1.0], &[1]);
+    assert_eq!(graph.hessian(other.sum(), x).sum().item().unwrap(), 0.0);
+    assert_eq!(graph.sparse_hessian(other.sum(), x, false).unwrap().0.columns.len(), 0);
+}

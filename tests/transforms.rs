@@ -347,3 +347,57 @@ fn second_derivatives_agree_in_any_order_of_modes() {
 fn batches_are_what_each_element_is_alone() {
     check_all(batches);
 }
+
+/// The value of a rule may be seen in another shape by its gradient's recording: in a batch of a batch.
+#[test]
+fn batches_of_matrices_are_differentiated() {
+    let rules: [fn(Var<'_>) -> Var<'_>; 6] =
+        [|x| x.tanh(), |x| x.sigmoid(), |x| x.expm1(), |x| x.exp(), |x| x.sqrt(), |x| x.elu(0.5)];
+    for rule in rules {
+        let graph = Graph::new();
+        let x = graph.param(&[0.3], &[]);
+        let points = graph.param(&[0.5, 0.2], &[2]);
+        let slope = graph.jacobian(rule(x), x);
+        let curvature = graph.laplacian(rule(x), x);
+        let all = graph.vmap(&[slope, curvature], &[(x, points)]).unwrap();
+        let found = graph.grad(&[(all[0].sum() + all[1].sum(), None)], &[points]).unwrap()[0];
+        // The same, derivative by derivative.
+        let y = rule(points).sum();
+        let mut order = vec![y];
+        for _ in 0..3 {
+            let last = order[order.len() - 1].sum();
+            order.push(graph.grad(&[(last, None)], &[points]).unwrap()[0]);
+        }
+        let want = read(order[2] + order[3]);
+        for (got, want) in read(found).into_iter().zip(want) {
+            assert!((got - want).abs() < 1e-12 * want.abs().max(1.0), "{got} is not {want}");
+        }
+    }
+}
+
+/// What was recorded without gradients has none in a batch, and masks are those of the value in its
+/// Jacobian.
+#[test]
+fn batches_keep_what_is_constant() {
+    let graph = Graph::new();
+    let x = graph.param(&[0.3], &[]);
+    let still = {
+        let _guard = graph.no_grad();
+        x.sin()
+    };
+    let points = graph.param(&[0.3, 0.7], &[2]);
+    let y = graph.vmap(&[x.square() * still], &[(x, points)]).unwrap()[0];
+    let slopes = read(graph.grad(&[(y.sum(), None)], &[points]).unwrap()[0]);
+    for (slope, x) in slopes.into_iter().zip([0.3f64, 0.7]) {
+        assert!((slope - 2.0 * x * x.sin()).abs() < 1e-15);
+    }
+    let ones = graph.param(&[1.0; 8], &[8]);
+    let dropped = ones.dropout(0.5);
+    let jacobian = read(graph.jacobian(dropped, ones));
+    let diagonal: Vec<f64> = (0..8).map(|i| jacobian[9 * i]).collect();
+    assert_eq!(diagonal, read(dropped));
+    // A shape without room for one more axis is refused.
+    let deep = graph.param(&[1.0], &[1; 8]);
+    assert!(graph.laplacian(deep.sin().sum(), deep).item().is_err());
+    assert!(graph.sparse_hessian(deep.sin().sum(), deep, false).is_err());
+}

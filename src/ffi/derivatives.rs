@@ -128,8 +128,8 @@ pub unsafe extern "C" fn bg_vmap(
 }
 
 /// Hessian-vector products: how the gradients of y, a single element, with respect to m inputs move
-/// when all of them move by their tangents; one result for each input. Forward over reverse, at about
-/// the price of two gradients; no matrix is made.
+/// when all of them move by their tangents; one result for each input. Forward over reverse, without a
+/// matrix. The inputs must require gradients; zeros for one that y does not depend on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_hvp(
     g: *mut bg_graph,
@@ -170,7 +170,8 @@ fn mode(s: &mut Session, mode: i32) -> Maybe<Option<Mode>> {
 /// The derivatives of each element of y by each element of x: a tensor of the shape of y followed by
 /// that of x. It takes a gradient for each element of y (BG_REVERSE) or a tangent for each element of
 /// x (BG_FORWARD), or whichever are fewer (BG_AUTO); all at once, and in blocks where that would take a
-/// lot of memory. Zeros if y does not depend on x.
+/// lot of memory. Zeros if y does not depend on x. What dropout drops is the same in all directions and in
+/// the value. The rank of x is below BG_MAX_RANK, and so is that of the input of all functions below.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_jacobian(
     g: *mut bg_graph,
@@ -203,7 +204,8 @@ pub unsafe extern "C" fn bg_jacobian_mode(g: *mut bg_graph, y: bg_node, x: bg_no
 }
 
 /// The second derivatives of y, a single element, by each pair of elements of x: a tensor of the
-/// shape of x twice. Forward over reverse, for all directions at once.
+/// shape of x twice. Forward over reverse, for all directions at once. x must require gradients; zeros if y
+/// does not depend on it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_hessian(g: *mut bg_graph, y: bg_node, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g`.

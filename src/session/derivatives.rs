@@ -5,7 +5,7 @@ use crate::arena::TryPush;
 use crate::error::Maybe;
 use crate::graph::Handle;
 use crate::id::NodeId;
-use crate::transform::Mode;
+use crate::transform::{Mode, Random};
 
 /// What is made of a recording whose inputs come in pairs with something.
 #[derive(Clone, Copy)]
@@ -68,7 +68,9 @@ impl Session {
             made.map_err(|_| core.out_of_memory(what))?;
             match transform {
                 Transform::Jvp => core.record_jvp(between, roots, xs, others, &mut out)?,
-                Transform::Vmap => core.record_vmap(between, roots, xs, others, &mut out)?,
+                Transform::Vmap => {
+                    core.record_vmap(between, roots, xs, others, Random::Different, &mut out)?
+                }
                 Transform::Hvp => core.record_hvp(between, roots[0], xs, others, &mut out)?,
             }
             out.iter_mut().try_for_each(|id| self.offered(start, *id).map(|new| *id = new))

@@ -113,7 +113,7 @@ impl Session {
             let residuals = core.flat(what, root)?;
             for (to, &x) in out.iter_mut().zip(&*xs) {
                 let len = core.node(x).len;
-                let part = core.record_jacobian(between, root, x, None)?;
+                let part = core.record_jacobian(between, residuals, x, None)?;
                 let part = core.reshape_to(what, part, &[count, len])?;
                 *to = core.cast(part, DType::F64)?;
             }

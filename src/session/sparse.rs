@@ -15,7 +15,7 @@ use crate::graph::{Core, Handle, Operand};
 use crate::id::NodeId;
 use crate::node::Comparison;
 use crate::shape::Dims;
-use crate::transform::Between;
+use crate::transform::{Between, Random};
 use carry::Stop;
 pub use pattern::Sparsity;
 use pattern::{Full, filled, list, star_colours, star_places, triangle, with_transposed};
@@ -80,7 +80,7 @@ impl Session {
     fn gradient_sparsity(&mut self, what: &str, y: NodeId, x: NodeId) -> Maybe<(NodeId, Sparsity)> {
         self.core.need_one(what, y)?;
         let mut g = [NodeId::NONE];
-        self.core.record_grad(&[(y, None)], &[x], false, &mut g)?;
+        self.core.record_gradients(y, &[x], &mut g)?;
         let pattern = self.sparsity_of(what, g[0], x)?;
         let both = with_transposed(&pattern);
         Ok((g[0], self.full(what, both)?))
@@ -146,8 +146,9 @@ impl Session {
             let colours = session.full(what, colours)?;
             let triangle = triangle(&pattern, lower);
             entries = session.full(what, triangle)?;
-            let places = star_places(&pattern, &colours.0, &entries);
+            let places = star_places(&colours, &entries);
             let places = session.full(what, places)?;
+            let colours = (colours.of, colours.count);
             let Self { core, between, .. } = session;
             let tangent = core.fill_like(x, 0.0)?;
             let mut moved = [NodeId::NONE];
@@ -183,6 +184,7 @@ impl Core {
         places: &[i64],
     ) -> Maybe<NodeId> {
         let what = "sparse_jacobian";
+        self.need_axis(what, x)?;
         let (dims, dtype) = (self.shape(x), self.node(x).dtype);
         let colours = list(colours.iter().map(|&colour| i64::from(colour)));
         let colours = colours.map_err(|OutOfMemory| self.out_of_memory(what))?;
@@ -195,7 +197,7 @@ impl Core {
         let same = self.compare(Comparison::Eq, all, Operand::Node(colours))?;
         let directions = self.cast(same, dtype)?;
         let mut products = [NodeId::NONE];
-        self.record_vmap(between, &[y], &[x], &[directions], &mut products)?;
+        self.record_vmap(between, &[y], &[x], &[directions], Random::Same, &mut products)?;
         let flat = [self.node(products[0]).len];
         let products = self.reshape_to(what, products[0], &flat)?;
         let places = self.leaf(what, places, &[places.len()])?;

@@ -1,7 +1,7 @@
 //! Matrices of derivatives, made of the transforms: one product for a direction, recorded once, and
 //! then with one more axis for all directions.
 
-use super::Between;
+use super::{Between, Random};
 use crate::arena::TryPush;
 use crate::dtype::DType;
 use crate::error::{ErrorKind, Maybe};
@@ -53,9 +53,10 @@ impl Core {
                 let mut g = [NodeId::NONE];
                 self.record_grad(&[(y, Some(head))], &[x], true, &mut g)?;
                 if g[0].is_none() {
-                    return self.zeros(what, x, &dims);
+                    return self.zeros(what, y, &dims);
                 }
                 let all = self.by_blocks(between, head, g[0])?;
+                let all = self.cast(all, self.node(y).dtype)?;
                 self.reshape_to(what, all, &dims)
             }
             Mode::Forward => {
@@ -83,7 +84,7 @@ impl Core {
         let mut dims = self.shape(x);
         self.both(what, &mut dims, x)?;
         let mut g = [NodeId::NONE];
-        self.record_grad(&[(y, None)], &[x], false, &mut g)?;
+        self.record_gradients(y, &[x], &mut g)?;
         let tangent = self.fill_like(x, 0.0)?;
         let mut moved = [NodeId::NONE];
         self.record_jvp(between, &g, &[x], &[tangent], &mut moved)?;
@@ -102,7 +103,7 @@ impl Core {
         out: &mut [NodeId],
     ) -> Maybe<()> {
         self.need_one("hvp", y)?;
-        self.record_grad(&[(y, None)], xs, false, out)?;
+        self.record_gradients(y, xs, out)?;
         let mut gradients = std::mem::take(&mut between.nodes);
         gradients.clear();
         let listed = gradients.try_room(xs.len());
@@ -169,6 +170,22 @@ impl Core {
         self.sum(all, &[], false)
     }
 
+    /// The gradients of a single element: zeros by what it does not depend on.
+    pub(crate) fn record_gradients(
+        &mut self,
+        y: NodeId,
+        xs: &[NodeId],
+        out: &mut [NodeId],
+    ) -> Maybe<()> {
+        self.record_grad(&[(y, None)], xs, true, out)?;
+        for (g, &x) in out.iter_mut().zip(xs) {
+            if g.is_none() {
+                *g = self.fill_like(x, 0.0)?;
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn need_one(&mut self, what: &str, y: NodeId) -> Maybe<()> {
         self.need_float(what, y)?;
         if self.node(y).len == 1 {
@@ -205,9 +222,25 @@ impl Core {
         self.push(node)
     }
 
+    /// There is room for an axis of directions.
+    pub(crate) fn need_axis(&mut self, what: &str, x: NodeId) -> Maybe<()> {
+        let dims = self.shape(x);
+        if dims.len() < MAX_RANK {
+            return Ok(());
+        }
+        Err(self.fail(
+            ErrorKind::Limit,
+            format_args!(
+                "{what}: {dims:?} has the largest rank, {MAX_RANK}, and the directions need an axis: \
+                 reshape it"
+            ),
+        ))
+    }
+
     /// What `y` is for each unit direction in the place of `x`, one after the other along the first axis.
     fn by_blocks(&mut self, between: &mut Between, x: NodeId, y: NodeId) -> Maybe<NodeId> {
         let (what, len) = ("jacobian", self.node(x).len);
+        self.need_axis(what, x)?;
         let steps = |id| self.operands(id);
         let found = between.find(self, &[x], &[y], steps);
         found.map_err(|_| self.out_of_memory(what))?;
@@ -219,7 +252,7 @@ impl Core {
         let recorded = (0..len.max(1)).step_by(count).try_for_each(|first| {
             let directions = self.directions(x, first, count.min(len - first))?;
             let mut block = [NodeId::NONE];
-            self.record_vmap(between, &[y], &[x], &[directions], &mut block)?;
+            self.record_vmap(between, &[y], &[x], &[directions], Random::Same, &mut block)?;
             blocks.try_push(block[0]).map(|_| ()).map_err(|_| self.out_of_memory(what))
         });
         let all = recorded.and_then(|()| match blocks[..] {

@@ -11,6 +11,7 @@ mod vmap;
 
 pub use jacobian::Mode;
 pub(crate) use jvp::moving;
+pub(crate) use vmap::Random;
 
 use crate::arena::{OutOfMemory, TryPush};
 use crate::graph::Core;

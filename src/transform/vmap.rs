@@ -18,6 +18,14 @@ use crate::shape::{Dims, Layout, MAX_RANK};
 
 const WHAT: &str = "vmap";
 
+/// What random masks are to the elements of a batch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Random {
+    /// The same for all: for the directions of one derivative.
+    Same,
+    Different,
+}
+
 /// Operands with one more axis in front, of this length.
 struct Batch<'a> {
     core: &'a mut Core,
@@ -42,10 +50,14 @@ impl Core {
         ys: &[NodeId],
         xs: &[NodeId],
         batched: &[NodeId],
+        random: Random,
         out: &mut [NodeId],
     ) -> Maybe<()> {
         let len = self.check_batch(xs, batched)?;
         self.check_not_read(between, ys, xs)?;
+        if random == Random::Different {
+            self.let_masks_lead(between);
+        }
         for (&x, &batched) in xs.iter().zip(batched) {
             if between.leads(x) {
                 between.became[x.index()] = batched;
@@ -55,14 +67,25 @@ impl Core {
         for k in 0..batch.between.visit.found().len() {
             let id = batch.between.visit.found()[k];
             if batch.between.leads(id) && batch.between.of(id).is_none() {
-                let new = batch.again(id)?;
-                batch.between.became[id.index()] = new;
+                // What was recorded without gradients stays without.
+                let no_grad = u32::from(batch.core.is_cut(id));
+                batch.core.no_grad += no_grad;
+                let new = batch.again(id);
+                batch.core.no_grad -= no_grad;
+                batch.between.became[id.index()] = new?;
             }
         }
         for (&y, out) in ys.iter().zip(out) {
             *out = batch.batched(y)?;
         }
         Ok(())
+    }
+
+    /// Whether a node has no gradient although an operand has, and it could have one.
+    fn is_cut(&self, id: NodeId) -> bool {
+        let node = self.node(id);
+        let could = node.dtype.is_float() && node.op.is_differentiable();
+        could && !node.requires_grad && self.operands(id).any(|x| self.node(x).requires_grad)
     }
 
     /// The length of the new axis.
@@ -127,7 +150,6 @@ impl Core {
         let read = between.visit.found().iter().find(was_read).copied();
         between.stops = stops;
         found.map_err(|OutOfMemory| self.out_of_memory(WHAT))?;
-        self.let_masks_lead(between);
         match read {
             None => Ok(()),
             Some(id) => Err(self.fail_with(|core, slot| {

@@ -66,8 +66,8 @@ impl Graph {
     }
 
     /// Hessian-vector products: how the gradients of `y`, a single element, with respect to each input move
-    /// when all inputs move by their tangents. Forward over reverse, at about the price of two gradients;
-    /// no matrix is made.
+    /// when all inputs move by their tangents. Forward over reverse, without a matrix; zeros by an input that
+    /// `y` does not depend on. All inputs require gradients.
     #[track_caller]
     pub fn hvp<'g>(
         &'g self,
@@ -80,7 +80,8 @@ impl Graph {
     /// The derivatives of each element of `y` by each element of `x`, as a tensor of the shape of `y`
     /// followed by that of `x`. It takes a gradient for each element of `y`, or a tangent for each of `x`,
     /// whichever are fewer: see [`Graph::jacobian_mode`]; all at once by [`vmap`](Self::vmap), and in blocks
-    /// where that would take a lot of memory. Zeros if `y` does not depend on `x`.
+    /// where that would take a lot of memory. Zeros if `y` does not depend on `x`. What dropout drops is the
+    /// same in all directions and in the value.
     ///
     /// ```
     /// # let graph = bumpgrad::Graph::new();
@@ -109,7 +110,8 @@ impl Graph {
     }
 
     /// The second derivatives of `y`, a single element, by each pair of elements of `x`: a tensor of the
-    /// shape of `x` twice. Forward over reverse, for all directions at once.
+    /// shape of `x` twice. Forward over reverse, for all directions at once; zeros if `y` does not depend on
+    /// `x`, which requires gradients.
     #[track_caller]
     pub fn hessian(&self, y: Var<'_>, x: Var<'_>) -> Var<'_> {
         self.matrix(Matrix::Hessian, y, x)

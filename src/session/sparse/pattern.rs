@@ -101,59 +101,77 @@ impl Sparsity {
     }
 }
 
-/// The colours of the vertices of a symmetric pattern such that neighbours differ, and every path of four
-/// vertices has at least three: then each entry of the matrix, or the one across the diagonal, is alone in
-/// its row with its colour.
-pub(super) fn star_colours(pattern: &Sparsity) -> Full<(Vec<u32>, u32)> {
+/// Colours of the vertices of a symmetric pattern.
+pub(super) struct Colours {
+    pub(super) of: Vec<u32>,
+    pub(super) count: u32,
+    /// By vertex: a bit for each colour that several of its neighbours have.
+    repeated: Vec<Vec<u64>>,
+}
+
+fn has(bits: &[u64], colour: u32) -> bool {
+    bits.get(colour as usize / 64).is_some_and(|word| word >> (colour % 64) & 1 != 0)
+}
+
+fn set(bits: &mut Vec<u64>, colour: u32) -> Full<()> {
+    bits.try_extend_to(colour as usize / 64 + 1, 0)?;
+    bits[colour as usize / 64] |= 1 << (colour % 64);
+    Ok(())
+}
+
+/// Colours such that neighbours differ, and every path of four vertices has at least three: then each
+/// entry of the matrix, or the one across the diagonal, is alone in its row with its colour. Where a quarter
+/// of all entries are there each vertex has its own.
+pub(super) fn star_colours(pattern: &Sparsity) -> Full<Colours> {
     const NONE: u32 = u32::MAX;
     let len = pattern.rows();
-    let (mut colours, mut most) = (filled(NONE, len)?, 0);
+    if pattern.columns.len() >= len.saturating_mul(len) / 4 {
+        let of = list(0..len as u32)?;
+        return Ok(Colours { of, count: len as u32, repeated: Vec::new() });
+    }
+    let (mut of, mut count) = (filled(NONE, len)?, 0);
+    let (mut seen, mut repeated) = (filled(Vec::new(), len)?, filled(Vec::new(), len)?);
     // By colour: the last vertex that must not have it.
     let mut forbidden = filled(NONE, len + 1)?;
     for v in 0..len as u32 {
         let around = |w: u32| pattern.row(w as usize).iter().copied().filter(move |&x| x != w);
         for w in around(v) {
-            let own = colours[w as usize];
+            let own = of[w as usize];
             if own != NONE {
                 forbidden[own as usize] = v;
             }
             for x in around(w).filter(|&x| x != v) {
-                let far = colours[x as usize];
-                if far == NONE {
-                    continue;
-                }
-                let closes = own == NONE || around(x).any(|y| y != w && colours[y as usize] == own);
-                if closes {
+                let far = of[x as usize];
+                if far != NONE && (own == NONE || has(&repeated[x as usize], own)) {
                     forbidden[far as usize] = v;
                 }
             }
         }
-        let free = forbidden.iter().position(|&last| last != v).unwrap_or(len);
-        colours[v as usize] = free as u32;
-        most = most.max(free as u32 + 1);
+        let free = forbidden.iter().position(|&last| last != v).unwrap_or(len) as u32;
+        of[v as usize] = free;
+        count = count.max(free + 1);
+        for x in around(v) {
+            let x = x as usize;
+            let bits = if has(&seen[x], free) { &mut repeated[x] } else { &mut seen[x] };
+            set(bits, free)?;
+        }
     }
-    Ok((colours, most))
+    Ok(Colours { of, count, repeated })
 }
 
 /// Where each entry of a symmetric pattern is among the compressed values: in the direction of its
 /// column's colour, or across the diagonal.
-pub(super) fn star_places(
-    pattern: &Sparsity,
-    colours: &[u32],
-    entries: &Sparsity,
-) -> Full<Vec<i64>> {
-    let len = pattern.rows();
-    let alone = |i: usize, j: usize| {
-        let same = pattern.row(i).iter().filter(|&&k| colours[k as usize] == colours[j]);
-        same.count() == 1
-    };
+pub(super) fn star_places(colours: &Colours, entries: &Sparsity) -> Full<Vec<i64>> {
+    let len = entries.rows();
     let mut out = Vec::new();
     out.try_room(entries.columns.len())?;
     for i in 0..len {
         for &j in entries.row(i) {
             let j = j as usize;
-            let (i, j) = if alone(i, j) { (i, j) } else { (j, i) };
-            out.push_within((colours[j] as usize * len + i) as i64);
+            let repeated = colours.repeated.get(i).map_or(&[][..], |bits| bits);
+            let is_alone = i == j || !has(repeated, colours.of[j]);
+            let (i, j) = if is_alone { (i, j) } else { (j, i) };
+            out.push_within((colours.of[j] as usize * len + i) as i64);
         }
     }
     Ok(out)
