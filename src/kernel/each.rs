@@ -69,7 +69,12 @@ pub(super) fn each_or_one<R: Register<Elem = T>, T: Float, const N: usize>(
     f: &impl Lanewise<N>,
 ) {
     if R::FMA && out.len() == 1 {
-        each::<R::One, T, N>(out, from, f);
+        assert!(from.iter().all(|from| from.len() == 1));
+        // SAFETY: all slices have one element, and so has this register.
+        unsafe {
+            let x = from.map(|from| R::One::load(from.as_ptr()));
+            f.apply(x).store(out.as_mut_ptr());
+        }
     } else {
         each::<R, T, N>(out, from, f);
     }

@@ -86,7 +86,7 @@ impl Graph {
     /// ```
     /// # let graph = bumpgrad::Graph::new();
     /// let x = graph.param(&[3.0, 4.0], &[2]);
-    /// let y = graph.stack(&[x.square().sum(), x.prod(&[], false)], 0);
+    /// let y = graph.stack(&[x.square().sum(), x.prod()], 0);
     /// let jacobian = graph.jacobian(y, x);
     /// assert_eq!(jacobian.to_vec::<f64>()?, [6.0, 8.0, 4.0, 3.0]);
     /// # Ok::<(), bumpgrad::Error>(())
