@@ -67,7 +67,6 @@ impl Rule for IndexSelect {
     const NAME: &str = "index_select";
     const BATCHING: Batching = Batching::Own(batch_select);
     const DEPENDS: Depends = Depends::Chosen;
-    const LINEAR_IN: u8 = 1;
     const COST: u64 = 1_000;
     const GIVES: Gives = Gives::Chosen(|list| Kind::Select(Along::of(list)));
     const CHECKS_INDICES: bool = true;
@@ -175,7 +174,6 @@ impl Rule for Gather {
     const NAME: &str = "gather";
     const BATCHING: Batching = Batching::Along(0);
     const DEPENDS: Depends = Depends::Chosen;
-    const LINEAR_IN: u8 = 1;
     const COST: u64 = 1_000;
     const GIVES: Gives = Gives::Chosen(|list| Kind::Gather(Along::of(list)));
     const CHECKS_INDICES: bool = true;

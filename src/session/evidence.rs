@@ -139,8 +139,12 @@ impl Session {
         let mut worst = -1.0;
         for (input, (&x, &row)) in xs.iter().zip(&rows).enumerate() {
             self.evaluate(row)?;
-            for element in 0..self.core.node(x).len {
-                let derivative = self.core.values::<f64>(row)[element];
+            // (A copy: each difference writes data, after which the gradient would be computed anew.)
+            let mut slopes = Vec::new();
+            let room = slopes.try_room(self.core.node(x).len);
+            room.map_err(|_| self.core.out_of_memory("gradcheck"))?;
+            self.core.values::<f64>(row).iter().for_each(|&slope| slopes.push_within(slope));
+            for (element, derivative) in slopes.into_iter().enumerate() {
                 let difference = self.difference(sum, x, element, options.step)?;
                 let allowed = options.absolute + options.relative * difference.abs();
                 // (Something that is no number is farther off than all that is.)
@@ -151,8 +155,6 @@ impl Session {
                     worst = off;
                     found = Gradcheck { input, element, derivative, difference, ..found };
                 }
-                // The data were written: the gradient is to be had again.
-                self.evaluate(row)?;
             }
         }
         Ok(found)

@@ -93,10 +93,10 @@ impl Session {
         let (y, x) = (self.core.resolve(what, y)?, self.core.resolve(what, x)?);
         let pattern = self.sparsity_of(what, y, x)?;
         let (rows, columns) = (self.core.node(y).len, self.core.node(x).len);
-        let by_column = pattern.colours(columns);
-        let by_column = self.full(what, by_column)?;
-        let by_row = pattern.transposed(columns).and_then(|across| across.colours(rows));
-        let by_row = self.full(what, by_row)?;
+        let across = pattern.transposed(columns);
+        let across = self.full(what, across)?;
+        let (by_column, by_row) = (pattern.colours(&across), across.colours(&pattern));
+        let (by_column, by_row) = (self.full(what, by_column)?, self.full(what, by_row)?);
         let has_gradient = self.core.node(y).requires_grad && self.core.node(x).requires_grad;
         let forward = by_column.1 <= by_row.1 || !has_gradient;
         let mut places = Vec::new();

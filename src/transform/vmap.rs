@@ -166,9 +166,7 @@ impl Core {
             })),
         }
     }
-}
 
-impl Core {
     /// Random masks of what is batched are drawn for each element of the batch. So they have the new axis,
     /// and with them all that is made of them: the gradients of what they mask, too, which may depend on
     /// nothing else.
@@ -198,7 +196,7 @@ impl Core {
 impl Batch<'_> {
     /// What stands for a node: with the new axis, or the node itself where nothing leads to it.
     fn of(&self, id: NodeId) -> (NodeId, bool) {
-        match self.between.of(id).filter(|_| id.is_node()) {
+        match self.between.of(id) {
             Some(new) => (new, true),
             None => (id, false),
         }
@@ -209,17 +207,11 @@ impl Batch<'_> {
         match self.of(id) {
             (new, true) => Ok(new),
             (id, false) => {
-                let dims = self.core.shape(id);
-                self.expanded(id, &dims)
+                let (shape, _) = self.shape_of(&self.core.shape(id))?;
+                let dims = self.core.dims(shape);
+                self.core.expand_to(WHAT, id, &dims)
             }
         }
-    }
-
-    /// A shared tensor, repeated: `dims` is its shape, or one that it is broadcast to.
-    fn expanded(&mut self, id: NodeId, dims: &[usize]) -> Maybe<NodeId> {
-        let (shape, _) = self.shape_of(dims)?;
-        let dims = self.core.dims(shape);
-        self.core.expand_to(WHAT, id, &dims)
     }
 
     /// The new shape of what had this one.

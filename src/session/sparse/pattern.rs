@@ -79,8 +79,9 @@ impl Sparsity {
     }
 
     /// The least numbers for the columns such that no row has two columns of one number; how many there are.
-    pub(super) fn colours(&self, columns: usize) -> Full<(Vec<u32>, u32)> {
-        let by_column = self.transposed(columns)?;
+    /// `by_column` is the transposed pattern.
+    pub(super) fn colours(&self, by_column: &Self) -> Full<(Vec<u32>, u32)> {
+        let columns = by_column.rows();
         let (mut colours, mut most) = (filled(u32::MAX, columns)?, 0);
         // By colour: the last column that met it.
         let mut met = filled(u32::MAX, columns)?;
