@@ -1,7 +1,7 @@
 //! Angles: which lanes reach far enough for them, what is computed again one by one, and sine and cosine
 //! together.
 
-use super::body::{Body, Operands, operand, result};
+use super::body::{Body, Operands, Single, operand, result};
 use super::float::Float;
 use crate::lane::Register;
 use crate::real::Real;
@@ -59,6 +59,14 @@ impl<T: Float> Body<T> for SinCos {
         each_sin_cos::<R::Far, T>(sine, cosine, angle);
         repair::<R::Far, T>(sine, angle, |i| Real::sin(angle[i].to_f64()));
         repair::<R::Far, T>(cosine, angle, |i| Real::cos(angle[i].to_f64()));
+    }
+}
+
+impl<T: Float> Single<T> for SinCos {
+    #[inline(always)]
+    unsafe fn is_plain<R: Register<Elem = T>>(operands: &Operands) -> bool {
+        // SAFETY: the caller's promise.
+        all_near::<R, T>(unsafe { operand(operands, 0, 1) })
     }
 }
 

@@ -88,11 +88,55 @@ impl<T, B: Body<T>> Work<T> for Call<B> {
     }
 }
 
+/// A body that one element may be given to on its own.
+pub(super) trait Single<T>: Body<T> {
+    /// Whether a plain number does for this element.
+    ///
+    /// # Safety
+    /// As for [`Kernel`], with one element.
+    #[inline(always)]
+    unsafe fn is_plain<R: Register<Elem = T>>(operands: &Operands) -> bool {
+        let _ = operands;
+        true
+    }
+}
+
+/// A body in front of which one element is computed as a plain number, with the same bits: programs on
+/// numbers call kernels for nothing else, and would pay for the registers and the stack of its loop. That
+/// is a function of its own, so that none of it is here.
+struct OneOr<B>(PhantomData<B>);
+
+impl<T: Float, B: Single<T>> Body<T> for OneOr<B> {
+    const IS_RARE: bool = B::IS_RARE;
+
+    #[inline(always)]
+    unsafe fn run<R: Register<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
+        let &[a, b, c, d] = operands;
+        // SAFETY: the caller's promise; the general function is of the level of these registers.
+        unsafe {
+            if n == 1 && B::is_plain::<R>(operands) {
+                B::run::<R::One>(1, out, operands);
+            } else {
+                at::<B, T>(R::LEVEL)(n, out, a, b, c, d);
+            }
+        }
+    }
+}
+
 by_level! {
     /// The kernel of a body at a level.
     pub(super) at [B: Body<T>, T: Float] [B, T]
     Kernel = (n: usize, out: *mut u8, a: *const u8, b: *const u8, c: *const u8, d: *const u8)
     on T => Call::<B>::new(n, out, [a, b, c, d])
+}
+
+/// The kernel of a body at a level, one that spares single elements where they have the same bits.
+pub(super) const fn with_single<B: Single<T>, T: Float>(level: Level) -> Kernel {
+    match level {
+        // Its plain numbers round sums of products otherwise than its registers do.
+        Level::Baseline => at::<B, T>(level),
+        Level::V3 | Level::V4 => at::<OneOr<B>, T>(level),
+    }
 }
 
 /// A loop body of plain numbers: the same text at every level, which LLVM turns into vectors.

@@ -60,22 +60,3 @@ pub(super) fn each<R: Register<Elem = T>, T: Float, const N: usize>(
 
 /// Words of the largest register.
 const REGISTER: usize = 8;
-
-/// [`each`], which spares a single number what registers cost: kernels are called for many of these.
-#[inline(always)]
-pub(super) fn each_or_one<R: Register<Elem = T>, T: Float, const N: usize>(
-    out: &mut [T],
-    from: [&[T]; N],
-    f: &impl Lanewise<N>,
-) {
-    if R::FMA && out.len() == 1 {
-        assert!(from.iter().all(|from| from.len() == 1));
-        // SAFETY: all slices have one element, and so has this register.
-        unsafe {
-            let x = from.map(|from| R::One::load(from.as_ptr()));
-            f.apply(x).store(out.as_mut_ptr());
-        }
-    } else {
-        each::<R, T, N>(out, from, f);
-    }
-}

@@ -3,9 +3,11 @@
 use std::marker::PhantomData;
 
 use super::angle::{all_near, repair};
-use super::body::{Body, Kernel, Operands, Scratch, at, call1, operand, place, result};
+use super::body::{
+    Body, Kernel, Operands, Scratch, Single, at, call1, operand, place, result, with_single,
+};
 use super::cast::CAST;
-use super::each::{Lanewise, each, each_or_one};
+use super::each::{Lanewise, each};
 use super::float::Float;
 use crate::dtype::DType;
 use crate::lane::Register;
@@ -53,12 +55,20 @@ impl<O: Elementwise<N>, T: Float, const N: usize> Body<T> for Eval<O, N> {
             return again_where_rare::<O, T, N>(out, from);
         }
         if !O::TRIG || all_near::<R, T>(from[0]) {
-            return each_or_one::<R, T, N>(out, from, &Self(PhantomData));
+            return each::<R, T, N>(out, from, &Self(PhantomData));
         }
-        each_or_one::<R::Far, T, N>(out, from, &Self(PhantomData));
+        each::<R::Far, T, N>(out, from, &Self(PhantomData));
         repair::<R::Far, T>(out, from[0], |i| {
             O::eval::<f64>(std::array::from_fn(|k| from[k][i].to_f64()))
         });
+    }
+}
+
+impl<O: Elementwise<N>, T: Float, const N: usize> Single<T> for Eval<O, N> {
+    #[inline(always)]
+    unsafe fn is_plain<R: Register<Elem = T>>(operands: &Operands) -> bool {
+        // SAFETY: the caller's promise.
+        !O::TRIG || all_near::<R, T>(unsafe { operand(operands, 0, 1) })
     }
 }
 
@@ -87,11 +97,11 @@ impl<O: Elementwise<1>, T: Float> Body<T> for Pull1<O> {
         }
         // (What is not read stands for anything: it is no angle.)
         if !O::TRIG || !pull_reads_operand::<O>() || all_near::<R, T>(from[0]) {
-            return each_or_one::<R, T, 3>(out, from, &Self(PhantomData));
+            return each::<R, T, 3>(out, from, &Self(PhantomData));
         }
         // The slope is a number of its type before the cotangent comes to it, as it is in a step that
         // has sine and cosine anyway: so these give the same bits.
-        each_or_one::<R::Far, T, 3>(out, from, &Slope::<O>(PhantomData));
+        each::<R::Far, T, 3>(out, from, &Slope::<O>(PhantomData));
         repair::<R::Far, T>(out, from[0], |i| {
             let [x, y, _] = from.map(|from| from[i].to_f64());
             O::pull::<f64>([x], y, 1.0)[0]
@@ -99,6 +109,16 @@ impl<O: Elementwise<1>, T: Float> Body<T> for Pull1<O> {
         for (slope, &g) in out.iter_mut().zip(from[2]) {
             *slope = slope.times(g);
         }
+    }
+}
+
+impl<O: Elementwise<1>, T: Float> Single<T> for Pull1<O> {
+    #[inline(always)]
+    unsafe fn is_plain<R: Register<Elem = T>>(operands: &Operands) -> bool {
+        // SAFETY: the caller's promise.
+        !O::TRIG
+            || !pull_reads_operand::<O>()
+            || all_near::<R, T>(unsafe { operand(operands, 0, 1) })
     }
 }
 
@@ -135,18 +155,22 @@ impl<O: Elementwise<2>, T: Float, const I: usize> Body<T> for Pull2<O, I> {
         if O::IS_WIDE {
             return each::<R, T, 4>(out, from, &Self(PhantomData));
         }
-        each_or_one::<R, T, 4>(out, from, &Self(PhantomData));
+        each::<R, T, 4>(out, from, &Self(PhantomData));
     }
 }
 
+impl<O: Elementwise<2>, T: Float, const I: usize> Single<T> for Pull2<O, I> {}
+
 /// A kernel of a rule, at the level that it is compiled for where this one is wanted. (Both have the
 /// same bits.)
-const fn of_rule<O: Elementwise<N>, B: Body<T>, T: Float, const N: usize>(level: Level) -> Kernel {
+const fn of_rule<O: Elementwise<N>, B: Single<T>, T: Float, const N: usize>(
+    level: Level,
+) -> Kernel {
     let level = match level {
         Level::V4 if O::IS_RARE => Level::V3,
         level => level,
     };
-    at::<B, T>(level)
+    if O::IS_FREQUENT { with_single::<B, T>(level) } else { at::<B, T>(level) }
 }
 
 /// An f32 kernel of an elementwise operation that is computed in f64: of its value, or of the cotangent
@@ -172,8 +196,11 @@ unsafe fn widened_at<const ELEM: usize, const PULL: usize, const LEVEL: usize>(
     unsafe { widened(kernel, Level::ALL[LEVEL], n, out, &[a, b, c, d][..operands]) }
 }
 
+/// (One function, and no copy of it for each rule.)
+///
 /// # Safety
 /// As for [`widened_at`]; `kernel` is for f64, has so many operands, and the CPU can run its level.
+#[inline(never)]
 unsafe fn widened(kernel: Kernel, level: Level, n: usize, out: *mut u8, operands: &[*const u8]) {
     const BLOCK: usize = 128;
     let (f32, f64) = (place(DType::F32), place(DType::F64));

@@ -2,7 +2,7 @@
 
 use super::angle::SinCos;
 use super::arg::{ArgColumns, ArgRows};
-use super::body::{Kernel, at, place, plain_at};
+use super::body::{Kernel, place, plain_at, with_single};
 use super::cast::CAST;
 use super::compare::{COMPARE, WHERE};
 use super::float::Float;
@@ -88,7 +88,7 @@ const fn table<T: Float>(parts: &'static Parts, level: Level) -> FloatKernels {
         softmax: exponentials::<1, T>(level),
         log_softmax: exponentials::<2, T>(level),
         softmaxes: exponentials::<3, T>(level),
-        sincos: at::<SinCos, T>(level),
+        sincos: with_single::<SinCos, T>(level),
         accumulate: plain_at::<Accumulate<Sum<false>>, T>(level),
         sgd: plain_at::<SgdStep, T>(level),
         adam: plain_at::<AdamStep, T>(level),

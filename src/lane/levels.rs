@@ -54,7 +54,8 @@ macro_rules! levels {
 levels!(f32, W32, W32, Y32, Z32);
 levels!(f64, W64, Short64, Y64, Z64);
 
-/// A function for each level, which has the level's instructions, and which of them is for a level. All
+/// A function for each level, which has the level's instructions, and which of them is for a level. They
+/// stay functions: what one of them calls keeps its stack and its registers to itself. All
 /// of them do one piece of [`Work`] on the registers for a type, or run one text that computes on plain
 /// numbers, for LLVM to turn into vectors.
 macro_rules! by_level {
@@ -96,16 +97,19 @@ macro_rules! by_level {
         $vis const fn $at<$($generics)*>(level: $crate::level::Level) -> $kind {
             use $crate::level::Level;
 
+            #[inline(never)]
             unsafe fn baseline<$($generics)*>($($arg: $arg_type),*) {
                 $baseline
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
+            #[inline(never)]
             unsafe fn v3<$($generics)*>($($arg: $arg_type),*) {
                 $v3
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
+            #[inline(never)]
             unsafe fn v4<$($generics)*>($($arg: $arg_type),*) {
                 $v4
             }

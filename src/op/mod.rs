@@ -139,6 +139,9 @@ pub(crate) trait Elementwise<const N: usize> {
     /// Whether it is long and runs so seldom that one level less is compiled: v4 runs what v3 does.
     const IS_RARE: bool = false;
 
+    /// Whether programs on single numbers are full of it, so that one element has code of its own.
+    const IS_FREQUENT: bool = false;
+
     /// Whether it is computed in f64 only: kernels for f32 convert, and call those for f64.
     const IS_WIDE: bool = false;
 

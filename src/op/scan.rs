@@ -183,15 +183,7 @@ impl Rule for LogCumSumExp {
         with_float!(task.dtype(0), T => {
             let x = task.operand::<T>(0);
             task.each_part::<T>(around.len * around.inner, |out, first| {
-                let step = |s: f64, i: usize, _: usize| {
-                    let x = x[first + i].to_f64();
-                    let (low, high) = if s < x { (s, x) } else { (x, s) };
-                    // Equal infinities, of which one is the sum.
-                    if low == high && low.is_infinite() {
-                        return low;
-                    }
-                    high + libm::log1p(libm::exp(low - high))
-                };
+                let step = |s, i: usize, _: usize| log_sum(s, x[first + i].to_f64());
                 let start = f64::NEG_INFINITY;
                 let scan = Scan { start, step, value: T::from_f64, join: no_join };
                 scan.along(out, around, false);
@@ -199,6 +191,17 @@ impl Rule for LogCumSumExp {
         });
         Ok(())
     }
+}
+
+/// log(e^a + e^b). A function of its own: a scan has many loops.
+#[inline(never)]
+fn log_sum(a: f64, b: f64) -> f64 {
+    let (low, high) = if a < b { (a, b) } else { (b, a) };
+    // Equal infinities, of which one is the sum.
+    if low == high && low.is_infinite() {
+        return low;
+    }
+    high + libm::log1p(libm::exp(low - high))
 }
 
 impl LogCumSumExp {

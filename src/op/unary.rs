@@ -74,6 +74,7 @@ pub(crate) enum Exp {}
 impl Elementwise<1> for Exp {
     const NAME: &str = "exp";
     const DOMAIN: [(f64, f64); 1] = [(-4.0, 4.0)];
+    const IS_FREQUENT: bool = true;
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
         x.exp()
@@ -91,6 +92,7 @@ pub(crate) enum Expm1 {}
 impl Elementwise<1> for Expm1 {
     const NAME: &str = "expm1";
     const DOMAIN: [(f64, f64); 1] = [(-4.0, 4.0)];
+    const IS_FREQUENT: bool = true;
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
         x.expm1()
@@ -111,6 +113,7 @@ pub(crate) enum Log {}
 impl Elementwise<1> for Log {
     const NAME: &str = "log";
     const DOMAIN: [(f64, f64); 1] = [(0.1, 8.0)];
+    const IS_FREQUENT: bool = true;
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
         x.ln()
@@ -128,6 +131,7 @@ pub(crate) enum Log1p {}
 impl Elementwise<1> for Log1p {
     const NAME: &str = "log1p";
     const DOMAIN: [(f64, f64); 1] = [(-0.8, 8.0)];
+    const IS_FREQUENT: bool = true;
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
         x.log1p()
@@ -232,6 +236,7 @@ pub(crate) enum Sin {}
 impl Elementwise<1> for Sin {
     const NAME: &str = "sin";
     const DOMAIN: [(f64, f64); 1] = [(-8.0, 8.0)];
+    const IS_FREQUENT: bool = true;
     const TRIG: bool = true;
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
@@ -250,6 +255,7 @@ pub(crate) enum Cos {}
 impl Elementwise<1> for Cos {
     const NAME: &str = "cos";
     const DOMAIN: [(f64, f64); 1] = [(-8.0, 8.0)];
+    const IS_FREQUENT: bool = true;
     const TRIG: bool = true;
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
@@ -286,6 +292,7 @@ pub(crate) enum Tanh {}
 impl Elementwise<1> for Tanh {
     const NAME: &str = "tanh";
     const DOMAIN: [(f64, f64); 1] = [(-4.0, 4.0)];
+    const IS_FREQUENT: bool = true;
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
         x.tanh()
@@ -306,6 +313,7 @@ pub(crate) enum Sigmoid {}
 impl Elementwise<1> for Sigmoid {
     const NAME: &str = "sigmoid";
     const DOMAIN: [(f64, f64); 1] = [(-6.0, 6.0)];
+    const IS_FREQUENT: bool = true;
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
         x.sigmoid()
