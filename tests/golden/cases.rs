@@ -97,12 +97,13 @@ pub(crate) fn cases() -> Vec<Case> {
     }
     let files = files!("unary.json" "binary.json" "select.json" "reduce.json" "shaping.json"
         "index.json" "matmul.json" "loss.json" "operations.json");
-    let mut out = Vec::new();
-    for (file, text) in files {
-        let Value::Array(list) = serde_json::from_str(text).unwrap() else { panic!("{file}") };
-        out.extend(list.into_iter().map(|json| Case { json, file }));
-    }
-    out
+    files.into_iter().flat_map(|(file, text)| cases_of(file, text)).collect()
+}
+
+/// The cases of a file.
+pub(crate) fn cases_of(file: &'static str, text: &str) -> Vec<Case> {
+    let Value::Array(list) = serde_json::from_str(text).unwrap() else { panic!("{file}") };
+    list.into_iter().map(|json| Case { json, file }).collect()
 }
 
 pub(crate) fn number(value: &Value) -> f64 {

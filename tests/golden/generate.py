@@ -94,14 +94,24 @@ def trigamma(x):
 
 def with_slope(function, slope):
     class Function(torch.autograd.Function):
+        generate_vmap_rule = True
+
         @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
+        def forward(x):
             return function(x)
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(*inputs)
+            ctx.save_for_forward(*inputs)
 
         @staticmethod
         def backward(ctx, g):
             return g * slope(*ctx.saved_tensors)
+
+        @staticmethod
+        def jvp(ctx, t):
+            return t * slope(*ctx.saved_tensors)
 
     return Function.apply
 
