@@ -227,10 +227,10 @@ impl Core {
         self.state_mut(id).was_read = true;
     }
 
-    /// Takes the buffer of a value away.
+    /// Takes the buffer of a value away. That the user saw it stays true.
     pub(crate) fn let_go(&mut self, id: NodeId) {
         let state = self.state_mut(id);
-        (state.ready, state.read_through, state.was_read) = (false, false, false);
+        (state.ready, state.read_through) = (false, false);
         if let Some(buffer) = state.value.take() {
             self.pool.give(buffer);
         }

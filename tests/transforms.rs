@@ -401,3 +401,19 @@ fn batches_keep_what_is_constant() {
     assert!(graph.laplacian(deep.sin().sum(), deep).item().is_err());
     assert!(graph.sparse_hessian(deep.sin().sum(), deep, false).is_err());
 }
+
+/// A value whose memory was needed for another one was seen all the same.
+#[test]
+fn what_was_read_stays_read() {
+    let graph = Graph::new();
+    let x = graph.param(&[0.5; 4096], &[4096]);
+    let y = x.sin();
+    let z = y.exp();
+    y.to_vec::<f64>().unwrap();
+    let (other, batch) = (x.cos(), graph.stack(&[x, x], 0));
+    graph.set_memory_limit(graph.memory().total() + 10_000);
+    other.to_vec::<f64>().unwrap();
+    graph.set_memory_limit(usize::MAX);
+    let error = graph.vmap(&[z], &[(x, batch)]).unwrap_err().to_string();
+    assert!(error.contains("was read"), "{error}");
+}

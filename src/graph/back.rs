@@ -110,7 +110,9 @@ impl Core {
             while dropped != 0 {
                 let bit = dropped.trailing_zeros();
                 dropped &= dropped - 1;
-                self.let_go(NodeId(64 * word as u32 + bit));
+                let id = NodeId(64 * word as u32 + bit);
+                self.let_go(id);
+                self.state_mut(id).was_read = false;
             }
         }
         if self.slots.iter().any(|slot| slot.node.index() >= len) {
