@@ -417,3 +417,22 @@ fn what_was_read_stays_read() {
     let error = graph.vmap(&[z], &[(x, batch)]).unwrap_err().to_string();
     assert!(error.contains("was read"), "{error}");
 }
+
+/// A product without gradients moves with what needs none, and the other factor is constant in that.
+#[test]
+fn what_is_constant_is_so_in_tangents() {
+    let graph = Graph::new();
+    let (a, t) = (graph.param(&[3.0], &[]), graph.param(&[0.5], &[]));
+    let (b, one) = (graph.tensor(&[2.0], &[]), graph.tensor(&[1.0], &[]));
+    let y = {
+        let _guard = graph.no_grad();
+        a * b
+    };
+    let moved = graph.jvp(&[y], &[(b, t)]).unwrap()[0];
+    assert_eq!(moved.item().unwrap(), 1.5);
+    let twice = graph.jvp(&[moved], &[(a, one)]).unwrap()[0];
+    assert_eq!(twice.item().unwrap(), 0.0);
+    let gradients = graph.grad_allow_unused(&[(moved, None)], &[t, a]).unwrap();
+    assert_eq!(gradients[0].unwrap().item().unwrap(), 3.0);
+    assert!(gradients[1].is_none());
+}

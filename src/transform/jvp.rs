@@ -124,7 +124,8 @@ impl Core {
     }
 
     /// Gives a node the tangent that follows from those of its operands.
-    fn push_tangent(&mut self, between: &mut Between, id: NodeId) -> Maybe<()> {
+    fn push_tangent(&mut self, between: &mut Between, of: NodeId) -> Maybe<()> {
+        let id = self.on_constants(of)?;
         let mut operands = [NodeId::NONE; INLINE_OPERANDS];
         let node = *self.node(id);
         for (place, to) in operands.iter_mut().enumerate() {
@@ -143,9 +144,24 @@ impl Core {
             _ => self.transposed(between, id)?,
         };
         match tangent {
-            Some(tangent) => self.add_tangent(between, id, tangent),
+            Some(tangent) => self.add_tangent(between, of, tangent),
             None => Ok(()),
         }
+    }
+
+    /// The same node on operands that are detached where no tangent comes from, if it was recorded without
+    /// gradients: what is constant in a value is constant in how that moves.
+    fn on_constants(&mut self, id: NodeId) -> Maybe<NodeId> {
+        let mut again = NewNode::like(self.node(id));
+        if !self.is_cut(id) || matches!(again.op, Op::Concat | Op::Assemble) {
+            return Ok(id);
+        }
+        for operand in again.inputs.iter_mut().filter(|operand| operand.is_node()) {
+            if self.node(*operand).requires_grad {
+                *operand = self.detach(*operand)?;
+            }
+        }
+        self.push(again)
     }
 
     /// Whether all operands that move are such that the operation is linear in them.

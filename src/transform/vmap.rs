@@ -82,7 +82,7 @@ impl Core {
     }
 
     /// Whether a node has no gradient although an operand has, and it could have one.
-    fn is_cut(&self, id: NodeId) -> bool {
+    pub(super) fn is_cut(&self, id: NodeId) -> bool {
         let node = self.node(id);
         let could = node.dtype.is_float() && node.op.is_differentiable();
         could && !node.requires_grad && self.operands(id).any(|x| self.node(x).requires_grad)
