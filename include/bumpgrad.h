@@ -1112,7 +1112,7 @@ bg_node bg_sign(bg_graph *g, bg_node x);
 // e^x. Gradient: y.
 bg_node bg_exp(bg_graph *g, bg_node x);
 
-// e^x - 1, exact for small x. Gradient: y + 1, so that it is 0 below x = -16 (f32) or -36.
+// e^x - 1, exact for small x. Gradient: e^x, of which y + 1 has lost the tail.
 bg_node bg_expm1(bg_graph *g, bg_node x);
 
 // The natural logarithm. Gradient: 1 / x.
@@ -2166,8 +2166,8 @@ bg_node bg_huber_loss(bg_graph *g, bg_node x, bg_node target, double delta, int3
 bg_node bg_bce_loss(bg_graph *g, bg_node x, bg_node target, int32_t reduction);
 
 // The binary cross-entropy of the probabilities sigmoid(x), as bg_bce_loss, for any x: target
-// softplus(-x) + (1 - target) softplus(x), reduced. Nothing overflows or cancels. Gradient:
-// sigmoid(x) - target.
+// softplus(-x) + (1 - target) softplus(x), reduced. Nothing overflows or cancels. Gradients:
+// sigmoid(x) - target, and -x.
 bg_node bg_bce_with_logits(bg_graph *g, bg_node x, bg_node target, int32_t reduction);
 
 // As bg_bce_with_logits, with the first part, that of the positive class, times a weight, which is

@@ -34,7 +34,7 @@ pub unsafe extern "C" fn bg_exp(g: *mut bg_graph, x: bg_node) -> bg_node {
     unsafe { record_map(g, |s| s.map(Elem::Exp, x.into())) }
 }
 
-/// e^x - 1, exact for small x. Gradient: y + 1, so that it is 0 below x = -16 (f32) or -36.
+/// e^x - 1, exact for small x. Gradient: e^x, of which y + 1 has lost the tail.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_expm1(g: *mut bg_graph, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g` and for what is pointed to.
@@ -3082,8 +3082,8 @@ pub unsafe extern "C" fn bg_bce_loss(
 }
 
 /// The binary cross-entropy of the probabilities sigmoid(x), as bg_bce_loss, for any x: target
-/// softplus(-x) + (1 - target) softplus(x), reduced. Nothing overflows or cancels. Gradient:
-/// sigmoid(x) - target.
+/// softplus(-x) + (1 - target) softplus(x), reduced. Nothing overflows or cancels. Gradients:
+/// sigmoid(x) - target, and -x.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_bce_with_logits(
     g: *mut bg_graph,

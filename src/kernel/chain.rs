@@ -82,8 +82,6 @@ macro_rules! alphabet {
                 RsqrtPulled "rsqrt' times": |a, g| pull::<unary::Rsqrt, _>(a, g),
                 ReciprocalPull "reciprocal'": |g, p| pull::<unary::Reciprocal, _>(p, g),
                 ReciprocalPulled "reciprocal' times": |a, g| pull::<unary::Reciprocal, _>(a, g),
-                Expm1Pull "expm1'": |g, p| pull::<unary::Expm1, _>(p, g),
-                Expm1Pulled "expm1' times": |a, g| pull::<unary::Expm1, _>(a, g),
                 Log1pPull "log1p'": |g, p| pull::<unary::Log1p, _>(p, g),
                 Log1pPulled "log1p' times": |a, g| pull::<unary::Log1p, _>(a, g),
                 TanhPull "tanh'": |g, p| pull::<unary::Tanh, _>(p, g),
@@ -374,9 +372,6 @@ pub(crate) fn forms(op: Op) -> &'static [Form] {
             }
             (Elem::Reciprocal, _) => {
                 const { &[Form(ReciprocalPull, 2, Some(1)), Form(ReciprocalPulled, 1, Some(2))] }
-            }
-            (Elem::Expm1, _) => {
-                const { &[Form(Expm1Pull, 2, Some(1)), Form(Expm1Pulled, 1, Some(2))] }
             }
             (Elem::Tanh, _) => {
                 const { &[Form(TanhPull, 2, Some(1)), Form(TanhPulled, 1, Some(2))] }

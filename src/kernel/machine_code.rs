@@ -178,7 +178,7 @@ fn demands(elem: Elem, pulled: Option<usize>) -> Option<Demand> {
             | Pow | Atan2 | NormRoot | Xlogy | Xlog1py,
             None,
         ) => Some(FUNCTION),
-        (Erf | Softplus | Gelu | GeluTanh | Silu | Pow, Some(_)) => Some(FUNCTION),
+        (Expm1 | Erf | Softplus | Gelu | GeluTanh | Silu | Pow, Some(_)) => Some(FUNCTION),
         // One element after the other.
         (Zeta | ErfcMoment | BesselRatio | FallingMoment, _) => None,
         (Digamma | ErfcxSlope | FirstMoment, Some(_)) => None,

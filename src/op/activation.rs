@@ -331,7 +331,13 @@ impl Core {
                 let outside = Real::select(x.lt(least), least, flat(x) + most);
                 Real::select(least.le(x), Real::select(x.le(most), x, outside), outside)
             };
-            x.ln() - (-x).log1p()
+            // Where x is near 1/2 the quotient is near 1: its logarithm is taken from what is beside 1, of which 2 x - 1
+            // is exact.
+            let is_middle = (x - lit(0.5)).abs().lt(lit(0.25));
+            let middle = Real::select(is_middle, x, lit(0.5));
+            let end = Real::select(is_middle, lit(0.5), x);
+            let beside = (middle + middle - lit(1.0)) / (lit(1.0) - middle);
+            Real::select(is_middle, beside.log1p(), end.ln() - (-end).log1p())
         })
     }
 

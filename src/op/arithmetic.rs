@@ -6,6 +6,7 @@
 use std::f64::consts::LN_2;
 
 use super::activation::{lit, no_slope};
+use super::unary::Exp2;
 use crate::dtype::DType;
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, Operand};
@@ -31,15 +32,14 @@ fn ordered<'a>(a: Rec<'a>, b: Rec<'a>) -> [Rec<'a>; 3] {
     [most, least, same]
 }
 
-/// The logarithm of a sum of two powers of a base: the larger exponent and what the other one adds.
-/// Its slopes at two equal infinities are NaN.
-fn log_of_sum<'a>(a: Rec<'a>, b: Rec<'a>, ln_base: f64) -> Rec<'a> {
+/// The logarithm of a sum of two powers of a base, of which `power` is one: the larger exponent and what the
+/// other one adds. Its slopes at two equal infinities are NaN.
+fn log_of_sum<'a>(a: Rec<'a>, b: Rec<'a>, ln_base: f64, power: fn(Rec<'a>) -> Rec<'a>) -> Rec<'a> {
     let [most, least, same] = ordered(a, b);
     let is_same = same.eq(lit(1.0));
     let other = |x| Real::select(is_same, lit(0.0), x);
     let (most, least) = (other(most), other(least));
-    let gap = if ln_base == 1.0 { least - most } else { (least - most) * lit(ln_base) };
-    let more = gap.exp().log1p();
+    let more = power(least - most).log1p();
     let sum = most + if ln_base == 1.0 { more } else { more * lit(ln_base.recip()) };
     let alone = |x| no_slope(Real::select(is_same, x, lit(1.0)));
     Real::select(is_same, a + (alone(a) + alone(b)), sum)
@@ -172,7 +172,7 @@ impl Core {
     /// - PyTorch: `torch.logaddexp(a, b)`
     /// - Cases: `pairs(-2, 2)`; `a=S(1000, -1000, 0, 40), b=S(1000, -1001, 800, 0)`
     pub(crate) fn logaddexp(&mut self, a: NodeId, b: NodeId) -> Maybe<NodeId> {
-        self.expression("logaddexp", [a, b], |[a, b]| log_of_sum(a, b, 1.0))
+        self.expression("logaddexp", [a, b], |[a, b]| log_of_sum(a, b, 1.0, Real::exp))
     }
 
     /// log2(2^a + 2^b), without overflow. Gradients: the shares of 2^a and 2^b in the sum, NaN at two
@@ -181,7 +181,7 @@ impl Core {
     /// - PyTorch: `torch.logaddexp2(a, b)`
     /// - Cases: `pairs(-2, 2)`; `a=S(1000, -1000, 0, 40), b=S(1000, -1001, 2000, 0)`
     pub(crate) fn logaddexp2(&mut self, a: NodeId, b: NodeId) -> Maybe<NodeId> {
-        self.expression("logaddexp2", [a, b], |[a, b]| log_of_sum(a, b, LN_2))
+        self.expression("logaddexp2", [a, b], |[a, b]| log_of_sum(a, b, LN_2, Real::apply::<Exp2>))
     }
 
     /// a log b, and 0 where a is 0, unless b is NaN. Gradients: log b, but 0 where a is 0 and b not

@@ -34,6 +34,12 @@ fn bounded(log: Rec<'_>) -> Rec<'_> {
     Real::select(log.lt(least), least, log)
 }
 
+/// positive max(-x, 0) + (1 - target) max(x, 0). Only one of them counts at a time, so that neither cancels what
+/// is left of the other, and each is exact for targets near 0 and near 1.
+fn beyond<'a>(x: Rec<'a>, target: Rec<'a>, positive: Rec<'a>) -> Rec<'a> {
+    Real::select(x.lt(Rec::lit(0.0)), -positive, Rec::lit(1.0) - target) * x
+}
+
 impl Core {
     /// The mean of (a - b)^2 over all elements of two tensors of one shape, which are not broadcast.
     ///
@@ -190,7 +196,7 @@ impl Core {
     }
 
     /// The binary cross-entropy of the probabilities sigmoid(x), as `bce_loss`, for any x: target softplus(-x) +
-    /// (1 - target) softplus(x), reduced. Nothing overflows or cancels. Gradient: sigmoid(x) - target.
+    /// (1 - target) softplus(x), reduced. Nothing overflows or cancels. Gradients: sigmoid(x) - target, and -x.
     ///
     /// - PyTorch: `F.binary_cross_entropy_with_logits(x, target, reduction=reduction)`
     /// - Cases: `x=U(2,3), target=U(2,3,lo=0,hi=1), reduction='none'`;
@@ -237,16 +243,20 @@ impl Core {
         if let Some(weight) = weight {
             self.need_broadcast_to(what, weight, x)?;
         }
-        let below = self.map(Elem::Neg, x)?;
-        let below = self.map(Elem::Softplus, below)?;
-        let above = self.map(Elem::Softplus, x)?;
-        let rest = self.map2(Elem::Sub, Operand::Constant(1.0), target)?;
-        let mut positive = self.map2(Elem::Mul, target, below)?;
-        if let Some(weight) = weight {
-            positive = self.map2(Elem::Mul, weight, positive)?;
-        }
-        let negative = self.map2(Elem::Mul, rest, above)?;
-        let losses = self.map2(Elem::Add, positive, negative)?;
+        // With softplus(x) = max(x, 0) + softplus(-|x|), of which both parts have the second summand.
+        let far = self.expression(what, [x], |[x]| Real::select(x.lt(Rec::lit(0.0)), x, -x))?;
+        let rest = self.map(Elem::Softplus, far)?;
+        let losses = match weight {
+            None => self.expression(what, [x, target, rest], |[x, target, rest]| {
+                rest + beyond(x, target, target)
+            })?,
+            Some(weight) => {
+                self.expression(what, [x, target, rest, weight], |[x, target, rest, weight]| {
+                    let positive = weight * target;
+                    (positive + (Rec::lit(1.0) - target)) * rest + beyond(x, target, positive)
+                })?
+            }
+        };
         self.reduced(losses, reduction)
     }
 

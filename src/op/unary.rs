@@ -85,7 +85,7 @@ impl Elementwise<1> for Exp {
     }
 }
 
-/// e^x - 1, exact for small x. Gradient: y + 1, so that it is 0 below x = -16 (f32) or -36.
+/// e^x - 1, exact for small x. Gradient: e^x, of which y + 1 has lost the tail.
 ///
 /// - PyTorch: `torch.expm1(x)`
 pub(crate) enum Expm1 {}
@@ -98,10 +98,7 @@ impl Elementwise<1> for Expm1 {
         x.expm1()
     }
     #[inline(always)]
-    fn pull<R: Real>(_: [R; 1], y: R, g: R) -> [R; 1] {
-        [g * (y + R::lit(1.0))]
-    }
-    fn recorded<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
+    fn pull<R: Real>([x]: [R; 1], _: R, g: R) -> [R; 1] {
         [g * x.exp()]
     }
 }

@@ -40,7 +40,7 @@ impl<'g> Var<'g> {
         self.graph.offer_map(|session| session.map(Elem::Exp, self.handle))
     }
 
-    /// e^x - 1, exact for small x. Gradient: y + 1, so that it is 0 below x = -16 (f32) or -36.
+    /// e^x - 1, exact for small x. Gradient: e^x, of which y + 1 has lost the tail.
     ///
     /// Any float tensor; the result has its shape.
     #[track_caller]
@@ -2058,7 +2058,7 @@ impl<'g> Var<'g> {
 
     /// The binary cross-entropy of the probabilities sigmoid(x), as [`Var::bce_loss`], for any x:
     /// target softplus(-x) + (1 - target) softplus(x), reduced. Nothing overflows or cancels.
-    /// Gradient: sigmoid(x) - target.
+    /// Gradients: sigmoid(x) - target, and -x.
     #[track_caller]
     pub fn bce_with_logits(self, target: Self, reduction: Reduce) -> Self {
         self.operation("bce_with_logits", [self.handle, target.handle], |core, [x, target]| {

@@ -2,7 +2,8 @@
 order, all mixed ones included, at special points and far out in the tails.
 
     pip install sympy mpmath
-    python3 tests/golden/derivatives.py
+    python3 tests/golden/derivatives.py            # all; takes minutes
+    python3 tests/golden/derivatives.py elu logit  # these anew, and the others as they were
 
 sympy differentiates the closed form, and mpmath evaluates that with 1,000 digits: no code of this
 project, and no float, takes part. Where a derivative does not exist, at kinks, the convention is
@@ -13,6 +14,7 @@ import json
 import math
 import os
 import struct
+import sys
 
 import mpmath as mp
 import sympy as sp
@@ -31,16 +33,28 @@ SMALL = [0.5, -0.5, 1.0, -1.0, 2.0, -3.0, 1e-20]
 INSIDE = [0.0, 0.25, -0.5, 0.75, -0.9375, 1e-20, 1 - 2.0**-20]
 BEYOND = [1e10, -1e20, 1e60, 1e100, -1e160, 1e200, 1e300]
 GAMMA = [0.25, 0.75, 1.0, 2.0, 2.75, 7.0, 10.0, 1e-10, 1e5]
+SELU_SCALE = sp.Rational("1.0507009873554804934193349852946")
+SELU_ALPHA = sp.Rational("1.6732632423543772848170429916717")
 NORMAL = sp.erfc(-x / sp.sqrt(2)) / 2
 FALLING = [1e-20, 1e-10, 1e-5, 1e-3, 0.25, 0.5, 1.0, 2.0, 5.0, 7.0, 12.0, 20.0, 25.0, 30.0, 60.0, 1e3, 1e4]
 POSITIVE = [0.25, 1.0, 2.0, 10.0, 1e-10, 1e10, 1e20]
+NEAR_1 = [1 + 2.0**-20, 1 - 2.0**-20, 1 + 2.0**-10]
+# Where exponentials are near the ends of the ranges of f32 and f64.
+ENDS = [-80.0, 80.0, -86.0, -600.0, 600.0]
+LEVEL = [-1e3, -100.0, -20.0, -3.0, -0.5, 0.5, 3.0, 20.0, 100.0, 1e3]
+
+
+def below_0(form, above):
+    """One form up to 0, another one above."""
+    return sp.Piecewise((form, x <= 0), (above, True))
+
 
 # name: (closed form, points)
 UNARY = {
     "exp": (sp.exp(x), [p for p in TAILS if p <= 700]),
     "expm1": (sp.exp(x) - 1, [p for p in TAILS if p <= 700]),
-    "log": (sp.log(x), POSITIVE),
-    "log1p": (sp.log(1 + x), [0.0, 0.5, -0.5, 1e-20, -1e-20, 1e10, 1e20]),
+    "log": (sp.log(x), POSITIVE + NEAR_1),
+    "log1p": (sp.log(1 + x), [0.0, 0.5, -0.5, 1e-20, -1e-20, 1e10, 1e20, 2.0**-20 - 1]),
     "sqrt": (sp.sqrt(x), POSITIVE),
     "rsqrt": (1 / sp.sqrt(x), POSITIVE),
     "square": (x**2, [0.0, *ORDINARY]),
@@ -56,22 +70,22 @@ UNARY = {
     "gelu": (x * sp.erfc(-x / sp.sqrt(2)) / 2, TAILS),
     "gelu_tanh": (x / (1 + sp.exp(-GATE)), TAILS),
     "exp2": (2**x, [0.0, 0.5, -0.5, 1.0, 3.0, -3.0, 10.0, -25.0, 100.0, -100.0, 1e-20]),
-    "log2": (sp.log(x) / sp.log(2), POSITIVE),
-    "log10": (sp.log(x) / sp.log(10), POSITIVE),
+    "log2": (sp.log(x) / sp.log(2), POSITIVE + NEAR_1),
+    "log10": (sp.log(x) / sp.log(10), POSITIVE + NEAR_1),
     "cbrt": (sp.cbrt(x), POSITIVE),
     "asin": (sp.asin(x), INSIDE),
     "acos": (sp.acos(x), INSIDE),
     "atan": (sp.atan(x), [*SMALL, 10.0, 1e5, *BEYOND]),
-    "sinh": (sp.sinh(x), [0.0, *SMALL, 10.0, -25.0, 60.0]),
-    "cosh": (sp.cosh(x), [0.0, *SMALL, 10.0, -25.0, 60.0]),
+    "sinh": (sp.sinh(x), [0.0, *SMALL, 10.0, -25.0, 60.0, *ENDS]),
+    "cosh": (sp.cosh(x), [0.0, *SMALL, 10.0, -25.0, 60.0, *ENDS]),
     "asinh": (sp.asinh(x), [0.0, *ORDINARY, *BEYOND]),
-    "acosh": (sp.acosh(x), [1.5, 2.0, 10.0, 1e5, *[abs(p) for p in BEYOND]]),
+    "acosh": (sp.acosh(x), [1 + 2.0**-20, 1.5, 2.0, 10.0, 1e5, *[abs(p) for p in BEYOND]]),
     "atanh": (sp.atanh(x), INSIDE),
-    "erfc": (sp.erfc(x), [0.0, *SMALL, 4.0, -4.0, 9.0, 25.0]),
+    "erfc": (sp.erfc(x), [0.0, *SMALL, 4.0, -4.0, 9.0, -9.0, 25.0]),
     "erfcx": (sp.exp(x**2) * sp.erfc(x), [0.0, *SMALL, 1.5, 4.0, 9.0, 25.0, 40.0, 1e3, 1e6, 1e10]),
     "erfinv": (sp.erfinv(x), INSIDE),
-    "ndtr": (NORMAL, [0.0, *SMALL, 4.0, -10.0, -35.0]),
-    "log_ndtr": (sp.log(NORMAL), [0.0, *SMALL, 4.0]),
+    "ndtr": (NORMAL, [0.0, *SMALL, 4.0, -10.0, 10.0, -35.0, 35.0]),
+    "log_ndtr": (sp.log(NORMAL), [0.0, *SMALL, 4.0, 10.0, 30.0]),
     "ndtri": (sp.sqrt(2) * sp.erfinv(2 * x - 1), [0.25, 0.5, 0.75, 0.9375, 1e-5, 1e-10, 1e-30]),
     "lgamma": (sp.loggamma(x), GAMMA),
     "digamma": (sp.polygamma(0, x), [*GAMMA, -0.75, -3.25]),
@@ -83,6 +97,16 @@ UNARY = {
     # (At -100 the exponential is subnormal in f32, and its rounding is multiplied by x.)
     "mish": (x * sp.tanh(sp.log(1 + sp.exp(x))), [p for p in TAILS if abs(p) < 1e5 and p != -100.0]),
     "tanhshrink": (x - sp.tanh(x), [p for p in TAILS if p != 0]),
+    # Each with one parameter: that of `apply` in tests/derivatives.rs.
+    "elu": (below_0(sp.Rational(3, 4) * (sp.exp(x) - 1), x), TAILS + ENDS),
+    "celu": (below_0((sp.exp(2 * x) - 1) / 2, x), TAILS + ENDS),
+    "selu": (SELU_SCALE * below_0(SELU_ALPHA * (sp.exp(x) - 1), x), TAILS + ENDS),
+    "log_sigmoid": (-sp.log(1 + sp.exp(-x)), TAILS + ENDS),
+    "softplus_beta": (sp.log(1 + sp.exp(2 * x)) / 2, TAILS),
+    "logit": (sp.log(x / (1 - x)), [0.25, 0.5, 0.75, 1e-10, 1e-30, 0.5 + 2.0**-6, 0.5 - 2.0**-6, 1 - 2.0**-20]),
+    "sinc": (sp.sin(sp.pi * x) / (sp.pi * x), [1e-20, -1e-5, 0.25, 0.5, -0.75, 1.5, 2.25, -10.25, 100.25]),
+    "softsign": (below_0(x / (1 - x), x / (1 + x)), [p for p in TAILS if p != 0]),
+    "entr": (-x * sp.log(x), POSITIVE + NEAR_1),
 }
 
 # name: (points, for each order what each point has)
@@ -205,6 +229,12 @@ def times_log(argument):
     return form
 
 
+def of_form(expression):
+    def form(i, j, p, q):
+        return sp.lambdify((a, b), sp.diff(expression, a, i, b, j), "mpmath")(mp.mpf(p), mp.mpf(q))
+    return form
+
+
 def rest(whole, takes):
     """A rounded quotient, or what is left of its division."""
     def form(i, j, top, bottom):
@@ -224,7 +254,7 @@ DIVISIONS = [(5.5, 2.0), (-5.5, 2.0), (5.5, -2.0), (-7.25, -3.0), (1.0, 0.1), (0
              (1e30, 3.0)]
 
 BINARY = {
-    "xlogy": (times_log(b), [(p, q) for p in [0.0, 1.0, -2.5, 1e10] for q in [0.5, 1.0, 3.0, 1e-10, 1e10]]),
+    "xlogy": (times_log(b), [(p, q) for p in [0.0, 1.0, -2.5, 1e10] for q in [0.5, 1.0, 3.0, 1e-10, 1e10, NEAR_1[0]]]),
     "xlog1py": (times_log(1 + b), [(p, q) for p in [0.0, 1.0, -2.5, 1e10] for q in [-0.5, 1.0, 3.0, 1e-10, 1e10]]),
     "fmod": (rest(truncated, True), DIVISIONS),
     "remainder": (rest(mp.floor, True), DIVISIONS),
@@ -233,6 +263,16 @@ BINARY = {
                     for e in [0.0, 1.0, 2.0, 3.0, -1.0, 0.5, 1.5, 4.0, 2.5, 1e10]]),
     "atan2": (angle, [(y, o) for y in [0.0, 1.0, -1.0, 2.0, 1e-20, 1e10, math.nan]
                       for o in [0.0, 1.0, -1.0, 3.0, -1e-10, 1e10, math.nan]]),
+    # (Its second derivative by an operand that is much the larger one is a difference that cancels.)
+    "hypot": (of_form(sp.sqrt(a**2 + b**2)), [(3.0, 4.0), (-1.0, 0.5), (3e10, 1e10), (-2.0, -2.0)]),
+    "logaddexp": (of_form(sp.log(sp.exp(a) + sp.exp(b))),
+                  [(p, q) for p in LEVEL for q in [0.0, 50.0, -50.0, p]]),
+    "logaddexp2": (of_form(sp.log(2**a + 2**b) / sp.log(2)),
+                   [(p, q) for p in LEVEL for q in [0.0, 50.0, -50.0, p]]),
+    # (A logit and a target.)
+    "bce_with_logits": (of_form(sp.log(1 + sp.exp(a)) - b * a),
+                        [(p, t) for p in LEVEL for t in [0.0, 1.0, 0.5, 1e-10, 2.0**-20, 1 - 2.0**-20]]),
+    "soft_margin_loss": (of_form(sp.log(1 + sp.exp(-a * b))), [(p, t) for p in LEVEL if abs(p) < 100 for t in [1.0, -1.0]]),
     "div": (quotient, [(1.0, 2.0), (0.0, 3.0), (-5.0, 0.5), (1e10, -1e5)]),
 }
 
@@ -258,16 +298,21 @@ def binary(name, function, points, dtype):
             "orders": orders}
 
 
-def main():
+def main(names):
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "derivatives.json")
+    kept = {}
+    if names:
+        with open(path, encoding="utf-8") as file:
+            kept = {(entry["op"], entry["dtype"]): entry for entry in json.load(file)}
     entries = []
     for dtype in ("f64", "f32"):
-        entries += [unary(name, *rest, dtype) for name, rest in UNARY.items()]
-        entries += [piecewise(name, *rest, dtype) for name, rest in PIECEWISE.items()]
-        entries += [binary(name, *rest, dtype) for name, rest in BINARY.items()]
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "derivatives.json")
+        for form, of in ((unary, UNARY), (piecewise, PIECEWISE), (binary, BINARY)):
+            for name, rest in of.items():
+                is_kept = names and name not in names
+                entries.append(kept[name, dtype] if is_kept else form(name, *rest, dtype))
     with open(path, "w", encoding="utf-8") as file:
         file.write("[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
