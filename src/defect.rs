@@ -10,6 +10,8 @@
 pub(crate) struct FailPoint {
     #[cfg(test)]
     left: std::sync::Arc<std::sync::atomic::AtomicUsize>,
+    #[cfg(test)]
+    records: std::sync::Arc<std::sync::atomic::AtomicUsize>,
 }
 
 impl FailPoint {
@@ -26,6 +28,26 @@ impl FailPoint {
                 std::panic::resume_unwind(Box::new("a fail point"));
             }
         }
+    }
+
+    /// Whether there is to be no memory for a record.
+    #[inline(always)]
+    pub(crate) fn refuses(&self) -> bool {
+        #[cfg(test)]
+        {
+            use std::sync::atomic::Ordering::SeqCst;
+            let left = self.records.load(SeqCst);
+            return left > 0 && self.records.fetch_sub(1, SeqCst) == 1;
+        }
+        #[cfg(not(test))]
+        false
+    }
+
+    /// Lets there be no memory for the k-th record from now on, counted from 1; 0 for none. Whether one was
+    /// still to come.
+    #[cfg(test)]
+    pub(crate) fn starve(&self, k: usize) -> bool {
+        self.records.swap(k, std::sync::atomic::Ordering::SeqCst) > 0
     }
 
     /// Lets the k-th pass from now on panic, counted from 1; 0 for none. Whether one was still to
@@ -109,5 +131,7 @@ mod quiet {
     }
 }
 
+#[cfg(test)]
+mod exhausted;
 #[cfg(test)]
 mod tests;

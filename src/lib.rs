@@ -45,6 +45,17 @@ mod transform;
 mod var;
 mod visit;
 
+// Tests in here call all operations, too, by the public name of this crate.
+#[cfg(test)]
+#[path = "../tests/golden/cases.rs"]
+mod cases;
+#[cfg(test)]
+#[rustfmt::skip]
+#[path = "../tests/operations/mod.rs"]
+mod operations;
+#[cfg(test)]
+extern crate self as bumpgrad;
+
 pub use buffer::MemoryStats;
 pub use dtype::{DType, Element};
 pub use error::{Error, ErrorKind, Result};

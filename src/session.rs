@@ -274,15 +274,14 @@ impl Session {
         let what = "grad";
         self.resolve_roots(what, roots)?;
         self.resolve_all(what, xs)?;
-        let Self { core, given, xs, found: out, .. } = self;
-        if out.try_extend_to(xs.len(), NodeId::NONE).is_err() {
-            return Err(core.out_of_memory(what));
-        }
-        let out = &mut out[..xs.len()];
-        let start = core.start();
-        core.record_grad(given, xs, allow_unused, out).inspect_err(|_| core.go_back(start))?;
-        for (i, &id) in out.iter().enumerate() {
-            found(i, if id.is_none() { Handle::NULL } else { core.handle(id) });
+        self.attempt(|session| {
+            let Self { core, given, xs, found: out, .. } = session;
+            let room = out.try_extend_to(xs.len(), NodeId::NONE);
+            room.map_err(|_| core.out_of_memory(what))?;
+            core.record_grad(given, xs, allow_unused, &mut out[..xs.len()])
+        })?;
+        for (i, &id) in self.found[..self.xs.len()].iter().enumerate() {
+            found(i, if id.is_none() { Handle::NULL } else { self.core.handle(id) });
         }
         Ok(())
     }

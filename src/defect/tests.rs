@@ -6,12 +6,12 @@ use crate::error::{ErrorKind, Result};
 use crate::{Adam, Graph, Lbfgs, RmsProp, Sgd, Var};
 
 /// Text or numbers that a call gave, as bits.
-type Seen = Vec<u64>;
+pub(super) type Seen = Vec<u64>;
 
 /// Parameters, and what is made of them, the loss last.
-type Scene<'g> = Vec<Var<'g>>;
+pub(super) type Scene<'g> = Vec<Var<'g>>;
 
-fn bits(x: Var<'_>) -> Result<Seen> {
+pub(super) fn bits(x: Var<'_>) -> Result<Seen> {
     Ok(x.to_vec::<f64>()?.iter().map(|x| x.to_bits()).collect())
 }
 
@@ -20,7 +20,7 @@ fn bytes(text: &str) -> Seen {
 }
 
 /// A program of every kind of step, over `n` elements.
-fn record(g: &Graph, n: usize) -> Scene<'_> {
+pub(super) fn record(g: &Graph, n: usize) -> Scene<'_> {
     g.set_seed(7);
     let row = n / 8;
     let x = g.uniform::<f64>(&[8, row], -1.0, 1.0);
@@ -45,7 +45,7 @@ fn record(g: &Graph, n: usize) -> Scene<'_> {
 }
 
 /// Values and gradients of everything, as far as the graph gives them.
-fn look(scene: &[Var<'_>]) -> Result<Seen> {
+pub(super) fn look(scene: &[Var<'_>]) -> Result<Seen> {
     let mut seen = Seen::new();
     for &x in scene {
         seen.extend(bits(x)?);

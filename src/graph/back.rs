@@ -18,9 +18,10 @@ pub struct Mark {
 }
 
 /// What [`Core::go_back`] goes back to.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Start {
     pub(crate) nodes: usize,
+    lists: usize,
     streams: u64,
     no_grad: u32,
 }
@@ -29,13 +30,15 @@ impl Core {
     /// What a call that fails leaves as it was.
     #[inline(always)]
     pub(crate) fn start(&self) -> Start {
-        Start { nodes: self.nodes.len(), streams: self.streams, no_grad: self.no_grad }
+        let (nodes, lists) = (self.nodes.len(), self.lists.len());
+        Start { nodes, lists, streams: self.streams, no_grad: self.no_grad }
     }
 
     /// Drops what was recorded since.
     #[cold]
     pub(crate) fn go_back(&mut self, start: Start) {
         self.truncate(start.nodes);
+        self.lists.truncate(start.lists);
         (self.streams, self.no_grad) = (start.streams, start.no_grad);
     }
 

@@ -69,8 +69,7 @@ pub(crate) fn operand_word(id: NodeId, node: &Node) -> u64 {
 
 impl Core {
     pub(crate) fn intern(&mut self, words: &[usize]) -> Maybe<ListId> {
-        let words = words.iter().map(|&word| word as u64);
-        self.lists.intern(&self.pool.bump, words).map_err(|_| self.out_of_records())
+        self.intern_from(words.iter().map(|&word| word as u64))
     }
 
     /// An axis and operands that do not fit in a node.
@@ -80,13 +79,22 @@ impl Core {
             None => axis as u64,
             Some(i) => operand_word(xs[i], nodes.get(xs[i].index())),
         };
-        lists.intern(&pool.bump, (0..xs.len() + 1).map(word)).map_err(|_| self.out_of_records())
+        let made = lists.intern(&pool.bump, (0..xs.len() + 1).map(word));
+        made.map_err(|OutOfMemory| self.out_of_records())
     }
 
     /// A list as it is.
     pub(crate) fn intern_words(&mut self, words: &[u64]) -> Maybe<ListId> {
-        let words = words.iter().copied();
-        self.lists.intern(&self.pool.bump, words).map_err(|_| self.out_of_records())
+        self.intern_from(words.iter().copied())
+    }
+
+    #[inline(always)]
+    fn intern_from(&mut self, words: impl ExactSizeIterator<Item = u64> + Clone) -> Maybe<ListId> {
+        let made = match self.fail_point.refuses() {
+            false => self.lists.intern(&self.pool.bump, words),
+            true => Err(OutOfMemory),
+        };
+        made.map_err(|OutOfMemory| self.out_of_records())
     }
 
     /// Checks and interns the shape of a new node.
@@ -145,7 +153,7 @@ impl Core {
             imm: node.imm,
             len: node.len,
         };
-        if self.nodes.push(&self.pool.bump, record).is_err() {
+        if self.fail_point.refuses() || self.nodes.push(&self.pool.bump, record).is_err() {
             return Err(self.out_of_records());
         }
         if id == self.states.len() {

@@ -60,8 +60,8 @@ impl Session {
         std::mem::swap(&mut self.xs, &mut self.roots);
         self.resolve_pairs(what, pairs)?;
         let mut out = std::mem::take(&mut self.found);
-        let recorded = (|| {
-            let Self { core, between, roots, xs, others, .. } = &mut *self;
+        let recorded = self.attempt(|session| {
+            let Self { core, between, roots, xs, others, .. } = &mut *session;
             out.clear();
             let count = transform.results(roots.len(), xs.len());
             let made = out.try_extend_to(count, NodeId::NONE);
@@ -73,13 +73,10 @@ impl Session {
                 }
                 Transform::Hvp => core.record_hvp(between, roots[0], xs, others, &mut out)?,
             }
-            out.iter_mut().try_for_each(|id| self.offered(start, *id).map(|new| *id = new))
-        })();
-        match recorded {
-            Ok(()) => {
-                out.iter().enumerate().for_each(|(i, &id)| found(i, self.handle_since(start, id)));
-            }
-            Err(_) => self.undo(start),
+            out.iter_mut().try_for_each(|id| session.offered(start, *id).map(|new| *id = new))
+        });
+        if recorded.is_ok() {
+            out.iter().enumerate().for_each(|(i, &id)| found(i, self.handle_since(start, id)));
         }
         self.found = out;
         recorded

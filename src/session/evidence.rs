@@ -89,9 +89,8 @@ impl Session {
                 ));
             }
         }
-        let (xs, start) = (std::mem::take(&mut self.xs), self.core.start());
-        let checked = self.compare_with_differences(y, &xs, options);
-        self.core.go_back(start);
+        let xs = std::mem::take(&mut self.xs);
+        let checked = self.for_now(|session| session.compare_with_differences(y, &xs, options));
         self.xs = xs;
         checked
     }
@@ -261,19 +260,18 @@ impl Session {
     /// The same for all gradients that a backward from these roots would add.
     #[cold]
     pub(super) fn need_finite_gradients(&mut self) -> Maybe<()> {
-        let start = self.core.start();
         for k in 0..self.given.len() {
             self.need_numbers(self.given[k].0, &[])?;
         }
-        self.core.ways = Some(Vec::new());
-        self.targets.clear();
-        let recorded = self.core.record_backward(&self.given, &mut self.targets);
-        let ways = self.core.ways.take().unwrap_or_default();
-        let checked = recorded.and_then(|()| {
-            (0..self.targets.len()).try_for_each(|k| self.need_numbers(self.targets[k].1, &ways))
-        });
-        self.core.go_back(start);
-        checked
+        self.for_now(|session| {
+            session.core.ways = Some(Vec::new());
+            session.targets.clear();
+            let recorded = session.core.record_backward(&session.given, &mut session.targets);
+            let ways = session.core.ways.take().unwrap_or_default();
+            recorded?;
+            let mut targets = 0..session.targets.len();
+            targets.try_for_each(|k| session.need_numbers(session.targets[k].1, &ways))
+        })
     }
 
     fn no_number(&mut self, id: NodeId, element: usize, value: f64, of: Option<NodeId>) -> Fail {

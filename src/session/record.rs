@@ -158,9 +158,23 @@ impl Session {
         recorded.is_ok()
     }
 
+    /// Makes a recording of which nothing stays if it fails.
+    pub(super) fn attempt<R>(&mut self, record: impl FnOnce(&mut Self) -> Maybe<R>) -> Maybe<R> {
+        let start = self.core.start();
+        record(self).inspect_err(|_| self.undo(start))
+    }
+
+    /// Makes a recording of which nothing stays in any case.
+    pub(super) fn for_now<R>(&mut self, record: impl FnOnce(&mut Self) -> Maybe<R>) -> Maybe<R> {
+        let start = self.core.start();
+        let result = self.attempt(record);
+        self.core.go_back(start);
+        result
+    }
+
     /// Drops what a recording that failed has left.
     #[cold]
-    pub(super) fn undo(&mut self, start: Start) {
+    fn undo(&mut self, start: Start) {
         self.core.go_back(start);
         // Plans must not be in the way of the next try.
         if self.core.pool.is_limited() && self.core.error.kind() == Some(ErrorKind::Memory) {
@@ -168,13 +182,14 @@ impl Session {
         }
     }
 
-    /// As `record`, for a recording of one node: if it fails, or unwinds, there is nothing to undo.
+    /// As `record`, for a recording of one node, or of two of integers.
     #[inline(always)]
     fn record_one(&mut self, record: impl FnOnce(&mut Core) -> Maybe<NodeId>) -> Handle {
+        let start = self.core.start();
         match record(&mut self.core) {
             Ok(id) => Handle::new(id.0, self.core.tag),
             Err(Fail) => {
-                self.undo(self.core.start());
+                self.undo(start);
                 Handle::NULL
             }
         }
@@ -202,8 +217,8 @@ impl Session {
         y
     }
 
-    // Elementwise functions. They do no arithmetic and record one node, so these four, and no others,
-    // may be called without `enter`, which would take them a seventh of their time.
+    // Elementwise functions. They do no arithmetic and record a node, or two, one after the other, so these four,
+    // and no others, may be called without `enter`, which would take them a seventh of their time.
 
     /// An elementwise function.
     pub(crate) fn map(&mut self, elem: Elem, x: Handle) -> Handle {

@@ -31,13 +31,7 @@ impl Session {
         }
         self.core.need_float(what, root)?;
         self.check_parameters(what)?;
-        let start = self.core.start();
-        let found = self.search(method, root);
-        match found {
-            Ok(_) => self.core.go_back(start),
-            Err(Fail) => self.undo(start),
-        }
-        found
+        self.for_now(|session| session.search(method, root))
     }
 
     /// Refuses options that make no sense.

@@ -34,18 +34,15 @@ impl Session {
                 format_args!("{what}: patterns have at most 2^32 - 2 rows and columns"),
             ));
         }
-        let start = self.core.start();
-        let found = carry::pattern(self, y, x);
-        self.core.go_back(start);
-        match found {
+        self.for_now(|session| match carry::pattern(session, y, x) {
             Ok(Some(pattern)) => Ok(pattern),
-            Ok(None) => match filled(0, rows + 1) {
-                Ok(starts) => Ok(Sparsity { starts, columns: Vec::new() }),
-                Err(OutOfMemory) => Err(self.core.out_of_memory(what)),
-            },
+            Ok(None) => {
+                let starts = session.full(what, filled(0, rows + 1))?;
+                Ok(Sparsity { starts, columns: Vec::new() })
+            }
             Err(Stop::Fail) => Err(Fail),
-            Err(Stop::Memory) => Err(self.core.out_of_memory(what)),
-        }
+            Err(Stop::Memory) => Err(session.core.out_of_memory(what)),
+        })
     }
 
     /// What needs memory, on behalf of an operation.
@@ -69,10 +66,8 @@ impl Session {
     ) -> Maybe<Sparsity> {
         let what = "hessian_sparsity";
         let (y, x) = (self.core.resolve(what, y)?, self.core.resolve(what, x)?);
-        let start = self.core.start();
-        let pattern = self.gradient_sparsity(what, y, x).map(|(_, pattern)| pattern);
-        self.core.go_back(start);
-        let entries = triangle(&pattern?, lower);
+        let (_, pattern) = self.for_now(|session| session.gradient_sparsity(what, y, x))?;
+        let entries = triangle(&pattern, lower);
         self.full(what, entries)
     }
 
@@ -162,14 +157,8 @@ impl Session {
         &mut self,
         record: impl FnOnce(&mut Self) -> Maybe<NodeId>,
     ) -> Maybe<Handle> {
-        let start = self.core.start();
-        match record(self) {
-            Ok(id) => Ok(self.core.handle(id)),
-            Err(fail) => {
-                self.undo(start);
-                Err(fail)
-            }
-        }
+        let id = self.attempt(record)?;
+        Ok(self.core.handle(id))
     }
 }
 

@@ -291,6 +291,8 @@ impl Core {
     /// The transposed reverse rule.
     fn transposed(&mut self, between: &mut Between, id: NodeId) -> Maybe<Option<NodeId>> {
         let mut sum = None;
+        // (A transform that failed may have left some.)
+        between.sent.clear();
         let mut sink = Sink {
             of: id,
             sent: std::mem::take(&mut between.sent),
