@@ -162,3 +162,102 @@ fn dense_hessians_are_coloured_soon() {
     assert_eq!(graph.hessian(other.sum(), x).sum().item().unwrap(), 0.0);
     assert_eq!(graph.sparse_hessian(other.sum(), x, false).unwrap().0.columns.len(), 0);
 }
+
+/// y_0 depends on all, each y_i on x_0 and x_i: one gradient and two tangents.
+#[test]
+fn arrows_are_told_in_both_modes() {
+    let graph = Graph::new();
+    let n = 8000;
+    let data: Vec<f64> = (0..n).map(|i| 0.5 + (i as f64 * 0.37).sin() / 4.0).collect();
+    let x = graph.param(&data, &[n]);
+    let (first, rest) = (x.slice(0, 0, 1, 1), x.slice(0, 1, n as isize, 1));
+    let y = graph.concat(&[x.square().sum().reshape(&[1]), first * rest.sin()], 0);
+    let (pattern, values) = graph.sparse_jacobian(y, x).unwrap();
+    assert_eq!((pattern.row(0).len(), pattern.columns.len()), (n, n + 2 * (n - 1)));
+    let got = values.to_vec::<f64>().unwrap();
+    let mut want: Vec<f64> = data.iter().map(|x| 2.0 * x).collect();
+    want.extend(data[1..].iter().flat_map(|x| [x.sin(), data[0] * x.cos()]));
+    assert_eq!(close(&got, &want), None);
+    // Without gradients it is told forwards alone; small, since each column has a direction then.
+    let _guard = graph.no_grad();
+    let x = graph.tensor(&data[..30], &[30]);
+    let (first, rest) = (x.slice(0, 0, 1, 1), x.slice(0, 1, 30, 1));
+    let y = graph.concat(&[x.square().sum().reshape(&[1]), first * rest.sin()], 0);
+    let (pattern, values) = graph.sparse_jacobian(y, x).unwrap();
+    let got = dense(&pattern, &values.to_vec().unwrap(), 30);
+    assert_eq!(close(&got, &graph.jacobian(y, x).to_vec::<f64>().unwrap()), None);
+}
+
+/// Sums of elements that were chosen at random, some of them of very many, and some elements of very many sums.
+#[test]
+fn random_patterns_are_those_of_dense_jacobians() {
+    let mut state = 7u64;
+    let mut draw = |below: u64| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) % below
+    };
+    for _ in 0..40 {
+        let graph = Graph::new();
+        let (rows, columns) = (1 + draw(25) as usize, 1 + draw(25) as usize);
+        let data: Vec<f64> = (0..columns).map(|_| 0.5 + draw(1000) as f64 / 1000.0).collect();
+        let x = graph.param(&data, &[columns]);
+        let hub = draw(columns as u64) as i64;
+        let sums: Vec<_> = (0..rows)
+            .map(|_| {
+                let many = if draw(8) == 0 { 3 * columns } else { 2 };
+                let mut chosen: Vec<_> = (0..many).map(|_| draw(columns as u64) as i64).collect();
+                chosen.extend((draw(2) == 0).then_some(hub));
+                x.sin().index_select(0, graph.tensor(&chosen, &[chosen.len()])).square().sum()
+            })
+            .collect();
+        let y = graph.stack(&sums, 0);
+        let (pattern, values) = graph.sparse_jacobian(y, x).unwrap();
+        let got = dense(&pattern, &values.to_vec().unwrap(), columns);
+        let full = graph.jacobian(y, x).to_vec::<f64>().unwrap();
+        assert_eq!(close(&got, &full), None);
+        assert_eq!(pattern.columns.len(), full.iter().filter(|&&slope| slope != 0.0).count());
+    }
+}
+
+/// What is summed, multiplied or compared up to a place depends on what is before it on its line.
+#[test]
+fn scans_have_triangles() {
+    let graph = Graph::new();
+    let data: Vec<f64> = (0..24).map(|i| 1.0 + i as f64 / 8.0).collect();
+    let x = graph.param(&data, &[2, 4, 3]);
+    let line = |i: usize| (i / 12, i / 3 % 4, i % 3);
+    for axis in 0..3isize {
+        let scans = [
+            x.cumsum(axis),
+            x.cumprod(axis),
+            x.logcumsumexp(axis),
+            x.cummax(axis).0,
+            x.cummin(axis).0,
+        ];
+        for y in scans {
+            let pattern = graph.sparsity(y, x).unwrap();
+            for row in 0..24 {
+                let want = (0..24).filter(|&column| {
+                    let (a, b) = (line(row), line(column));
+                    let [mut a, mut b] = [[a.0, a.1, a.2], [b.0, b.1, b.2]];
+                    let [k, j] = [&mut a, &mut b].map(|at| std::mem::take(&mut at[axis as usize]));
+                    a == b && j <= k
+                });
+                assert_eq!(pattern.row(row), want.map(|c| c as u32).collect::<Vec<_>>(), "{axis}");
+            }
+        }
+    }
+    // Their gradients go the other way; twice is once more.
+    let x = graph.param(&data[..7], &[7]);
+    let head = graph.param(&data[..7], &[7]);
+    let slope = graph.grad(&[(x.cumsum(0), Some(head))], &[x]).unwrap()[0];
+    let pattern = graph.sparsity(slope, head).unwrap();
+    assert!((0..7).all(|row| *pattern.row(row) == *(row as u32..7).collect::<Vec<_>>()));
+    let pattern = graph.sparsity(x.cumsum(0).cumsum(0), x).unwrap();
+    assert!((0..7).all(|row| *pattern.row(row) == *(0..=row as u32).collect::<Vec<_>>()));
+    // The elements that indices choose, wherever these are from: of the same line.
+    let square = graph.param(&data[..9], &[3, 3]);
+    let sorted = square.sort(1, false);
+    let pattern = graph.sparsity(sorted.0, square).unwrap();
+    assert!((0..9).all(|row| *pattern.row(row) == [0, 1, 2].map(|k| row as u32 / 3 * 3 + k)));
+}

@@ -306,8 +306,9 @@ pub unsafe extern "C" fn bg_hessian_sparsity(
 
 /// The Jacobian at the places of its pattern, in the order of bg_sparsity: a tensor of one axis, to be
 /// read again after bg_write. It takes as many tangents as the columns have colours, or gradients as the
-/// rows have, whichever are fewer: columns that meet in no row have one colour (greedy distance-2
-/// colouring: T. Coleman, J. More, 1983).
+/// rows have: columns that meet in no row have one colour (greedy distance-2 colouring: T. Coleman, J.
+/// More, 1983). Where x requires gradients and a few rows (or columns) have very many entries, these are
+/// taken apart, in the other mode (bicolouring: T. Coleman, A. Verma, 1998).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_sparse_jacobian(g: *mut bg_graph, y: bg_node, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g`.

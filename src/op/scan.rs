@@ -74,7 +74,7 @@ impl Course {
 impl Rule for Recurrence {
     const NAME: &str = "scan";
     const BATCHING: Batching = Batching::Along(0);
-    const DEPENDS: Depends = Depends::Line;
+    const DEPENDS: Depends = Depends::UpTo(|list| list[1] != 0);
     const COST: u64 = 1_500;
     const GIVES: Gives = Gives::Elements(Self::vjp);
 
@@ -174,7 +174,7 @@ pub(crate) struct LogCumSumExp;
 impl Rule for LogCumSumExp {
     const NAME: &str = "logcumsumexp";
     const BATCHING: Batching = Batching::Along(0);
-    const DEPENDS: Depends = Depends::Line;
+    const DEPENDS: Depends = Depends::UpTo(|_| false);
     const COST: u64 = 15_000;
     const GIVES: Gives = Gives::Elements(Self::vjp);
 
@@ -228,6 +228,7 @@ pub(crate) struct CumMax;
 impl Rule for CumMax {
     const NAME: &str = "cummax";
     const BATCHING: Batching = Batching::Along(0);
+    const DEPENDS: Depends = Depends::UpTo(|_| false);
     const GIVES: Gives = Gives::Integers(DType::I64);
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {
@@ -242,6 +243,7 @@ pub(crate) struct CumMin;
 impl Rule for CumMin {
     const NAME: &str = "cummin";
     const BATCHING: Batching = Batching::Along(0);
+    const DEPENDS: Depends = Depends::UpTo(|_| false);
     const GIVES: Gives = Gives::Integers(DType::I64);
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {

@@ -33,8 +33,9 @@ pub(crate) enum Gives {
 
 /// On which elements of its operands an element of a result depends: a pattern of derivatives.
 pub(crate) enum Depends {
-    /// On those of its line, along the axis that it works along, or the last one.
-    Line,
+    /// On those of its line up to it, along the axis that its batching names; from it on, where this says of
+    /// its list that it goes backwards. Of a result that is places: it names none but those.
+    UpTo(fn(list: &[u64]) -> bool),
     /// On one of operand 0, where operand 1 says: the operation takes places as it takes numbers.
     Chosen,
     /// On those of operand 0 whose places, of which this makes a tensor, are its own.

@@ -6,9 +6,10 @@
 
 mod carry;
 mod pattern;
+mod split;
 
 use super::Session;
-use crate::arena::{OutOfMemory, TryPush};
+use crate::arena::OutOfMemory;
 use crate::dtype::DType;
 use crate::error::{ErrorKind, Fail, Maybe};
 use crate::graph::{Core, Handle, Operand};
@@ -18,7 +19,10 @@ use crate::shape::Dims;
 use crate::transform::{Between, Random};
 use carry::Stop;
 pub use pattern::Sparsity;
-use pattern::{Full, filled, list, star_colours, star_places, triangle, with_transposed};
+use pattern::{
+    Colouring, Full, filled, list, star_colours, star_places, triangle, with_transposed,
+};
+use split::Split;
 
 impl Session {
     /// On which elements of `x` each element of `y` depends: by structure, not by numbers; where indices are
@@ -81,46 +85,41 @@ impl Session {
         Ok((g[0], self.full(what, both)?))
     }
 
-    /// The values of a Jacobian at the places of its pattern, row by row: from as few gradients or
-    /// tangents as the colours of its rows or columns, whichever are fewer.
+    /// The values of a Jacobian at the places of its pattern, row by row: from as few tangents and gradients as
+    /// the colours of its columns and rows.
     pub(crate) fn sparse_jacobian(&mut self, y: Handle, x: Handle) -> Maybe<(Sparsity, Handle)> {
         let what = "sparse_jacobian";
         let (y, x) = (self.core.resolve(what, y)?, self.core.resolve(what, x)?);
         let pattern = self.sparsity_of(what, y, x)?;
-        let (rows, columns) = (self.core.node(y).len, self.core.node(x).len);
+        let columns = self.core.node(x).len;
         let across = pattern.transposed(columns);
         let across = self.full(what, across)?;
-        let (by_column, by_row) = (pattern.colours(&across), across.colours(&pattern));
-        let (by_column, by_row) = (self.full(what, by_column)?, self.full(what, by_row)?);
-        let has_gradient = self.core.node(y).requires_grad && self.core.node(x).requires_grad;
-        let forward = by_column.1 <= by_row.1 || !has_gradient;
-        let mut places = Vec::new();
-        let room = places.try_room(pattern.columns.len());
-        self.full(what, room)?;
-        for row in 0..rows {
-            for &column in pattern.row(row) {
-                let column = column as usize;
-                places.push_within(match forward {
-                    true => by_column.0[column] as usize * rows + row,
-                    false => by_row.0[row] as usize * columns + column,
-                } as i64);
-            }
-        }
+        let has_reverse = self.core.node(y).requires_grad && self.core.node(x).requires_grad;
+        let split = Split::of(&pattern, &across, has_reverse);
+        let split = self.full(what, split)?;
+        let places = split.places(&pattern, columns);
+        let places = self.full(what, places)?;
         let values = self.record_compressed(|session| {
             let Self { core, between, .. } = session;
-            let mut product = [NodeId::NONE];
-            if forward {
-                let tangent = core.fill_like(x, 0.0)?;
-                core.record_jvp(between, &[y], &[x], &[tangent], &mut product)?;
-                core.compressed(between, tangent, product[0], &by_column, &places)
-            } else {
-                let head = core.fill_like(y, 0.0)?;
-                core.record_grad(&[(y, Some(head))], &[x], true, &mut product)?;
-                if product[0].is_none() {
-                    product[0] = core.fill_like(x, 0.0)?;
-                }
-                core.compressed(between, head, product[0], &by_row, &places)
+            let mut products = [NodeId::NONE; 2];
+            if split.tangents.count > 0 || split.heads.count == 0 {
+                let (tangent, mut moved) = (core.fill_like(x, 0.0)?, [NodeId::NONE]);
+                core.record_jvp(between, &[y], &[x], &[tangent], &mut moved)?;
+                products[0] = core.products(between, tangent, moved[0], &split.tangents)?;
             }
+            if split.heads.count > 0 {
+                let (head, mut sent) = (core.fill_like(y, 0.0)?, [NodeId::NONE]);
+                core.record_grad(&[(y, Some(head))], &[x], true, &mut sent)?;
+                if sent[0].is_none() {
+                    sent[0] = core.fill_like(x, 0.0)?;
+                }
+                products[1] = core.products(between, head, sent[0], &split.heads)?;
+            }
+            let all = match products {
+                [one, NodeId::NONE] | [NodeId::NONE, one] => one,
+                both => core.concat(&both, 0)?,
+            };
+            core.at_places(all, &places)
         })?;
         Ok((pattern, values))
     }
@@ -137,18 +136,18 @@ impl Session {
         let mut entries = Sparsity::default();
         let values = self.record_compressed(|session| {
             let (g, pattern) = session.gradient_sparsity(what, y, x)?;
-            let colours = star_colours(&pattern);
-            let colours = session.full(what, colours)?;
+            let star = star_colours(&pattern);
+            let star = session.full(what, star)?;
             let triangle = triangle(&pattern, lower);
             entries = session.full(what, triangle)?;
-            let places = star_places(&colours, &entries);
+            let places = star_places(&star, &entries);
             let places = session.full(what, places)?;
-            let colours = (colours.of, colours.count);
             let Self { core, between, .. } = session;
             let tangent = core.fill_like(x, 0.0)?;
             let mut moved = [NodeId::NONE];
             core.record_jvp(between, &[g], &[x], &[tangent], &mut moved)?;
-            core.compressed(between, tangent, moved[0], &colours, &places)
+            let products = core.products(between, tangent, moved[0], &star.colours)?;
+            core.at_places(products, &places)
         })?;
         Ok((entries, values))
     }
@@ -163,33 +162,35 @@ impl Session {
 }
 
 impl Core {
-    /// Elements of what `y` is for the sum of unit directions of each colour in the place of `x`.
-    fn compressed(
+    /// What `y` is for the sum of unit directions of each colour in the place of `x`, one after the other.
+    fn products(
         &mut self,
         between: &mut Between,
         x: NodeId,
         y: NodeId,
-        (colours, count): &(Vec<u32>, u32),
-        places: &[i64],
+        colours: &Colouring,
     ) -> Maybe<NodeId> {
         let what = "sparse_jacobian";
         self.need_axis(what, x)?;
         let (dims, dtype) = (self.shape(x), self.node(x).dtype);
-        let colours = list(colours.iter().map(|&colour| i64::from(colour)));
-        let colours = colours.map_err(|OutOfMemory| self.out_of_memory(what))?;
-        let colours = self.leaf(what, &colours, &dims)?;
-        let all = self.arange(DType::I64, 0.0, f64::from(*count), 1.0)?;
+        let own = list(colours.of.iter().map(|&colour| i64::from(colour)));
+        let own = own.map_err(|OutOfMemory| self.out_of_memory(what))?;
+        let own = self.leaf(what, &own, &dims)?;
+        let all = self.arange(DType::I64, 0.0, f64::from(colours.count), 1.0)?;
         let mut tall = Dims::SCALAR;
-        tall.push(*count as usize);
+        tall.push(colours.count as usize);
         dims.iter().for_each(|_| tall.push(1));
         let all = self.reshape_to(what, all, &tall)?;
-        let same = self.compare(Comparison::Eq, all, Operand::Node(colours))?;
+        let same = self.compare(Comparison::Eq, all, Operand::Node(own))?;
         let directions = self.cast(same, dtype)?;
         let mut products = [NodeId::NONE];
         self.record_vmap(between, &[y], &[x], &[directions], Random::Same, &mut products)?;
         let flat = [self.node(products[0]).len];
-        let products = self.reshape_to(what, products[0], &flat)?;
-        let places = self.leaf(what, places, &[places.len()])?;
+        self.reshape_to(what, products[0], &flat)
+    }
+
+    fn at_places(&mut self, products: NodeId, places: &[i64]) -> Maybe<NodeId> {
+        let places = self.leaf("sparse_jacobian", places, &[places.len()])?;
         self.index_select(products, 0, places)
     }
 }

@@ -177,8 +177,10 @@ impl Graph {
     }
 
     /// The [`jacobian`](Self::jacobian) at the places of its [`sparsity`](Self::sparsity), row by row: a
-    /// tensor of one axis, from as few tangents as its columns have colours, or gradients as its rows have,
-    /// whichever are fewer. Columns that meet in no row have one colour (greedy distance-2 colouring).
+    /// tensor of one axis. It takes as many tangents as the columns have colours, or gradients as the rows have:
+    /// columns that meet in no row have one colour (greedy distance-2 colouring). Where `x` requires gradients
+    /// and a few rows (or columns) have very many entries, these are taken apart, in the other mode
+    /// (bicolouring: T. Coleman, A. Verma, 1998).
     ///
     /// ```
     /// # let graph = bumpgrad::Graph::new();

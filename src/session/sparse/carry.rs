@@ -14,9 +14,10 @@ use crate::id::NodeId;
 use crate::node::{Node, Op};
 use crate::op::assemble::{Kind, Places};
 use crate::op::batch::Batching;
-use crate::op::structural::Depends;
+use crate::op::structural::{Depends, Gives};
 use crate::op::{Cotangent, Rule};
 use crate::shape::{Dims, MAX_RANK};
+use crate::task::Around;
 use crate::transform::moving;
 
 /// Why a pattern was not found.
@@ -99,7 +100,7 @@ fn joined(
     Ok(out)
 }
 
-/// By element of a shape: which element it is of one that is broadcast to it.
+/// By element of a shape: which element it is of one that is broadcast to it, or of which it is a corner.
 fn broadcast(from: &[usize], to: &[usize]) -> Full<Vec<u32>> {
     let missing = to.len() - from.len();
     let (mut strides, mut step) = ([0; MAX_RANK], 1);
@@ -243,17 +244,17 @@ impl Carrier<'_> {
                 let alike = moves.iter().all(|&x| self.session.core.node(x).len == node.len);
                 let chooses = self.follows(node.inputs[1]);
                 match rule.depends() {
-                    Depends::Line if alike && !dims.is_empty() => {
-                        let axis = match rule.batching() {
-                            Batching::Along(word) => self.core().list(node.list)[word] as usize,
-                            _ => dims.len() - 1,
-                        };
-                        return Ok(Some(self.along(&dims, axis, moves)?));
+                    Depends::UpTo(_) if alike => {
+                        if let Some((axis, backwards)) = self.course(id) {
+                            return Ok(Some(self.up_to(&dims, axis, backwards, moves)?));
+                        }
+                        return Ok(Some(self.all_of(&dims, moves)?));
                     }
                     Depends::Chosen if !chooses => {
                         let sources = self.sources(&node)?;
                         push_sources(&mut links, 0, &sources)?;
                     }
+                    Depends::Chosen => return Ok(Some(self.anywhere(&node, &dims, moves)?)),
                     Depends::Placed(place) if !chooses => {
                         let places = self.places(&dims)?;
                         let targets = place(self.core(), &node, places)?;
@@ -335,6 +336,95 @@ impl Carrier<'_> {
         }
         let from = self.patterns(moves)?;
         Ok(Some(joined(node.len, self.columns, &mut links, &from)?))
+    }
+
+    /// Where an operation goes along lines, and no element looks ahead: the axis, and whether it goes
+    /// backwards.
+    fn course(&self, id: NodeId) -> Option<(usize, bool)> {
+        let core = &self.session.core;
+        let Op::Structural(kind) = core.node(id).op else { return None };
+        let list = core.list(core.node(id).list);
+        match (kind.rule().depends(), kind.rule().batching()) {
+            (Depends::UpTo(backwards), Batching::Along(word)) => {
+                Some((list[word] as usize, backwards(list)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Each element depends on those of its line up to it, or from it on.
+    fn up_to(
+        &self,
+        dims: &[usize],
+        axis: usize,
+        backwards: bool,
+        moves: &[NodeId],
+    ) -> Full<Sparsity> {
+        let Around { outer, len, inner } = Around::new(dims, axis);
+        let from = self.patterns(moves)?;
+        let place = |o: usize, k: usize, i: usize| (o * len + k) * inner + i;
+        // In the order in which lines are gone along: what came before, and what is met here.
+        let mut out = Sparsity::begin()?;
+        let mut met = filled(u32::MAX, self.columns)?;
+        let mut links: Vec<Link> = Vec::new();
+        for (o, step, i) in
+            (0..outer).flat_map(|o| (0..len).flat_map(move |k| (0..inner).map(move |i| (o, k, i))))
+        {
+            let first = out.columns.len();
+            let row = place(o, step, i);
+            if step > 0 {
+                let before = out.starts[row - inner]..out.starts[row - inner + 1];
+                out.columns.try_room(before.len())?;
+                for at in before {
+                    let column = out.columns[at];
+                    met[column as usize] = row as u32;
+                    out.columns.push_within(column);
+                }
+            }
+            let source = place(o, if backwards { len - 1 - step } else { step }, i);
+            for &column in from.iter().flat_map(|pattern| pattern.row(source)) {
+                if std::mem::replace(&mut met[column as usize], row as u32) != row as u32 {
+                    out.columns.try_push(column)?;
+                }
+            }
+            out.columns[first..].sort_unstable();
+            out.end_row()?;
+            if backwards {
+                links.try_push([source as u32, 0, row as u32])?;
+            }
+        }
+        match backwards {
+            true => joined(outer * len * inner, self.columns, &mut links, &[&out]),
+            false => Ok(out),
+        }
+    }
+
+    /// Elements that are chosen along an axis, by indices that move: any of the line, or any up to there where
+    /// the indices name no others.
+    fn anywhere(&mut self, node: &Node, dims: &[usize], moves: &[NodeId]) -> Full<Sparsity> {
+        let Op::Structural(kind) = node.op else { return self.all_of(dims, moves) };
+        let Gives::Chosen(chosen) = kind.rule().gives() else { return self.all_of(dims, moves) };
+        let (Kind::Select(along) | Kind::Gather(along)) = chosen(self.core().list(node.list))
+        else {
+            return self.all_of(dims, moves);
+        };
+        let own = self.core().shape(node.inputs[0]);
+        if own.is_empty() {
+            return self.all_of(dims, moves);
+        }
+        if let Some((axis, backwards)) = self.course(node.inputs[1])
+            && axis == along.axis
+            && *own == *dims
+        {
+            return self.up_to(dims, axis, backwards, moves);
+        }
+        let kept = without(&own, along.axis);
+        let from = self.patterns(moves)?;
+        let mut links = list(broadcast(&kept, &own)?.iter().zip(0..).map(|(&l, s)| [l, 0, s]))?;
+        let by_line = joined(kept.iter().product(), self.columns, &mut links, &from)?;
+        let lines = broadcast(&kept, dims)?;
+        let mut links = list(lines.iter().zip(0..).map(|(&line, target)| [target, 0, line]))?;
+        joined(lines.len(), self.columns, &mut links, &[&by_line])
     }
 
     /// Each element depends on all of its line.

@@ -78,34 +78,52 @@ impl Sparsity {
         Ok(Self { starts, columns: rows })
     }
 
-    /// The least numbers for the columns such that no row has two columns of one number; how many there are.
-    /// `by_column` is the transposed pattern.
-    pub(super) fn colours(&self, by_column: &Self) -> Full<(Vec<u32>, u32)> {
+    /// The least numbers for some columns such that none of some rows has two columns of one number. The other
+    /// columns have none, [`NO_COLOUR`]. `by_column` is the transposed pattern.
+    pub(super) fn colours(
+        &self,
+        by_column: &Self,
+        counts_column: impl Fn(usize) -> bool,
+        counts_row: impl Fn(usize) -> bool,
+    ) -> Full<Colouring> {
         let columns = by_column.rows();
-        let (mut colours, mut most) = (filled(u32::MAX, columns)?, 0);
+        let (mut of, mut count) = (filled(NO_COLOUR, columns)?, 0);
         // By colour: the last column that met it.
         let mut met = filled(u32::MAX, columns)?;
-        for column in 0..columns {
-            for &row in by_column.row(column) {
+        for column in (0..columns).filter(|&column| counts_column(column)) {
+            for &row in by_column.row(column).iter().filter(|&&row| counts_row(row as usize)) {
                 for &other in self.row(row as usize) {
-                    let colour = colours[other as usize];
-                    if colour != u32::MAX {
+                    let colour = of[other as usize];
+                    if colour != NO_COLOUR {
                         met[colour as usize] = column as u32;
                     }
                 }
             }
             let free = met.iter().position(|&last| last != column as u32).unwrap_or(columns);
-            colours[column] = free as u32;
-            most = most.max(free as u32 + 1);
+            of[column] = free as u32;
+            count = count.max(free as u32 + 1);
         }
-        Ok((colours, most))
+        Ok(Colouring { of, count })
+    }
+
+    /// How many entries the longest row has.
+    pub(super) fn longest(&self) -> usize {
+        (0..self.rows()).map(|row| self.row(row).len()).max().unwrap_or(0)
     }
 }
 
-/// Colours of the vertices of a symmetric pattern.
-pub(super) struct Colours {
+/// The colour of what needs none.
+const NO_COLOUR: u32 = u32::MAX;
+
+/// Colours of columns, or of rows: what has the same one shares a direction.
+pub(super) struct Colouring {
     pub(super) of: Vec<u32>,
     pub(super) count: u32,
+}
+
+/// Colours of the vertices of a symmetric pattern.
+pub(super) struct StarColouring {
+    pub(super) colours: Colouring,
     /// By vertex: a bit for each colour that several of its neighbours have.
     repeated: Vec<Vec<u64>>,
 }
@@ -123,12 +141,13 @@ fn set(bits: &mut Vec<u64>, colour: u32) -> Full<()> {
 /// Colours such that neighbours differ, and every path of four vertices has at least three: then each
 /// entry of the matrix, or the one across the diagonal, is alone in its row with its colour. Where a quarter
 /// of all entries are there each vertex has its own.
-pub(super) fn star_colours(pattern: &Sparsity) -> Full<Colours> {
+pub(super) fn star_colours(pattern: &Sparsity) -> Full<StarColouring> {
     const NONE: u32 = u32::MAX;
     let len = pattern.rows();
     if pattern.columns.len() >= len.saturating_mul(len) / 4 {
         let of = list(0..len as u32)?;
-        return Ok(Colours { of, count: len as u32, repeated: Vec::new() });
+        let colours = Colouring { of, count: len as u32 };
+        return Ok(StarColouring { colours, repeated: Vec::new() });
     }
     let (mut of, mut count) = (filled(NONE, len)?, 0);
     let (mut seen, mut repeated) = (filled(Vec::new(), len)?, filled(Vec::new(), len)?);
@@ -157,22 +176,22 @@ pub(super) fn star_colours(pattern: &Sparsity) -> Full<Colours> {
             set(bits, free)?;
         }
     }
-    Ok(Colours { of, count, repeated })
+    Ok(StarColouring { colours: Colouring { of, count }, repeated })
 }
 
 /// Where each entry of a symmetric pattern is among the compressed values: in the direction of its
 /// column's colour, or across the diagonal.
-pub(super) fn star_places(colours: &Colours, entries: &Sparsity) -> Full<Vec<i64>> {
+pub(super) fn star_places(star: &StarColouring, entries: &Sparsity) -> Full<Vec<i64>> {
     let len = entries.rows();
     let mut out = Vec::new();
     out.try_room(entries.columns.len())?;
     for i in 0..len {
         for &j in entries.row(i) {
             let j = j as usize;
-            let repeated = colours.repeated.get(i).map_or(&[][..], |bits| bits);
-            let is_alone = i == j || !has(repeated, colours.of[j]);
+            let repeated = star.repeated.get(i).map_or(&[][..], |bits| bits);
+            let is_alone = i == j || !has(repeated, star.colours.of[j]);
             let (i, j) = if is_alone { (i, j) } else { (j, i) };
-            out.push_within((colours.of[j] as usize * len + i) as i64);
+            out.push_within((star.colours.of[j] as usize * len + i) as i64);
         }
     }
     Ok(out)
