@@ -92,6 +92,34 @@ are left out.
     { sizeof(bg_levenberg_marquardt_options), 2000, 1e-15, 1e-15, 1e-15, 100.0 }
 #define BG_TRUST_REGION_OPTIONS_INIT { sizeof(bg_trust_region_options), 500, 1e-8, 1.0, 1e6 }
 
+/* For callbacks in C++, which no exception may leave: calls f, and makes of an exception a message of the
+call and the number that the callback returns. */
+#if defined(__cplusplus) && defined(__cpp_exceptions)
+#include <exception>
+extern "C++" {
+namespace bg {
+template <class Call> void tell(const Call *call, const char *text) noexcept {
+    size_t i = 0;
+    for (; text[i] != 0 && i + 1 < call->message_capacity; i++) {
+        call->message[i] = text[i];
+    }
+    call->message[i] = 0;
+}
+template <class Call, class F> int32_t guarded(const Call *call, F &&f) noexcept {
+    try {
+        f();
+        return 0;
+    } catch (const std::exception &error) {
+        tell(call, error.what());
+    } catch (...) {
+        tell(call, "it threw what is no std::exception");
+    }
+    return -1;
+}
+}
+}
+#endif
+
 // Element type: IEEE single precision; differentiable.
 #define BG_F32 1
 
@@ -173,6 +201,15 @@ are left out.
 
 // A search ended because as many iterations were made as were allowed.
 #define BG_ENDED_ITERATIONS 5
+
+// Flag of an operation: its results are no function of its inputs, or computing them does something else
+// besides. It is run once in each replay, as dropout draws: again after any leaf was written or
+// bg_resample was called, and no more until then, so that a value and its gradient come from one run.
+#define BG_CUSTOM_IMPURE 1
+
+// Flag of an operation: its callbacks may be given tensors that all have more axes in front, the same
+// for all, by bg_vmap, which otherwise calls them once for each element of a batch.
+#define BG_CUSTOM_TAKES_BATCHES 2
 
 // bg_format_graph, bg_format_plan: lines for people, one a node or a few a step.
 #define BG_TEXT 0
@@ -447,6 +484,148 @@ typedef int32_t (*bg_residual_function)(void *user,
 // Second derivatives of a function: writes the product of the Hessian at x with v. Returns as
 // bg_objective does.
 typedef int32_t (*bg_hessian_product)(void *user, const double *x, const double *v, double *out);
+
+// A tensor that a callback reads: dense and row-major, aligned as its element type. Its data are NULL where
+// there are none: while shapes are asked for, and of the tangent of an input that does not move.
+typedef struct {
+  const void *data;
+  // The axis lengths.
+  const size_t *dims;
+  size_t rank;
+  // How many elements it has.
+  size_t len;
+  // BG_F32, BG_F64, BG_I64 or BG_U8.
+  int32_t dtype;
+} bg_input;
+
+// The shape of a result, to be set by a callback.
+typedef struct {
+  // The type of the float inputs at first, or BG_F64 if there are none. All results have one type, and
+  // floats that of the inputs.
+  int32_t dtype;
+  // The shape of input 0 at first.
+  size_t rank;
+  // As many as BG_MAX_RANK.
+  size_t dims[8];
+} bg_result_shape;
+
+// What the callback for shapes is called with.
+typedef struct {
+  // sizeof(bg_shape_call)
+  size_t struct_size;
+  // Without data.
+  const bg_input *inputs;
+  size_t num_inputs;
+  // To be set.
+  bg_result_shape *results;
+  size_t num_results;
+  // As in bg_custom_call.
+  char *message;
+  size_t message_capacity;
+} bg_shape_call;
+
+// A callback that sets the shapes of results, or refuses the inputs. Returns as bg_custom_function does.
+typedef int32_t (*bg_shape_function)(void *user, const bg_shape_call *call);
+
+// A tensor that a callback writes: dense and row-major, aligned as its element type, and zeros at first.
+// Its data are NULL where it is not wanted: a cotangent that nobody asks for.
+typedef struct {
+  void *data;
+  // The axis lengths.
+  const size_t *dims;
+  size_t rank;
+  // How many elements it has.
+  size_t len;
+  // BG_F32, BG_F64, BG_I64 or BG_U8.
+  int32_t dtype;
+} bg_output;
+
+// What the numeric callbacks of an operation are called with. All of it is gone when they return.
+typedef struct {
+  // sizeof(bg_custom_call)
+  size_t struct_size;
+  const bg_input *inputs;
+  size_t num_inputs;
+  // The values of the results; NULL in the forward.
+  const bg_input *outputs;
+  size_t num_outputs;
+  // The cotangent of each result, in a vjp; else NULL.
+  const bg_input *cotangents;
+  // The tangent of each input, in a jvp; else NULL.
+  const bg_input *tangents;
+  // What is to be written: the results; in a vjp a cotangent for each input; in a jvp a tangent for each
+  // result.
+  const bg_output *results;
+  // Room for a text that says what was wrong, with a final NUL; empty at first.
+  char *message;
+  size_t message_capacity;
+} bg_custom_call;
+
+// A numeric callback. Returns 0; anything else ends the evaluation with BG_ERR_CALLBACK, and the message
+// that it wrote, or else the number. It must return: an exception or a jump that leaves it ends the
+// process, or worse; see bg::guarded for C++.
+typedef int32_t (*bg_custom_function)(void *user, const bg_custom_call *call);
+
+// An operation that was registered with a graph.
+typedef struct {
+  uint32_t id;
+  uint32_t tag;
+} bg_op;
+
+// What the callback that records a vjp is called with.
+typedef struct {
+  // sizeof(bg_record_call)
+  size_t struct_size;
+  // The graph to record with, until the callback returns: it is lent, and no other handle of it can be
+  // used meanwhile. Nothing can be computed, written or dropped (BG_ERR_BUSY).
+  bg_graph *graph;
+  // The operation itself, to be applied to other operands.
+  bg_op op;
+  const bg_node *inputs;
+  size_t num_inputs;
+  const bg_node *outputs;
+  size_t num_outputs;
+  // The cotangent of each result.
+  const bg_node *cotangents;
+  // To be written: the cotangent of each input, of its shape and type; BG_NULL at first, which is none.
+  bg_node *results;
+  // As in bg_custom_call.
+  char *message;
+  size_t message_capacity;
+} bg_record_call;
+
+// A callback that records the cotangents of the inputs of an operation. Returns as bg_custom_function
+// does; an error that the graph remembers from it is told, too.
+typedef int32_t (*bg_record_function)(void *user, const bg_record_call *call);
+
+// An operation to be registered. Start from BG_CUSTOM_INIT, which leaves out all that may be: what is
+// a must is a name and the forward.
+typedef struct {
+  // sizeof(bg_custom)
+  size_t struct_size;
+  // Letters, digits and _, at most 47; for messages and texts. It is copied.
+  const char *name;
+  // How many results it has: 1 to 64. Default: 1.
+  size_t num_results;
+  // Sets their shapes when the operation is applied. Default: that of input 0.
+  bg_shape_function shapes;
+  // Computes the results.
+  bg_custom_function forward;
+  // Computes the cotangents of the inputs from those of the results.
+  bg_custom_function vjp;
+  // Computes the tangents of the results from those of the inputs.
+  bg_custom_function jvp;
+  // Records the cotangents of the inputs with operations of the graph, so that they can be differentiated
+  // again. It must record the same for inputs of the same shapes.
+  bg_record_function recorded_vjp;
+  // BG_CUSTOM_IMPURE and BG_CUSTOM_TAKES_BATCHES, or 0.
+  uint32_t flags;
+  // Handed to the callbacks.
+  void *user;
+  // Called once with `user` when the operation is no longer needed: when the graph is freed, or when
+  // registering fails. It must return, as the other callbacks must.
+  void (*drop)(void *user);
+} bg_custom;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1076,6 +1255,37 @@ bg_status bg_trust_region_function(bg_graph *g,
                                    void *user,
                                    const bg_trust_region_options *options,
                                    bg_search_result *result);
+
+// Registers an operation of the caller's with the graph, to be applied as often as one likes. It lives
+// until the graph is freed: bg_rewind and bg_reset keep it. `custom` is copied, but for what `user` points
+// to. Its `drop` is called exactly once, also if this fails: for a NULL or busy graph, too. Of derivatives,
+// numeric ones (vjp, jvp) cannot be differentiated again, and recorded_vjp can; it gives forward mode, too.
+// Where there are both, the numeric ones are used for what is not differentiated again: in bg_backward, and
+// between bg_no_grad_begin and bg_no_grad_end. An operation without any has no gradient.
+//
+// Callbacks are called on the thread that asks for a value, in the default floating-point environment;
+// while something is recorded, only `shapes` and `recorded_vjp` are. They may use other graphs, and of
+// their own only what bg_record_call lends: it is BG_ERR_BUSY. Nothing is lost when one fails: the next
+// evaluation tries again. They are not called for results without elements.
+bg_status bg_register(bg_graph *g,
+                      const bg_custom *custom,
+                      bg_op *out);
+
+// The result of an operation of the caller's on n operands, at most 64, all floats among which have one
+// type. The operation has one result: see bg_apply_all.
+bg_node bg_apply(bg_graph *g,
+                 bg_op op,
+                 const bg_node *xs,
+                 size_t n);
+
+// The results of an operation of the caller's on n operands: writes at most `capacity` of them to `out`,
+// and null nodes to the rest of it; how many there are, 0 when there is an error.
+size_t bg_apply_all(bg_graph *g,
+                    bg_op op,
+                    const bg_node *xs,
+                    size_t n,
+                    bg_node *out,
+                    size_t capacity);
 
 // factor x. Takes BG_I64, too, with a factor that is an integer.
 bg_node bg_scale(bg_graph *g, bg_node x, double factor);

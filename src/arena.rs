@@ -90,6 +90,22 @@ impl<T> TryPush<T> for Vec<T> {
     }
 }
 
+/// A box of a value, which is given back where `Box::new` would abort.
+#[cfg(feature = "capi")]
+pub(crate) fn try_box<T>(value: T) -> Result<Box<T>, T> {
+    const { assert!(size_of::<T>() > 0) };
+    // SAFETY: the layout has a size other than 0.
+    let place = unsafe { std::alloc::alloc(Layout::new::<T>()) }.cast::<T>();
+    if place.is_null() {
+        return Err(value);
+    }
+    // SAFETY: newly allocated for this type, as a box is.
+    unsafe {
+        place.write(value);
+        Ok(Box::from_raw(place))
+    }
+}
+
 /// Asks for huge pages for a long list that has grown.
 fn note_growth<T>(list: &Vec<T>) {
     if let Some(start) = NonNull::new(list.as_ptr().cast_mut()) {

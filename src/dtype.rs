@@ -52,7 +52,6 @@ impl DType {
     }
 
     /// The type with this C number.
-    #[cfg(feature = "capi")]
     pub(crate) const fn from_code(code: i32) -> Option<Self> {
         match code {
             1 => Some(Self::F32),

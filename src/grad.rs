@@ -188,6 +188,7 @@ impl Core {
             Op::Prod => self.vjp_prod(id, g, sink),
             Op::MatMul => self.vjp_matmul(id, g, sink),
             Op::Structural(kind) => kind.vjp(self, id, g, sink),
+            Op::Custom(custom) => self.vjp_custom(custom.part, id, g, sink),
             Op::Leaf
             | Op::Fill
             | Op::DropoutMask

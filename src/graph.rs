@@ -4,6 +4,7 @@
 //! nodes and owns memory. It computes nothing; the executor does, when a value is read.
 
 mod back;
+mod custom;
 mod data;
 mod handle;
 mod message;
@@ -21,6 +22,8 @@ use crate::node::{Node, Op};
 use crate::shape::Dims;
 pub use back::Mark;
 pub(crate) use back::Start;
+pub use custom::CustomOp;
+pub(crate) use custom::{CustomScratch, Customs, Operation, Recorded};
 pub(crate) use data::MOMENTS;
 pub use data::Optimiser;
 use data::{GradSlot, WRITTEN, Written};
@@ -113,6 +116,9 @@ pub(crate) struct Core {
     /// If asked for: from which node on the reverse walk recorded which node's rule.
     pub(crate) ways: Option<Vec<(u32, NodeId)>>,
     pub(crate) fail_point: FailPoint,
+    pub(crate) customs: Customs,
+    /// Whether a callback has it to record with, and for nothing else.
+    pub(crate) is_lent: bool,
     /// From this node on, hashes are not those of the nodes as they are now.
     outdated: usize,
     labels: Vec<(NodeId, String)>,
@@ -158,6 +164,8 @@ impl Core {
             is_torn: false,
             ways: None,
             fail_point: FailPoint::default(),
+            customs: Customs::default(),
+            is_lent: false,
             outdated: usize::MAX,
             labels: Vec::new(),
             label_bytes: 0,
@@ -256,7 +264,7 @@ impl Core {
     pub(crate) fn listed(&self, op: Op, list: ListId) -> &[u64] {
         match op {
             Op::Concat => &self.lists.get(list)[1..],
-            Op::Assemble => {
+            Op::Assemble | Op::Custom(_) => {
                 let words = self.lists.get(list);
                 &words[1..1 + words[0] as usize]
             }
@@ -307,6 +315,7 @@ impl Core {
             + self.slots.bytes()
             + self.labels.bytes()
             + self.calls.bytes()
+            + self.customs.bytes()
             + self.label_bytes
     }
 

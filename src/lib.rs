@@ -4,6 +4,7 @@
 
 mod arena;
 mod buffer;
+mod callback;
 mod defect;
 mod dtype;
 #[cfg(test)]
@@ -59,7 +60,7 @@ extern crate self as bumpgrad;
 pub use buffer::MemoryStats;
 pub use dtype::{DType, Element};
 pub use error::{Error, ErrorKind, Result};
-pub use graph::{Mark, Optimiser};
+pub use graph::{CustomOp, Mark, Optimiser};
 pub use op::Reduce;
 pub use optim::{Ended, Minimum, schedule};
 pub use session::evidence::{Gradcheck, GradcheckOptions};
@@ -67,9 +68,15 @@ pub use session::sparse::Sparsity;
 pub use shape::MAX_RANK;
 pub use transform::Mode;
 pub use var::{
-    Adagrad, Adam, AdamW, Graph, Lbfgs, LevenbergMarquardt, Lion, NoGrad, OptimiserState, RmsProp,
-    Sgd, TrustRegion, Var,
+    Adagrad, Adam, AdamW, Custom, CustomResult, Graph, Lbfgs, LevenbergMarquardt, Lion, NoGrad,
+    OptimiserState, RmsProp, Sgd, TrustRegion, Var,
 };
+
+/// What the callbacks of a [`Custom`] operation are called with.
+pub mod custom {
+    pub use crate::callback::{Jvp, ResultShape, TensorMut, TensorRef, Vjp};
+    pub use crate::var::Recording;
+}
 
 /// Ends the worker threads, which the first evaluation that is worth it starts, and waits for them.
 /// An evaluation that comes later starts them again. For programs that must leave no thread behind,

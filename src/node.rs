@@ -2,6 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
+use crate::callback::Part;
 use crate::dtype::DType;
 use crate::id::{ListId, NodeId};
 use crate::roll_call::{Elem, Structural};
@@ -59,6 +60,17 @@ pub(crate) enum Op {
     MatMul,
     /// An operation with a step of its own, as its rule says.
     Structural(Structural),
+    /// An operation of the user's. List: how many operands, their ids, then which operation, and what it
+    /// makes of them: see `op::custom`.
+    Custom(Custom),
+}
+
+/// What is asked of an operation of the user's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Custom {
+    pub(crate) part: Part,
+    pub(crate) is_pure: bool,
+    pub(crate) has_derivative: bool,
 }
 
 /// Arithmetic on i64, which wraps around where it overflows. What is divided by 0 is 0.
@@ -218,6 +230,19 @@ impl Op {
         )
     }
 
+    /// Whether each replay has another value of it.
+    pub(crate) fn is_random(self) -> bool {
+        matches!(
+            self,
+            Self::DropoutMask | Self::Custom(Custom { part: Part::Forward, is_pure: false, .. })
+        )
+    }
+
+    /// Whether running it once more, in the same replay, gives the same and does nothing else.
+    pub(crate) fn may_be_repeated(self) -> bool {
+        !matches!(self, Self::Custom(Custom { is_pure: false, .. }))
+    }
+
     /// Whether a gradient can flow through a node of this kind.
     pub(crate) fn is_differentiable(self) -> bool {
         !matches!(
@@ -228,11 +253,13 @@ impl Op {
                 | Self::Detach
                 | Self::Compare(_)
                 | Self::ArgReduce(_)
+                | Self::Custom(Custom { has_derivative: false, .. })
         )
     }
 }
 
-/// Operands that fit in the node itself; [`Op::Concat`] and [`Op::Assemble`] keep theirs in a list.
+/// Operands that fit in the node itself; [`Op::Concat`], [`Op::Assemble`] and [`Op::Custom`] keep theirs in
+/// a list.
 pub(crate) const INLINE_OPERANDS: usize = 4;
 
 /// A recorded operation.

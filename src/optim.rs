@@ -173,6 +173,7 @@ impl Session {
         update.check(&mut self.core)?;
         self.find_parameters(what, listed)?;
         let Self { core, engine, xs, .. } = self;
+        core.need_own(what)?;
         if core.is_torn {
             return Err(core.torn(what));
         }

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use crate::callback::Part;
 use crate::dtype::{DType, Element, with_dtype};
 use crate::graph::Core;
 use crate::id::NodeId;
@@ -185,11 +186,17 @@ fn ids(core: &Core) -> impl Iterator<Item = NodeId> + use<> {
     (0..core.len() as u32).map(NodeId)
 }
 
-/// The name of an operation; `mul'1` is the gradient of `mul` for its operand 1.
+/// The name of an operation; `mul'1` is the gradient of `mul` for its operand 1, and `f'vjp` those of the
+/// user's `f`.
 fn operation(core: &Core, id: NodeId, out: &mut impl Write) -> fmt::Result {
-    let op = core.node(id).op;
-    out.write_str(op.name())?;
-    if let Op::Pull(_, operand) = op { write!(out, "'{operand}") } else { Ok(()) }
+    out.write_str(core.op_name(id))?;
+    match core.node(id).op {
+        Op::Pull(_, operand) => write!(out, "'{operand}"),
+        Op::Custom(custom) if custom.part != Part::Forward => {
+            write!(out, "'{}", custom.part.name())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn operands(core: &Core, id: NodeId, out: &mut impl Write) -> fmt::Result {
@@ -208,7 +215,7 @@ fn operands(core: &Core, id: NodeId, out: &mut impl Write) -> fmt::Result {
         separate(out)?;
         write!(out, "{}", node.imm)?;
     }
-    if matches!(node.op, Op::Concat | Op::Assemble) {
+    if matches!(node.op, Op::Concat | Op::Assemble | Op::Custom(_)) {
         for operand in core.operands(id) {
             separate(out)?;
             write!(out, "{operand}")?;

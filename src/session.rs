@@ -3,6 +3,7 @@
 //! Both hand in [`Handle`]s, and get [`Fail`](crate::error::Fail) when something is wrong; the
 //! words are in the core's error slot. How a failure is reported is theirs.
 
+mod custom;
 pub(crate) mod derivatives;
 pub(crate) mod evidence;
 mod record;
@@ -163,10 +164,9 @@ impl Session {
     }
 
     /// The name of the operation, none for a leaf.
-    pub(crate) fn op_name(&mut self, x: Handle) -> Maybe<Option<&'static str>> {
+    pub(crate) fn op_name(&mut self, x: Handle) -> Maybe<Option<&str>> {
         let id = self.core.resolve("op_name", x)?;
-        let op = self.core.node(id).op;
-        Ok((op != Op::Leaf).then(|| op.name()))
+        Ok((self.core.node(id).op != Op::Leaf).then(|| self.core.op_name(id)))
     }
 
     pub(crate) fn requires_grad(&mut self, x: Handle) -> Maybe<bool> {

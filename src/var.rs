@@ -1,5 +1,6 @@
 //! The Rust interface: [`Graph`], and [`Var`], a node of one.
 
+mod custom;
 mod derivatives;
 mod graph;
 mod minimisers;
@@ -11,15 +12,16 @@ mod tensor;
 #[cfg(all(test, target_arch = "x86_64"))]
 mod tests;
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::fmt;
 use std::panic::Location;
 
-use crate::error::{Error, Fail, Maybe, Result};
+use crate::error::{Error, ErrorKind, Fail, Maybe, Result};
 use crate::graph::{Core, Handle};
 use crate::id::NodeId;
 use crate::print;
 use crate::session::Session;
+pub use custom::{Custom, CustomResult, Recording};
 pub use minimisers::{Lbfgs, LevenbergMarquardt, TrustRegion};
 pub use optimisers::{Adagrad, Adam, AdamW, Lion, OptimiserState, RmsProp, Sgd};
 
@@ -107,6 +109,10 @@ impl fmt::Display for Var<'_> {
     }
 }
 
+/// What a callback is told that uses the graph which has called it. (Operations are null then, and nothing
+/// is remembered.)
+const BUSY: &str = "the graph is in use by the call that this callback is a part of";
+
 impl Graph {
     /// An empty graph.
     pub fn new() -> Self {
@@ -116,7 +122,16 @@ impl Graph {
     /// A call: everything goes through here.
     #[inline(always)]
     pub(crate) fn call<R>(&self, call: impl FnOnce(&mut Session) -> R) -> R {
-        self.session.borrow_mut().enter(call)
+        match self.session.try_borrow_mut() {
+            Ok(mut session) => session.enter(call),
+            Err(_) => panic!("{BUSY}"),
+        }
+    }
+
+    /// The session, unless a callback of its own asks for it.
+    #[inline(always)]
+    fn unused(&self) -> Option<RefMut<'_, Session>> {
+        self.session.try_borrow_mut().ok()
     }
 
     /// Runs a recording on behalf of the caller's line.
@@ -128,7 +143,9 @@ impl Graph {
     #[track_caller]
     fn offer(&self, record: impl FnOnce(&mut Session) -> Handle) -> Var<'_> {
         let caller = Location::caller();
-        let handle = self.call(|session| located(session, caller, record));
+        let handle = self.unused().map_or(Handle::NULL, |mut session| {
+            session.enter(|session| located(session, caller, record))
+        });
         Var { graph: self, handle }
     }
 
@@ -136,7 +153,9 @@ impl Graph {
     #[track_caller]
     fn offer_map(&self, record: impl FnOnce(&mut Session) -> Handle) -> Var<'_> {
         let caller = Location::caller();
-        let handle = located(&mut self.session.borrow_mut(), caller, record);
+        let unused = self.unused();
+        let handle =
+            unused.map_or(Handle::NULL, |mut session| located(&mut session, caller, record));
         Var { graph: self, handle }
     }
 
@@ -144,7 +163,10 @@ impl Graph {
     #[track_caller]
     fn run<R>(&self, run: impl FnOnce(&mut Session) -> Maybe<R>) -> Result<R> {
         let caller = Location::caller();
-        self.call(|session| {
+        let Some(mut session) = self.unused() else {
+            return Err(Error::new(ErrorKind::Busy, format_args!("{BUSY}")));
+        };
+        session.enter(|session| {
             if let Some(error) = session.core.error.take() {
                 return Err(error);
             }

@@ -213,6 +213,10 @@ impl Engine {
         order.clear();
         let mut elements = 0usize;
         for id in self.planner.needed() {
+            if !core.node(id).op.may_be_repeated() {
+                // What was computed here is let go of if there is too little memory, to be planned.
+                return Ok(false);
+            }
             elements = elements.saturating_add(elements_of(core, id));
             order.try_push(id)?;
         }

@@ -106,7 +106,7 @@ impl Follow {
         let mut visit = Visit::default();
         visit.search(core.len(), [root].into_iter(), |_| true, |id| core.operands(id))?;
         let found = visit.found();
-        let is_random = |&id: &NodeId| core.node(id).op == Op::DropoutMask;
+        let is_random = |&id: &NodeId| core.node(id).op.is_random();
         let elements = found.iter().map(|&id| core.node(id).len).fold(0, usize::saturating_add);
         let is_small = elements <= SMALL * found.len() && elements <= ELEMENTS_MAX;
         if found.len() < NODES_MIN || !is_small || found.iter().any(is_random) {

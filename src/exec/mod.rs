@@ -7,6 +7,7 @@
 mod assemble;
 mod axis;
 mod copy;
+mod custom;
 mod direct;
 mod follow;
 mod join;
@@ -192,6 +193,7 @@ impl Engine {
 
     /// Makes the value of a node right and present, as dense data of its own.
     pub(crate) fn evaluate(&mut self, core: &mut Core, root: NodeId) -> Maybe<()> {
+        core.need_own("evaluation")?;
         if is_fresh(core, root) {
             return Ok(());
         }
@@ -227,6 +229,7 @@ impl Engine {
         targets: &mut Vec<(NodeId, NodeId)>,
         roots: &mut Vec<NodeId>,
     ) -> Maybe<()> {
+        core.need_own("backward")?;
         let hash = given.iter().fold(0x9e37_79b9_7f4a_7c15, |hash, &(root, head)| {
             let hash = core.structure(root, hash ^ u64::from(root.0));
             // (No root's number has these bits: a head is not taken for one more root.)

@@ -213,7 +213,7 @@ fn describe(plan: &Plan, step: &Step) -> (Name, u64) {
         }
         Work::Single(number) => {
             let single = &plan.singles[number as usize];
-            let _ = name.write_str(single.op.name());
+            let _ = name.write_str(plan.name_of(single));
             (name, single.dims.iter().product::<usize>() as u64)
         }
     }

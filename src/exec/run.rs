@@ -177,7 +177,8 @@ impl Core {
         }
         used.sort_unstable();
         for id in (0..self.len() as u32).map(NodeId) {
-            if self.node(id).op == Op::Leaf || used.binary_search(&id).is_ok() {
+            let op = self.node(id).op;
+            if op == Op::Leaf || !op.may_be_repeated() || used.binary_search(&id).is_ok() {
                 continue;
             }
             self.let_go(id);

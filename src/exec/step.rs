@@ -47,9 +47,13 @@ impl Run<'_> {
             Work::Fused(number) => self.fused(step, &self.plan.programs[number as usize]),
             Work::Single(number) => {
                 let single = &self.plan.singles[number as usize];
-                if single.op == Op::MatMul {
-                    self.matmul(single, self.team_for(step.cost));
-                    return Ok(());
+                match single.op {
+                    Op::MatMul => {
+                        self.matmul(single, self.team_for(step.cost));
+                        return Ok(());
+                    }
+                    Op::Custom(custom) => return self.custom(core, single, custom.part),
+                    _ => {}
                 }
                 self.single(single, self.team_for(step.cost))
             }

@@ -240,16 +240,27 @@ pub(super) unsafe fn need_size(core: &mut Core, what: &str, options: *const u8) 
         return Ok(());
     }
     // SAFETY: the caller's promise.
-    let size = unsafe { options.cast::<usize>().read_unaligned() };
-    if (2 * size_of::<usize>()..=STRUCT_MAX).contains(&size) {
+    if unsafe { has_size(options) } {
         return Ok(());
     }
+    // SAFETY: the caller's promise.
+    let size = unsafe { options.cast::<usize>().read_unaligned() };
     Err(core.fail(
         ErrorKind::Argument,
         format_args!(
             "{what}: struct_size is {size}, which no struct has: start from its _INIT macro"
         ),
     ))
+}
+
+/// Whether a struct of the caller's has a size that one may have.
+///
+/// # Safety
+/// `options` points to a struct that begins with its size.
+pub(super) unsafe fn has_size(options: *const u8) -> bool {
+    // SAFETY: the caller's promise.
+    let size = unsafe { options.cast::<usize>().read_unaligned() };
+    (2 * size_of::<usize>()..=STRUCT_MAX).contains(&size)
 }
 
 /// One field of an options struct, if the caller's struct is long enough to have it. Its first

@@ -91,8 +91,8 @@ pub unsafe extern "C" fn bg_graph_new_with(options: *const bg_options) -> *mut b
         return ptr::null_mut();
     };
     let place = place.cast::<bg_graph>();
-    let graph =
-        bg_graph { busy: AtomicBool::new(false), serial, session: UnsafeCell::new(session) };
+    let (busy, session) = (AtomicBool::new(false), UnsafeCell::new(session));
+    let graph = bg_graph { busy, serial, is_lent: false, session };
     // SAFETY: newly allocated for this type.
     unsafe { place.write(graph) };
     place.as_ptr()
@@ -103,8 +103,9 @@ pub unsafe extern "C" fn bg_graph_new_with(options: *const bg_options) -> *mut b
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_graph_free(g: *mut bg_graph) {
     // SAFETY: NULL, or a graph of `bg_graph_new` that has not been freed.
-    let busy = unsafe { g.as_ref() }.is_none_or(|graph| graph.busy.load(Ordering::Relaxed));
-    if !busy {
+    // (What operations were registered with is told that it goes: it finds the graph in use, too.)
+    let in_use = |graph: &bg_graph| graph.is_lent || graph.busy.swap(true, Ordering::Relaxed);
+    if !unsafe { g.as_ref() }.is_none_or(in_use) {
         // SAFETY: as above, and nobody is using it; it was allocated with this layout.
         unsafe {
             g.drop_in_place();

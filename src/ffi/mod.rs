@@ -13,6 +13,7 @@
 #![allow(rustdoc::private_intra_doc_links, reason = "as above")]
 
 mod arguments;
+pub mod custom;
 pub mod derivatives;
 pub mod elementwise;
 pub mod engine;

@@ -85,6 +85,7 @@ static OTHERS: &[&CStr] = &[
     c"concat",
     c"assemble",
     c"matmul",
+    c"custom",
 ];
 
 /// The name of an operation, with its NUL.

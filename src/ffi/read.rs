@@ -163,7 +163,15 @@ pub unsafe extern "C" fn bg_op_name(g: *mut bg_graph, x: bg_node) -> *const c_ch
         ask(g, |session| {
             let id = session.core.resolve("op_name", x.into())?;
             let op = session.core.node(id).op;
-            Ok(if op == Op::Leaf { std::ptr::null() } else { names::of(op).as_ptr() })
+            Ok(match op {
+                Op::Leaf => std::ptr::null(),
+                // (In the box of the operation, which stays where it is.)
+                Op::Custom(_) => {
+                    let number = session.core.custom_list(id).number;
+                    session.core.customs.facts(number).name.c_text().as_ptr().cast()
+                }
+                op => names::of(op).as_ptr(),
+            })
         })
     }
 }

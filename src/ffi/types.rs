@@ -14,6 +14,8 @@ pub struct bg_graph {
     pub(super) busy: AtomicBool,
     /// Makes marks of other graphs, and forged ones, recognisable.
     pub(super) serial: u32,
+    /// Whether it stands for another graph, for a callback: it is not to be freed.
+    pub(super) is_lent: bool,
     pub(super) session: UnsafeCell<Session>,
 }
 

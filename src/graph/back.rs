@@ -76,6 +76,7 @@ impl Core {
 
     /// Drops every node recorded after the mark.
     pub(crate) fn rewind(&mut self, mark: Mark) -> Maybe<()> {
+        self.need_own("rewind")?;
         let len = mark.nodes as usize;
         // No rewind went back further since then, exactly when the last node that the mark keeps
         // is still there, which its tag tells. Tags come round after 2^32: their order says nothing.
@@ -96,6 +97,9 @@ impl Core {
 
     /// Drops everything and keeps the memory for the next recording.
     pub(crate) fn reset(&mut self) {
+        if self.need_own("reset").is_err() {
+            return;
+        }
         self.is_torn = false;
         self.truncate(0);
         self.clock += 1;

@@ -97,12 +97,13 @@ impl Core {
 
     /// Only leaves have data of their own.
     pub(crate) fn need_leaf(&mut self, what: &str, id: NodeId) -> Maybe<()> {
+        self.need_own(what)?;
         let op = self.node(id).op;
         if op == Op::Leaf {
             return Ok(());
         }
         Err(self.fail_with(|core, slot| {
-            let (x, op) = (core.describe(id), op.name());
+            let (x, op) = (core.describe(id), core.op_name(id));
             slot.set(
                 ErrorKind::Argument,
                 format_args!("{what}: {id}, {x}, is the result of {op}, not a leaf"),

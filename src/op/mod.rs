@@ -13,6 +13,7 @@ pub(crate) mod binary;
 pub(crate) mod class;
 mod contract;
 pub(crate) mod create;
+pub(crate) mod custom;
 mod diagonal;
 mod distance;
 mod einsum;
@@ -83,6 +84,8 @@ impl Op {
             Self::Assemble => "assemble",
             Self::MatMul => "matmul",
             Self::Structural(kind) => kind.rule().name(),
+            // (That of the operation is the core's to tell.)
+            Self::Custom(_) => "custom",
         }
     }
 }

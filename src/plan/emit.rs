@@ -243,6 +243,7 @@ impl Emitter {
             Work::Fused(number)
         } else {
             nodes = 1;
+            random = core.node(draft.single).op.is_random();
             Work::Single(self.single(drafts, core, &draft, temporaries, plan)?)
         };
         let first = plan.links.len();
@@ -270,6 +271,7 @@ impl Emitter {
         plan: &mut Plan,
     ) -> Result<u32, OutOfMemory> {
         let node = *core.node(draft.single);
+        plan.note_name(core, draft.single)?;
         let first = plan.views.len();
         for (operand, &source) in
             core.operands(draft.single).zip(draft.operands.of(&drafts.sources))

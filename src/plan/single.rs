@@ -19,6 +19,7 @@ pub(super) fn work_words(core: &Core, id: NodeId, node: &Node) -> usize {
             often_words(most, node.len, elements, 1)
         }
         Op::Structural(kind) => kind.rule().work_words(core, node),
+        Op::Custom(_) => core.custom_words(id),
         _ => 0,
     }
 }
@@ -33,7 +34,8 @@ pub(crate) fn can_be_alone(core: &Core, node: &Node) -> bool {
         | Op::Softmax
         | Op::LogSoftmax
         | Op::ArgReduce(_)
-        | Op::Structural(_) => true,
+        | Op::Structural(_)
+        | Op::Custom(_) => true,
         Op::Reduce(Reduction::LogSumExp) => {
             Groups::of(&core.shape(node.inputs[0]), &core.dims(node.list)).is_some()
         }
@@ -65,6 +67,7 @@ impl Plan {
                 self.words.try_push(word)?;
             }
         }
+        self.note_name(core, id)?;
         let len = work_words(core, id, &node);
         let mut work = NONE;
         if len > 0 {
@@ -85,7 +88,8 @@ impl Plan {
         self.singles.try_push(single)?;
         let links = Span::since(0, self.links.len());
         let work = Work::Single(0);
-        self.steps.try_push(Step { work, links, reads, nodes: 1, cost, random: false })?;
+        let random = node.op.is_random();
+        self.steps.try_push(Step { work, links, reads, nodes: 1, cost, random })?;
         Ok(())
     }
 }

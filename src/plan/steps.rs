@@ -2,11 +2,14 @@
 
 use super::datum::{Datum, DatumId, Span, View};
 use super::program::{Dropout, Fill, Instr, Join, Pad, Piece, Program, SinkReduction, Slot};
-use crate::arena::TryPush;
+use crate::arena::{OutOfMemory, TryPush};
+use crate::callback::Name;
 use crate::dtype::DType;
+use crate::graph::Core;
 use crate::id::NodeId;
 use crate::kernel::Link;
 use crate::node::Op;
+use crate::op::custom::CustomList;
 use crate::op::structural::Gives;
 use crate::shape::Dims;
 
@@ -67,6 +70,8 @@ pub(crate) struct Plan {
     pub(crate) singles: Vec<Single>,
     pub(crate) views: Vec<View>,
     pub(crate) words: Vec<u64>,
+    /// Of the user's operations among the singles: their numbers, and their names.
+    names: Vec<(u32, Name)>,
     /// Bytes of scratch memory.
     pub(crate) scratch: usize,
     /// How long all steps take on one thread, roughly, in nanoseconds.
@@ -106,6 +111,25 @@ impl Plan {
         }
     }
 
+    /// Keeps the name of a single step's operation, if that is the user's.
+    pub(super) fn note_name(&mut self, core: &Core, id: NodeId) -> Result<(), OutOfMemory> {
+        if let Op::Custom(_) = core.node(id).op {
+            let number = core.custom_list(id).number;
+            if self.names.iter().all(|&(known, _)| known != number) {
+                self.names.try_push((number, core.customs.facts(number).name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of a single step's operation.
+    pub(crate) fn name_of(&self, single: &Single) -> &str {
+        let Op::Custom(_) = single.op else { return single.op.name() };
+        let number = CustomList::new(single.list.of(&self.words)).number;
+        let known = self.names.iter().find(|&&(known, _)| known == number);
+        known.map_or("", |(_, name)| name.as_str())
+    }
+
     pub(super) fn clear(&mut self) {
         self.data.clear();
         self.steps.clear();
@@ -123,6 +147,7 @@ impl Plan {
         self.singles.clear();
         self.views.clear();
         self.words.clear();
+        self.names.clear();
         self.scratch = 0;
         self.cost = 0;
         self.targets.clear();
@@ -132,11 +157,12 @@ impl Plan {
     pub(crate) fn bytes(&self) -> usize {
         let Self { data, steps, links, programs, slots, fills, instrs, chains, .. } = self;
         let Self { sinks, pads, joins, pieces, masks, .. } = self;
-        let Self { singles, views, words, targets, .. } = self;
+        let Self { singles, views, words, names, targets, .. } = self;
         let fused = [data.bytes(), steps.bytes(), links.bytes(), programs.bytes(), slots.bytes()];
         let parts = [fills.bytes(), instrs.bytes(), chains.bytes(), sinks.bytes(), pads.bytes()];
         let joined = joins.bytes() + pieces.bytes();
         let others = [joined, masks.bytes(), singles.bytes(), views.bytes(), words.bytes()];
-        [fused, parts, others].iter().flatten().sum::<usize>() + targets.bytes()
+        let last = names.bytes() + targets.bytes();
+        [fused, parts, others].iter().flatten().sum::<usize>() + last
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use super::{
     Code, Fill, FillFrom, Grain, PieceFrom, Plan, Program, Single, Slot, Storage, View, Work,
 };
+use crate::callback::Part;
 use crate::kernel::{Act, Link, Reach};
 use crate::node::Op;
 
@@ -163,7 +164,8 @@ impl Plan {
                     }
                 }
                 Work::Single(single) => {
-                    write!(out, "{number}: {}", self.singles[single as usize].op.name())?;
+                    let single = &self.singles[single as usize];
+                    write!(out, "{number}: {}", self.name_of(single))?;
                 }
             }
             writeln!(out, "\"];")?;
@@ -259,7 +261,12 @@ struct SingleName<'a> {
 impl fmt::Display for SingleName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let &Self { plan, single } = self;
-        write!(f, "{} = {}", plan.datum_name(single.out), single.op.name())?;
+        write!(f, "{} = {}", plan.datum_name(single.out), plan.name_of(single))?;
+        if let Op::Custom(custom) = single.op
+            && custom.part != Part::Forward
+        {
+            write!(f, "'{}", custom.part.name())?;
+        }
         for view in single.operands.of(&plan.views) {
             plan.write_view(f, view)?;
         }

@@ -78,7 +78,9 @@ impl Walk {
     pub(super) fn need_all(&mut self, core: &mut Core) {
         for k in 0..self.visit.found().len() {
             let id = self.visit.found()[k];
-            if core.node(id).op != Op::Leaf {
+            let op = core.node(id).op;
+            // (A value that cannot be had again is taken as it is.)
+            if op != Op::Leaf && (op.may_be_repeated() || !core.state(id).ready) {
                 core.state_mut(id).ready = false;
                 self.visit.set(id, NEEDED);
             }
@@ -93,7 +95,7 @@ impl Walk {
             let id = self.visit.found()[k];
             let version = match core.node(id).op {
                 // Every write starts a new replay, and every replay has its own random numbers.
-                Op::DropoutMask => clock,
+                op if op.is_random() => clock,
                 _ => core.operands(id).map(|x| core.state(x).changed).fold(core.oldest(), u64::max),
             };
             let state = core.state_mut(id);

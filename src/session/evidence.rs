@@ -10,7 +10,7 @@ use crate::dtype::{DType, Element, with_float};
 use crate::error::{ErrorKind, Fail, Maybe};
 use crate::graph::{Core, Handle};
 use crate::id::NodeId;
-use crate::node::Op;
+use crate::node::{Custom, Op};
 use crate::roll_call::Elem;
 use crate::visit::Visit;
 
@@ -46,7 +46,8 @@ pub struct Gradcheck {
     pub derivative: f64,
     /// The difference quotient there.
     pub difference: f64,
-    /// <u, J v> by forward mode, for scattered u and v.
+    /// <u, J v> by forward mode, for scattered u and v; by reverse mode, if an operation of the user's has no
+    /// forward mode.
     pub forward: f64,
     /// <J' u, v> by reverse mode: the same, but for rounding.
     pub reverse: f64,
@@ -109,7 +110,11 @@ impl Session {
         let mut rows = core.nodes_for(what, xs.len())?;
         let mut directions = core.nodes_for(what, xs.len())?;
         if core.node(y).requires_grad {
-            core.record_grad(&[(y, Some(head))], xs, true, &mut rows)?;
+            // By what backward uses; forward mode, by what is differentiated again.
+            core.no_grad += 1;
+            let recorded = core.record_grad(&[(y, Some(head))], xs, true, &mut rows);
+            core.no_grad -= 1;
+            recorded?;
         }
         for (k, &x) in xs.iter().enumerate() {
             directions[k] = core.scattered_like(x, 1 + k)?;
@@ -118,13 +123,18 @@ impl Session {
             }
         }
         let mut moved = [NodeId::NONE];
-        core.record_jvp(&mut self.between, &[y], xs, &directions, &mut moved)?;
-        let (forward, mut size) = self.product(moved[0], head)?;
+        let (mut forward, mut size) = (f64::NAN, 0.0);
+        let has_forward = core.has_tangents(y)?;
+        if has_forward {
+            core.record_jvp(&mut self.between, &[y], xs, &directions, &mut moved)?;
+            (forward, size) = self.product(moved[0], head)?;
+        }
         let mut reverse = 0.0;
         for (&row, &direction) in rows.iter().zip(&directions) {
             let (product, part) = self.product(row, direction)?;
             (reverse, size) = (reverse + product, size + part);
         }
+        forward = if has_forward { forward } else { reverse };
         let agree = (forward - reverse).abs() <= ROUNDING * size.max(f64::MIN_POSITIVE);
         let mut found = Gradcheck {
             is_right: agree || forward == reverse,
@@ -280,11 +290,11 @@ impl Session {
             trail.places[..after].last().map(|&(_, place)| place)
         });
         self.core.fail_with(|core, slot| {
-            let (op, x) = (core.node(id).op.name(), core.describe(id));
+            let (op, x) = (core.op_name(id), core.describe(id));
             let text = Told(|f: &mut fmt::Formatter<'_>| {
                 write!(f, "check_numbers: element {element} of {id}, {op} {x}, is {value}")?;
                 if let Some(of) = of {
-                    let (op, x) = (core.node(of).op.name(), core.describe(of));
+                    let (op, x) = (core.op_name(of), core.describe(of));
                     write!(f, ", made in the derivative of {of}, {op} {x}")?;
                 }
                 match place.filter(|_| of.is_none()) {
@@ -351,7 +361,7 @@ fn tell_ways(
 ) -> fmt::Result {
     let name = |id: NodeId| {
         Told(move |f: &mut fmt::Formatter<'_>| {
-            write!(f, "{id}, {} {}", core.node(id).op.name(), core.describe(id))
+            write!(f, "{id}, {} {}", core.op_name(id), core.describe(id))
         })
     };
     if !visit.has(x, 0) {
@@ -371,7 +381,9 @@ fn tell_ways(
         if id == x || !core.operands(id).any(|operand| visit.has(operand, DEPENDS)) {
             continue;
         }
-        let flows = core.paths(id).any(|operand| visit.has(operand, FLOWS));
+        // (A list of operands tells of all that required one, whether the node does or not.)
+        let flows =
+            core.node(id).requires_grad && core.paths(id).any(|operand| visit.has(operand, FLOWS));
         visit.set(id, if flows { FLOWS } else { DEPENDS });
     }
     if visit.has(loss, FLOWS) {
@@ -394,6 +406,9 @@ fn tell_ways(
             Op::Detach => "was detached",
             Op::Compare(_) => "is a comparison, which has no derivative",
             _ if !node.dtype.is_float() => "is of integers, which have no derivative",
+            Op::Custom(Custom { has_derivative: false, .. }) => {
+                "was registered without a derivative"
+            }
             op if !op.is_differentiable() => "has no derivative",
             _ => "was recorded under no_grad, or before its operand required a gradient",
         };
@@ -413,6 +428,15 @@ impl Core {
             self.write_element(id, i, 2.0 * x - 1.0);
         }
         Ok(id)
+    }
+
+    /// Whether tangents can go through all that a node was made of.
+    fn has_tangents(&mut self, y: NodeId) -> Maybe<bool> {
+        let mut visit = Visit::default();
+        let roots = std::iter::once(y);
+        let searched = visit.search(self.len(), roots, |_| true, |id| self.operands(id));
+        searched.map_err(|_| self.out_of_memory("gradcheck"))?;
+        Ok(visit.found().iter().all(|&id| self.has_tangent(id)))
     }
 
     fn nodes_for(&mut self, what: &str, len: usize) -> Maybe<Vec<NodeId>> {

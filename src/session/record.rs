@@ -133,7 +133,7 @@ impl Session {
         is_right
     }
 
-    fn record_list(
+    pub(super) fn record_list(
         &mut self,
         what: &'static str,
         record: impl FnOnce(&mut Core, &mut Vec<NodeId>) -> Maybe<()>,

@@ -10,6 +10,7 @@
 
 use super::Between;
 use crate::arena::TryPush;
+use crate::callback::{MOST, Part};
 use crate::error::{ErrorKind, Maybe};
 use crate::grad::expand;
 use crate::graph::{Core, NewNode, Operand, operand_word};
@@ -138,6 +139,7 @@ impl Core {
             Op::Pull(elem, i) => self.tangent_of_pull(between, elem, i, id)?,
             Op::Where => self.tangent_of_where(&node, &operands)?,
             Op::Concat | Op::Assemble => self.tangent_of_list(between, id)?,
+            Op::Custom(custom) => self.tangent_of_custom(between, id, custom.part)?,
             op if linear_in(op) != 0 && self.is_linear_here(&node, &operands) => {
                 self.tangent_by_itself(&node, &operands)?
             }
@@ -262,6 +264,72 @@ impl Core {
         })();
         between.words = words;
         made
+    }
+
+    /// By a function of the operation; or by that which records its cotangents.
+    fn tangent_of_custom(
+        &mut self,
+        between: &mut Between,
+        id: NodeId,
+        part: Part,
+    ) -> Maybe<Option<NodeId>> {
+        let what = "jvp";
+        let (number, inputs, marks) = {
+            let list = self.custom_list(id);
+            (list.number, list.inputs, list.marks)
+        };
+        let tangent_of = |core: &Self, operand: NodeId| {
+            let moves = moving(core, id).any(|other| other == operand);
+            between.of(operand).filter(|_| moves)
+        };
+        if part != Part::Forward {
+            self.need_constant(id, what, |core, x| tangent_of(core, x).is_some())?;
+        }
+        let mut given = [(NodeId::NONE, false); MOST];
+        let (mut count, mut moved) = (0, 0);
+        let list = self.custom_list(id);
+        match part {
+            Part::Forward => {
+                for k in 0..inputs {
+                    if let Some(tangent) = tangent_of(self, list.operand(k)) {
+                        given[count] = (tangent, list.is_each(k));
+                        (count, moved) = (count + 1, moved | 1 << k);
+                    }
+                }
+            }
+            // It is linear in the cotangents of the results.
+            Part::Vjp => {
+                let place = inputs + 1;
+                if let Some(tangent) = tangent_of(self, list.operand(place)) {
+                    given[0] = (tangent, list.is_each(place));
+                    (count, moved) = (1, marks);
+                }
+            }
+            // It is linear in all tangents together.
+            Part::Jvp => {
+                let marked = (0..inputs).filter(|k| marks >> k & 1 != 0);
+                for (k, place) in marked.zip(inputs + 1..) {
+                    if let Some(tangent) = tangent_of(self, list.operand(place)) {
+                        given[count] = (tangent, list.is_each(place));
+                        (count, moved) = (count + 1, moved | 1 << k);
+                    }
+                }
+            }
+        }
+        if count == 0 {
+            return Ok(None);
+        }
+        if part == Part::Forward {
+            let has_jvp = self.customs.facts(number).has_jvp;
+            if self.records_vjp(number, has_jvp) {
+                return self.transposed(between, id);
+            }
+            if !has_jvp {
+                return Err(self.lacks(id, what, "a jvp, or a vjp that is recorded"));
+            }
+        }
+        let part = if part == Part::Vjp { Part::Vjp } else { Part::Jvp };
+        self.custom_again(id, part, &given[..count], moved).map(Some)
     }
 
     /// A pull is itself differentiated: its rule is recorded in full, and the walk goes through that.

@@ -14,6 +14,7 @@ use crate::node::{INLINE_OPERANDS, Node, Op};
 use crate::op::LEADS;
 use crate::op::assemble::{Kind, Place, Places};
 use crate::op::batch::Batched;
+use crate::op::custom::{CustomList, EACH, in_front as in_front_of};
 use crate::shape::{Dims, Layout, MAX_RANK};
 
 const WHAT: &str = "vmap";
@@ -159,7 +160,7 @@ impl Core {
                         "{WHAT}: the value of {id}, {} of {}, was read: what was recorded after that may \
                          hold for that value only; record it without reading (where chooses element by \
                          element)",
-                        core.node(id).op.name(),
+                        core.op_name(id),
                         core.describe(id)
                     ),
                 )
@@ -182,7 +183,7 @@ impl Core {
                     continue;
                 }
                 for operand in self.operands(id) {
-                    let is_mask = self.node(operand).op == Op::DropoutMask;
+                    let is_mask = self.node(operand).op.is_random();
                     if is_mask && !between.leads(operand) && between.visit.has(operand, 0) {
                         between.visit.set(operand, LEADS);
                         is_done = false;
@@ -311,6 +312,7 @@ impl Batch<'_> {
             Op::AsStrided => self.as_strided(&node),
             Op::Concat => self.concat(&node),
             Op::Assemble => self.assemble(&node),
+            Op::Custom(_) => self.custom(id),
             Op::MatMul => self.matmul(&node, rank),
             Op::Structural(kind) => {
                 let operands = node.inputs.map(|x| self.of(x));
@@ -429,6 +431,41 @@ impl Batch<'_> {
         let list_id = self.core.intern_words(&list)?;
         (self.between.words, self.between.parts) = (list, parts);
         self.push(node, node.inputs, list_id)
+    }
+
+    /// A run for each element of the batch; or one of all, by an operation that takes batches as they are.
+    fn custom(&mut self, id: NodeId) -> Maybe<NodeId> {
+        let node = *self.core.node(id);
+        let mut words = self.words(node.list)?;
+        let list = CustomList::new(&words);
+        let (count, lead) = (list.operands.len(), list.lead);
+        let is_whole = self.core.customs.facts(list.number).takes_batches;
+        let leading = self.core.dims(node.shape);
+        for word in &mut words[1..=count] {
+            let (x, was_each) = (NodeId(*word as u32), *word & EACH != 0);
+            let (mut new, has_axis) = self.of(x);
+            if !has_axis && !was_each && !is_whole {
+                *word = operand_word(x, self.core.node(x));
+                continue;
+            }
+            let dims = self.core.shape(x);
+            let own = if was_each { &dims[lead..] } else { &dims };
+            if !was_each {
+                // Ones in the place of the older leading axes.
+                let mut ones = [1; MAX_RANK + 1];
+                ones[0] = if has_axis { self.len } else { 1 };
+                new = self.core.reshape_to(WHAT, new, &in_front_of(&ones[..1 + lead], own))?;
+            }
+            let mut all = [0; MAX_RANK + 1];
+            all[0] = self.len;
+            all[1..=lead].copy_from_slice(&leading[..lead]);
+            new = self.core.expand_to(WHAT, new, &in_front_of(&all[..1 + lead], own))?;
+            *word = operand_word(new, self.core.node(new)) | EACH;
+        }
+        words[2 + count] += 1;
+        let list = self.core.intern_words(&words)?;
+        self.between.words = words;
+        self.push(&node, node.inputs, list)
     }
 
     /// An index of one vector for each element of the batch, as one for each element of a tensor.

@@ -178,8 +178,8 @@ impl<'g> Var<'g> {
 
     /// The name of the operation that made this tensor; `None` for a leaf.
     #[track_caller]
-    pub fn op_name(self) -> Result<Option<&'static str>> {
-        self.graph.run(|session| session.op_name(self.handle))
+    pub fn op_name(self) -> Result<Option<String>> {
+        self.graph.run(|session| Ok(session.op_name(self.handle)?.map(String::from)))
     }
 
     /// Names the tensor in error messages. Returns it, so that it can be named where it is made.

@@ -325,6 +325,7 @@ impl Carrier<'_> {
                 }
             }
             Op::MatMul => return Ok(Some(self.product(&node, &dims)?)),
+            Op::Custom(_) => return Ok(Some(self.all_of(&dims, moves)?)),
             Op::Reshape
             | Op::Detach
             | Op::Leaf
