@@ -117,6 +117,9 @@ fn powers_at_their_edges() {
     let tangent = graph.tensor(&[1.0], &[]);
     let moved = graph.jvp(&[x.pow_scalar(1.875)], &[(x, tangent)]).unwrap();
     assert_eq!(moved[0].item().unwrap(), 0.0);
+    for mode in [Mode::Forward, Mode::Reverse] {
+        assert_eq!(graph.jacobian_by(mode, x.pow_scalar(1.875), x).item().unwrap(), 0.0);
+    }
 }
 
 /// Several inputs that move together.

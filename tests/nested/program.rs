@@ -1,18 +1,28 @@
 //! Programs of operations and transforms, and how they are recorded. A transform is a step like any
 //! other: it makes a derivative of an earlier step, or a batch of it.
 
+use std::fmt;
+
 use bumpgrad::{DType, Error, ErrorKind, Graph, Result, Var};
 
 use crate::plain::{BINARY, Plain, REDUCE, SHAPE, UNARY};
 
 /// One step of a program, which finds operands among those so far.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Gene {
     pub(crate) op: u8,
     pub(crate) x: u8,
     pub(crate) y: u8,
     pub(crate) z: u8,
     pub(crate) k: u8,
+}
+
+/// In one line, whatever is asked for: programs are lists of them.
+impl fmt::Debug for Gene {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { op, x, y, z, k } = self;
+        write!(f, "Gene {{ op: {op}, x: {x}, y: {y}, z: {z}, k: {k} }}")
+    }
 }
 
 /// What a step is, with the places of its operands.
