@@ -78,6 +78,8 @@ are left out.
 /* Initialisers of structs that begin with their size, with the defaults. */
 #define BG_OPTIONS_INIT { sizeof(bg_options), 0, 0 }
 #define BG_MEMORY_INIT { sizeof(bg_memory), 0, 0, 0, 0, 0 }
+#define BG_CUSTOM_INIT \
+    { sizeof(bg_custom), NULL, 1, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL }
 #define BG_GRADCHECK_OPTIONS_INIT { sizeof(bg_gradcheck_options), 6e-6, 1e-7, 1e-5 }
 #define BG_GRADCHECK_RESULT_INIT { sizeof(bg_gradcheck_result), 0, 0, 0, 0, 0, 0 }
 #define BG_SGD_OPTIONS_INIT { sizeof(bg_sgd_options), 0.01, 0.0, 0.0, 0.0, false }
@@ -95,8 +97,8 @@ are left out.
 /* For callbacks in C++, which no exception may leave: calls f, and makes of an exception a message of the
 call and the number that the callback returns. */
 #if defined(__cplusplus) && defined(__cpp_exceptions)
-#include <exception>
 extern "C++" {
+#include <exception>
 namespace bg {
 template <class Call> void tell(const Call *call, const char *text) noexcept {
     size_t i = 0;

@@ -5,7 +5,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use bumpgrad::{Adagrad, Adam, AdamW, Element, Graph, Lion, Result, RmsProp, Sgd, Var};
+use bumpgrad::{Adagrad, Adam, AdamW, Custom, Element, Graph, Lion, Result, RmsProp, Sgd, Var};
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
@@ -300,6 +300,60 @@ fn lists_and_gradients_of_gradients_recorded_anew() -> Result<()> {
         g.rewind(mark)
     })?;
     assert_eq!(count, 10, "allocations in 10 recordings, one each for a vector");
+    Ok(())
+}
+
+/// Operations of the user's: replayed, in a batch, recorded anew, and differentiated as numbers.
+#[test]
+fn custom_operations() -> Result<()> {
+    let g = Graph::new();
+    let both = |custom: Custom| {
+        custom
+            .results(2)
+            .vjp(|at, dx| {
+                let g = at.cotangents[1].data::<f64>();
+                dx[0].data_mut::<f64>().iter_mut().zip(g).for_each(|(dx, g)| *dx = 2.0 * g);
+                Ok(())
+            })
+            .jvp(|at, dy| {
+                dy[0].data_mut::<f64>().copy_from_slice(at.tangent(0).unwrap_or_default());
+                Ok(())
+            })
+    };
+    let forward = |name| {
+        Custom::new(name, |x, y| {
+            y.iter_mut().for_each(|y| y.data_mut::<f64>().copy_from_slice(x[0].data()));
+            Ok(())
+        })
+    };
+    let one = g.custom(both(forward("one")));
+    let whole = g.custom(both(forward("whole")).takes_batches());
+    let x = g.param(&[0.5f64; 12], &[12]);
+    let batch = g.tensor(&[0.25f64; 48], &[4, 12]);
+    let mark = g.mark();
+    for op in [one, whole] {
+        let results = g.apply_all(op, &[x.sin()]);
+        let loss = (results[0] * results[1]).sum();
+        replay_without_allocating(&g, x, &[0.75f64; 12], loss)?;
+        let many = g.vmap(&[loss], &[(x, batch)])?[0];
+        let moved = g.jvp(&[many], &[(batch, batch.detach())])?[0].sum();
+        replay_without_allocating(&g, x, &[0.75f64; 12], many.sum() * loss)?;
+        let count = allocations(|| {
+            batch.write(&[0.75f64; 48])?;
+            moved.item().map(|_| ())
+        })?;
+        assert_eq!(count, 0, "allocations in 10 replays");
+        let count = allocations(|| {
+            g.rewind(mark)?;
+            // (The list of the results is the caller's.)
+            let results = g.apply_all(op, &[x]);
+            let loss = (results[0] * results[1]).sum();
+            loss.backward()?;
+            g.zero_grad();
+            Ok(())
+        })?;
+        assert_eq!(count, 10, "allocations in 10 recordings");
+    }
     Ok(())
 }
 

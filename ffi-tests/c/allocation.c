@@ -245,6 +245,72 @@ static void searches(bg_graph *g, results *out) {
     keep(g, out, x);
 }
 
+static int32_t squares(void *user, const bg_custom_call *call) {
+    (void)user;
+    const double *x = call->inputs[0].data;
+    for (size_t k = 0; k < 2; k++) {
+        double *y = call->results[k].data;
+        for (size_t i = 0; i < call->inputs[0].len; i++) {
+            y[i] = x[i] * x[i] + (double)k;
+        }
+    }
+    return 0;
+}
+
+static int32_t squares_vjp(void *user, const bg_custom_call *call) {
+    (void)user;
+    const double *x = call->inputs[0].data;
+    const double *g = call->cotangents[0].data, *h = call->cotangents[1].data;
+    double *dx = call->results[0].data;
+    for (size_t i = 0; i < call->inputs[0].len; i++) {
+        dx[i] = 2 * x[i] * (g[i] + h[i]);
+    }
+    return 0;
+}
+
+static int32_t squares_recorded(void *user, const bg_record_call *call) {
+    (void)user;
+    bg_graph *g = call->graph;
+    bg_node sum = bg_add(g, call->cotangents[0], call->cotangents[1]);
+    call->results[0] = bg_mul(g, bg_scale(g, call->inputs[0], 2), sum);
+    return 0;
+}
+
+static int operations; /* that are registered and not dropped yet */
+
+static void squares_drop(void *user) { --*(int *)user; }
+
+/* Operations of one's own: numeric, recorded, in batches. */
+static void custom(bg_graph *g, results *out) {
+    for (uint32_t kind = 0; kind < 4; kind++) {
+        bg_custom squaring = BG_CUSTOM_INIT;
+        squaring.name = "squares";
+        squaring.num_results = 2;
+        squaring.forward = squares;
+        squaring.vjp = kind % 2 == 0 ? squares_vjp : NULL;
+        squaring.recorded_vjp = kind > 0 ? squares_recorded : NULL;
+        squaring.flags = kind > 1 ? BG_CUSTOM_TAKES_BATCHES : 0;
+        squaring.user = &operations;
+        squaring.drop = squares_drop;
+        operations++;
+        bg_op op;
+        bg_register(g, &squaring, &op);
+        bg_node x = matrix(g, 1, 6), ys[2] = {BG_NULL, BG_NULL}, all = BG_NULL, many = matrix(g, 4, 6);
+        bg_node row = bg_reshape(g, x, (int64_t[]){6}, 1);
+        bg_apply_all(g, op, &row, 1, ys, 2);
+        bg_node y = bg_mul(g, ys[0], ys[1]);
+        bg_backward(g, bg_sum_all(g, y));
+        keep(g, out, bg_grad_tensor(g, x));
+        bg_vmap(g, &y, 1, &row, &many, 1, &all);
+        bg_node slope = BG_NULL;
+        bg_grad(g, bg_sum_all(g, all), BG_NULL, &many, 1, &slope, false);
+        keep(g, out, slope);
+        if (kind > 0) {
+            keep(g, out, bg_hessian(g, bg_sum_all(g, y), x));
+        }
+    }
+}
+
 /* Texts, profiles, marks, labels, a limit of memory, many plans. */
 static void engine(bg_graph *g, results *out) {
     static char text[1 << 16], path[1024];
@@ -303,7 +369,8 @@ static const struct {
     void (*run)(bg_graph *, results *);
 } programs[] = {{"example", example}, {"unary", unary},   {"binary", binary},
                 {"reductions", reductions}, {"shapes", shapes}, {"training", training},
-                {"searches", searches}, {"engine", engine},   {"threads", threads}};
+                {"searches", searches}, {"custom", custom},   {"engine", engine},
+                {"threads", threads}};
 
 static bool same(const results *a, const results *b) {
     return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
@@ -336,6 +403,7 @@ static int trial(void (*run)(bg_graph *, results *), long k, long last_k) {
         CHECK(bg_last_status(g) == BG_OK && same(&again, &wanted));
     }
     bg_graph_free(g);
+    CHECK(operations == 0); /* each was dropped once */
     return failures != 0 ? 1 : is_reached ? 0 : 77;
 }
 

@@ -57,6 +57,12 @@ fn minimisers() {
 }
 
 #[test]
+fn custom() {
+    check("c/custom.c");
+    check("cpp/custom.cpp");
+}
+
+#[test]
 fn threads() {
     check("c/threads.c");
 }
@@ -201,7 +207,7 @@ fn fail_allocations(programs: &[&str]) {
 #[test]
 fn allocation_failures() {
     fail_allocations(&["example", "unary", "binary", "reductions", "shapes"]);
-    fail_allocations(&["training", "searches", "engine"]);
+    fail_allocations(&["training", "searches", "custom", "engine"]);
 }
 
 #[test]
@@ -213,10 +219,11 @@ fn allocation_failures_with_threads() {
 #[test]
 fn sanitizers() {
     let flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-pthread"];
-    let programs =
-        ["tutorial", "operations", "misuse", "optimisers", "minimisers", "engine", "guest"];
+    let programs = [
+        "tutorial", "operations", "misuse", "optimisers", "minimisers", "custom", "engine", "guest",
+    ];
     let sources = programs.map(|name| format!("c/{name}.c"));
-    for source in sources.iter().map(String::as_str).chain(["cpp/raii.cpp"]) {
+    for source in sources.iter().map(String::as_str).chain(["cpp/raii.cpp", "cpp/custom.cpp"]) {
         let name = format!("sanitized-{}", source.replace(['/', '.'], "-"));
         let program = build(source, &name, Link::Static, &flags);
         let mut program = Command::new(program);
@@ -232,7 +239,7 @@ fn valgrind() {
         println!("skipped: valgrind is not installed");
         return;
     }
-    for name in ["tutorial", "operations", "optimisers", "minimisers", "misuse"] {
+    for name in ["tutorial", "operations", "optimisers", "minimisers", "custom", "misuse"] {
         let program = build(&format!("c/{name}.c"), &format!("{name}-memcheck"), Link::Static, &[]);
         pass(
             Command::new("valgrind")
