@@ -56,6 +56,9 @@ right, and an axis of length 1 (or a missing one) is repeated. Axes count from 0
 the end. Reductions take n axes, and n == 0 means all; `keepdim` keeps them with length 1. Gradients
 flow through every operation unless it says otherwise, and follow PyTorch where there is a choice.
 
+Lists of results go to `out`, as far as `capacity` reaches; null nodes fill what is left of it. How many
+results there are is returned, as snprintf does, and may be more; 0 when there is an error.
+
 Structs that begin with struct_size are to be initialised by their macro, such as BG_OPTIONS_INIT. A
 size below that of a struct with one field, or above 4096, is refused; fields that do not fit into it
 are left out.
@@ -82,12 +85,13 @@ are left out.
     { sizeof(bg_custom), NULL, 1, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL }
 #define BG_GRADCHECK_OPTIONS_INIT { sizeof(bg_gradcheck_options), 6e-6, 1e-7, 1e-5 }
 #define BG_GRADCHECK_RESULT_INIT { sizeof(bg_gradcheck_result), 0, 0, 0, 0, 0, 0 }
-#define BG_SGD_OPTIONS_INIT { sizeof(bg_sgd_options), 0.01, 0.0, 0.0, 0.0, false }
-#define BG_ADAM_OPTIONS_INIT { sizeof(bg_adam_options), 0.001, 0.9, 0.999, 1e-8, 0.0 }
-#define BG_ADAMW_OPTIONS_INIT { sizeof(bg_adam_options), 0.001, 0.9, 0.999, 1e-8, 0.01 }
-#define BG_RMSPROP_OPTIONS_INIT { sizeof(bg_rmsprop_options), 0.01, 0.99, 1e-8, 0.0, 0.0, false }
-#define BG_ADAGRAD_OPTIONS_INIT { sizeof(bg_adagrad_options), 0.01, 0.0, 0.0, 1e-10, 0.0 }
-#define BG_LION_OPTIONS_INIT { sizeof(bg_lion_options), 0.0001, 0.9, 0.99, 0.0 }
+#define BG_SGD_OPTIONS_INIT { sizeof(bg_sgd_options), 0.01, 0.0, 0.0, 0.0, false, false }
+#define BG_ADAM_OPTIONS_INIT { sizeof(bg_adam_options), 0.001, 0.9, 0.999, 1e-8, 0.0, false, false }
+#define BG_ADAMW_OPTIONS_INIT { sizeof(bg_adam_options), 0.001, 0.9, 0.999, 1e-8, 0.01, false, false }
+#define BG_RMSPROP_OPTIONS_INIT \
+    { sizeof(bg_rmsprop_options), 0.01, 0.99, 1e-8, 0.0, 0.0, false, false }
+#define BG_ADAGRAD_OPTIONS_INIT { sizeof(bg_adagrad_options), 0.01, 0.0, 0.0, 1e-10, 0.0, false }
+#define BG_LION_OPTIONS_INIT { sizeof(bg_lion_options), 0.0001, 0.9, 0.99, 0.0, false }
 #define BG_SEARCH_RESULT_INIT { sizeof(bg_search_result), 0.0, 0.0, 0, 0, 0 }
 #define BG_LBFGS_OPTIONS_INIT { sizeof(bg_lbfgs_options), 10, 1000, 1e-8, 0.0 }
 #define BG_LEVENBERG_MARQUARDT_OPTIONS_INIT \
@@ -170,10 +174,11 @@ template <class Call, class F> int32_t guarded(const Call *call, F &&f) noexcept
 // No optimiser: see bg_optimiser.
 #define BG_OPTIMISER_NONE 0
 
-// SGD with momentum. Moment 0: the velocity.
+// SGD with momentum. Moment 0: the velocity. (Without momentum it keeps nothing, and counts no steps.)
 #define BG_OPTIMISER_SGD 1
 
-// Adam and AdamW. Moments: the mean gradient, and the root of the mean squared gradient.
+// Adam and AdamW. Moments: the mean gradient, the root of the mean squared gradient and, of AMSGrad, the
+// largest that this was.
 #define BG_OPTIMISER_ADAM 2
 
 // RMSProp. Moments: the root of the mean squared gradient, the mean gradient if it is centered, the
@@ -337,6 +342,8 @@ typedef struct {
   double dampening;
   // Nesterov's momentum, which wants momentum and no dampening. Default: false.
   bool nesterov;
+  // Goes uphill: gradients count with the other sign, weight decay does not. Default: false.
+  bool maximize;
 } bg_sgd_options;
 
 // Options of bg_adam_step and bg_adamw_step. Start from BG_ADAM_OPTIONS_INIT or
@@ -355,6 +362,10 @@ typedef struct {
   // For bg_adam_step: adds weight_decay p to the gradient of p. Default: 0. For bg_adamw_step:
   // subtracts rate weight_decay p from p. Default: 0.01.
   double weight_decay;
+  // Divides by the largest second moment so far (S. Reddi, S. Kale, S. Kumar, 2018). Default: false.
+  bool amsgrad;
+  // Goes uphill: gradients count with the other sign, weight decay does not. Default: false.
+  bool maximize;
 } bg_adam_options;
 
 // Options of bg_rmsprop_step. Start from BG_RMSPROP_OPTIONS_INIT, which sets the defaults.
@@ -373,6 +384,8 @@ typedef struct {
   double weight_decay;
   // Divides by the root of the variance, not of the mean square. Default: false.
   bool centered;
+  // Goes uphill: gradients count with the other sign, weight decay does not. Default: false.
+  bool maximize;
 } bg_rmsprop_options;
 
 // Options of bg_adagrad_step. Start from BG_ADAGRAD_OPTIONS_INIT, which sets the defaults.
@@ -389,6 +402,8 @@ typedef struct {
   double epsilon;
   // Adds weight_decay p to the gradient of p. Default: 0.
   double weight_decay;
+  // Goes uphill: gradients count with the other sign, weight decay does not. Default: false.
+  bool maximize;
 } bg_adagrad_options;
 
 // Options of bg_lion_step. Start from BG_LION_OPTIONS_INIT, which sets the defaults.
@@ -403,6 +418,8 @@ typedef struct {
   double beta2;
   // Subtracts rate weight_decay p from p. Default: 0.
   double weight_decay;
+  // Goes uphill: gradients count with the other sign, weight decay does not. Default: false.
+  bool maximize;
 } bg_lion_options;
 
 // Options of bg_lbfgs. Start from BG_LBFGS_OPTIONS_INIT, which sets the defaults.
@@ -1059,66 +1076,46 @@ bg_status bg_sgd_step_on(bg_graph *g,
                          size_t n,
                          const bg_sgd_options *options);
 
-// One step of Adam for every leaf that requires a gradient and has one; NULL for the
-// default options. BG_ERR_ARGUMENT for numbers out of range; no parameter has changed if it fails. Set
-// the gradients to zero before the next backward.
-bg_status bg_adam_step(bg_graph *g,
-                       const bg_adam_options *options);
+// As bg_sgd_step, by Adam.
+bg_status bg_adam_step(bg_graph *g, const bg_adam_options *options);
 
-// As bg_adam_step, for a group of n parameters, each a leaf that requires a gradient and has one
-// (BG_ERR_GRADIENT for others), and none of them twice (BG_ERR_ARGUMENT).
+// As bg_sgd_step_on, by Adam.
 bg_status bg_adam_step_on(bg_graph *g,
                           const bg_node *parameters,
                           size_t n,
                           const bg_adam_options *options);
 
-// One step of Adam with decoupled weight decay for every leaf that requires a gradient and has one; NULL for the
-// default options. BG_ERR_ARGUMENT for numbers out of range; no parameter has changed if it fails. Set
-// the gradients to zero before the next backward.
-bg_status bg_adamw_step(bg_graph *g,
-                        const bg_adam_options *options);
+// As bg_sgd_step, by Adam with decoupled weight decay.
+bg_status bg_adamw_step(bg_graph *g, const bg_adam_options *options);
 
-// As bg_adamw_step, for a group of n parameters, each a leaf that requires a gradient and has one
-// (BG_ERR_GRADIENT for others), and none of them twice (BG_ERR_ARGUMENT).
+// As bg_sgd_step_on, by Adam with decoupled weight decay.
 bg_status bg_adamw_step_on(bg_graph *g,
                            const bg_node *parameters,
                            size_t n,
                            const bg_adam_options *options);
 
-// One step of RMSProp for every leaf that requires a gradient and has one; NULL for the
-// default options. BG_ERR_ARGUMENT for numbers out of range; no parameter has changed if it fails. Set
-// the gradients to zero before the next backward.
-bg_status bg_rmsprop_step(bg_graph *g,
-                          const bg_rmsprop_options *options);
+// As bg_sgd_step, by RMSProp.
+bg_status bg_rmsprop_step(bg_graph *g, const bg_rmsprop_options *options);
 
-// As bg_rmsprop_step, for a group of n parameters, each a leaf that requires a gradient and has one
-// (BG_ERR_GRADIENT for others), and none of them twice (BG_ERR_ARGUMENT).
+// As bg_sgd_step_on, by RMSProp.
 bg_status bg_rmsprop_step_on(bg_graph *g,
                              const bg_node *parameters,
                              size_t n,
                              const bg_rmsprop_options *options);
 
-// One step of Adagrad for every leaf that requires a gradient and has one; NULL for the
-// default options. BG_ERR_ARGUMENT for numbers out of range; no parameter has changed if it fails. Set
-// the gradients to zero before the next backward.
-bg_status bg_adagrad_step(bg_graph *g,
-                          const bg_adagrad_options *options);
+// As bg_sgd_step, by Adagrad.
+bg_status bg_adagrad_step(bg_graph *g, const bg_adagrad_options *options);
 
-// As bg_adagrad_step, for a group of n parameters, each a leaf that requires a gradient and has one
-// (BG_ERR_GRADIENT for others), and none of them twice (BG_ERR_ARGUMENT).
+// As bg_sgd_step_on, by Adagrad.
 bg_status bg_adagrad_step_on(bg_graph *g,
                              const bg_node *parameters,
                              size_t n,
                              const bg_adagrad_options *options);
 
-// One step of Lion for every leaf that requires a gradient and has one; NULL for the
-// default options. BG_ERR_ARGUMENT for numbers out of range; no parameter has changed if it fails. Set
-// the gradients to zero before the next backward.
-bg_status bg_lion_step(bg_graph *g,
-                       const bg_lion_options *options);
+// As bg_sgd_step, by Lion.
+bg_status bg_lion_step(bg_graph *g, const bg_lion_options *options);
 
-// As bg_lion_step, for a group of n parameters, each a leaf that requires a gradient and has one
-// (BG_ERR_GRADIENT for others), and none of them twice (BG_ERR_ARGUMENT).
+// As bg_sgd_step_on, by Lion.
 bg_status bg_lion_step_on(bg_graph *g,
                           const bg_node *parameters,
                           size_t n,
@@ -1151,32 +1148,6 @@ bg_status bg_write_grad(bg_graph *g,
                         const void *data,
                         size_t bytes);
 
-// Which optimiser remembers something of x, one of BG_OPTIMISER_; the number of its steps goes to
-// `steps`, unless that is NULL.
-int32_t bg_optimiser(bg_graph *g, bg_node x, uint64_t *steps);
-
-// Whether an optimiser keeps a moment of x with this number, from 0 to BG_MOMENTS - 1; what they are is
-// said at BG_OPTIMISER_SGD and the others.
-bool bg_has_moment(bg_graph *g,
-                   bg_node x,
-                   int32_t number);
-
-// Copies a moment of x, row-major, to `out`, which has exactly the size of x in bytes.
-// BG_ERR_GRADIENT where there is none: see bg_has_moment.
-bg_status bg_read_moment(bg_graph *g, bg_node x, int32_t number, void *out, size_t bytes);
-
-// Gives a leaf that requires a gradient the state of an optimiser, one of BG_OPTIMISER_, in place of
-// the present one: the number of steps, and BG_MOMENTS pointers to moments as bg_read_moment has read
-// them, each of exactly the size of x in bytes, or NULL where there was none. `moments` may be NULL, for
-// none. BG_ERR_ARGUMENT for another optimiser, BG_ERR_SHAPE for another size, BG_ERR_GRADIENT for what
-// does not require a gradient; nothing has changed then.
-bg_status bg_set_optimiser(bg_graph *g,
-                           bg_node x,
-                           int32_t optimiser,
-                           uint64_t steps,
-                           const void *const *moments,
-                           size_t bytes);
-
 // A learning rate: half a wave of a cosine from `first` at step 0 to `last` at step `total`, and `last`
 // from then on.
 double bg_schedule_cosine(uint64_t step,
@@ -1192,6 +1163,36 @@ double bg_schedule_warm_up(uint64_t step,
 
 // A factor of a learning rate that is multiplied by `gamma` every so many steps; 1, if that is 0.
 double bg_schedule_step(uint64_t step, uint64_t every, double gamma);
+
+// Which optimiser remembers something of x, one of BG_OPTIMISER_; the number of its steps goes to
+// `steps`, unless that is NULL. Steps of SGD without momentum leave no trace: BG_OPTIMISER_NONE, or what
+// another optimiser remembers, as it was.
+int32_t bg_optimiser(bg_graph *g,
+                     bg_node x,
+                     uint64_t *steps);
+
+// Whether an optimiser keeps a moment of x with this number, from 0 to BG_MOMENTS - 1; what they are is
+// said at BG_OPTIMISER_SGD and the others.
+bool bg_has_moment(bg_graph *g,
+                   bg_node x,
+                   int32_t number);
+
+// Copies a moment of x, row-major, to `out`, which has exactly the size of x in bytes.
+// BG_ERR_GRADIENT where there is none: see bg_has_moment.
+bg_status bg_read_moment(bg_graph *g, bg_node x, int32_t number, void *out, size_t bytes);
+
+// Gives a leaf that requires a gradient the state of an optimiser, one of BG_OPTIMISER_, in place of
+// the present one: the number of steps, and BG_MOMENTS pointers to moments as bg_read_moment has read
+// them, each of exactly the size of x in bytes, or NULL where there was none. `moments` may be NULL, for
+// none. BG_ERR_ARGUMENT for another optimiser, a moment that it does not keep, or numbers that are not
+// finite or, in a moment that is a root, below 0; BG_ERR_SHAPE for another size, BG_ERR_GRADIENT for what
+// does not require a gradient; nothing has changed then.
+bg_status bg_set_optimiser(bg_graph *g,
+                           bg_node x,
+                           int32_t optimiser,
+                           uint64_t steps,
+                           const void *const *moments,
+                           size_t bytes);
 
 // Moves the data of n leaves to a minimum of `loss`, a single element, from where they are, by L-BFGS with
 // a line search for the strong Wolfe conditions. The leaves must require gradients; `loss` must depend on

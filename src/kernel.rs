@@ -46,7 +46,7 @@ pub(crate) use float::Float;
 pub(crate) use fold::{STRIDE, SUM_BLOCK};
 pub(crate) use rows::call_rows;
 pub(crate) use spread::spread;
-pub(crate) use step::{Coefficients, Step};
+pub(crate) use step::Step;
 pub(crate) use table::{FloatKernels, elementwise, float_kernels};
 pub(crate) use total::{COLUMNS, Total, combine_sums};
 pub(crate) use whole::{finish, rescue};

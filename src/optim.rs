@@ -22,7 +22,7 @@ use crate::exec::Engine;
 use crate::fpenv::Scope;
 use crate::graph::{Core, Handle, MOMENTS, Optimiser};
 use crate::id::NodeId;
-use crate::kernel::{Coefficients, Step, float_kernels};
+use crate::kernel::{Step, float_kernels};
 use crate::node::Op;
 use crate::session::Session;
 pub(crate) use lbfgs::Lbfgs;
@@ -36,9 +36,17 @@ pub(crate) use trust_region::TrustRegion;
 
 /// What an optimiser does with each parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Update {
+pub(crate) struct Update {
+    pub(crate) rule: Rule,
+    /// Uphill: gradients count with the other sign.
+    pub(crate) maximise: bool,
+}
+
+/// Whose step it is, and its options.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Rule {
     Sgd { rate: f64, momentum: f64, dampening: f64, nesterov: bool, decay: f64 },
-    Adam { rate: f64, betas: [f64; 2], epsilon: f64, decay: f64, decoupled: bool },
+    Adam { rate: f64, betas: [f64; 2], epsilon: f64, decay: f64, decoupled: bool, amsgrad: bool },
     RmsProp { rate: f64, smoothing: f64, epsilon: f64, momentum: f64, centred: bool, decay: f64 },
     Adagrad { rate: f64, rate_decay: f64, initial: f64, epsilon: f64, decay: f64 },
     Lion { rate: f64, betas: [f64; 2], decay: f64 },
@@ -47,7 +55,7 @@ pub(crate) enum Update {
 /// Nodes of the caller's, if not all are meant.
 pub(crate) type Listed<'a> = Option<&'a mut dyn ExactSizeIterator<Item = Handle>>;
 
-impl Update {
+impl Rule {
     fn name(self) -> &'static str {
         match self {
             Self::Sgd { .. } => "sgd_step",
@@ -64,7 +72,7 @@ impl Update {
         Some(match self {
             Self::Sgd { momentum: 0.0, .. } => return None,
             Self::Sgd { .. } => (Optimiser::Sgd, [true, false, false]),
-            Self::Adam { .. } => (Optimiser::Adam, [true, true, false]),
+            Self::Adam { amsgrad, .. } => (Optimiser::Adam, [true, true, amsgrad]),
             Self::RmsProp { momentum, centred, .. } => {
                 (Optimiser::RmsProp, [true, centred, momentum != 0.0])
             }
@@ -139,14 +147,14 @@ impl Update {
     }
 
     /// The numbers of the kernel, at an optimiser's step of this number, from 1 on.
-    fn numbers(self, steps: u64) -> Coefficients {
+    fn numbers(self, steps: u64) -> [f64; 7] {
         match self {
             Self::Sgd { rate, momentum, dampening, nesterov, decay } => {
                 // As in PyTorch, the first velocity is the gradient.
                 let share = if steps == 1 { 1.0 } else { 1.0 - dampening };
                 [rate, momentum, decay, share, f64::from(nesterov), 0.0, 0.0]
             }
-            Self::Adam { rate, betas: [b1, b2], epsilon, decay, decoupled } => {
+            Self::Adam { rate, betas: [b1, b2], epsilon, decay, decoupled, .. } => {
                 let rest = |beta: f64| rest(beta, steps as f64);
                 let (decay, shrink) =
                     if decoupled { (0.0, 1.0 - rate * decay) } else { (decay, 1.0) };
@@ -169,8 +177,9 @@ impl Update {
 impl Session {
     /// One step for the listed leaves, or for every leaf that requires a gradient and has one.
     pub(crate) fn step(&mut self, update: Update, listed: Listed<'_>) -> Maybe<()> {
-        let what = update.name();
-        update.check(&mut self.core)?;
+        let rule = update.rule;
+        let what = rule.name();
+        rule.check(&mut self.core)?;
         self.find_parameters(what, listed)?;
         let Self { core, engine, xs, .. } = self;
         core.need_own(what)?;
@@ -179,7 +188,7 @@ impl Session {
         }
         // Memory first, so that running out of it leaves all parameters and averages as they were.
         let mut fresh = Vec::new();
-        if let Some((optimiser, needed)) = update.needs() {
+        if let Some((optimiser, needed)) = rule.needs() {
             for &leaf in &*xs {
                 let slot = core.node(leaf).slot as usize;
                 let missing = core.missing(slot, optimiser, needed);
@@ -187,7 +196,7 @@ impl Session {
                     continue;
                 }
                 let room = fresh.try_reserve(1).is_ok();
-                match if room { core.new_moments(leaf, missing, update.fill()) } else { None } {
+                match if room { core.new_moments(leaf, missing, rule.fill()) } else { None } {
                     Some(buffers) => fresh.push_within((slot, buffers)),
                     None => {
                         let all = fresh.into_iter().flat_map(|(_, buffers)| buffers).flatten();
@@ -199,7 +208,7 @@ impl Session {
         }
         core.is_torn = true;
         for (slot, buffers) in fresh {
-            if let Some((optimiser, _)) = update.needs() {
+            if let Some((optimiser, _)) = rule.needs() {
                 core.belongs_to(slot, optimiser);
             }
             for (place, buffer) in buffers.into_iter().enumerate() {
@@ -210,7 +219,7 @@ impl Session {
         }
         for &leaf in &*xs {
             let slot = core.node(leaf).slot as usize;
-            if update.needs().is_some() {
+            if rule.needs().is_some() {
                 core.slots[slot].steps = core.slots[slot].steps.saturating_add(1);
             }
             core.touch(leaf);
@@ -353,20 +362,22 @@ impl Engine {
             unreachable!("a leaf has a value, and a parameter that is found a gradient")
         };
         let kernels = float_kernels(node.dtype, self.level());
-        let kernel = match update {
-            Update::Sgd { .. } => kernels.sgd,
-            Update::Adam { .. } => kernels.adam,
-            Update::RmsProp { .. } => kernels.rms_prop,
-            Update::Adagrad { .. } => kernels.adagrad,
-            Update::Lion { .. } => kernels.lion,
+        let kernel = match update.rule {
+            Rule::Sgd { .. } => kernels.sgd,
+            Rule::Adam { .. } => kernels.adam,
+            Rule::RmsProp { .. } => kernels.rms_prop,
+            Rule::Adagrad { .. } => kernels.adagrad,
+            Rule::Lion { .. } => kernels.lion,
         };
-        let needed = update.needs().map_or([false; MOMENTS], |(_, needed)| needed);
+        let needed = update.rule.needs().map_or([false; MOMENTS], |(_, needed)| needed);
         let moments = std::array::from_fn(|place| match slot.moments[place] {
             Some(buffer) if needed[place] => buffer.as_ptr(),
             None if needed[place] => unreachable!("taken before the first update"),
             _ => std::ptr::null_mut(),
         });
-        let step = Step { numbers: update.numbers(slot.steps), moments };
+        let [a, b, c, d, e, f, g] = update.rule.numbers(slot.steps);
+        let sign = if update.maximise { -1.0 } else { 1.0 };
+        let step = Step { numbers: [a, b, c, d, e, f, g, sign], moments };
         let (grad, step) = (grad.as_ptr(), (&raw const step).cast::<u8>());
         let _scope = Scope::enter(core.subnormals());
         // SAFETY: value, gradient and moments are different buffers of `len` elements of the

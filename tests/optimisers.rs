@@ -26,36 +26,39 @@ fn by_name<'a>(name: &str, options: &'a Value) -> Box<Step<'a>> {
         list => numbers(list).try_into().unwrap(),
     };
     let momentum = number("momentum", 0.0);
+    let (amsgrad, maximise) = (flag("amsgrad"), flag("maximize"));
     match name {
         "Sgd" => {
             let (dampening, nesterov) = (number("dampening", 0.0), flag("nesterov"));
-            let sgd = Sgd { rate, momentum, dampening, nesterov, decay };
+            let sgd = Sgd { rate, momentum, dampening, nesterov, decay, maximise };
             Box::new(move |g| sgd.step(g))
         }
         "Adam" => {
             let epsilon = number("eps", 1e-8);
-            let adam = Adam { rate, betas: betas([0.9, 0.999]), epsilon, decay };
+            let betas = betas([0.9, 0.999]);
+            let adam = Adam { rate, betas, epsilon, decay, amsgrad, maximise };
             Box::new(move |g| adam.step(g))
         }
         "AdamW" => {
             let (epsilon, decay) = (number("eps", 1e-8), number("weight_decay", 0.01));
-            let adam = AdamW { rate, betas: betas([0.9, 0.999]), epsilon, decay };
+            let betas = betas([0.9, 0.999]);
+            let adam = AdamW { rate, betas, epsilon, decay, amsgrad, maximise };
             Box::new(move |g| adam.step(g))
         }
         "RmsProp" => {
             let (epsilon, smoothing) = (number("eps", 1e-8), number("alpha", 0.99));
             let centred = flag("centered");
-            let rms = RmsProp { rate, smoothing, epsilon, momentum, centred, decay };
+            let rms = RmsProp { rate, smoothing, epsilon, momentum, centred, decay, maximise };
             Box::new(move |g| rms.step(g))
         }
         "Adagrad" => {
             let (epsilon, rate_decay) = (number("eps", 1e-10), number("lr_decay", 0.0));
             let initial = number("initial_accumulator_value", 0.0);
-            let adagrad = Adagrad { rate, rate_decay, initial, epsilon, decay };
+            let adagrad = Adagrad { rate, rate_decay, initial, epsilon, decay, maximise };
             Box::new(move |g| adagrad.step(g))
         }
         _ => {
-            let lion = Lion { rate, betas: betas([0.9, 0.99]), decay };
+            let lion = Lion { rate, betas: betas([0.9, 0.99]), decay, maximise };
             Box::new(move |g| lion.step(g))
         }
     }
@@ -193,9 +196,11 @@ fn groups_and_optimisers_side_by_side() -> Result<()> {
 
 #[test]
 fn states_are_saved_and_brought_back() -> Result<()> {
-    let steps: [&Step<'_>; 4] = [
+    let steps: [&Step<'_>; 6] = [
         &|g| Sgd { momentum: 0.9, dampening: 0.5, ..Sgd::new(0.1) }.step(g),
         &|g| AdamW::new(0.1).step(g),
+        &|g| Adam { amsgrad: true, ..Adam::new(0.1) }.step(g),
+        &|g| Lion { maximise: true, ..Lion::new(0.1) }.step(g),
         &|g| RmsProp { momentum: 0.5, centred: true, ..RmsProp::new(0.1) }.step(g),
         &|g| Adagrad { rate_decay: 0.5, ..Adagrad::new(0.1) }.step(g),
     ];
@@ -226,6 +231,34 @@ fn states_are_saved_and_brought_back() -> Result<()> {
         y.set_optimiser_state::<f32>(None)?;
         assert_eq!(y.optimiser_state::<f32>()?, None);
     }
+    Ok(())
+}
+
+/// What no optimiser leaves is refused, and nothing changes.
+#[test]
+fn states_that_are_none() -> Result<()> {
+    let g = Graph::new();
+    let x = g.param(&[1.0, 2.0], &[2]);
+    x.set_grad(&[1.0, -1.0])?;
+    Adam::new(0.1).step(&g)?;
+    let state = x.optimiser_state::<f64>()?.unwrap();
+    let refused = |optimiser, place: usize, numbers: [f64; 2], words: &str| {
+        let mut wrong = state.clone();
+        wrong.optimiser = optimiser;
+        wrong.moments[place] = Some(numbers.into());
+        let error = x.set_optimiser_state(Some(&wrong)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Argument);
+        assert!(error.message().starts_with(&format!("set_optimiser: {words}")), "{error}");
+        assert_eq!(x.optimiser_state::<f64>().unwrap().unwrap(), state);
+    };
+    let nan = f64::NAN;
+    let wrong = "element 1 of moment 0 of n0 must be finite, not NaN";
+    refused(Optimiser::Adam, 0, [0.0, nan], wrong);
+    let wrong = "element 0 of moment 1 of n0 must be finite and at least 0, not -1";
+    refused(Optimiser::Adam, 1, [-1.0, 1.0], wrong);
+    let wrong = "element 1 of moment 2 of n0 must be finite and at least 0, not inf";
+    refused(Optimiser::Adam, 2, [0.0, f64::INFINITY], wrong);
+    refused(Optimiser::Sgd, 0, [0.0; 2], "this optimiser keeps no moment 1");
     Ok(())
 }
 

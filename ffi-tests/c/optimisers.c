@@ -31,7 +31,7 @@ static bg_status plain(bg_graph *g) {
 
 /* A program that was compiled when the options ended after the rate. */
 static bg_status short_options(bg_graph *g) {
-    bg_adam_options options = {offsetof(bg_adam_options, beta1), .1, NAN, NAN, NAN, NAN};
+    bg_adam_options options = {offsetof(bg_adam_options, beta1), .1, NAN, NAN, NAN, NAN, true, true};
     return bg_adam_step(g, &options);
 }
 
@@ -80,6 +80,49 @@ static bg_status lion(bg_graph *g) {
     bg_lion_options options = BG_LION_OPTIONS_INIT;
     options.rate = .1;
     options.weight_decay = 1;
+    return bg_lion_step(g, &options);
+}
+
+static bg_status amsgrad(bg_graph *g) {
+    bg_adam_options options = BG_ADAM_OPTIONS_INIT;
+    options.rate = .1;
+    options.beta2 = .1;
+    options.amsgrad = true;
+    return bg_adam_step(g, &options);
+}
+
+static bg_status adamw_uphill(bg_graph *g) {
+    bg_adam_options options = BG_ADAMW_OPTIONS_INIT;
+    options.rate = .1;
+    options.maximize = true;
+    return bg_adamw_step(g, &options);
+}
+
+static bg_status uphill(bg_graph *g) {
+    bg_sgd_options options = BG_SGD_OPTIONS_INIT;
+    options.rate = .1;
+    options.maximize = true;
+    return bg_sgd_step(g, &options);
+}
+
+static bg_status rmsprop_uphill(bg_graph *g) {
+    bg_rmsprop_options options = BG_RMSPROP_OPTIONS_INIT;
+    options.rate = .1;
+    options.maximize = true;
+    return bg_rmsprop_step(g, &options);
+}
+
+static bg_status adagrad_uphill(bg_graph *g) {
+    bg_adagrad_options options = BG_ADAGRAD_OPTIONS_INIT;
+    options.rate = .1;
+    options.maximize = true;
+    return bg_adagrad_step(g, &options);
+}
+
+static bg_status lion_uphill(bg_graph *g) {
+    bg_lion_options options = BG_LION_OPTIONS_INIT;
+    options.rate = .1;
+    options.maximize = true;
     return bg_lion_step(g, &options);
 }
 
@@ -171,11 +214,26 @@ static void states(void) {
     CHECK(bg_read_moment(g, x, 0, mean, 1) == BG_ERR_SHAPE);
     FAILS(g, BG_ERR_SHAPE, "read_moment");
     CHECK(!bg_has_moment(g, x, -1));
-    FAILS(g, BG_ERR_ARGUMENT, "has_moment: there is no moment");
+    FAILS(g, BG_ERR_ARGUMENT, "has_moment: there is no moment -1: they count from 0 to 2");
+    CHECK(bg_read_moment(g, x, -1, mean, sizeof mean) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "read_moment: there is no moment -1: they count from 0 to 2");
     CHECK(bg_set_optimiser(g, y, 99, 0, NULL, 0) == BG_ERR_ARGUMENT);
     FAILS(g, BG_ERR_ARGUMENT, "set_optimiser: 99 is no optimiser");
     CHECK(bg_set_optimiser(g, y, BG_OPTIMISER_SGD, 0, moments, 8) == BG_ERR_SHAPE);
     FAILS(g, BG_ERR_SHAPE, "set_optimiser");
+    /* Bytes that no optimiser has left, at an odd address, too. */
+    unsigned char bytes[sizeof mean + 1];
+    memcpy(bytes + 1, (double[]){1, -1}, sizeof mean);
+    moments[1] = bytes + 1;
+    CHECK(bg_set_optimiser(g, y, BG_OPTIMISER_ADAM, 1, moments, sizeof mean) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "element 1 of moment 1 of n1 must be finite and at least 0, not -1");
+    CHECK(bg_set_optimiser(g, y, BG_OPTIMISER_LION, 1, moments, sizeof mean) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "set_optimiser: this optimiser keeps no moment 1");
+    moments[0] = (double[]){NAN, 0};
+    CHECK(bg_set_optimiser(g, y, BG_OPTIMISER_SGD, 1, moments, sizeof mean) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "element 0 of moment 0 of n1 must be finite, not NaN");
+    CHECK(bg_set_optimiser(g, y, BG_OPTIMISER_NONE, 1, moments, sizeof mean) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "set_optimiser: this optimiser keeps no moment 0");
     CHECK(bg_optimiser(g, y, &steps) == BG_OPTIMISER_ADAM && steps == 4);
     CHECK(bg_set_optimiser(g, y, BG_OPTIMISER_NONE, 5, NULL, 0) == BG_OK);
     CHECK(bg_optimiser(g, y, &steps) == BG_OPTIMISER_NONE && steps == 0);
@@ -220,6 +278,18 @@ static void gradients(void) {
     bg_graph_free(g);
 }
 
+/* SGD without momentum remembers nothing, and leaves what others remember. */
+static void steps_without_a_state(void) {
+    bg_graph *g = bg_graph_new();
+    bg_node x = bg_param_f64(g, (double[]){1}, 1);
+    uint64_t steps = 7;
+    CHECK(bg_backward(g, bg_sum_all(g, x)) == BG_OK && bg_sgd_step(g, NULL) == BG_OK);
+    CHECK(bg_optimiser(g, x, &steps) == BG_OPTIMISER_NONE && steps == 0);
+    CHECK(bg_adam_step(g, NULL) == BG_OK && bg_sgd_step(g, NULL) == BG_OK);
+    CHECK(bg_optimiser(g, x, &steps) == BG_OPTIMISER_ADAM && steps == 1);
+    bg_graph_free(g);
+}
+
 int main(void) {
     two_steps(momentum, .46, .92);
     two_steps(adam, .8004122, 1.8001665);
@@ -233,15 +303,22 @@ int main(void) {
     two_steps(rmsprop, -0.502468577, 0.0411864186);
     two_steps(adagrad, 0.866551763, 1.86556253);
     two_steps(lion, (.9 - .1) * .9 - .1, (1.8 - .1) * .9 - .1);
+    two_steps(amsgrad, .8006391627, 1.7980065512);
+    two_steps(adamw_uphill, 1.1980355614, 2.1959980485);
+    two_steps(uphill, 1.2 * 1.2, 2 * 1.2 * 1.2);
+    two_steps(rmsprop_uphill, 2.8953228876, 3.8333332946);
+    two_steps(adagrad_uphill, 1.1739940073, 2.1724137931);
+    two_steps(lion_uphill, 1.2, 2.2);
     groups();
     states();
+    steps_without_a_state();
     gradients();
     CHECK(is_near(bg_schedule_cosine(5, 10, .5, .1), .3, 1e-15));
     CHECK(bg_schedule_warm_up(2, 8, 0) == .25 && bg_schedule_warm_up(9, 8, 0) == 1);
     CHECK(bg_schedule_step(12, 6, .5) == .25 && bg_schedule_step(12, 0, .5) == 1);
 
     bg_graph *g = bg_graph_new();
-    bg_adam_options unset = {0, 0, 0, 0, 0, 0};
+    bg_adam_options unset = {0, 0, 0, 0, 0, 0, false, false};
     CHECK(bg_adam_step(g, NULL) == BG_OK);
     CHECK(bg_adam_step(g, &unset) == BG_ERR_ARGUMENT);
     FAILS(g, BG_ERR_ARGUMENT, "adam_step: struct_size is 0");

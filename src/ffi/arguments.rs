@@ -279,6 +279,32 @@ pub(super) unsafe fn field<T: Copy>(options: *const u8, offset: usize, default: 
     }
 }
 
+/// A field of an options struct, or its default where there is none, or no struct.
+///
+/// # Safety
+/// `options` is NULL, or as for [`field`].
+pub(super) unsafe fn field_or<T: Copy>(options: *const u8, offset: usize, default: T) -> T {
+    // SAFETY: the caller's promise.
+    if options.is_null() { default } else { unsafe { field(options, offset, default) } }
+}
+
+/// [`field_or`] of a field by its name.
+macro_rules! option {
+    ($options:ident: $struct:ident, $field:ident, $default:expr) => {
+        crate::ffi::field_or($options, std::mem::offset_of!($struct, $field), $default)
+    };
+}
+pub(super) use option;
+
+/// The same of a field that is true or false, and false by default. (Read as a byte: the caller's may hold
+/// any.)
+macro_rules! flag {
+    ($options:ident: $struct:ident, $field:ident) => {
+        crate::ffi::field_or($options, std::mem::offset_of!($struct, $field), 0u8) != 0
+    };
+}
+pub(super) use flag;
+
 /// Writes one field of an output struct, if the caller's struct has it.
 ///
 /// # Safety

@@ -22,6 +22,7 @@ pub mod gradient;
 pub mod graph;
 pub mod leaf;
 pub mod minimise;
+pub mod moments;
 mod names;
 #[rustfmt::skip]
 pub mod operations;

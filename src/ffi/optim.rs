@@ -1,14 +1,12 @@
-//! Optimisers. Their state lives in the graph, with each parameter.
+//! Optimisers: their steps, what is done to gradients before them, and learning rates.
 
 use std::ffi::c_void;
-use std::mem::offset_of;
 
-use super::read::need_room;
-use super::{bg_graph, bg_node, bg_status, field, input, need_size, null_pointer, status};
-use crate::dtype::with_float;
-use crate::error::{ErrorKind, Maybe};
-use crate::graph::{Handle, MOMENTS, Optimiser};
-use crate::optim::{Listed, Update, schedule};
+use super::arguments::{flag, option};
+use super::{bg_graph, bg_node, bg_status, input, need_size, null_pointer, status};
+use crate::error::Maybe;
+use crate::graph::Handle;
+use crate::optim::{Listed, Rule, Update, schedule};
 use crate::session::Session;
 
 /// Options of bg_sgd_step. Start from BG_SGD_OPTIONS_INIT, which sets the defaults.
@@ -27,6 +25,8 @@ pub struct bg_sgd_options {
     pub dampening: f64,
     /// Nesterov's momentum, which wants momentum and no dampening. Default: false.
     pub nesterov: bool,
+    /// Goes uphill: gradients count with the other sign, weight decay does not. Default: false.
+    pub maximize: bool,
 }
 
 /// Options of bg_adam_step and bg_adamw_step. Start from BG_ADAM_OPTIONS_INIT or
@@ -47,6 +47,10 @@ pub struct bg_adam_options {
     /// For bg_adam_step: adds weight_decay p to the gradient of p. Default: 0. For bg_adamw_step:
     /// subtracts rate weight_decay p from p. Default: 0.01.
     pub weight_decay: f64,
+    /// Divides by the largest second moment so far (S. Reddi, S. Kale, S. Kumar, 2018). Default: false.
+    pub amsgrad: bool,
+    /// Goes uphill: gradients count with the other sign, weight decay does not. Default: false.
+    pub maximize: bool,
 }
 
 /// Options of bg_rmsprop_step. Start from BG_RMSPROP_OPTIONS_INIT, which sets the defaults.
@@ -67,6 +71,8 @@ pub struct bg_rmsprop_options {
     pub weight_decay: f64,
     /// Divides by the root of the variance, not of the mean square. Default: false.
     pub centered: bool,
+    /// Goes uphill: gradients count with the other sign, weight decay does not. Default: false.
+    pub maximize: bool,
 }
 
 /// Options of bg_adagrad_step. Start from BG_ADAGRAD_OPTIONS_INIT, which sets the defaults.
@@ -85,6 +91,8 @@ pub struct bg_adagrad_options {
     pub epsilon: f64,
     /// Adds weight_decay p to the gradient of p. Default: 0.
     pub weight_decay: f64,
+    /// Goes uphill: gradients count with the other sign, weight decay does not. Default: false.
+    pub maximize: bool,
 }
 
 /// Options of bg_lion_step. Start from BG_LION_OPTIONS_INIT, which sets the defaults.
@@ -101,39 +109,8 @@ pub struct bg_lion_options {
     pub beta2: f64,
     /// Subtracts rate weight_decay p from p. Default: 0.
     pub weight_decay: f64,
-}
-
-/// No optimiser: see bg_optimiser.
-pub const BG_OPTIMISER_NONE: i32 = 0;
-/// SGD with momentum. Moment 0: the velocity.
-pub const BG_OPTIMISER_SGD: i32 = 1;
-/// Adam and AdamW. Moments: the mean gradient, and the root of the mean squared gradient.
-pub const BG_OPTIMISER_ADAM: i32 = 2;
-/// RMSProp. Moments: the root of the mean squared gradient, the mean gradient if it is centered, the
-/// velocity if there is momentum.
-pub const BG_OPTIMISER_RMSPROP: i32 = 3;
-/// Adagrad. Moment 0: the root of the sum of squared gradients.
-pub const BG_OPTIMISER_ADAGRAD: i32 = 4;
-/// Lion. Moment 0: the mean gradient.
-pub const BG_OPTIMISER_LION: i32 = 5;
-
-/// How many moments an optimiser may keep for a parameter.
-pub const BG_MOMENTS: i32 = 3;
-
-const _: () = assert!(BG_MOMENTS as usize == MOMENTS);
-
-/// # Safety
-/// As for `field`, or NULL.
-unsafe fn option<T: Copy>(options: *const u8, offset: usize, default: T) -> T {
-    // SAFETY: the caller's promise.
-    if options.is_null() { default } else { unsafe { field(options, offset, default) } }
-}
-
-/// A field of an options struct, or its default.
-macro_rules! option {
-    ($options:ident: $struct:ident, $field:ident, $default:expr) => {
-        option($options, offset_of!($struct, $field), $default)
-    };
+    /// Goes uphill: gradients count with the other sign, weight decay does not. Default: false.
+    pub maximize: bool,
 }
 
 /// A list of nodes, NULL for all.
@@ -180,14 +157,14 @@ unsafe fn step(
 unsafe fn sgd(o: *const u8) -> Update {
     // SAFETY: the caller's promise.
     unsafe {
-        Update::Sgd {
+        let rule = Rule::Sgd {
             rate: option!(o: bg_sgd_options, rate, 0.01),
             momentum: option!(o: bg_sgd_options, momentum, 0.0),
             dampening: option!(o: bg_sgd_options, dampening, 0.0),
-            // (Read as a byte: the caller's may hold any.)
-            nesterov: option!(o: bg_sgd_options, nesterov, 0u8) != 0,
+            nesterov: flag!(o: bg_sgd_options, nesterov),
             decay: option!(o: bg_sgd_options, weight_decay, 0.0),
-        }
+        };
+        Update { rule, maximise: flag!(o: bg_sgd_options, maximize) }
     }
 }
 
@@ -196,7 +173,7 @@ unsafe fn sgd(o: *const u8) -> Update {
 unsafe fn adam_or_adamw(o: *const u8, decoupled: bool, decay: f64) -> Update {
     // SAFETY: the caller's promise.
     unsafe {
-        Update::Adam {
+        let rule = Rule::Adam {
             rate: option!(o: bg_adam_options, rate, 0.001),
             betas: [
                 option!(o: bg_adam_options, beta1, 0.9),
@@ -205,7 +182,9 @@ unsafe fn adam_or_adamw(o: *const u8, decoupled: bool, decay: f64) -> Update {
             epsilon: option!(o: bg_adam_options, epsilon, 1e-8),
             decay: option!(o: bg_adam_options, weight_decay, decay),
             decoupled,
-        }
+            amsgrad: flag!(o: bg_adam_options, amsgrad),
+        };
+        Update { rule, maximise: flag!(o: bg_adam_options, maximize) }
     }
 }
 
@@ -228,14 +207,15 @@ unsafe fn adamw(o: *const u8) -> Update {
 unsafe fn rmsprop(o: *const u8) -> Update {
     // SAFETY: the caller's promise.
     unsafe {
-        Update::RmsProp {
+        let rule = Rule::RmsProp {
             rate: option!(o: bg_rmsprop_options, rate, 0.01),
             smoothing: option!(o: bg_rmsprop_options, smoothing, 0.99),
             epsilon: option!(o: bg_rmsprop_options, epsilon, 1e-8),
             momentum: option!(o: bg_rmsprop_options, momentum, 0.0),
-            centred: option!(o: bg_rmsprop_options, centered, 0u8) != 0,
+            centred: flag!(o: bg_rmsprop_options, centered),
             decay: option!(o: bg_rmsprop_options, weight_decay, 0.0),
-        }
+        };
+        Update { rule, maximise: flag!(o: bg_rmsprop_options, maximize) }
     }
 }
 
@@ -244,13 +224,14 @@ unsafe fn rmsprop(o: *const u8) -> Update {
 unsafe fn adagrad(o: *const u8) -> Update {
     // SAFETY: the caller's promise.
     unsafe {
-        Update::Adagrad {
+        let rule = Rule::Adagrad {
             rate: option!(o: bg_adagrad_options, rate, 0.01),
             rate_decay: option!(o: bg_adagrad_options, rate_decay, 0.0),
             initial: option!(o: bg_adagrad_options, initial, 0.0),
             epsilon: option!(o: bg_adagrad_options, epsilon, 1e-10),
             decay: option!(o: bg_adagrad_options, weight_decay, 0.0),
-        }
+        };
+        Update { rule, maximise: flag!(o: bg_adagrad_options, maximize) }
     }
 }
 
@@ -259,14 +240,15 @@ unsafe fn adagrad(o: *const u8) -> Update {
 unsafe fn lion(o: *const u8) -> Update {
     // SAFETY: the caller's promise.
     unsafe {
-        Update::Lion {
+        let rule = Rule::Lion {
             rate: option!(o: bg_lion_options, rate, 0.0001),
             betas: [
                 option!(o: bg_lion_options, beta1, 0.9),
                 option!(o: bg_lion_options, beta2, 0.99),
             ],
             decay: option!(o: bg_lion_options, weight_decay, 0.0),
-        }
+        };
+        Update { rule, maximise: flag!(o: bg_lion_options, maximize) }
     }
 }
 
@@ -296,9 +278,7 @@ pub unsafe extern "C" fn bg_sgd_step_on(
     unsafe { step(g, "sgd_step", list, options.cast(), sgd) }
 }
 
-/// One step of Adam for every leaf that requires a gradient and has one; NULL for the
-/// default options. BG_ERR_ARGUMENT for numbers out of range; no parameter has changed if it fails. Set
-/// the gradients to zero before the next backward.
+/// As bg_sgd_step, by Adam.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_adam_step(
     g: *mut bg_graph,
@@ -308,8 +288,7 @@ pub unsafe extern "C" fn bg_adam_step(
     unsafe { step(g, "adam_step", Parameters(None), options.cast(), adam) }
 }
 
-/// As bg_adam_step, for a group of n parameters, each a leaf that requires a gradient and has one
-/// (BG_ERR_GRADIENT for others), and none of them twice (BG_ERR_ARGUMENT).
+/// As bg_sgd_step_on, by Adam.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_adam_step_on(
     g: *mut bg_graph,
@@ -322,9 +301,7 @@ pub unsafe extern "C" fn bg_adam_step_on(
     unsafe { step(g, "adam_step", list, options.cast(), adam) }
 }
 
-/// One step of Adam with decoupled weight decay for every leaf that requires a gradient and has one; NULL for the
-/// default options. BG_ERR_ARGUMENT for numbers out of range; no parameter has changed if it fails. Set
-/// the gradients to zero before the next backward.
+/// As bg_sgd_step, by Adam with decoupled weight decay.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_adamw_step(
     g: *mut bg_graph,
@@ -334,8 +311,7 @@ pub unsafe extern "C" fn bg_adamw_step(
     unsafe { step(g, "adamw_step", Parameters(None), options.cast(), adamw) }
 }
 
-/// As bg_adamw_step, for a group of n parameters, each a leaf that requires a gradient and has one
-/// (BG_ERR_GRADIENT for others), and none of them twice (BG_ERR_ARGUMENT).
+/// As bg_sgd_step_on, by Adam with decoupled weight decay.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_adamw_step_on(
     g: *mut bg_graph,
@@ -348,9 +324,7 @@ pub unsafe extern "C" fn bg_adamw_step_on(
     unsafe { step(g, "adamw_step", list, options.cast(), adamw) }
 }
 
-/// One step of RMSProp for every leaf that requires a gradient and has one; NULL for the
-/// default options. BG_ERR_ARGUMENT for numbers out of range; no parameter has changed if it fails. Set
-/// the gradients to zero before the next backward.
+/// As bg_sgd_step, by RMSProp.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_rmsprop_step(
     g: *mut bg_graph,
@@ -360,8 +334,7 @@ pub unsafe extern "C" fn bg_rmsprop_step(
     unsafe { step(g, "rmsprop_step", Parameters(None), options.cast(), rmsprop) }
 }
 
-/// As bg_rmsprop_step, for a group of n parameters, each a leaf that requires a gradient and has one
-/// (BG_ERR_GRADIENT for others), and none of them twice (BG_ERR_ARGUMENT).
+/// As bg_sgd_step_on, by RMSProp.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_rmsprop_step_on(
     g: *mut bg_graph,
@@ -374,9 +347,7 @@ pub unsafe extern "C" fn bg_rmsprop_step_on(
     unsafe { step(g, "rmsprop_step", list, options.cast(), rmsprop) }
 }
 
-/// One step of Adagrad for every leaf that requires a gradient and has one; NULL for the
-/// default options. BG_ERR_ARGUMENT for numbers out of range; no parameter has changed if it fails. Set
-/// the gradients to zero before the next backward.
+/// As bg_sgd_step, by Adagrad.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_adagrad_step(
     g: *mut bg_graph,
@@ -386,8 +357,7 @@ pub unsafe extern "C" fn bg_adagrad_step(
     unsafe { step(g, "adagrad_step", Parameters(None), options.cast(), adagrad) }
 }
 
-/// As bg_adagrad_step, for a group of n parameters, each a leaf that requires a gradient and has one
-/// (BG_ERR_GRADIENT for others), and none of them twice (BG_ERR_ARGUMENT).
+/// As bg_sgd_step_on, by Adagrad.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_adagrad_step_on(
     g: *mut bg_graph,
@@ -400,9 +370,7 @@ pub unsafe extern "C" fn bg_adagrad_step_on(
     unsafe { step(g, "adagrad_step", list, options.cast(), adagrad) }
 }
 
-/// One step of Lion for every leaf that requires a gradient and has one; NULL for the
-/// default options. BG_ERR_ARGUMENT for numbers out of range; no parameter has changed if it fails. Set
-/// the gradients to zero before the next backward.
+/// As bg_sgd_step, by Lion.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_lion_step(
     g: *mut bg_graph,
@@ -412,8 +380,7 @@ pub unsafe extern "C" fn bg_lion_step(
     unsafe { step(g, "lion_step", Parameters(None), options.cast(), lion) }
 }
 
-/// As bg_lion_step, for a group of n parameters, each a leaf that requires a gradient and has one
-/// (BG_ERR_GRADIENT for others), and none of them twice (BG_ERR_ARGUMENT).
+/// As bg_sgd_step_on, by Lion.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_lion_step_on(
     g: *mut bg_graph,
@@ -526,120 +493,6 @@ unsafe fn byte_list<'a>(
         (true, _) => Err(null_pointer(&mut s.core, what)),
         // SAFETY: the caller's promise.
         (false, _) => Ok(unsafe { std::slice::from_raw_parts(data.cast(), bytes) }),
-    }
-}
-
-/// Which optimiser remembers something of x, one of BG_OPTIMISER_; the number of its steps goes to
-/// `steps`, unless that is NULL.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn bg_optimiser(g: *mut bg_graph, x: bg_node, steps: *mut u64) -> i32 {
-    // SAFETY: the header's rules for `g` and `steps`.
-    unsafe {
-        super::ask(g, |s| {
-            let (kind, count) = match s.optimiser(x.into())? {
-                Some((optimiser, steps)) => (optimiser as i32, steps),
-                None => (BG_OPTIMISER_NONE, 0),
-            };
-            if !steps.is_null() {
-                steps.write_unaligned(count);
-            }
-            Ok(kind)
-        })
-    }
-}
-
-/// Whether an optimiser keeps a moment of x with this number, from 0 to BG_MOMENTS - 1; what they are is
-/// said at BG_OPTIMISER_SGD and the others.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn bg_has_moment(g: *mut bg_graph, x: bg_node, number: i32) -> bool {
-    // SAFETY: the header's rules for `g`.
-    unsafe { super::ask(g, |s| Ok(moment_start(s, "has_moment", x, number)?.is_some())) }
-}
-
-/// The first byte of a moment, if there is one.
-fn moment_start(s: &mut Session, what: &str, x: bg_node, number: i32) -> Maybe<Option<*const u8>> {
-    let id = s.core.resolve(what, x.into())?;
-    s.core.need_float(what, id)?;
-    let place = usize::try_from(number).unwrap_or(usize::MAX);
-    with_float!(s.core.node(id).dtype, T => {
-        let moment = s.moment::<T>(what, x.into(), place)?;
-        Ok(moment.map(|moment| moment.as_ptr().cast()))
-    })
-}
-
-/// Copies a moment of x, row-major, to `out`, which has exactly the size of x in bytes.
-/// BG_ERR_GRADIENT where there is none: see bg_has_moment.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn bg_read_moment(
-    g: *mut bg_graph,
-    x: bg_node,
-    number: i32,
-    out: *mut c_void,
-    bytes: usize,
-) -> bg_status {
-    let what = "read_moment";
-    // SAFETY: the header's rules for `g` and `out`, whose size is the tensor's (checked).
-    unsafe {
-        status(g, |s| {
-            let id = s.core.resolve(what, x.into())?;
-            need_room(&mut s.core, what, id, out, bytes)?;
-            match moment_start(s, what, x, number)? {
-                Some(start) => {
-                    std::ptr::copy(start, out.cast(), bytes);
-                    Ok(())
-                }
-                None => Err(s.core.fail(
-                    ErrorKind::Gradient,
-                    format_args!("{what}: no optimiser keeps a moment {number} of {id}"),
-                )),
-            }
-        })
-    }
-}
-
-/// Gives a leaf that requires a gradient the state of an optimiser, one of BG_OPTIMISER_, in place of
-/// the present one: the number of steps, and BG_MOMENTS pointers to moments as bg_read_moment has read
-/// them, each of exactly the size of x in bytes, or NULL where there was none. `moments` may be NULL, for
-/// none. BG_ERR_ARGUMENT for another optimiser, BG_ERR_SHAPE for another size, BG_ERR_GRADIENT for what
-/// does not require a gradient; nothing has changed then.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn bg_set_optimiser(
-    g: *mut bg_graph,
-    x: bg_node,
-    optimiser: i32,
-    steps: u64,
-    moments: *const *const c_void,
-    bytes: usize,
-) -> bg_status {
-    let what = "set_optimiser";
-    // SAFETY: the header's rules for `g` and for `moments`, a list of so many pointers.
-    unsafe {
-        status(g, |s| {
-            let optimiser = match optimiser {
-                BG_OPTIMISER_NONE => None,
-                BG_OPTIMISER_SGD => Some(Optimiser::Sgd),
-                BG_OPTIMISER_ADAM => Some(Optimiser::Adam),
-                BG_OPTIMISER_RMSPROP => Some(Optimiser::RmsProp),
-                BG_OPTIMISER_ADAGRAD => Some(Optimiser::Adagrad),
-                BG_OPTIMISER_LION => Some(Optimiser::Lion),
-                other => {
-                    return Err(s.core.fail(
-                        ErrorKind::Argument,
-                        format_args!("{what}: {other} is no optimiser: see BG_OPTIMISER_NONE"),
-                    ));
-                }
-            };
-            let mut given = [None; MOMENTS];
-            if !moments.is_null() && optimiser.is_some() {
-                for (place, moment) in given.iter_mut().enumerate() {
-                    let start = moments.add(place).read_unaligned();
-                    if !start.is_null() {
-                        *moment = Some(std::slice::from_raw_parts(start.cast::<u8>(), bytes));
-                    }
-                }
-            }
-            s.set_optimiser(x.into(), optimiser.map(|optimiser| (optimiser, steps)), given)
-        })
     }
 }
 

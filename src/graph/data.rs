@@ -17,9 +17,10 @@ pub(crate) const MOMENTS: usize = 3;
 #[non_exhaustive]
 #[repr(i32)]
 pub enum Optimiser {
-    /// SGD with momentum: the velocity.
+    /// SGD with momentum: the velocity. (Without it nothing is kept, and no step counted.)
     Sgd = 1,
-    /// Adam and AdamW: the mean gradient, and the root of the mean square.
+    /// Adam and AdamW: the mean gradient, the root of the mean square and, of AMSGrad, the largest that
+    /// this was.
     Adam = 2,
     /// RMSProp: the root of the mean square, the mean gradient if it is centred, the velocity if there is
     /// momentum.

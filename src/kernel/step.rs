@@ -4,8 +4,9 @@ use super::body::{Operands, Plain, operand, result};
 use super::float::Float;
 use crate::graph::MOMENTS;
 
-/// What one step of an optimiser is made of; which numbers mean what is said at each kernel.
-pub(crate) type Coefficients = [f64; 7];
+/// What one step of an optimiser is made of; which numbers mean what is said at each kernel. The last
+/// one is what gradients are multiplied by: 1 downhill, -1 uphill.
+pub(crate) type Coefficients = [f64; 8];
 
 /// What a step's kernel reads, beside the gradient, as its second operand.
 #[repr(C)]
@@ -45,25 +46,25 @@ impl<T: Float> Plain<T> for SgdStep {
     unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise.
         let (p, g, [v, ..], c) = unsafe { parts::<T>(n, out, operands) };
-        let [rate, momentum, decay, share, ..] = c.map(T::from_f64);
+        let [rate, momentum, decay, share, .., sign] = c.map(T::from_f64);
         if c[1] == 0.0 {
             // The velocity is left as it is: it may be infinite, and 0 times that is NaN.
             for i in 0..n {
-                let slope = g[i].plus(decay.times(p[i]));
+                let slope = sign.times(g[i]).plus(decay.times(p[i]));
                 p[i] = p[i].minus(rate.times(slope));
             }
             return;
         }
         if c[4] != 0.0 {
             for i in 0..n {
-                let slope = g[i].plus(decay.times(p[i]));
+                let slope = sign.times(g[i]).plus(decay.times(p[i]));
                 v[i] = momentum.times(v[i]).plus(share.times(slope));
                 p[i] = p[i].minus(rate.times(slope.plus(momentum.times(v[i]))));
             }
             return;
         }
         for i in 0..n {
-            let slope = g[i].plus(decay.times(p[i]));
+            let slope = sign.times(g[i]).plus(decay.times(p[i]));
             v[i] = momentum.times(v[i]).plus(share.times(slope));
             p[i] = p[i].minus(rate.times(v[i]));
         }
@@ -80,8 +81,8 @@ fn root_of_mean<T: Float>(old: T, new: T, b: T, c: T) -> T {
     large.times(b.times(old.times(old)).plus(c.times(new.times(new))).root())
 }
 
-/// Adam. Moments: the first, and the root of the second, which itself, of squares, would leave the
-/// range. Numbers: [rate / (1 - b1^t), b1, b2, epsilon, 1 / sqrt(1 - b2^t), decay of the gradient,
+/// Adam. Moments: the first, the root of the second, which itself, of squares, would leave the range, and
+/// the largest of these roots, if that is what counts (AMSGrad). Numbers: [rate / (1 - b1^t), b1, b2, epsilon, 1 / sqrt(1 - b2^t), decay of the gradient,
 /// what the parameter is multiplied by before].
 pub(super) struct AdamStep;
 
@@ -89,16 +90,38 @@ impl<T: Float> Plain<T> for AdamStep {
     #[inline(always)]
     unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise.
-        let (p, g, [m, v, _], c) = unsafe { parts::<T>(n, out, operands) };
-        let [rate, b1, b2, epsilon, scale, decay, shrink] = c.map(T::from_f64);
-        let (c1, c2) = (T::from_f64(1.0 - c[1]), T::from_f64(1.0 - c[2]));
-        for i in 0..n {
-            let slope = g[i].plus(decay.times(p[i]));
-            m[i] = b1.times(m[i]).plus(c1.times(slope));
-            v[i] = root_of_mean(v[i], slope.size(), b2, c2);
-            let step = m[i].over(v[i].times(scale).plus(epsilon));
-            p[i] = p[i].times(shrink).minus(rate.times(step));
+        let (p, g, [m, v, most], c) = unsafe { parts::<T>(n, out, operands) };
+        match most.is_empty() {
+            true => adam::<T, false>(n, p, g, m, v, most, c),
+            false => adam::<T, true>(n, p, g, m, v, most, c),
         }
+    }
+}
+
+#[inline(always)]
+fn adam<T: Float, const AMSGRAD: bool>(
+    n: usize,
+    p: &mut [T],
+    g: &[T],
+    m: &mut [T],
+    v: &mut [T],
+    most: &mut [T],
+    c: Coefficients,
+) {
+    let [rate, b1, b2, epsilon, scale, decay, shrink, sign] = c.map(T::from_f64);
+    let (c1, c2) = (T::from_f64(1.0 - c[1]), T::from_f64(1.0 - c[2]));
+    for i in 0..n {
+        let slope = sign.times(g[i]).plus(decay.times(p[i]));
+        m[i] = b1.times(m[i]).plus(c1.times(slope));
+        v[i] = root_of_mean(v[i], slope.size(), b2, c2);
+        let mut root = v[i];
+        if AMSGRAD {
+            // (NaN stays: the next root is NaN, too.)
+            most[i] = if root < most[i] { most[i] } else { root };
+            root = most[i];
+        }
+        let step = m[i].over(root.times(scale).plus(epsilon));
+        p[i] = p[i].times(shrink).minus(rate.times(step));
     }
 }
 
@@ -131,10 +154,10 @@ fn rms_prop<T: Float, const CENTRED: bool, const MOMENTUM: bool>(
     velocity: &mut [T],
     c: Coefficients,
 ) {
-    let [rate, keep, epsilon, momentum, _, decay, _] = c.map(T::from_f64);
+    let [rate, keep, epsilon, momentum, _, decay, _, sign] = c.map(T::from_f64);
     let rest = T::from_f64(1.0 - c[1]);
     for i in 0..n {
-        let slope = g[i].plus(decay.times(p[i]));
+        let slope = sign.times(g[i]).plus(decay.times(p[i]));
         square[i] = root_of_mean(square[i], slope.size(), keep, rest);
         let mut size = square[i];
         if CENTRED {
@@ -162,10 +185,10 @@ impl<T: Float> Plain<T> for AdagradStep {
     unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise.
         let (p, g, [sum, ..], c) = unsafe { parts::<T>(n, out, operands) };
-        let [rate, epsilon, decay, ..] = c.map(T::from_f64);
+        let [rate, epsilon, decay, .., sign] = c.map(T::from_f64);
         let one = T::from_f64(1.0);
         for i in 0..n {
-            let slope = g[i].plus(decay.times(p[i]));
+            let slope = sign.times(g[i]).plus(decay.times(p[i]));
             sum[i] = root_of_mean(sum[i], slope.size(), one, one);
             p[i] = p[i].minus(rate.times(slope.over(sum[i].plus(epsilon))));
         }
@@ -180,12 +203,13 @@ impl<T: Float> Plain<T> for LionStep {
     unsafe fn run(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise.
         let (p, g, [m, ..], c) = unsafe { parts::<T>(n, out, operands) };
-        let [rate, b1, b2, shrink, ..] = c.map(T::from_f64);
+        let [rate, b1, b2, shrink, .., sign] = c.map(T::from_f64);
         let (c1, c2) = (T::from_f64(1.0 - c[1]), T::from_f64(1.0 - c[2]));
         let (zero, one) = (T::default(), T::from_f64(1.0));
         for i in 0..n {
-            let mean = b1.times(m[i]).plus(c1.times(g[i]));
-            m[i] = b2.times(m[i]).plus(c2.times(g[i]));
+            let slope = sign.times(g[i]);
+            let mean = b1.times(m[i]).plus(c1.times(slope));
+            m[i] = b2.times(m[i]).plus(c2.times(slope));
             // 0 stays 0, and NaN NaN.
             let sign = if mean > zero { one } else { mean };
             let sign = if mean < zero { zero.minus(one) } else { sign };

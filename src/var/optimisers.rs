@@ -4,7 +4,7 @@ use super::{Graph, Var};
 use crate::dtype::Element;
 use crate::error::Result;
 use crate::graph::Optimiser;
-use crate::optim::{Listed, Update};
+use crate::optim::{Listed, Rule, Update};
 
 /// The two forms of a step, for all parameters and for some.
 macro_rules! steps {
@@ -64,18 +64,20 @@ pub struct Sgd {
     pub nesterov: bool,
     /// L2 penalty: this times the parameter is added to its gradient.
     pub decay: f64,
+    /// Goes uphill: gradients count with the other sign, decay does not.
+    pub maximise: bool,
 }
 
 impl Sgd {
     /// Without momentum and decay.
     pub const fn new(rate: f64) -> Self {
-        Self { rate, momentum: 0.0, dampening: 0.0, nesterov: false, decay: 0.0 }
+        Self { rate, momentum: 0.0, dampening: 0.0, nesterov: false, decay: 0.0, maximise: false }
     }
 }
 
 steps!(Sgd: |self| {
-    let Self { rate, momentum, dampening, nesterov, decay } = *self;
-    Update::Sgd { rate, momentum, dampening, nesterov, decay }
+    let Self { rate, momentum, dampening, nesterov, decay, maximise } = *self;
+    Update { rule: Rule::Sgd { rate, momentum, dampening, nesterov, decay }, maximise }
 });
 
 /// Adam: D. Kingma, J. Ba, "Adam: a method for stochastic optimization", 2015.
@@ -91,18 +93,31 @@ pub struct Adam {
     pub epsilon: f64,
     /// L2 penalty: this times the parameter is added to its gradient.
     pub decay: f64,
+    /// Divides by the largest second moment so far: S. Reddi, S. Kale, S. Kumar, "On the convergence of
+    /// Adam and beyond", 2018 (AMSGrad).
+    pub amsgrad: bool,
+    /// Goes uphill: gradients count with the other sign, decay does not.
+    pub maximise: bool,
 }
 
 impl Adam {
     /// With the usual betas 0.9 and 0.999, epsilon 1e-8, and no decay.
     pub const fn new(rate: f64) -> Self {
-        Self { rate, betas: [0.9, 0.999], epsilon: 1e-8, decay: 0.0 }
+        Self {
+            rate,
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+            decay: 0.0,
+            amsgrad: false,
+            maximise: false,
+        }
     }
 }
 
 steps!(Adam: |self| {
-    let Self { rate, betas, epsilon, decay } = *self;
-    Update::Adam { rate, betas, epsilon, decay, decoupled: false }
+    let Self { rate, betas, epsilon, decay, amsgrad, maximise } = *self;
+    let rule = Rule::Adam { rate, betas, epsilon, decay, decoupled: false, amsgrad };
+    Update { rule, maximise }
 });
 
 /// Adam with decoupled weight decay: I. Loshchilov, F. Hutter, "Decoupled weight decay regularization",
@@ -119,18 +134,31 @@ pub struct AdamW {
     pub epsilon: f64,
     /// By which part of themselves, times the rate, parameters shrink.
     pub decay: f64,
+    /// Divides by the largest second moment so far: S. Reddi, S. Kale, S. Kumar, "On the convergence of
+    /// Adam and beyond", 2018 (AMSGrad).
+    pub amsgrad: bool,
+    /// Goes uphill: gradients count with the other sign, decay does not.
+    pub maximise: bool,
 }
 
 impl AdamW {
     /// With the usual betas 0.9 and 0.999, epsilon 1e-8, and decay 0.01.
     pub const fn new(rate: f64) -> Self {
-        Self { rate, betas: [0.9, 0.999], epsilon: 1e-8, decay: 0.01 }
+        Self {
+            rate,
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+            decay: 0.01,
+            amsgrad: false,
+            maximise: false,
+        }
     }
 }
 
 steps!(AdamW: |self| {
-    let Self { rate, betas, epsilon, decay } = *self;
-    Update::Adam { rate, betas, epsilon, decay, decoupled: true }
+    let Self { rate, betas, epsilon, decay, amsgrad, maximise } = *self;
+    let rule = Rule::Adam { rate, betas, epsilon, decay, decoupled: true, amsgrad };
+    Update { rule, maximise }
 });
 
 /// RMSProp: gradients are divided by the root of a running mean of their squares. T. Tieleman, G. Hinton,
@@ -151,19 +179,29 @@ pub struct RmsProp {
     pub centred: bool,
     /// L2 penalty: this times the parameter is added to its gradient.
     pub decay: f64,
+    /// Goes uphill: gradients count with the other sign, decay does not.
+    pub maximise: bool,
 }
 
 impl RmsProp {
     /// With smoothing 0.99 and epsilon 1e-8, and nothing else.
     pub const fn new(rate: f64) -> Self {
         let (smoothing, epsilon) = (0.99, 1e-8);
-        Self { rate, smoothing, epsilon, momentum: 0.0, centred: false, decay: 0.0 }
+        Self {
+            rate,
+            smoothing,
+            epsilon,
+            momentum: 0.0,
+            centred: false,
+            decay: 0.0,
+            maximise: false,
+        }
     }
 }
 
 steps!(RmsProp: |self| {
-    let Self { rate, smoothing, epsilon, momentum, centred, decay } = *self;
-    Update::RmsProp { rate, smoothing, epsilon, momentum, centred, decay }
+    let Self { rate, smoothing, epsilon, momentum, centred, decay, maximise } = *self;
+    Update { rule: Rule::RmsProp { rate, smoothing, epsilon, momentum, centred, decay }, maximise }
 });
 
 /// Adagrad: gradients are divided by the root of the sum of all their squares. J. Duchi, E. Hazan, Y.
@@ -182,18 +220,20 @@ pub struct Adagrad {
     pub epsilon: f64,
     /// L2 penalty: this times the parameter is added to its gradient.
     pub decay: f64,
+    /// Goes uphill: gradients count with the other sign, decay does not.
+    pub maximise: bool,
 }
 
 impl Adagrad {
     /// With sums from 0 on, epsilon 1e-10, and no decay of either kind.
     pub const fn new(rate: f64) -> Self {
-        Self { rate, rate_decay: 0.0, initial: 0.0, epsilon: 1e-10, decay: 0.0 }
+        Self { rate, rate_decay: 0.0, initial: 0.0, epsilon: 1e-10, decay: 0.0, maximise: false }
     }
 }
 
 steps!(Adagrad: |self| {
-    let Self { rate, rate_decay, initial, epsilon, decay } = *self;
-    Update::Adagrad { rate, rate_decay, initial, epsilon, decay }
+    let Self { rate, rate_decay, initial, epsilon, decay, maximise } = *self;
+    Update { rule: Rule::Adagrad { rate, rate_decay, initial, epsilon, decay }, maximise }
 });
 
 /// Lion: steps of one size, in the direction of the sign. X. Chen et al., "Symbolic discovery of
@@ -209,18 +249,20 @@ pub struct Lion {
     pub betas: [f64; 2],
     /// By which part of themselves, times the rate, parameters shrink.
     pub decay: f64,
+    /// Goes uphill: gradients count with the other sign, decay does not.
+    pub maximise: bool,
 }
 
 impl Lion {
     /// With betas 0.9 and 0.99, and no decay.
     pub const fn new(rate: f64) -> Self {
-        Self { rate, betas: [0.9, 0.99], decay: 0.0 }
+        Self { rate, betas: [0.9, 0.99], decay: 0.0, maximise: false }
     }
 }
 
 steps!(Lion: |self| {
-    let Self { rate, betas, decay } = *self;
-    Update::Lion { rate, betas, decay }
+    let Self { rate, betas, decay, maximise } = *self;
+    Update { rule: Rule::Lion { rate, betas, decay }, maximise }
 });
 
 /// What an optimiser remembers of a parameter, to be saved with its value: see
@@ -316,14 +358,15 @@ impl Var<'_> {
             let Some((optimiser, steps)) = session.optimiser(self.handle)? else { return Ok(None) };
             let mut moments = [const { None }; 3];
             for (place, moment) in moments.iter_mut().enumerate() {
-                let kept = session.moment::<T>("optimiser_state", self.handle, place)?;
+                let kept = session.moment::<T>("optimiser_state", self.handle, place as i64)?;
                 *moment = kept.map(<[T]>::to_vec);
             }
             Ok(Some(OptimiserState { optimiser, steps, moments }))
         })
     }
 
-    /// Gives this parameter the state that another one had, or none.
+    /// Gives this parameter the state that another one had, or none. What no optimiser leaves is an error:
+    /// moments that it does not keep, numbers that are not finite, roots of squares below 0.
     #[track_caller]
     pub fn set_optimiser_state<T: Element>(self, state: Option<&OptimiserState<T>>) -> Result<()> {
         self.graph.run(|session| {

@@ -33,22 +33,32 @@ CASES = [
     ("Adagrad", torch.optim.Adagrad, dict(lr=0.3)),
     ("Adagrad", torch.optim.Adagrad, dict(lr=0.3, lr_decay=0.1, weight_decay=0.2)),
     ("Adagrad", torch.optim.Adagrad, dict(lr=0.3, initial_accumulator_value=2.0, eps=1e-2)),
+    ("Adam", torch.optim.Adam, dict(lr=0.1, betas=(0.5, 0.7), amsgrad=True)),
+    ("Adam", torch.optim.Adam, dict(lr=0.1, weight_decay=0.2, maximize=True)),
+    ("AdamW", torch.optim.AdamW, dict(lr=0.1, betas=(0.5, 0.7), eps=1e-3, amsgrad=True)),
+    ("AdamW", torch.optim.AdamW, dict(lr=0.1, betas=(0.5, 0.7), amsgrad=True, maximize=True)),
+    ("Sgd", torch.optim.SGD, dict(lr=0.02, maximize=True)),
+    ("Sgd", torch.optim.SGD, dict(lr=0.02, momentum=0.5, weight_decay=0.1, maximize=True)),
+    ("RmsProp", torch.optim.RMSprop, dict(lr=0.02, weight_decay=0.2, maximize=True)),
+    ("Adagrad", torch.optim.Adagrad, dict(lr=0.3, weight_decay=0.2, maximize=True)),
     ("Lion", None, dict(lr=0.02)),
     ("Lion", None, dict(lr=0.02, betas=(0.8, 0.95), weight_decay=0.5)),
+    ("Lion", None, dict(lr=0.02, weight_decay=0.5, maximize=True)),
 ]
 
 
 class Lion:
     """X. Chen et al., "Symbolic discovery of optimization algorithms", 2023, algorithm 2."""
 
-    def __init__(self, parameters, lr, betas=(0.9, 0.99), weight_decay=0.0):
+    def __init__(self, parameters, lr, betas=(0.9, 0.99), weight_decay=0.0, maximize=False):
         (self.p,) = parameters
         self.m = torch.zeros_like(self.p)
         self.lr, self.betas, self.weight_decay = lr, betas, weight_decay
+        self.sign = -1 if maximize else 1
 
     def step(self):
         b1, b2 = self.betas
-        g = self.p.grad
+        g = self.sign * self.p.grad
         with torch.no_grad():
             c = b1 * self.m + (1 - b1) * g
             self.p -= self.lr * (torch.sign(c) + self.weight_decay * self.p)
