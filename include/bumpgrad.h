@@ -93,9 +93,9 @@ are left out.
 #define BG_ADAGRAD_OPTIONS_INIT { sizeof(bg_adagrad_options), 0.01, 0.0, 0.0, 1e-10, 0.0, false }
 #define BG_LION_OPTIONS_INIT { sizeof(bg_lion_options), 0.0001, 0.9, 0.99, 0.0, false }
 #define BG_SEARCH_RESULT_INIT { sizeof(bg_search_result), 0.0, 0.0, 0, 0, 0 }
-#define BG_LBFGS_OPTIONS_INIT { sizeof(bg_lbfgs_options), 10, 1000, 1e-8, 0.0 }
+#define BG_LBFGS_OPTIONS_INIT { sizeof(bg_lbfgs_options), 10, 1000, 1e-8, 0.0, NULL, NULL, 0 }
 #define BG_LEVENBERG_MARQUARDT_OPTIONS_INIT \
-    { sizeof(bg_levenberg_marquardt_options), 2000, 1e-15, 1e-15, 1e-15, 100.0 }
+    { sizeof(bg_levenberg_marquardt_options), 2000, 1e-15, 1e-15, 1e-15, 100.0, false }
 #define BG_TRUST_REGION_OPTIONS_INIT { sizeof(bg_trust_region_options), 500, 1e-8, 1.0, 1e6 }
 
 /* For callbacks in C++, which no exception may leave: calls f, and makes of an exception a message of the
@@ -208,6 +208,10 @@ template <class Call, class F> int32_t guarded(const Call *call, F &&f) noexcept
 
 // A search ended because as many iterations were made as were allowed.
 #define BG_ENDED_ITERATIONS 5
+
+// A search ended because the value falls along a line as far as that was followed: to minus infinity, or
+// over 18 orders of magnitude. It is unbounded below, so far as that can be seen.
+#define BG_ENDED_UNBOUNDED 6
 
 // Flag of an operation: its results are no function of its inputs, or computing them does something else
 // besides. It is run once in each replay, as dropout draws: again after any leaf was written or
@@ -435,6 +439,14 @@ typedef struct {
   // It ends when a step lowers the value by no more than this part of it; 0 to go on as long as the
   // gradient becomes smaller. Default: 0.
   double value_tolerance;
+  // What variables must not be below, if it is not NULL: a number, which may be infinite, for each
+  // element of the parameters, one parameter after the other, row-major. From outside, a variable
+  // begins at its nearest bound. Default: NULL.
+  const double *lower;
+  // What they must not be above. Default: NULL.
+  const double *upper;
+  // How many numbers these lists have, each that is not NULL. Default: 0.
+  size_t bounds;
 } bg_lbfgs_options;
 
 // Where a search ended. Start from BG_SEARCH_RESULT_INIT, which sets the size.
@@ -443,8 +455,8 @@ typedef struct {
   size_t struct_size;
   // The value there; of a least-squares fit, the sum of squares.
   double value;
-  // The size of the largest element of the gradient there; of a least-squares fit, the largest cosine
-  // between the residuals and a column of the Jacobian.
+  // The size of the largest element of the gradient there, as far as bounds allow a step down; of a
+  // least-squares fit, the largest cosine between the residuals and a column of the Jacobian.
   double gradient;
   // Steps that were taken.
   size_t iterations;
@@ -472,6 +484,9 @@ typedef struct {
   double gradient_tolerance;
   // How far the first step may go, relative to the parameters. Default: 100.
   double radius;
+  // Finds steps by conjugate gradients on products with the Jacobian and its transpose, and does without
+  // the matrix: for many parameters. Not for bg_levenberg_marquardt_function. Default: false.
+  bool matrix_free;
 } bg_levenberg_marquardt_options;
 
 // Options of bg_trust_region. Start from BG_TRUST_REGION_OPTIONS_INIT, which sets the defaults.
@@ -666,8 +681,9 @@ bg_graph *bg_graph_new(void);
 // As bg_graph_new, with options; NULL for the defaults.
 bg_graph *bg_graph_new_with(const bg_options *options);
 
-// Releases a graph and everything in it. NULL is allowed. A graph that another call is using is
-// left alone.
+// Releases a graph and everything in it. NULL is allowed. A graph that another call is using is left
+// alone; so is one in whose search (bg_lbfgs_function and others) this is called, which remembers it as
+// BG_ERR_BUSY.
 void bg_graph_free(bg_graph *g);
 
 // Whether a node is null: the result of an operation that failed.
@@ -1197,7 +1213,7 @@ bg_status bg_set_optimiser(bg_graph *g,
 // Moves the data of n leaves to a minimum of `loss`, a single element, from where they are, by L-BFGS with
 // a line search for the strong Wolfe conditions. The leaves must require gradients; `loss` must depend on
 // each of them (BG_ERR_GRADIENT), and be a function of them alone: no dropout. NULL for the default
-// options. Where it ended goes to `result`, unless that is NULL; BG_OK does not say that a minimum was
+// options, among which are bounds (then it is L-BFGS-B). Where it ended goes to `result`, unless that is NULL; BG_OK does not say that a minimum was
 // found: see bg_search_result.ended. If it fails the leaves are as before.
 bg_status bg_lbfgs(bg_graph *g,
                    bg_node loss,
@@ -1208,8 +1224,8 @@ bg_status bg_lbfgs(bg_graph *g,
 
 // Moves the data of n leaves to a minimum of the sum of the squares of `residuals`, a tensor of any shape,
 // from where they are: by the method of Levenberg and Marquardt in Moré's form, as MINPACK's lmder, with
-// steps of Gauss and Newton in the end, that give all digits. The leaves need not require gradients. The
-// rest is as for bg_lbfgs.
+// steps of Gauss and Newton in the end, that give all digits. The leaves need not require gradients, but
+// with the option matrix_free. The rest is as for bg_lbfgs.
 bg_status bg_levenberg_marquardt(bg_graph *g,
                                  bg_node residuals,
                                  const bg_node *parameters,
@@ -1228,8 +1244,10 @@ bg_status bg_trust_region(bg_graph *g,
 
 // As bg_lbfgs, of a function of the caller's: moves n numbers x from where they are. The function is called
 // with `user`, on the calling thread, and may use any graph, this one too: it can write leaves, call
-// bg_backward and read gradients, or record anew each time. BG_ERR_CALLBACK if it returns anything but 0,
-// unless the graph remembers an error of its own from inside of it; x is as before then.
+// bg_backward and read gradients, or record anew each time; but not free this one: see bg_graph_free.
+// BG_ERR_CALLBACK if it returns anything but 0,
+// unless the graph remembers an error of its own from inside of it, which is reported in any case; x is as
+// before then.
 bg_status bg_lbfgs_function(bg_graph *g,
                             double *x,
                             size_t n,

@@ -62,7 +62,7 @@ pub use dtype::{DType, Element};
 pub use error::{Error, ErrorKind, Result};
 pub use graph::{CustomOp, Mark, Optimiser};
 pub use op::Reduce;
-pub use optim::{Ended, Minimum, schedule};
+pub use optim::{Bounds, Ended, Minimum, schedule};
 pub use session::evidence::{Gradcheck, GradcheckOptions};
 pub use session::sparse::Sparsity;
 pub use shape::MAX_RANK;

@@ -3,6 +3,9 @@
 //! What an optimiser remembers of a parameter lies beside its gradient
 //! ([ADR 8](../docs/adr/0008-optimiser-state-in-the-graph.md)).
 
+mod bounded;
+mod bounds;
+mod gauss_newton;
 mod gradients;
 mod lbfgs;
 mod levenberg;
@@ -25,12 +28,13 @@ use crate::id::NodeId;
 use crate::kernel::{Step, float_kernels};
 use crate::node::Op;
 use crate::session::Session;
+pub use bounds::Bounds;
 pub(crate) use lbfgs::Lbfgs;
 pub(crate) use levenberg::Levenberg;
-pub(crate) use method::Method;
+pub(crate) use method::{Method, NO_PRODUCTS};
 #[cfg(feature = "capi")]
 pub(crate) use minimise::zeros;
-pub(crate) use minimise::{Curved, Objective, Residuals, Stopped};
+pub(crate) use minimise::{Curved, Objective, Products, Residuals, Stopped};
 pub use minimise::{Ended, Minimum};
 pub(crate) use trust_region::TrustRegion;
 

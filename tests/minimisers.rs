@@ -1,8 +1,8 @@
 //! Searches for minima: test functions of the literature, and what happens when something is wrong.
 
 use bumpgrad::{
-    DType, Element, Ended, Error, ErrorKind, Graph, Lbfgs, LevenbergMarquardt, Minimum, Result,
-    TrustRegion, Var,
+    Bounds, DType, Element, Ended, Error, ErrorKind, Graph, Lbfgs, LevenbergMarquardt, Minimum,
+    Result, TrustRegion, Var,
 };
 
 type Search = dyn Fn(Var<'_>, &[Var<'_>]) -> Result<Minimum>;
@@ -195,6 +195,276 @@ fn limits_of_iterations() -> Result<()> {
     assert_eq!(rough.ended, Ended::Value);
     let none = Lbfgs { history: 0, iterations: 20, ..Lbfgs::default() }.minimise(loss, &[x])?;
     assert!(none.value <= rough.value);
+    Ok(())
+}
+
+/// Losses without a minimum: it goes down as far as the line is followed, and says so.
+#[test]
+fn losses_that_are_unbounded_below() -> Result<()> {
+    let g = Graph::new();
+    let (x, y) = (g.param(&[1.0, 2.0], &[2]), g.param(&[3.0f32], &[]));
+    let loss = x.sum() - (2.0 * y).cast(DType::F64);
+    let found = Lbfgs::default().minimise(loss, &[x, y])?;
+    assert_eq!((found.ended, found.iterations), (Ended::Unbounded, 1), "{found:?}");
+    assert!(!found.is_found() && found.value < -1e17 && found.gradient == 2.0, "{found:?}");
+    assert!(x.to_vec::<f64>()?.iter().all(|&x| x < -1e16) && y.item()? > 1e16);
+    assert_eq!(loss.item()?, found.value);
+    // One whose value is minus infinity soon: the leaves stay where there is a value.
+    let x = g.param(&[1.0], &[]);
+    let found = Lbfgs::default().minimise(-(50.0 * x).exp(), &[x])?;
+    assert_eq!(found.ended, Ended::Unbounded, "{found:?}");
+    assert!(found.value.is_finite() && found.value < -1e20 && x.item()?.is_finite(), "{found:?}");
+    // The region of trust grows as far as it may, again and again.
+    let x = g.param(&[1.0], &[]);
+    let found = TrustRegion::default().minimise(3.0 * x, &[x])?;
+    assert_eq!(found.ended, Ended::Iterations);
+    assert!(!found.is_found() && found.value < -1e8, "{found:?}");
+    // No value at the start is no minimum.
+    let x = g.param(&[-1.0], &[]);
+    let found = Lbfgs::default().minimise(x.log(), &[x])?;
+    assert_eq!((found.ended, found.is_found()), (Ended::Rounding, false));
+    Ok(())
+}
+
+#[test]
+fn rosenbrock_between_bounds() -> Result<()> {
+    // Values of SciPy 1.17.1, L-BFGS-B with ftol 1e-16 and gtol 1e-11.
+    let cases: [(&[f64], &[f64], &[f64], &[f64], f64); 3] = [
+        (&[-1.2, 1.0], &[-2.0, -2.0], &[0.5, 2.0], &[0.5, 0.25], 0.25),
+        (&[2.0, 2.0], &[1.5, -2.0], &[3.0, 2.0], &[1.5, 2.0], 6.5),
+        (
+            &[-1.2, 0.5, -1.0, 0.3, 0.1],
+            &[-1.5; 5],
+            &[0.8; 5],
+            &[0.8, 0.6600461763, 0.4482711622, 0.2088584503, 0.0436218523],
+            1.1482239651667934,
+        ),
+    ];
+    for (start, lower, upper, wanted, value) in cases {
+        let g = Graph::new();
+        let x = g.param(start, &[start.len()]);
+        let bounds = Bounds { lower, upper };
+        let found = Lbfgs::default().minimise_within(rosenbrock(x)?, &[x], bounds)?;
+        assert!(found.is_found() && found.gradient < 1e-7, "{found:?}");
+        assert!((found.value - value).abs() < 1e-10, "{found:?}");
+        assert!(found.iterations < 50 && found.evaluations < 100, "{found:?}");
+        near(x, wanted, 1e-7);
+        // At its bounds it is exactly.
+        for ((x, bound), wanted) in x.to_vec::<f64>()?.iter().zip(upper).zip(wanted) {
+            assert!(x <= bound && (wanted != bound || x == bound), "{x} {bound}");
+        }
+    }
+    Ok(())
+}
+
+/// Numbers that look random, evenly from -1 to 1.
+fn numbers(seed: u64, len: usize) -> Vec<f64> {
+    let g = Graph::new();
+    g.set_seed(seed);
+    g.uniform::<f64>(&[len], -1.0, 1.0).to_vec().unwrap()
+}
+
+/// Convex quadratic functions between random bounds, some of them none, against coordinate descent.
+#[test]
+fn quadratics_between_bounds() -> Result<()> {
+    for seed in 0..12 {
+        let n = 3 + 4 * seed as usize;
+        let (a, b) = (numbers(seed, n * n), numbers(seed + 100, n));
+        // a a' + 0.1
+        let matrix = |i: usize, j: usize| {
+            let product: f64 = (0..n).map(|k| a[i * n + k] * a[j * n + k]).sum();
+            product + if i == j { 0.1 } else { 0.0 }
+        };
+        let lower: Vec<f64> = numbers(seed + 200, n)
+            .iter()
+            .map(|&x| if x > 0.5 { f64::NEG_INFINITY } else { x })
+            .collect();
+        let widths = numbers(seed + 300, n);
+        let upper: Vec<f64> = (0..n)
+            .map(|i| match (lower[i].is_finite(), widths[i]) {
+                (_, width) if width > 0.6 => f64::INFINITY,
+                // (An empty interval leaves one number.)
+                (true, width) => lower[i] + width.max(0.0),
+                (false, width) => width,
+            })
+            .collect();
+        let mut wanted = vec![0.0; n];
+        for _ in 0..20_000 {
+            for i in 0..n {
+                let rest: f64 = (0..n).filter(|&j| j != i).map(|j| matrix(i, j) * wanted[j]).sum();
+                wanted[i] = ((b[i] - rest) / matrix(i, i)).clamp(lower[i], upper[i]);
+            }
+            if n > 20 {
+                break;
+            }
+        }
+        let all: Vec<f64> = (0..n * n).map(|k| matrix(k / n, k % n)).collect();
+        let g = Graph::new();
+        // Two leaves, listed in the other order; from outside of the bounds.
+        let half = n / 2;
+        let (y, x) =
+            (g.param(&vec![9.0; n - half], &[n - half]), g.param(&vec![-9.0; half], &[half]));
+        let both = Graph::concat(&g, &[x, y], 0);
+        let product = g.tensor(&all, &[n, n]).matmul(both);
+        let loss = 0.5 * both.dot(product) - both.dot(g.tensor(&b, &[n]));
+        let bounds = Bounds { lower: &lower, upper: &upper };
+        let found = Lbfgs::default().minimise_within(loss, &[x, y], bounds)?;
+        assert_eq!(found.ended, Ended::Gradient, "{n}: {found:?}");
+        let point = both.to_vec::<f64>()?;
+        // The conditions of Karush, Kuhn and Tucker are enough, since it is convex.
+        for i in 0..n {
+            assert!(lower[i] <= point[i] && point[i] <= upper[i], "{n}, {i}");
+            let slope = (0..n).map(|j| matrix(i, j) * point[j]).sum::<f64>() - b[i];
+            let holds = slope.abs() < 1e-7
+                || slope > 0.0 && point[i] == lower[i]
+                || slope < 0.0 && point[i] == upper[i];
+            assert!(holds, "{n}, {i}: {slope} at {}", point[i]);
+            assert!(n > 20 || (point[i] - wanted[i]).abs() < 1e-6, "{n}, {i}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn bounds_of_other_kinds() -> Result<()> {
+    let lbfgs = Lbfgs::default();
+    // A line goes to a corner.
+    let mut x = [0.5, 0.5];
+    let bounds = Bounds { lower: &[0.0, 0.0], upper: &[1.0, 1.0] };
+    let line = |_: &[f64], gradient: &mut [f64]| {
+        gradient.copy_from_slice(&[1.0, -1e-3]);
+        Ok(0.0)
+    };
+    let found = lbfgs.minimise_function_within(&mut x, bounds, |x, gradient| {
+        line(x, gradient).map(|_: f64| x[0] - 1e-3 * x[1])
+    })?;
+    assert_eq!((x, found.ended), ([0.0, 1.0], Ended::Gradient), "{found:?}");
+    // Where it is bounded on one side, and goes to the other.
+    let bounds = Bounds { lower: &[0.0, 0.0], upper: &[] };
+    let found = lbfgs.minimise_function_within(&mut x, bounds, |x, gradient| {
+        line(x, gradient).map(|_: f64| x[0] - 1e-3 * x[1])
+    })?;
+    assert_eq!(found.ended, Ended::Unbounded, "{found:?}");
+    assert!(x[0] == 0.0 && x[1] > 1e10, "{x:?}");
+    // Infinite bounds are none.
+    let quartic = |x: &[f64], gradient: &mut [f64]| {
+        gradient.iter_mut().zip(x).for_each(|(g, x)| *g = 4.0 * (x - 1.0).powi(3) + 2.0 * x);
+        Ok(x.iter().map(|x| (x - 1.0).powi(4) + x * x).sum())
+    };
+    let mut x = [5.0, -2.0, 0.0];
+    let bounds = Bounds { lower: &[f64::NEG_INFINITY; 3], upper: &[f64::INFINITY; 3] };
+    assert!(lbfgs.minimise_function_within(&mut x, bounds, quartic)?.is_found());
+    assert!(x.iter().all(|x| (x - 0.410_245_487_699).abs() < 1e-8), "{x:?}");
+    // Without a memory, too.
+    let rough = Lbfgs { history: 0, ..lbfgs };
+    let bounds = Bounds { lower: &[0.5, f64::NEG_INFINITY, 0.0], upper: &[] };
+    let found = rough.minimise_function_within(&mut x, bounds, quartic)?;
+    assert!(found.is_found() && x[0] == 0.5 && (x[1] - 0.410_245_487_699).abs() < 1e-8, "{x:?}");
+    // What is wrong.
+    let refused = |lower: &[f64], upper: &[f64], words: &str| {
+        let mut x = [1.0, 2.0];
+        let bounds = Bounds { lower, upper };
+        let error = lbfgs.minimise_function_within(&mut x, bounds, quartic).unwrap_err();
+        assert!(error.kind() == ErrorKind::Argument && error.message() == words, "{error}");
+        assert_eq!(x, [1.0, 2.0]);
+        let g = Graph::new();
+        let x = g.param(&[1.0, 2.0], &[2]);
+        let error = lbfgs.minimise_within(x.square().sum(), &[x], bounds).unwrap_err();
+        assert!(
+            error.kind() == ErrorKind::Argument && error.message().starts_with(words),
+            "{error}"
+        );
+    };
+    refused(&[1.0], &[], "lbfgs: there are 1 lower bounds, and 2 variables");
+    let wrong = "lbfgs: the bounds of variable 1 are 3 and 2, which no number is between";
+    refused(&[0.0, 3.0], &[1.0, 2.0], wrong);
+    let wrong = "lbfgs: the bounds of variable 0 are NaN and inf, which no number is between";
+    refused(&[f64::NAN, 0.0], &[], wrong);
+    let wrong = "lbfgs: the bounds of variable 0 are inf and inf, which no number is between";
+    refused(&[f64::INFINITY, 0.0], &[], wrong);
+    Ok(())
+}
+
+/// The minimum of |x - y|^2 + weight |differences of x|^2, whose normal equations are tridiagonal: by
+/// Thomas's elimination.
+fn smoothed(y: &[f64], weight: f64) -> Vec<f64> {
+    let n = y.len();
+    let (mut upper, mut x) = (vec![0.0; n], y.to_vec());
+    for i in 0..n {
+        let diagonal = 1.0 + weight * if i == 0 || i == n - 1 { 1.0 } else { 2.0 };
+        let before = if i == 0 { (0.0, 0.0) } else { (upper[i - 1], x[i - 1]) };
+        let pivot = diagonal + weight * before.0;
+        upper[i] = -weight / pivot;
+        x[i] = (y[i] + weight * before.1) / pivot;
+    }
+    for i in (0..n - 1).rev() {
+        x[i] -= upper[i] * x[i + 1];
+    }
+    x
+}
+
+/// A curve of 25,000 points is smoothed, linearly and not, in less memory than the matrix would take,
+/// which is 10 gigabytes.
+#[test]
+fn many_parameters_without_a_matrix() -> Result<()> {
+    let (n, weight) = (25_000, 5.0);
+    let noise = numbers(5, n);
+    let y: Vec<f64> = (0..n).map(|i| (i as f64 / 3000.0).sin() + 0.3 * noise[i]).collect();
+    let wanted = smoothed(&y, weight);
+    let free = LevenbergMarquardt { matrix_free: true, ..LevenbergMarquardt::default() };
+    let run = |is_linear: bool| -> Result<(Vec<f64>, Minimum)> {
+        let g = Graph::new();
+        g.set_memory_limit(100 << 20);
+        let z = g.zeros::<f64>(&[n]);
+        z.set_requires_grad(true)?;
+        let x = if is_linear { z } else { z.sinh() };
+        let (a, b) = (x.slice(0, 0, n as isize - 1, 1), x.slice(0, 1, n as isize, 1));
+        let rough = f64::sqrt(weight) * (b - a);
+        let residuals = g.concat(&[x - g.tensor(&y, &[n]), rough], 0);
+        let found = free.fit(residuals, &[z])?;
+        Ok((x.to_vec()?, found))
+    };
+    for is_linear in [true, false] {
+        let (x, found) = run(is_linear)?;
+        assert!(found.is_found() && found.gradient < 1e-9, "{found:?}");
+        assert!(found.iterations < 40, "{found:?}");
+        for (i, (x, wanted)) in x.iter().zip(&wanted).enumerate() {
+            assert!((x - wanted).abs() < 1e-9, "{is_linear}, {i}: {x} instead of {wanted}");
+        }
+    }
+    // What this process had at most, where the system tells.
+    if let Ok(text) = std::fs::read_to_string("/proc/self/status") {
+        let most =
+            text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split(' ').rev().nth(1));
+        let most: u64 = most.and_then(|most| most.trim().parse().ok()).unwrap();
+        assert!(most < 1 << 20, "{most} kB");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_wrong_without_a_matrix() -> Result<()> {
+    let free = LevenbergMarquardt { matrix_free: true, ..LevenbergMarquardt::default() };
+    let error = free.fit_function(&mut [1.0], 1, |_, _, _| Ok(())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Argument);
+    assert!(error.message().contains("residuals must be recorded"), "{error}");
+    let g = Graph::new();
+    let x = g.tensor(&[1.0], &[1]);
+    let error = free.fit(x.square(), &[x]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Gradient, "{error}");
+    // Fewer residuals than parameters; parameters of f32, or in the other order, or without influence.
+    let (x, y) = (g.param(&[1.0f32, 5.0], &[2]), g.param(&[3.0], &[]));
+    let both = x.square().cast(DType::F64) - 4.0 + 0.1 * (y - 2.0);
+    let found = free.fit(g.concat(&[both, (y - 2.0).reshape(&[1])], 0), &[y, x])?;
+    assert!(found.value < 1e-9, "{found:?}");
+    let z = g.param(&[1.0, 2.0, 3.0], &[3]);
+    let found = free.fit(z.sum() - 9.0, &[z])?;
+    assert!(found.value < 1e-20, "{found:?}");
+    // Nothing left at the start.
+    let found = free.fit(z.sum() - z.sum(), &[z])?;
+    assert!(found.is_found() && found.value == 0.0, "{found:?}");
+    let found = LevenbergMarquardt { iterations: 1, ..free }.fit(z.exp() - 2.0, &[z])?;
+    assert_eq!((found.iterations, found.ended), (1, Ended::Iterations));
     Ok(())
 }
 

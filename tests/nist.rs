@@ -67,7 +67,8 @@ fn unit(x: f64) -> f64 {
     10f64.powf(x.abs().log10().floor() - 10.0)
 }
 
-fn fit(name: &str, problem: &Value, start: &Value) -> Result<()> {
+/// Fits a problem from a start, to this many units in the eleventh digit.
+fn fit(how: LevenbergMarquardt, name: &str, problem: &Value, start: &Value) -> Result<()> {
     let g = Graph::new();
     let list = |values: &[f64]| g.tensor(values, &[values.len()]);
     let x: Vec<_> = problem["x"].as_array().unwrap().iter().map(|x| list(&numbers(x))).collect();
@@ -75,11 +76,11 @@ fn fit(name: &str, problem: &Value, start: &Value) -> Result<()> {
     let y = if name == "Nelson" { y.log() } else { y };
     let b: Vec<_> = numbers(start).iter().map(|&b| g.param(&[b], &[])).collect();
     let residuals = model(name, &x, &b) - y;
-    let fit = LevenbergMarquardt::default().fit(residuals, &b)?;
+    let fit = how.fit(residuals, &b)?;
     assert!(fit.is_found(), "{name} from {start}: {fit:?}");
     for (i, (b, wanted)) in b.iter().zip(numbers(&problem["certified"])).enumerate() {
         let units = (b.item()? - wanted).abs() / unit(wanted);
-        assert!(units < 0.6, "{name} from {start}: b{} is {b}, {units} units off", i + 1);
+        assert!(units < most, "{name} from {start}: b{} is {b}, {units} units off", i + 1);
     }
     // Residuals are as exact as the values that they are differences of.
     let squares = problem["squares"].as_f64().unwrap();
@@ -101,7 +102,29 @@ fn regressions_have_their_certified_digits() -> Result<()> {
     assert_eq!(problems.len(), 27);
     for (name, problem) in problems {
         for start in problem["starts"].as_array().unwrap() {
-            fit(name, problem, start)?;
+            fit(LevenbergMarquardt::default(), 0.6, name, problem, start)?;
+        }
+    }
+    Ok(())
+}
+
+/// Conjugate gradients find the same digits where a problem is no harder than that. In some the last one
+/// or two are lost: their Jacobians have columns that are nearly dependent. From three starts, far away, the
+/// way is lost, too: for that the matrix is there.
+#[test]
+fn regressions_without_a_matrix() -> Result<()> {
+    let problems: Value = serde_json::from_str(include_str!("golden/nist.json")).unwrap();
+    let how = LevenbergMarquardt { matrix_free: true, ..LevenbergMarquardt::default() };
+    let lost = [("BoxBOD", 0), ("MGH10", 0), ("MGH17", 0)];
+    for (name, problem) in problems.as_object().unwrap() {
+        let units = match name.as_str() {
+            "Bennett5" | "Hahn1" | "Lanczos3" => 20.0,
+            _ => 0.6,
+        };
+        for (k, start) in problem["starts"].as_array().unwrap().iter().enumerate() {
+            if !lost.contains(&(name.as_str(), k)) {
+                fit(how, units, name, problem, start)?;
+            }
         }
     }
     Ok(())

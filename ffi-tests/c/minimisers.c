@@ -30,6 +30,17 @@ static void recorded_fit(void) {
     CHECK(bg_write(g, b[0], (double[]){500}, sizeof b1) == BG_OK);
     CHECK(bg_levenberg_marquardt(g, bg_sub(g, model, y), b, 2, &few, &fit) == BG_OK);
     CHECK(fit.ended == BG_ENDED_ITERATIONS && fit.iterations == 2);
+    /* Without the matrix: the same minimum. */
+    bg_levenberg_marquardt_options products = BG_LEVENBERG_MARQUARDT_OPTIONS_INIT;
+    products.matrix_free = true;
+    bg_node p[] = {bg_param_f64(g, (double[]){250}, 1), bg_param_f64(g, (double[]){.0005}, 1)};
+    decay = bg_exp(g, bg_neg(g, bg_mul(g, p[1], x)));
+    bg_node rest = bg_sub(g, bg_mul(g, p[0], bg_sub(g, bg_ones(g, BG_F64, NULL, 0), decay)), y);
+    CHECK(bg_levenberg_marquardt(g, rest, p, 2, &products, &fit) == BG_OK);
+    CHECK(bg_item(g, p[0], &b1) == BG_OK && bg_item(g, p[1], &b2) == BG_OK);
+    CHECK(fabs(b1 - 2.3894212918E+02) < 1e-8 && fabs(b2 - 5.5015643181E-04) < 1e-14);
+    CHECK(bg_levenberg_marquardt(g, bg_sub(g, model, y), b, 2, &products, &fit) == BG_ERR_GRADIENT);
+    FAILS(g, BG_ERR_GRADIENT, "levenberg_marquardt");
     few.radius = 0;
     CHECK(bg_levenberg_marquardt(g, model, b, 2, &few, NULL) == BG_ERR_ARGUMENT);
     FAILS(g, BG_ERR_ARGUMENT, "levenberg_marquardt: the radius must be above 0, not 0");
@@ -70,6 +81,10 @@ static void fit_of_a_function(void) {
           BG_ERR_CALLBACK);
     FAILS(g, BG_ERR_CALLBACK, "levenberg_marquardt: a function of the caller's returned -7");
     CHECK(x[0] == 3);
+    bg_levenberg_marquardt_options products = BG_LEVENBERG_MARQUARDT_OPTIONS_INIT;
+    products.matrix_free = true;
+    CHECK(bg_levenberg_marquardt_function(g, b, 2, 14, misra, &calls, &products, NULL) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "without one, residuals must be recorded");
     CHECK(bg_levenberg_marquardt_function(g, x, 1, 1, NULL, NULL, NULL, NULL) == BG_ERR_ARGUMENT);
     FAILS(g, BG_ERR_ARGUMENT, "levenberg_marquardt: a pointer is NULL");
     bg_graph_free(g);
@@ -193,11 +208,78 @@ static void search_of_a_function(void) {
     bg_graph_free(g);
 }
 
+/* A bowl around (2, -3), between bounds; and a slope without an end. */
+static int32_t bowl(void *user, const double *x, double *gradient, double *value) {
+    (void)user;
+    gradient[0] = 2 * (x[0] - 2);
+    gradient[1] = 2 * (x[1] + 3);
+    *value = (x[0] - 2) * (x[0] - 2) + (x[1] + 3) * (x[1] + 3);
+    return 0;
+}
+
+static void bounds(void) {
+    bg_graph *g = bg_graph_new();
+    double lower[] = {0, -1, 7}, upper[] = {1, INFINITY, 9}, x[] = {5, 5};
+    bg_lbfgs_options options = BG_LBFGS_OPTIONS_INIT;
+    bg_search_result found = BG_SEARCH_RESULT_INIT;
+    options.lower = lower;
+    options.upper = upper;
+    options.bounds = 2;
+    CHECK(bg_lbfgs_function(g, x, 2, bowl, NULL, &options, &found) == BG_OK);
+    CHECK(x[0] == 1 && x[1] == -1 && found.ended == BG_ENDED_GRADIENT && found.gradient == 0);
+    bg_node p[] = {bg_param_f64(g, (double[]){-5}, 1), bg_param_f64(g, (double[]){5, 5}, 2)};
+    bg_node loss = bg_add(g, bg_sum_all(g, bg_square(g, bg_add_scalar(g, p[0], -3))),
+                          bg_sum_all(g, bg_square(g, p[1])));
+    options.bounds = 3;
+    CHECK(bg_lbfgs(g, loss, p, 2, &options, &found) == BG_OK);
+    IS(g, p[0], 1);
+    IS(g, p[1], 0, 7);
+    options.upper = NULL;
+    CHECK(bg_lbfgs(g, loss, (bg_node[]){p[1], p[0]}, 2, &options, &found) == BG_OK);
+    NEAR(g, p[0], 1e-7, 7);
+    NEAR(g, p[1], 1e-7, 0, 0);
+    options.bounds = 2;
+    CHECK(bg_lbfgs(g, loss, p, 2, &options, &found) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "lbfgs: there are 2 lower bounds, and 3 variables");
+    options.bounds = 0;
+    CHECK(bg_lbfgs(g, loss, p, 2, &options, &found) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "lbfgs: there are bounds, and `bounds` says 0");
+    options.bounds = 2;
+    lower[1] = INFINITY;
+    CHECK(bg_lbfgs_function(g, x, 2, bowl, NULL, &options, &found) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "lbfgs: the bounds of variable 1 are inf and inf");
+    CHECK(x[0] == 1 && x[1] == -1);
+
+    bg_node q = bg_param_f64(g, (double[]){1}, 1);
+    CHECK(bg_lbfgs(g, bg_sum_all(g, bg_scale(g, q, 2)), &q, 1, NULL, &found) == BG_OK);
+    CHECK(found.ended == BG_ENDED_UNBOUNDED && found.value < -1e17 && found.iterations == 1);
+    bg_graph_free(g);
+}
+
+/* A function that frees the graph in whose search it is. */
+static int32_t freeing(void *user, const double *x, double *gradient, double *value) {
+    bg_graph_free(user);
+    return bowl(NULL, x, gradient, value);
+}
+
+static void free_in_a_search(void) {
+    bg_graph *g = bg_graph_new();
+    double x[] = {5, 5};
+    CHECK(bg_lbfgs_function(g, x, 2, freeing, g, NULL, NULL) == BG_ERR_BUSY);
+    FAILS(g, BG_ERR_BUSY, "graph_free: a function that a search of this graph calls must not free it");
+    CHECK(bg_lbfgs_function(g, x, 2, bowl, NULL, NULL, NULL) == BG_OK);
+    bg_node y = bg_param_f64(g, x, 2);
+    NEAR(g, y, 1e-7, 2, -3);
+    bg_graph_free(g);
+}
+
 int main(void) {
     recorded_fit();
     fit_of_a_function();
     recorded_search(by_lbfgs, "lbfgs");
     recorded_search(by_region, "trust_region");
     search_of_a_function();
+    bounds();
+    free_in_a_search();
     return failures != 0;
 }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use super::{
     bg_graph, bg_node, bg_status, field, has_size, input, need_size, null_pointer, record, status,
@@ -329,7 +329,8 @@ impl Operation for Functions {
         let serial = core.mark().graph;
         let (session, lent) = Session::lent(core);
         let session = UnsafeCell::new(session);
-        let mut graph = bg_graph { busy: AtomicBool::new(false), serial, is_lent: true, session };
+        let (busy, searches) = (AtomicBool::new(false), AtomicU32::new(0));
+        let mut graph = bg_graph { busy, searches, serial, is_lent: true, session };
         let call = bg_record_call {
             struct_size: size_of::<bg_record_call>(),
             graph: &raw mut graph,

@@ -5,7 +5,7 @@ use std::cell::UnsafeCell;
 use std::ffi::c_char;
 use std::mem::offset_of;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::{bg_graph, bg_node, bg_status, call, field, need_size, remembered, set_field, status};
 use crate::defect;
@@ -92,25 +92,38 @@ pub unsafe extern "C" fn bg_graph_new_with(options: *const bg_options) -> *mut b
     };
     let place = place.cast::<bg_graph>();
     let (busy, session) = (AtomicBool::new(false), UnsafeCell::new(session));
-    let graph = bg_graph { busy, serial, is_lent: false, session };
+    let searches = AtomicU32::new(0);
+    let graph = bg_graph { busy, searches, serial, is_lent: false, session };
     // SAFETY: newly allocated for this type.
     unsafe { place.write(graph) };
     place.as_ptr()
 }
 
-/// Releases a graph and everything in it. NULL is allowed. A graph that another call is using is
-/// left alone.
+/// Releases a graph and everything in it. NULL is allowed. A graph that another call is using is left
+/// alone; so is one in whose search (bg_lbfgs_function and others) this is called, which remembers it as
+/// BG_ERR_BUSY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_graph_free(g: *mut bg_graph) {
     // SAFETY: NULL, or a graph of `bg_graph_new` that has not been freed.
-    // (What operations were registered with is told that it goes: it finds the graph in use, too.)
-    let in_use = |graph: &bg_graph| graph.is_lent || graph.busy.swap(true, Ordering::Relaxed);
-    if !unsafe { g.as_ref() }.is_none_or(in_use) {
-        // SAFETY: as above, and nobody is using it; it was allocated with this layout.
+    let Some(graph) = (unsafe { g.as_ref() }) else { return };
+    if graph.searches.load(Ordering::Relaxed) > 0 {
+        let message = "graph_free: a function that a search of this graph calls must not free it";
+        // SAFETY: as above.
         unsafe {
-            g.drop_in_place();
-            std::alloc::dealloc(g.cast(), Layout::new::<bg_graph>());
+            call(g, |s| {
+                s.core.fail(ErrorKind::Busy, format_args!("{message}"));
+            });
         }
+        return;
+    }
+    // (What operations were registered with is told that it goes: it finds the graph in use, too.)
+    if graph.is_lent || graph.busy.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    // SAFETY: as above, and nobody is using it; it was allocated with this layout.
+    unsafe {
+        g.drop_in_place();
+        std::alloc::dealloc(g.cast(), Layout::new::<bg_graph>());
     }
 }
 

@@ -3,16 +3,19 @@
 use std::ffi::c_void;
 use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::arguments::{flag, option};
 use super::{
-    bg_graph, bg_node, bg_status, field, input, need_size, null_pointer, set_field, status,
-    tell_panic,
+    bg_graph, bg_node, bg_status, input, need_size, null_pointer, set_field, status, tell_panic,
 };
+use crate::arena::TryPush;
 use crate::error::{ErrorKind, Maybe};
 use crate::fpenv::{Scope, Subnormals};
 use crate::graph::{Core, Handle};
 use crate::optim::{
-    Curved, Ended, Lbfgs, Levenberg, Method, Minimum, Objective, Residuals, Stopped, TrustRegion,
+    Bounds, Curved, Ended, Lbfgs, Levenberg, Method, Minimum, NO_PRODUCTS, Objective, Residuals,
+    Stopped, TrustRegion,
 };
 
 /// Where a search ended. Start from BG_SEARCH_RESULT_INIT, which sets the size.
@@ -23,8 +26,8 @@ pub struct bg_search_result {
     pub struct_size: usize,
     /// The value there; of a least-squares fit, the sum of squares.
     pub value: f64,
-    /// The size of the largest element of the gradient there; of a least-squares fit, the largest cosine
-    /// between the residuals and a column of the Jacobian.
+    /// The size of the largest element of the gradient there, as far as bounds allow a step down; of a
+    /// least-squares fit, the largest cosine between the residuals and a column of the Jacobian.
     pub gradient: f64,
     /// Steps that were taken.
     pub iterations: usize,
@@ -44,6 +47,9 @@ pub const BG_ENDED_STEP: i32 = 3;
 pub const BG_ENDED_ROUNDING: i32 = 4;
 /// A search ended because as many iterations were made as were allowed.
 pub const BG_ENDED_ITERATIONS: i32 = 5;
+/// A search ended because the value falls along a line as far as that was followed: to minus infinity, or
+/// over 18 orders of magnitude. It is unbounded below, so far as that can be seen.
+pub const BG_ENDED_UNBOUNDED: i32 = 6;
 
 const _: () = assert!(
     BG_ENDED_GRADIENT == Ended::Gradient as i32
@@ -51,6 +57,7 @@ const _: () = assert!(
         && BG_ENDED_STEP == Ended::Step as i32
         && BG_ENDED_ROUNDING == Ended::Rounding as i32
         && BG_ENDED_ITERATIONS == Ended::Iterations as i32
+        && BG_ENDED_UNBOUNDED == Ended::Unbounded as i32
 );
 
 /// Options of bg_lbfgs. Start from BG_LBFGS_OPTIONS_INIT, which sets the defaults.
@@ -68,6 +75,14 @@ pub struct bg_lbfgs_options {
     /// It ends when a step lowers the value by no more than this part of it; 0 to go on as long as the
     /// gradient becomes smaller. Default: 0.
     pub value_tolerance: f64,
+    /// What variables must not be below, if it is not NULL: a number, which may be infinite, for each
+    /// element of the parameters, one parameter after the other, row-major. From outside, a variable
+    /// begins at its nearest bound. Default: NULL.
+    pub lower: *const f64,
+    /// What they must not be above. Default: NULL.
+    pub upper: *const f64,
+    /// How many numbers these lists have, each that is not NULL. Default: 0.
+    pub bounds: usize,
 }
 
 /// Options of bg_levenberg_marquardt. Start from BG_LEVENBERG_MARQUARDT_OPTIONS_INIT, which sets the
@@ -90,6 +105,9 @@ pub struct bg_levenberg_marquardt_options {
     pub gradient_tolerance: f64,
     /// How far the first step may go, relative to the parameters. Default: 100.
     pub radius: f64,
+    /// Finds steps by conjugate gradients on products with the Jacobian and its transpose, and does without
+    /// the matrix: for many parameters. Not for bg_levenberg_marquardt_function. Default: false.
+    pub matrix_free: bool,
 }
 
 /// Options of bg_trust_region. Start from BG_TRUST_REGION_OPTIONS_INIT, which sets the defaults.
@@ -137,17 +155,6 @@ pub type bg_residual_function = Option<
     ) -> i32,
 >;
 
-/// A field of an options struct, or its default.
-macro_rules! option {
-    ($options:ident: $struct:ident, $field:ident, $default:expr) => {
-        if $options.is_null() {
-            $default
-        } else {
-            field($options, offset_of!($struct, $field), $default)
-        }
-    };
-}
-
 /// # Safety
 /// `o` is NULL or points to options that are as long as they say.
 unsafe fn lbfgs(o: *const u8) -> Method {
@@ -173,6 +180,7 @@ unsafe fn levenberg(o: *const u8) -> Method {
             step: option!(o: bg_levenberg_marquardt_options, step_tolerance, 1e-15),
             gradient: option!(o: bg_levenberg_marquardt_options, gradient_tolerance, 1e-15),
             radius: option!(o: bg_levenberg_marquardt_options, radius, 100.0),
+            matrix_free: flag!(o: bg_levenberg_marquardt_options, matrix_free),
         })
     }
 }
@@ -188,6 +196,45 @@ unsafe fn trust_region(o: *const u8) -> Method {
             radius: option!(o: bg_trust_region_options, radius, 1.0),
             largest_radius: option!(o: bg_trust_region_options, largest_radius, 1e6),
         })
+    }
+}
+
+/// Lists of bounds, copied; empty ones for none.
+#[derive(Default)]
+struct Copied {
+    lower: Vec<f64>,
+    upper: Vec<f64>,
+}
+
+impl Copied {
+    /// # Safety
+    /// As for `lbfgs`; lists that are not NULL have as many numbers as the options say.
+    unsafe fn new(core: &mut Core, what: &str, o: *const u8) -> Maybe<Self> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let len = option!(o: bg_lbfgs_options, bounds, 0);
+            let mut copy = |start: *const f64| -> Maybe<Vec<f64>> {
+                let given = input(core, what, start, if start.is_null() { 0 } else { len })?;
+                let mut list = Vec::new();
+                if !start.is_null() && len == 0 {
+                    return Err(core.fail(
+                        ErrorKind::Argument,
+                        format_args!("{what}: there are bounds, and `bounds` says 0"),
+                    ));
+                }
+                list.try_room(len).map_err(|_| core.out_of_memory(what))?;
+                given.iter().for_each(|x| list.push_within(x));
+                Ok(list)
+            };
+            Ok(Self {
+                lower: copy(option!(o: bg_lbfgs_options, lower, std::ptr::null()))?,
+                upper: copy(option!(o: bg_lbfgs_options, upper, std::ptr::null()))?,
+            })
+        }
+    }
+
+    fn bounds(&self) -> Bounds<'_> {
+        Bounds { lower: &self.lower, upper: &self.upper }
     }
 }
 
@@ -245,7 +292,12 @@ unsafe fn recorded(
             outside.check(&mut s.core, what)?;
             let method = method(outside.options);
             let parameters = input(&mut s.core, what, parameters, n)?;
-            let minimum = s.minimise(method, root.into(), parameters.iter().map(Handle::from))?;
+            let copied = match method {
+                Method::Lbfgs(_) => Copied::new(&mut s.core, what, outside.options)?,
+                _ => Copied::default(),
+            };
+            let parameters = parameters.iter().map(Handle::from);
+            let minimum = s.minimise(method, root.into(), parameters, copied.bounds())?;
             outside.tell(minimum);
             Ok(())
         })
@@ -255,7 +307,7 @@ unsafe fn recorded(
 /// Moves the data of n leaves to a minimum of `loss`, a single element, from where they are, by L-BFGS with
 /// a line search for the strong Wolfe conditions. The leaves must require gradients; `loss` must depend on
 /// each of them (BG_ERR_GRADIENT), and be a function of them alone: no dropout. NULL for the default
-/// options. Where it ended goes to `result`, unless that is NULL; BG_OK does not say that a minimum was
+/// options, among which are bounds (then it is L-BFGS-B). Where it ended goes to `result`, unless that is NULL; BG_OK does not say that a minimum was
 /// found: see bg_search_result.ended. If it fails the leaves are as before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_lbfgs(
@@ -273,8 +325,8 @@ pub unsafe extern "C" fn bg_lbfgs(
 
 /// Moves the data of n leaves to a minimum of the sum of the squares of `residuals`, a tensor of any shape,
 /// from where they are: by the method of Levenberg and Marquardt in Moré's form, as MINPACK's lmder, with
-/// steps of Gauss and Newton in the end, that give all digits. The leaves need not require gradients. The
-/// rest is as for bg_lbfgs.
+/// steps of Gauss and Newton in the end, that give all digits. The leaves need not require gradients, but
+/// with the option matrix_free. The rest is as for bg_lbfgs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_levenberg_marquardt(
     g: *mut bg_graph,
@@ -385,6 +437,22 @@ impl Residuals for CalledForResiduals {
     }
 }
 
+/// Counts a search, while it goes on: its graph must not be freed by a function that it calls.
+struct Kept<'a>(&'a AtomicU32);
+
+impl<'a> Kept<'a> {
+    fn new(searches: &'a AtomicU32) -> Self {
+        searches.fetch_add(1, Ordering::Relaxed);
+        Self(searches)
+    }
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A search with functions of the caller's, outside of the graph: they may use it.
 ///
 /// # Safety
@@ -396,9 +464,11 @@ unsafe fn called(
     (x, n): (*mut f64, usize),
     (outside, method): (Outside, unsafe fn(*const u8) -> Method),
     is_given: bool,
-    run: impl FnOnce(Method, &mut [f64]) -> Result<Minimum, (Stopped, i32)>,
+    run: impl FnOnce(Method, Bounds<'_>, &mut [f64]) -> Result<Minimum, (Stopped, i32)>,
 ) -> bg_status {
     let mut chosen = None;
+    // SAFETY: NULL, or a graph that has not been freed; nor is it until this ends.
+    let _kept = unsafe { g.as_ref() }.map(|graph| Kept::new(&graph.searches));
     // SAFETY: the caller's promise.
     unsafe {
         let begun = status(g, |s| {
@@ -408,10 +478,19 @@ unsafe fn called(
             }
             let method = method(outside.options);
             s.check_method(method)?;
-            chosen = Some(method);
+            let copied = match method {
+                Method::Lbfgs(_) => Copied::new(&mut s.core, what, outside.options)?,
+                Method::Levenberg(Levenberg { matrix_free: true, .. }) => {
+                    let message = format_args!("{what}: {NO_PRODUCTS}");
+                    return Err(s.core.fail(ErrorKind::Argument, message));
+                }
+                _ => Copied::default(),
+            };
+            s.check_bounds(what, copied.bounds(), n)?;
+            chosen = Some((method, copied));
             Ok(())
         });
-        let (bg_status::BG_OK, Some(method)) = (begun, chosen) else { return begun };
+        let (bg_status::BG_OK, Some((method, copied))) = (begun, chosen) else { return begun };
         // (Of any alignment; and as before if it fails.)
         let found = catch_unwind(AssertUnwindSafe(|| {
             let _scope = Scope::enter(Subnormals::Keep);
@@ -421,19 +500,20 @@ unsafe fn called(
                 copy.as_mut_ptr().cast(),
                 n * size_of::<f64>(),
             );
-            let minimum = run(method, &mut copy)?;
-            std::ptr::copy_nonoverlapping(
-                copy.as_ptr().cast(),
-                x.cast::<u8>(),
-                n * size_of::<f64>(),
-            );
-            Ok(minimum)
+            let minimum = run(method, copied.bounds(), &mut copy)?;
+            Ok((minimum, copy))
         }));
         match found {
-            Ok(Ok(minimum)) => {
+            // (Unless the graph remembers an error from inside, which is reported then.)
+            Ok(Ok((minimum, copy))) => status(g, |_| {
+                std::ptr::copy_nonoverlapping(
+                    copy.as_ptr().cast(),
+                    x.cast::<u8>(),
+                    n * size_of::<f64>(),
+                );
                 outside.tell(minimum);
-                bg_status::BG_OK
-            }
+                Ok(())
+            }),
             Ok(Err((Stopped::Memory, _))) => status(g, |s| Err(s.core.out_of_memory(what))),
             Ok(Err((Stopped::Failed, code))) => status(g, |s| {
                 Err(s.core.fail(
@@ -456,8 +536,10 @@ fn list(n: usize) -> Result<Vec<f64>, Stopped> {
 
 /// As bg_lbfgs, of a function of the caller's: moves n numbers x from where they are. The function is called
 /// with `user`, on the calling thread, and may use any graph, this one too: it can write leaves, call
-/// bg_backward and read gradients, or record anew each time. BG_ERR_CALLBACK if it returns anything but 0,
-/// unless the graph remembers an error of its own from inside of it; x is as before then.
+/// bg_backward and read gradients, or record anew each time; but not free this one: see bg_graph_free.
+/// BG_ERR_CALLBACK if it returns anything but 0,
+/// unless the graph remembers an error of its own from inside of it, which is reported in any case; x is as
+/// before then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_lbfgs_function(
     g: *mut bg_graph,
@@ -471,12 +553,12 @@ pub unsafe extern "C" fn bg_lbfgs_function(
     let outside = Outside { options: options.cast(), result };
     // SAFETY: the header's rules for `g`, `x`, `options` and `result`.
     unsafe {
-        called(g, "lbfgs", (x, n), (outside, lbfgs), function.is_some(), |method, x| {
+        called(g, "lbfgs", (x, n), (outside, lbfgs), function.is_some(), |method, bounds, x| {
             let (Method::Lbfgs(lbfgs), Some(function)) = (method, function) else {
                 unreachable!("checked before")
             };
             let mut objective = Called { function, user, code: 0 };
-            lbfgs.minimise(&mut objective, x).map_err(|stopped| (stopped, objective.code))
+            lbfgs.minimise(&mut objective, x, bounds).map_err(|stopped| (stopped, objective.code))
         })
     }
 }
@@ -498,7 +580,7 @@ pub unsafe extern "C" fn bg_levenberg_marquardt_function(
     let what = "levenberg_marquardt";
     // SAFETY: the header's rules for `g`, `x`, `options` and `result`.
     unsafe {
-        called(g, what, (x, n), (outside, levenberg), function.is_some(), |method, x| {
+        called(g, what, (x, n), (outside, levenberg), function.is_some(), |method, _, x| {
             let (Method::Levenberg(levenberg), Some(function)) = (method, function) else {
                 unreachable!("checked before")
             };
@@ -527,7 +609,7 @@ pub unsafe extern "C" fn bg_trust_region_function(
     let is_given = function.is_some() && hessian.is_some();
     // SAFETY: the header's rules for `g`, `x`, `options` and `result`.
     unsafe {
-        called(g, "trust_region", (x, n), (outside, trust_region), is_given, |method, x| {
+        called(g, "trust_region", (x, n), (outside, trust_region), is_given, |method, _, x| {
             let (Method::TrustRegion(region), Some(function), Some(hessian)) =
                 (method, function, hessian)
             else {

@@ -1,7 +1,7 @@
 //! The types and constants of the C interface.
 
 use std::cell::UnsafeCell;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use crate::error::ErrorKind;
 use crate::graph::Handle;
@@ -12,6 +12,8 @@ use crate::shape::MAX_RANK;
 pub struct bg_graph {
     /// Set while a call is inside: see `call`.
     pub(super) busy: AtomicBool,
+    /// Searches that call functions of the caller's, for which the graph is not busy.
+    pub(super) searches: AtomicU32,
     /// Makes marks of other graphs, and forged ones, recognisable.
     pub(super) serial: u32,
     /// Whether it stands for another graph, for a callback: it is not to be freed.

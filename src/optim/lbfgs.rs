@@ -1,8 +1,10 @@
 //! L-BFGS: a quasi-Newton method that knows the Hessian by the last few steps. J. Nocedal, "Updating
-//! quasi-Newton matrices with limited storage", 1980.
+//! quasi-Newton matrices with limited storage", 1980. Between bounds, directions are those of `bounded`.
 
-use super::line_search::Line;
-use super::minimise::{Ended, Minimum, Objective, Stopped, add, dot, largest, norm, zeros};
+use super::bounded::Bounded;
+use super::bounds::Bounds;
+use super::line_search::{Line, Way};
+use super::minimise::{Ended, Minimum, Objective, Stopped, add, dot, norm, zeros};
 use crate::arena::TryPush;
 
 /// When to stop, and how much to remember.
@@ -15,10 +17,11 @@ pub(crate) struct Lbfgs {
 }
 
 /// A step, how the gradient changed by it, and 1 over the product of both.
-struct Pair {
-    moved: Vec<f64>,
-    changed: Vec<f64>,
-    scale: f64,
+pub(super) struct Pair {
+    pub(super) moved: Vec<f64>,
+    pub(super) changed: Vec<f64>,
+    /// (0 where it counts for nothing, its curvature being none.)
+    pub(super) scale: f64,
     /// Of the two loops.
     share: f64,
 }
@@ -28,6 +31,7 @@ impl Lbfgs {
         &self,
         objective: &mut impl Objective,
         x: &mut [f64],
+        bounds: Bounds<'_>,
     ) -> Result<Minimum, Stopped> {
         let n = x.len();
         let (mut gradient, mut direction) = (zeros(n)?, zeros(n)?);
@@ -36,11 +40,16 @@ impl Lbfgs {
         pairs.try_room(self.history)?;
         // The oldest pair's place, once there are as many as may be.
         let mut oldest = 0;
+        let mut bounded = match bounds.are_none() {
+            true => None,
+            false => Some(Bounded::new(n, self.history)?),
+        };
+        bounds.project(x);
         let mut evaluations = 1;
         let mut value = objective.value(x, &mut gradient)?;
         let mut iterations = 0;
         let ended = loop {
-            if largest(&gradient) <= self.gradient {
+            if bounds.slope(x, &gradient) <= self.gradient {
                 break Ended::Gradient;
             }
             if iterations == self.iterations {
@@ -49,32 +58,42 @@ impl Lbfgs {
             if !value.is_finite() {
                 break Ended::Rounding;
             }
-            two_loops(&mut pairs, oldest, &gradient, &mut direction);
-            let mut slope = dot(&gradient, &direction);
+            let mut direct = |pairs: &mut Vec<Pair>, oldest| {
+                match &mut bounded {
+                    None => two_loops(pairs, oldest, &gradient, &mut direction),
+                    Some(bounded) => {
+                        bounded.direct((&pairs[..], oldest), bounds, x, &gradient, &mut direction);
+                    }
+                }
+                dot(&gradient, &direction)
+            };
+            let mut slope = direct(&mut pairs, oldest);
             if slope.is_nan() || slope >= 0.0 {
                 pairs.clear();
                 oldest = 0;
-                direction.iter_mut().zip(&gradient).for_each(|(d, g)| *d = -g);
-                slope = dot(&gradient, &direction);
+                slope = direct(&mut pairs, oldest);
             }
             // The first step has no scale but the gradient's.
-            let step = if pairs.is_empty() { (1.0 / norm(&gradient)).min(1.0) } else { 1.0 };
+            let step = if pairs.is_empty() { (1.0 / norm(&direction)).min(1.0) } else { 1.0 };
             let mut line = Line {
                 objective,
                 x,
                 direction: &direction,
+                bounds,
                 point: &mut point,
                 gradient: &mut slopes,
                 evaluations: &mut evaluations,
             };
-            let Some(found) = line.search(value, slope, step)? else {
-                if pairs.is_empty() {
-                    break Ended::Rounding;
+            let way = if slope < 0.0 { line.search(value, slope, step)? } else { Way::None };
+            let found = match way {
+                Way::To(found) | Way::Endless(found) => found,
+                Way::None if pairs.is_empty() => break Ended::Rounding,
+                Way::None => {
+                    // The memory may be at fault: once more, without it.
+                    pairs.clear();
+                    oldest = 0;
+                    continue;
                 }
-                // The memory may be at fault: once more, without it.
-                pairs.clear();
-                oldest = 0;
-                continue;
             };
             iterations += 1;
             if self.history > 0 {
@@ -86,10 +105,13 @@ impl Lbfgs {
                 })?;
             }
             let fell = value - found;
-            let (before, after) = (largest(&gradient), largest(&slopes));
+            let (before, after) = (bounds.slope(x, &gradient), bounds.slope(&point, &slopes));
             x.copy_from_slice(&point);
             std::mem::swap(&mut gradient, &mut slopes);
             value = found;
+            if let Way::Endless(_) = way {
+                break Ended::Unbounded;
+            }
             if after > self.gradient {
                 if self.value > 0.0 && fell <= self.value * value.abs() {
                     break Ended::Value;
@@ -99,7 +121,8 @@ impl Lbfgs {
                 }
             }
         };
-        Ok(Minimum { value, gradient: largest(&gradient), iterations, evaluations, ended })
+        let gradient = bounds.slope(x, &gradient);
+        Ok(Minimum { value, gradient, iterations, evaluations, ended })
     }
 }
 

@@ -19,12 +19,14 @@ pub(crate) struct Levenberg {
     pub(crate) gradient: f64,
     /// Of the first region, relative to the scaled variables.
     pub(crate) radius: f64,
+    /// Steps by products with the Jacobian, which is not made: see `gauss_newton`.
+    pub(crate) matrix_free: bool,
 }
 
 /// Steps of the last part, at most.
-const POLISH: usize = 200;
+pub(super) const POLISH: usize = 200;
 /// Steps of these that are no shorter than the ones before, at most.
-const IDLE: usize = 5;
+pub(super) const IDLE: usize = 5;
 
 impl Levenberg {
     pub(crate) fn fit(
@@ -146,7 +148,7 @@ impl Levenberg {
 }
 
 /// |D x|
-fn scaled(d: &[f64], x: &[f64]) -> f64 {
+pub(super) fn scaled(d: &[f64], x: &[f64]) -> f64 {
     let sum: f64 = d.iter().zip(x).map(|(d, x)| (d * x) * (d * x)).sum();
     sum.sqrt()
 }

@@ -5,6 +5,7 @@
 //! slopes alone: W. Hager, H. Zhang, "A new conjugate gradient method with guaranteed descent and an
 //! efficient line search", 2005, their "approximate Wolfe conditions".
 
+use super::bounds::Bounds;
 use super::minimise::{Objective, Stopped, along, dot};
 
 /// What is enough: of the descent that the slope promises, and of the slope that is left.
@@ -23,11 +24,22 @@ struct Place {
     slope: f64,
 }
 
+/// Where a line leads: to a value that will do; further down as far as it was followed; nowhere, if there
+/// is no descent that rounding does not hide.
+#[derive(Clone, Copy)]
+pub(super) enum Way {
+    To(f64),
+    Endless(f64),
+    None,
+}
+
 /// A line on which a function is looked at; `point` and `gradient` are those of the last look.
 pub(super) struct Line<'a, O> {
     pub(super) objective: &'a mut O,
     pub(super) x: &'a [f64],
     pub(super) direction: &'a [f64],
+    /// What the line stays between.
+    pub(super) bounds: Bounds<'a>,
     pub(super) point: &'a mut [f64],
     pub(super) gradient: &'a mut [f64],
     pub(super) evaluations: &'a mut usize,
@@ -36,28 +48,29 @@ pub(super) struct Line<'a, O> {
 impl<O: Objective> Line<'_, O> {
     fn look(&mut self, step: f64) -> Result<Place, Stopped> {
         along(self.point, self.x, step, self.direction);
+        self.bounds.keep(self.point, self.x, step, self.direction);
         *self.evaluations += 1;
         let value = self.objective.value(self.point, self.gradient)?;
         let value = if value.is_nan() { f64::INFINITY } else { value };
         Ok(Place { step, value, slope: dot(self.gradient, self.direction) })
     }
 
-    /// Goes from where the function has a value and a slope below 0, the first time by `step`. The new
-    /// value; none if there is no descent that rounding does not hide.
-    pub(super) fn search(
-        &mut self,
-        value: f64,
-        slope: f64,
-        step: f64,
-    ) -> Result<Option<f64>, Stopped> {
+    /// Goes from where the function has a value and a slope below 0, the first time by `step`, and no
+    /// further than the bounds.
+    pub(super) fn search(&mut self, value: f64, slope: f64, step: f64) -> Result<Way, Stopped> {
+        let longest = self.bounds.longest(self.x, self.direction);
         let start = Place { step: 0.0, value, slope };
-        let (mut before, mut step) = (start, step);
+        let (mut before, mut step) = (start, step.min(longest));
         let mut left = MOST;
         while left > 0 {
             left -= 1;
             let here = self.look(step)?;
+            if here.value == f64::NEG_INFINITY {
+                // Back to the last point that has a value.
+                return Ok(Way::Endless(self.look(before.step)?.value));
+            }
             if is_good(start, here) {
-                return Ok(Some(here.value));
+                return Ok(Way::To(here.value));
             }
             let is_above =
                 !is_below(start, here) || here.value >= before.value && before.step > 0.0;
@@ -67,13 +80,16 @@ impl<O: Objective> Line<'_, O> {
             if here.slope >= 0.0 {
                 return self.zoom(start, here, before, left);
             }
+            if step == longest {
+                return Ok(Way::To(here.value));
+            }
             // Further, to where the slopes would be 0, but not too far.
             let guess = cubic(before, here);
             let (least, most) = (2.0 * step, 10.0 * step);
             before = here;
-            step = if guess > least && guess < most { guess } else { least };
+            step = if guess > least && guess < most { guess } else { least }.min(longest);
         }
-        Ok(None)
+        Ok(Way::Endless(before.value))
     }
 
     /// Between two places, the better of which is `low`, such that the function falls from there.
@@ -83,7 +99,7 @@ impl<O: Objective> Line<'_, O> {
         mut low: Place,
         mut high: Place,
         mut left: usize,
-    ) -> Result<Option<f64>, Stopped> {
+    ) -> Result<Way, Stopped> {
         let mut width = f64::INFINITY;
         while left > 0 {
             left -= 1;
@@ -103,7 +119,7 @@ impl<O: Objective> Line<'_, O> {
             }
             let here = self.look(step)?;
             if is_good(start, here) {
-                return Ok(Some(here.value));
+                return Ok(Way::To(here.value));
             }
             if !is_below(start, here) || here.value >= low.value {
                 high = here;
@@ -117,9 +133,9 @@ impl<O: Objective> Line<'_, O> {
         // The best that there was, if it is any descent.
         if low.step > 0.0 && low.value < start.value {
             let here = self.look(low.step)?;
-            return Ok(Some(here.value));
+            return Ok(Way::To(here.value));
         }
-        Ok(None)
+        Ok(Way::None)
     }
 }
 

@@ -12,6 +12,10 @@ pub(crate) enum Method {
     TrustRegion(TrustRegion),
 }
 
+/// What is wrong with `matrix_free` where residuals are a function of the caller's.
+pub(crate) const NO_PRODUCTS: &str =
+    "a function of the caller's gives a matrix: without one, residuals must be recorded";
+
 impl Method {
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -41,6 +41,17 @@ pub(crate) trait Residuals {
     fn jacobian(&mut self, x: &[f64], out: &mut [f64]) -> Result<(), Stopped>;
 }
 
+/// The same, of which only products with the derivatives are known, at the point of the last `residuals`.
+pub(crate) trait Products {
+    fn residuals(&mut self, x: &[f64], out: &mut [f64]) -> Result<(), Stopped>;
+    /// The Jacobian times a vector.
+    fn forward(&mut self, v: &[f64], out: &mut [f64]) -> Result<(), Stopped>;
+    /// Its transpose times a vector.
+    fn reverse(&mut self, u: &[f64], out: &mut [f64]) -> Result<(), Stopped>;
+    /// Goes back to a point, for the products.
+    fn move_to(&mut self, x: &[f64]) -> Result<(), Stopped>;
+}
+
 /// Why a search ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -56,6 +67,9 @@ pub enum Ended {
     Rounding = 4,
     /// As many iterations were made as were allowed.
     Iterations = 5,
+    /// The value falls along a line as far as that was followed: to minus infinity, or over 18 orders of
+    /// magnitude. It is unbounded below, so far as that can be seen.
+    Unbounded = 6,
 }
 
 /// Where a search ended.
@@ -63,8 +77,8 @@ pub enum Ended {
 pub struct Minimum {
     /// The value there; of a least-squares fit, the sum of squares.
     pub value: f64,
-    /// The size of the largest element of the gradient there; of a least-squares fit, the largest cosine
-    /// between the residuals and a column of the Jacobian.
+    /// The size of the largest element of the gradient there, as far as bounds allow a step down; of a
+    /// least-squares fit, the largest cosine between the residuals and a column of the Jacobian.
     pub gradient: f64,
     /// Steps that were taken.
     pub iterations: usize,
@@ -75,9 +89,9 @@ pub struct Minimum {
 }
 
 impl Minimum {
-    /// Whether it ended because there was nothing more to do.
+    /// Whether it ended because there was nothing more to do, where there is a value.
     pub fn is_found(&self) -> bool {
-        self.ended != Ended::Iterations
+        !matches!(self.ended, Ended::Iterations | Ended::Unbounded) && self.value.is_finite()
     }
 }
 

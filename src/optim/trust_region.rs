@@ -126,7 +126,7 @@ impl Conjugate {
 }
 
 /// How far along a direction the step becomes as long as the radius.
-fn to_boundary(step: &[f64], direction: &[f64], radius: f64) -> f64 {
+pub(super) fn to_boundary(step: &[f64], direction: &[f64], radius: f64) -> f64 {
     let (a, b, c) = (dot(direction, direction), dot(step, direction), dot(step, step));
     let rest = radius * radius - c;
     // The larger root of a t^2 + 2 b t - rest, without a difference.

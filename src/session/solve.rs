@@ -1,7 +1,7 @@
 //! Searches for minima of what is recorded, in the data of its leaves.
 //!
 //! What a search reads is recorded once, as one list of f64: a value and its gradients, or residuals, and
-//! their Jacobian. Then leaves are written and lists evaluated, with one plan each. In the end the leaves
+//! their Jacobian, or products with it. Then leaves are written and lists evaluated, with one plan each. In the end the leaves
 //! hold the minimum, and what was recorded is dropped.
 
 use super::Session;
@@ -11,16 +11,18 @@ use crate::error::{ErrorKind, Fail, Maybe};
 use crate::exec::Engine;
 use crate::graph::{Core, Handle};
 use crate::id::NodeId;
-use crate::optim::{Curved, Method, Minimum, Objective, Residuals, Stopped};
+use crate::optim::{Bounds, Curved, Method, Minimum, Objective, Products, Residuals, Stopped};
 
 impl Session {
     /// Moves leaves to a minimum of a single element or, by the method for it, of the sum of squares of
-    /// many. They are as before if it fails.
+    /// many. They are as before if it fails. Bounds, for L-BFGS, are of the leaves' elements, one leaf
+    /// after the other.
     pub(crate) fn minimise(
         &mut self,
         method: Method,
         root: Handle,
         parameters: impl ExactSizeIterator<Item = Handle>,
+        bounds: Bounds<'_>,
     ) -> Maybe<Minimum> {
         let what = method.name();
         self.check_method(method)?;
@@ -31,7 +33,9 @@ impl Session {
         }
         self.core.need_float(what, root)?;
         self.check_parameters(what)?;
-        self.for_now(|session| session.search(method, root))
+        let len = self.xs.iter().map(|&x| self.core.node(x).len).sum();
+        self.check_bounds(what, bounds, len)?;
+        self.for_now(|session| session.search(method, root, bounds))
     }
 
     /// Refuses options that make no sense.
@@ -46,8 +50,18 @@ impl Session {
         }
     }
 
+    /// Refuses bounds that are not those of so many variables.
+    pub(crate) fn check_bounds(&mut self, what: &str, bounds: Bounds<'_>, len: usize) -> Maybe<()> {
+        match bounds.wrong(len) {
+            None => Ok(()),
+            Some(wrong) => {
+                Err(self.core.fail(ErrorKind::Argument, format_args!("{what}: {wrong}")))
+            }
+        }
+    }
+
     fn check_parameters(&mut self, what: &str) -> Maybe<()> {
-        let Self { core, xs, .. } = self;
+        let Self { core, xs, others: sorted, .. } = self;
         if xs.is_empty() {
             return Err(
                 core.fail(ErrorKind::Argument, format_args!("{what}: there must be a parameter"))
@@ -57,9 +71,11 @@ impl Session {
             core.need_leaf(what, x)?;
             core.need_float(what, x)?;
         }
-        // (The order makes no difference.)
-        xs.sort_unstable();
-        match xs.windows(2).find(|pair| pair[0] == pair[1]) {
+        sorted.clear();
+        sorted.try_room(xs.len()).map_err(|_| core.out_of_memory(what))?;
+        xs.iter().for_each(|&x| sorted.push_within(x));
+        sorted.sort_unstable();
+        match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
             None => Ok(()),
             Some(pair) => {
                 let x = pair[0];
@@ -71,19 +87,21 @@ impl Session {
         }
     }
 
-    fn search(&mut self, method: Method, root: NodeId) -> Maybe<Minimum> {
+    fn search(&mut self, method: Method, root: NodeId, bounds: Bounds<'_>) -> Maybe<Minimum> {
         let what = method.name();
         let count = self.core.node(root).len;
-        let [first, second] = self.record_lists(method, root)?;
+        let lists = self.record_lists(method, root)?;
         let Self { core, engine, xs, others, .. } = self;
-        let lists = parameters_of(core, xs);
-        let (mut x, before) = lists.map_err(|_| core.out_of_memory(what))?;
+        let elements = parameters_of(core, xs);
+        let (mut x, before) = elements.map_err(|_| core.out_of_memory(what))?;
         core.is_torn = true;
-        let mut recorded =
-            Recorded { core, engine, parameters: xs, tangents: others, first, second };
+        let mut recorded = Recorded { core, engine, parameters: xs, tangents: others, lists };
         let found = match method {
-            Method::Lbfgs(lbfgs) => lbfgs.minimise(&mut recorded, &mut x),
+            Method::Lbfgs(lbfgs) => lbfgs.minimise(&mut recorded, &mut x, bounds),
             Method::TrustRegion(region) => region.minimise(&mut recorded, &mut x),
+            Method::Levenberg(levenberg) if levenberg.matrix_free => {
+                levenberg.fit_by_products(&mut recorded, count, &mut x)
+            }
             Method::Levenberg(levenberg) => levenberg.fit(&mut recorded, count, &mut x),
         };
         write_lists(core, xs, if found.is_ok() { &x } else { &before });
@@ -94,26 +112,24 @@ impl Session {
         })
     }
 
-    /// Records the lists that a method reads.
-    fn record_lists(&mut self, method: Method, root: NodeId) -> Maybe<[NodeId; 2]> {
+    /// Records the lists that a method reads, and leaves for vectors to multiply by, which are in `others`
+    /// then.
+    fn record_lists(&mut self, method: Method, root: NodeId) -> Maybe<Lists> {
         let what = method.name();
-        let Self { core, xs, others, between, .. } = self;
+        let none = NodeId::NONE;
+        self.others.clear();
         let mut out = Vec::new();
         // One more, for the value.
-        let room = out.try_extend_to(xs.len() + 1, NodeId::NONE);
-        room.map_err(|_| core.out_of_memory(what))?;
-        if let Method::Levenberg(_) = method {
-            let count = core.node(root).len;
-            let residuals = core.flat(what, root)?;
-            for (to, &x) in out.iter_mut().zip(&*xs) {
-                let len = core.node(x).len;
-                let part = core.record_jacobian(between, residuals, x, None)?;
-                let part = core.reshape_to(what, part, &[count, len])?;
-                *to = core.cast(part, DType::F64)?;
-            }
-            let jacobian = core.concat(&out[..xs.len()], 1)?;
-            return Ok([residuals, jacobian]);
+        let room = out.try_extend_to(self.xs.len() + 1, none);
+        room.map_err(|_| self.core.out_of_memory(what))?;
+        if let Method::Levenberg(levenberg) = method {
+            let residuals = self.core.flat(what, root)?;
+            return match levenberg.matrix_free {
+                true => self.record_products(what, residuals, &mut out),
+                false => self.record_matrix(what, residuals, &mut out),
+            };
         }
+        let Self { core, xs, .. } = self;
         if core.node(root).len != 1 {
             return Err(core.fail_with(|core, slot| {
                 let root = core.describe(root);
@@ -126,9 +142,63 @@ impl Session {
         out[0] = root;
         core.record_grad(&[(root, None)], xs, false, &mut out[1..])?;
         let value = core.joined(what, &mut out)?;
-        if let Method::Lbfgs(_) = method {
-            return Ok([value, NodeId::NONE]);
+        let mut lists = Lists { value, second: none, reverse: none, head: none };
+        if let Method::TrustRegion(_) = method {
+            self.make_tangents(what)?;
+            let Self { core, xs, others, between, .. } = self;
+            core.record_hvp(between, root, xs, others, &mut out[1..])?;
+            lists.second = core.joined(what, &mut out[1..])?;
         }
+        Ok(lists)
+    }
+
+    /// Residuals and their Jacobian.
+    fn record_matrix(&mut self, what: &str, residuals: NodeId, out: &mut [NodeId]) -> Maybe<Lists> {
+        let Self { core, xs, between, .. } = self;
+        let count = core.node(residuals).len;
+        for (to, &x) in out.iter_mut().zip(&*xs) {
+            let len = core.node(x).len;
+            let part = core.record_jacobian(between, residuals, x, None)?;
+            let part = core.reshape_to(what, part, &[count, len])?;
+            *to = core.cast(part, DType::F64)?;
+        }
+        let second = core.concat(&out[..xs.len()], 1)?;
+        Ok(Lists { value: residuals, second, reverse: NodeId::NONE, head: NodeId::NONE })
+    }
+
+    /// Residuals, and the products of their Jacobian, and of its transpose, with a vector.
+    fn record_products(
+        &mut self,
+        what: &str,
+        residuals: NodeId,
+        out: &mut [NodeId],
+    ) -> Maybe<Lists> {
+        self.make_tangents(what)?;
+        let Self { core, xs, others, between, .. } = self;
+        if let Some(&x) = xs.iter().find(|&&x| !core.node(x).requires_grad) {
+            return Err(core.fail_with(|core, slot| {
+                let leaf = core.describe(x);
+                slot.set(
+                    ErrorKind::Gradient,
+                    format_args!(
+                        "{what}: without the matrix parameters must require grad, as {x}, {leaf}, does not"
+                    ),
+                )
+            }));
+        }
+        let head = core.new_leaf(what, DType::F64, &[core.node(residuals).len])?;
+        core.clear_leaf(head);
+        let out = &mut out[..xs.len()];
+        core.record_jvp(between, &[residuals], xs, others, &mut out[..1])?;
+        let second = core.flat(what, out[0])?;
+        core.record_grad(&[(residuals, Some(head))], xs, false, out)?;
+        let reverse = core.joined(what, out)?;
+        Ok(Lists { value: residuals, second, reverse, head })
+    }
+
+    /// A leaf of zeros for each parameter.
+    fn make_tangents(&mut self, what: &str) -> Maybe<()> {
+        let Self { core, xs, others, .. } = self;
         others.clear();
         others.try_room(xs.len()).map_err(|_| core.out_of_memory(what))?;
         for &x in &*xs {
@@ -137,9 +207,7 @@ impl Session {
             core.clear_leaf(tangent);
             others.push_within(tangent);
         }
-        core.record_hvp(between, root, xs, others, &mut out[1..])?;
-        let product = core.joined(what, &mut out[1..])?;
-        Ok([value, product])
+        Ok(())
     }
 }
 
@@ -169,16 +237,25 @@ impl Core {
     }
 }
 
+/// What a search reads.
+#[derive(Clone, Copy)]
+struct Lists {
+    /// A value and its gradients; or residuals.
+    value: NodeId,
+    /// The products of the Hessian or of the Jacobian with the tangents; or the Jacobian.
+    second: NodeId,
+    /// The product of the transposed Jacobian with the head, which is a leaf.
+    reverse: NodeId,
+    head: NodeId,
+}
+
 /// What a search asks for, from leaves and lists.
 struct Recorded<'a> {
     core: &'a mut Core,
     engine: &'a mut Engine,
     parameters: &'a [NodeId],
     tangents: &'a [NodeId],
-    /// A value and its gradients; or residuals.
-    first: NodeId,
-    /// The products of the Hessian with the tangents; or the Jacobian.
-    second: NodeId,
+    lists: Lists,
 }
 
 impl Recorded<'_> {
@@ -191,7 +268,7 @@ impl Recorded<'_> {
 impl Objective for Recorded<'_> {
     fn value(&mut self, x: &[f64], gradient: &mut [f64]) -> Result<f64, Stopped> {
         write_lists(self.core, self.parameters, x);
-        let list = self.list(self.first)?;
+        let list = self.list(self.lists.value)?;
         gradient.copy_from_slice(&list[1..]);
         Ok(list[0])
     }
@@ -200,7 +277,7 @@ impl Objective for Recorded<'_> {
 impl Curved for Recorded<'_> {
     fn hessian(&mut self, vector: &[f64], out: &mut [f64]) -> Result<(), Stopped> {
         write_lists(self.core, self.tangents, vector);
-        out.copy_from_slice(self.list(self.second)?);
+        out.copy_from_slice(self.list(self.lists.second)?);
         Ok(())
     }
 
@@ -213,14 +290,34 @@ impl Curved for Recorded<'_> {
 impl Residuals for Recorded<'_> {
     fn residuals(&mut self, x: &[f64], out: &mut [f64]) -> Result<(), Stopped> {
         write_lists(self.core, self.parameters, x);
-        out.copy_from_slice(self.list(self.first)?);
+        out.copy_from_slice(self.list(self.lists.value)?);
         Ok(())
     }
 
     fn jacobian(&mut self, x: &[f64], out: &mut [f64]) -> Result<(), Stopped> {
         write_lists(self.core, self.parameters, x);
-        out.copy_from_slice(self.list(self.second)?);
+        out.copy_from_slice(self.list(self.lists.second)?);
         Ok(())
+    }
+}
+
+impl Products for Recorded<'_> {
+    fn residuals(&mut self, x: &[f64], out: &mut [f64]) -> Result<(), Stopped> {
+        Residuals::residuals(self, x, out)
+    }
+
+    fn forward(&mut self, v: &[f64], out: &mut [f64]) -> Result<(), Stopped> {
+        self.hessian(v, out)
+    }
+
+    fn reverse(&mut self, u: &[f64], out: &mut [f64]) -> Result<(), Stopped> {
+        write_lists(self.core, &[self.lists.head], u);
+        out.copy_from_slice(self.list(self.lists.reverse)?);
+        Ok(())
+    }
+
+    fn move_to(&mut self, x: &[f64]) -> Result<(), Stopped> {
+        Curved::move_to(self, x)
     }
 }
 

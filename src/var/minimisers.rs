@@ -2,7 +2,9 @@
 
 use super::{Graph, Var};
 use crate::error::{Error, ErrorKind, Result};
-use crate::optim::{self, Curved, Levenberg, Method, Minimum, Objective, Residuals, Stopped};
+use crate::optim::{
+    self, Bounds, Curved, Levenberg, Method, Minimum, Objective, Residuals, Stopped,
+};
 
 /// L-BFGS with a line search for the strong Wolfe conditions: minimises a smooth function of any number of
 /// variables by its gradients. J. Nocedal, S. Wright, "Numerical optimization", 2006, algorithms 7.5, 3.5
@@ -49,7 +51,31 @@ impl Lbfgs {
     /// dropout. If it fails the leaves are as before.
     #[track_caller]
     pub fn minimise(&self, loss: Var<'_>, parameters: &[Var<'_>]) -> Result<Minimum> {
-        search(Method::Lbfgs(self.method()), loss, parameters)
+        self.minimise_within(loss, parameters, Bounds::default())
+    }
+
+    /// As [`minimise`](Self::minimise), between bounds of the elements of the parameters, one parameter
+    /// after the other, row-major. From outside, a parameter begins at its nearest bound. R. Byrd, P. Lu, J.
+    /// Nocedal, C. Zhu, "A limited memory algorithm for bound constrained optimization", 1995 (L-BFGS-B).
+    ///
+    /// ```
+    /// # let graph = bumpgrad::Graph::new();
+    /// use bumpgrad::{Bounds, Lbfgs};
+    /// let x = graph.param(&[3.0, 3.0], &[2]);
+    /// let loss = ((x + 1.0).square()).sum();
+    /// let bounds = Bounds { lower: &[0.0, f64::NEG_INFINITY], ..Bounds::default() };
+    /// Lbfgs::default().minimise_within(loss, &[x], bounds)?;
+    /// assert_eq!(x.to_vec::<f64>()?, [0.0, -1.0]);
+    /// # Ok::<(), bumpgrad::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn minimise_within(
+        &self,
+        loss: Var<'_>,
+        parameters: &[Var<'_>],
+        bounds: Bounds<'_>,
+    ) -> Result<Minimum> {
+        search(Method::Lbfgs(self.method()), loss, parameters, bounds)
     }
 
     /// Moves `x` to a minimum of a function, which writes its gradient and returns its value: for what is
@@ -74,9 +100,24 @@ impl Lbfgs {
         x: &mut [f64],
         function: impl FnMut(&[f64], &mut [f64]) -> Result<f64>,
     ) -> Result<Minimum> {
-        check(Method::Lbfgs(self.method()))?;
+        self.minimise_function_within(x, Bounds::default(), function)
+    }
+
+    /// As [`minimise_function`](Self::minimise_function), between bounds of x.
+    pub fn minimise_function_within(
+        &self,
+        x: &mut [f64],
+        bounds: Bounds<'_>,
+        function: impl FnMut(&[f64], &mut [f64]) -> Result<f64>,
+    ) -> Result<Minimum> {
+        let method = Method::Lbfgs(self.method());
+        check(method)?;
+        if let Some(wrong) = bounds.wrong(x.len()) {
+            let message = format_args!("{}: {wrong}", method.name());
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
         let mut objective = Function { function, failed: None };
-        let found = self.method().minimise(&mut objective, x);
+        let found = self.method().minimise(&mut objective, x, bounds);
         found.map_err(|stopped| told(stopped, objective.failed))
     }
 }
@@ -108,18 +149,28 @@ pub struct LevenbergMarquardt {
     pub gradient: f64,
     /// How far the first step may go, relative to the parameters: 100.
     pub radius: f64,
+    /// Finds steps by conjugate gradients on products with the Jacobian and its transpose, and does without
+    /// the matrix: for many parameters. They must require gradients. `false`.
+    pub matrix_free: bool,
 }
 
 impl Default for LevenbergMarquardt {
     fn default() -> Self {
-        Self { iterations: 2000, value: 1e-15, step: 1e-15, gradient: 1e-15, radius: 100.0 }
+        Self {
+            iterations: 2000,
+            value: 1e-15,
+            step: 1e-15,
+            gradient: 1e-15,
+            radius: 100.0,
+            matrix_free: false,
+        }
     }
 }
 
 impl LevenbergMarquardt {
     fn method(&self) -> Levenberg {
-        let Self { iterations, value, step, gradient, radius } = *self;
-        Levenberg { iterations, value, step, gradient, radius }
+        let Self { iterations, value, step, gradient, radius, matrix_free } = *self;
+        Levenberg { iterations, value, step, gradient, radius, matrix_free }
     }
 
     /// Moves the data of leaves to a minimum of the sum of the squares of `residuals`, a tensor of any
@@ -128,12 +179,12 @@ impl LevenbergMarquardt {
     /// are as before.
     #[track_caller]
     pub fn fit(&self, residuals: Var<'_>, parameters: &[Var<'_>]) -> Result<Minimum> {
-        search(Method::Levenberg(self.method()), residuals, parameters)
+        search(Method::Levenberg(self.method()), residuals, parameters, Bounds::default())
     }
 
     /// Moves `x` to a minimum of the sum of the squares of so many residuals. The function writes the
     /// residuals and, where it is asked for, the Jacobian, a row for each residual. An error of its own
-    /// ends the search.
+    /// ends the search. There is no form of this without the matrix.
     pub fn fit_function(
         &self,
         x: &mut [f64],
@@ -141,6 +192,10 @@ impl LevenbergMarquardt {
         function: impl FnMut(&[f64], &mut [f64], Option<&mut [f64]>) -> Result<()>,
     ) -> Result<Minimum> {
         check(Method::Levenberg(self.method()))?;
+        if self.matrix_free {
+            let message = format_args!("levenberg_marquardt: {}", optim::NO_PRODUCTS);
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
         let spare = vec![0.0; residuals];
         let mut problem = Squares { function, spare, failed: None };
         let found = self.method().fit(&mut problem, residuals, x);
@@ -189,7 +244,7 @@ impl TrustRegion {
     /// As [`Lbfgs::minimise`], with second derivatives.
     #[track_caller]
     pub fn minimise(&self, loss: Var<'_>, parameters: &[Var<'_>]) -> Result<Minimum> {
-        search(Method::TrustRegion(self.method()), loss, parameters)
+        search(Method::TrustRegion(self.method()), loss, parameters, Bounds::default())
     }
 
     /// Moves `x` to a minimum of a function, which writes its gradient and returns its value. `hessian`
@@ -210,9 +265,16 @@ impl TrustRegion {
 }
 
 #[track_caller]
-fn search(method: Method, root: Var<'_>, parameters: &[Var<'_>]) -> Result<Minimum> {
+fn search(
+    method: Method,
+    root: Var<'_>,
+    parameters: &[Var<'_>],
+    bounds: Bounds<'_>,
+) -> Result<Minimum> {
     let graph: &Graph = root.graph;
-    graph.run(|session| session.minimise(method, root.handle, parameters.iter().map(|x| x.handle)))
+    graph.run(|session| {
+        session.minimise(method, root.handle, parameters.iter().map(|x| x.handle), bounds)
+    })
 }
 
 /// Refuses options that make no sense.
