@@ -1036,18 +1036,35 @@ size_t bg_hessian_sparsity(bg_graph *g,
 // read again after bg_write. It takes as many tangents as the columns have colours, or gradients as the
 // rows have: columns that meet in no row have one colour (greedy distance-2 colouring: T. Coleman, J.
 // More, 1983). Where x requires gradients and a few rows (or columns) have very many entries, these are
-// taken apart, in the other mode (bicolouring: T. Coleman, A. Verma, 1998).
+// taken apart, in the other mode (bicolouring: T. Coleman, A. Verma, 1998). How many there are is what
+// bg_sparse_jacobian_passes says.
 bg_node bg_sparse_jacobian(bg_graph *g,
                            bg_node y,
                            bg_node x);
 
 // The Hessian of y, a single element, by x, or its lower triangle, at the places of its pattern, in the
 // order of bg_hessian_sparsity: a tensor of one axis, to be read again after bg_write. It takes as many
-// Hessian-vector products as a star colouring has colours (A. Gebremedhin, F. Manne, A. Pothen, 2005).
+// Hessian-vector products as a star colouring has colours (A. Gebremedhin, F. Manne, A. Pothen, 2005):
+// see bg_sparse_hessian_passes.
 bg_node bg_sparse_hessian(bg_graph *g,
                           bg_node y,
                           bg_node x,
                           bool lower);
+
+// How many passes bg_sparse_jacobian(g, y, x) takes, where a dense one takes as many as y or x has
+// elements. How many of them are tangents, and how many gradients, goes to `tangents` and `gradients`,
+// unless these are NULL. 0 when there is an error.
+size_t bg_sparse_jacobian_passes(bg_graph *g,
+                                 bg_node y,
+                                 bg_node x,
+                                 size_t *tangents,
+                                 size_t *gradients);
+
+// How many Hessian-vector products bg_sparse_hessian takes for y, a single element, and x, where a dense
+// Hessian takes as many as x has elements. 0 when there is an error.
+size_t bg_sparse_hessian_passes(bg_graph *g,
+                                bg_node y,
+                                bg_node x);
 
 // Compares the gradients of y by m leaves, all of type BG_F64, with central differences, element by
 // element; and reverse mode with forward mode, which must agree but for rounding. An output of several

@@ -89,6 +89,8 @@ fn a_line_has_three_colours() {
     }
     let got = dense(&pattern, &values.to_vec().unwrap(), n);
     assert_eq!(got, graph.jacobian(y, x).to_vec::<f64>().unwrap());
+    assert_eq!(graph.sparse_jacobian_passes(y, x).unwrap(), (3, 0));
+    assert_eq!(graph.sparse_jacobian_passes(y.sum(), x).unwrap(), (0, 1));
     // Written anew, read anew.
     let other: Vec<f64> = data.iter().map(|x| x + 0.5).collect();
     x.write(&other).unwrap();
@@ -113,6 +115,8 @@ fn hessians_of_grids_and_of_an_arrow() {
         let got = dense(&pattern, &values.to_vec().unwrap(), 36);
         assert_eq!(close(&got, &full), None);
         assert!(pattern.columns.len() < 36 * 8, "{} entries", pattern.columns.len());
+        let passes = graph.sparse_hessian_passes(y, x).unwrap();
+        assert!((2..=10).contains(&passes), "{passes}");
         let (lower, values) = graph.sparse_hessian(y, x, true).unwrap();
         assert_eq!(lower, graph.hessian_sparsity(y, x, true).unwrap());
         let got = dense(&lower, &values.to_vec().unwrap(), 36);
@@ -137,6 +141,25 @@ fn indices_that_move_choose_among_all() {
     let nothing = graph.sparsity(fixed.cast(DType::F64), x).unwrap();
     assert_eq!((nothing.rows(), nothing.columns.len()), (2, 0));
     assert!(graph.sparsity(fixed, x).is_err());
+}
+
+/// A variable that meets all others, at any place, costs one colour more; and no time.
+#[test]
+fn a_hub_has_a_colour_of_its_own() {
+    let graph = Graph::new();
+    let n = 20_000;
+    let x = graph.param(&vec![0.5; n], &[n]);
+    let step = |from: isize| x.slice(0, from, from + n as isize - 1, 1);
+    let line = (step(0) * step(1)).square().sum();
+    let began = std::time::Instant::now();
+    let alone = graph.sparse_hessian_passes(line, x).unwrap();
+    assert!((3..=5).contains(&alone), "{alone}");
+    for hub in [0, n / 2, n - 1] {
+        let hub = x.slice(0, hub as isize, hub as isize + 1, 1);
+        let found = graph.sparse_hessian_passes(line + (hub * x).sin().sum(), x).unwrap();
+        assert!(found <= alone + 2, "{found}");
+    }
+    assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
 }
 
 /// A dense block costs what its entries cost, and what does not depend on the input is 0.

@@ -231,6 +231,16 @@ static void searches(bg_graph *g, results *out) {
     least.iterations = 2;
     bg_levenberg_marquardt(g, squares, &x, 1, &least, NULL);
     keep(g, out, x);
+    least.matrix_free = true;
+    bg_levenberg_marquardt(g, squares, &x, 1, &least, NULL);
+    keep(g, out, x);
+    few.lower = (double[]){-1, .25, -1};
+    few.upper = (double[]){1, 1, .125};
+    few.bounds = 3;
+    bg_lbfgs(g, loss, &x, 1, &few, NULL);
+    keep(g, out, x);
+    size_t passes = bg_sparse_jacobian_passes(g, squares, x, NULL, NULL);
+    keep(g, out, bg_full(g, BG_F64, NULL, 0, (double)(passes + bg_sparse_hessian_passes(g, loss, x))));
     double number = 1;
     bg_lbfgs_function(g, &number, 1, parabola, NULL, NULL, NULL);
     bg_write_grad(g, x, (double[]){number, 2, 1}, 3 * sizeof number);

@@ -148,6 +148,11 @@ static void matrices(void) {
     bg_node c = bg_vector_f64(g, (double[]){3, 4}, 2);
     bg_node square = bg_square(g, c);
     CHECK(bg_jacobian_mode(g, square, c) == BG_FORWARD);
+    bg_node index = bg_cast(g, x, BG_I64);
+    CHECK(bg_jacobian_mode(g, square, index) == 0);
+    FAILS(g, BG_ERR_DTYPE, "jacobian_mode: needs an operand of type f32 or f64, not i64");
+    CHECK(bg_jacobian_mode(g, index, x) == 0);
+    FAILS(g, BG_ERR_DTYPE, "jacobian_mode: needs an operand of type f32 or f64, not i64");
     IS(g, bg_jacobian(g, square, c, BG_AUTO), 6, 0, 0, 8);
     IS(g, bg_jacobian(g, x, c, BG_AUTO), 0, 0, 0, 0);
 
@@ -190,6 +195,15 @@ static void sparse(void) {
     /* Of x0^2 x1^2 + x1^2 x2^2 + x2^2 x3^2. */
     IS(g, bg_sparse_hessian(g, energy, x, true), 18, 48, 32 + 8, 24, 18 + 2, 8, 8);
 
+    size_t tangents = 7, gradients = 7;
+    CHECK(bg_sparse_jacobian_passes(g, y, x, &tangents, &gradients) == 2);
+    CHECK(tangents == 2 && gradients == 0);
+    CHECK(bg_sparse_jacobian_passes(g, y, x, NULL, NULL) == 2);
+    CHECK(bg_sparse_jacobian_passes(g, bg_sum_all(g, y), x, &tangents, &gradients) == 1);
+    CHECK(tangents == 0 && gradients == 1);
+    CHECK(bg_sparse_hessian_passes(g, energy, x) == 4);
+    CHECK(bg_sparse_hessian_passes(g, y, x) == 0);
+    FAILS(g, BG_ERR_SHAPE, "sparse_hessian_passes: needs an output of a single element, not [3]");
     CHECK(bg_sparsity(g, bg_gt(g, x, x), x, NULL, NULL, 0) == 0);
     FAILS(g, BG_ERR_DTYPE, "sparsity: needs an operand of type f32 or f64, not u8");
     CHECK(bg_is_null(bg_sparse_hessian(g, y, x, false)));

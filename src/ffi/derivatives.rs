@@ -308,7 +308,8 @@ pub unsafe extern "C" fn bg_hessian_sparsity(
 /// read again after bg_write. It takes as many tangents as the columns have colours, or gradients as the
 /// rows have: columns that meet in no row have one colour (greedy distance-2 colouring: T. Coleman, J.
 /// More, 1983). Where x requires gradients and a few rows (or columns) have very many entries, these are
-/// taken apart, in the other mode (bicolouring: T. Coleman, A. Verma, 1998).
+/// taken apart, in the other mode (bicolouring: T. Coleman, A. Verma, 1998). How many there are is what
+/// bg_sparse_jacobian_passes says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_sparse_jacobian(g: *mut bg_graph, y: bg_node, x: bg_node) -> bg_node {
     // SAFETY: the header's rules for `g`.
@@ -322,7 +323,8 @@ pub unsafe extern "C" fn bg_sparse_jacobian(g: *mut bg_graph, y: bg_node, x: bg_
 
 /// The Hessian of y, a single element, by x, or its lower triangle, at the places of its pattern, in the
 /// order of bg_hessian_sparsity: a tensor of one axis, to be read again after bg_write. It takes as many
-/// Hessian-vector products as a star colouring has colours (A. Gebremedhin, F. Manne, A. Pothen, 2005).
+/// Hessian-vector products as a star colouring has colours (A. Gebremedhin, F. Manne, A. Pothen, 2005):
+/// see bg_sparse_hessian_passes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_sparse_hessian(
     g: *mut bg_graph,
@@ -337,4 +339,41 @@ pub unsafe extern "C" fn bg_sparse_hessian(
             made.map_or(Handle::NULL, |(_, values)| values)
         })
     }
+}
+
+/// How many passes bg_sparse_jacobian(g, y, x) takes, where a dense one takes as many as y or x has
+/// elements. How many of them are tangents, and how many gradients, goes to `tangents` and `gradients`,
+/// unless these are NULL. 0 when there is an error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_sparse_jacobian_passes(
+    g: *mut bg_graph,
+    y: bg_node,
+    x: bg_node,
+    tangents: *mut usize,
+    gradients: *mut usize,
+) -> usize {
+    // SAFETY: the header's rules for `g`; the others are NULL or valid for writing.
+    unsafe {
+        ask(g, |s| {
+            let counts = s.sparse_jacobian_passes(y.into(), x.into())?;
+            for (to, count) in [tangents, gradients].into_iter().zip(counts) {
+                if !to.is_null() {
+                    to.write_unaligned(count);
+                }
+            }
+            Ok(counts.iter().sum())
+        })
+    }
+}
+
+/// How many Hessian-vector products bg_sparse_hessian takes for y, a single element, and x, where a dense
+/// Hessian takes as many as x has elements. 0 when there is an error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_sparse_hessian_passes(
+    g: *mut bg_graph,
+    y: bg_node,
+    x: bg_node,
+) -> usize {
+    // SAFETY: the header's rules for `g`.
+    unsafe { ask(g, |s| s.sparse_hessian_passes(y.into(), x.into())) }
 }

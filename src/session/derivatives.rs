@@ -108,7 +108,10 @@ impl Session {
 
     /// Which mode a Jacobian would choose.
     pub(crate) fn jacobian_mode(&mut self, y: Handle, x: Handle) -> Maybe<Mode> {
-        let (y, x) = (self.core.resolve("jacobian", y)?, self.core.resolve("jacobian", x)?);
+        let what = "jacobian_mode";
+        let (y, x) = (self.core.resolve(what, y)?, self.core.resolve(what, x)?);
+        self.core.need_float(what, y)?;
+        self.core.need_float(what, x)?;
         Ok(self.core.jacobian_mode(y, x))
     }
 

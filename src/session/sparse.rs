@@ -85,19 +85,40 @@ impl Session {
         Ok((g[0], self.full(what, both)?))
     }
 
+    /// The pattern of a Jacobian, and the directions that tell its entries apart.
+    fn jacobian_split(&mut self, what: &str, y: NodeId, x: NodeId) -> Maybe<(Sparsity, Split)> {
+        let pattern = self.sparsity_of(what, y, x)?;
+        let across = pattern.transposed(self.core.node(x).len);
+        let across = self.full(what, across)?;
+        let has_reverse = self.core.node(y).requires_grad && self.core.node(x).requires_grad;
+        let split = Split::of(&pattern, &across, has_reverse);
+        Ok((pattern, self.full(what, split)?))
+    }
+
+    /// How many tangents, and how many gradients, a sparse Jacobian takes.
+    pub(crate) fn sparse_jacobian_passes(&mut self, y: Handle, x: Handle) -> Maybe<[usize; 2]> {
+        let what = "sparse_jacobian_passes";
+        let (y, x) = (self.core.resolve(what, y)?, self.core.resolve(what, x)?);
+        let (_, split) = self.jacobian_split(what, y, x)?;
+        Ok([split.tangents.count as usize, split.heads.count as usize])
+    }
+
+    /// How many Hessian-vector products a sparse Hessian takes.
+    pub(crate) fn sparse_hessian_passes(&mut self, y: Handle, x: Handle) -> Maybe<usize> {
+        let what = "sparse_hessian_passes";
+        let (y, x) = (self.core.resolve(what, y)?, self.core.resolve(what, x)?);
+        let (_, pattern) = self.for_now(|session| session.gradient_sparsity(what, y, x))?;
+        let star = star_colours(&pattern);
+        Ok(self.full(what, star)?.colours.count as usize)
+    }
+
     /// The values of a Jacobian at the places of its pattern, row by row: from as few tangents and gradients as
     /// the colours of its columns and rows.
     pub(crate) fn sparse_jacobian(&mut self, y: Handle, x: Handle) -> Maybe<(Sparsity, Handle)> {
         let what = "sparse_jacobian";
         let (y, x) = (self.core.resolve(what, y)?, self.core.resolve(what, x)?);
-        let pattern = self.sparsity_of(what, y, x)?;
-        let columns = self.core.node(x).len;
-        let across = pattern.transposed(columns);
-        let across = self.full(what, across)?;
-        let has_reverse = self.core.node(y).requires_grad && self.core.node(x).requires_grad;
-        let split = Split::of(&pattern, &across, has_reverse);
-        let split = self.full(what, split)?;
-        let places = split.places(&pattern, columns);
+        let (pattern, split) = self.jacobian_split(what, y, x)?;
+        let places = split.places(&pattern, self.core.node(x).len);
         let places = self.full(what, places)?;
         let values = self.record_compressed(|session| {
             let Self { core, between, .. } = session;

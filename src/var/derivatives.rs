@@ -210,6 +210,21 @@ impl Graph {
         made.map(|(pattern, handle)| (pattern, Var { graph: self, handle }))
     }
 
+    /// How many tangents and how many gradients [`sparse_jacobian`](Self::sparse_jacobian) takes, where the
+    /// dense one takes as many as `y` or `x` has elements.
+    #[track_caller]
+    pub fn sparse_jacobian_passes(&self, y: Var<'_>, x: Var<'_>) -> Result<(usize, usize)> {
+        let counts = self.run(|session| session.sparse_jacobian_passes(y.handle, x.handle));
+        counts.map(|[tangents, gradients]| (tangents, gradients))
+    }
+
+    /// How many Hessian-vector products [`sparse_hessian`](Self::sparse_hessian) takes, where the dense one
+    /// takes as many as `x` has elements.
+    #[track_caller]
+    pub fn sparse_hessian_passes(&self, y: Var<'_>, x: Var<'_>) -> Result<usize> {
+        self.run(|session| session.sparse_hessian_passes(y.handle, x.handle))
+    }
+
     // ---- evidence ----
 
     /// Compares the gradients of `y` by some leaves, all f64, with central differences, element by element;

@@ -5,6 +5,8 @@
 //! a star colouring does with fewer (T. Coleman, J. Moré, 1984; A. Gebremedhin, F. Manne, A. Pothen,
 //! "What color is your Jacobian?", 2005).
 
+use std::cmp::Reverse;
+
 use crate::arena::{OutOfMemory, TryPush};
 
 pub(super) type Full<T> = Result<T, OutOfMemory>;
@@ -141,6 +143,9 @@ fn set(bits: &mut Vec<u64>, colour: u32) -> Full<()> {
 /// Colours such that neighbours differ, and every path of four vertices has at least three: then each
 /// entry of the matrix, or the one across the diagonal, is alone in its row with its colour. Where a quarter
 /// of all entries are there each vertex has its own.
+///
+/// Vertices with most neighbours come first: two vertices with a neighbour in common that has no colour yet
+/// get different ones, so one that meets all others must not be the last.
 pub(super) fn star_colours(pattern: &Sparsity) -> Full<StarColouring> {
     const NONE: u32 = u32::MAX;
     let len = pattern.rows();
@@ -153,12 +158,20 @@ pub(super) fn star_colours(pattern: &Sparsity) -> Full<StarColouring> {
     let (mut seen, mut repeated) = (filled(Vec::new(), len)?, filled(Vec::new(), len)?);
     // By colour: the last vertex that must not have it.
     let mut forbidden = filled(NONE, len + 1)?;
-    for v in 0..len as u32 {
+    let mut order = list(0..len as u32)?;
+    order.sort_unstable_by_key(|&v| (Reverse(pattern.row(v as usize).len()), v));
+    // By colour: how many vertices have it.
+    let mut vertices = filled(0, len + 1)?;
+    for v in order {
         let around = |w: u32| pattern.row(w as usize).iter().copied().filter(move |&x| x != w);
         for w in around(v) {
             let own = of[w as usize];
             if own != NONE {
                 forbidden[own as usize] = v;
+                // Nobody else has this colour, so no path comes back to it.
+                if vertices[own as usize] == 1 {
+                    continue;
+                }
             }
             for x in around(w).filter(|&x| x != v) {
                 let far = of[x as usize];
@@ -169,6 +182,7 @@ pub(super) fn star_colours(pattern: &Sparsity) -> Full<StarColouring> {
         }
         let free = forbidden.iter().position(|&last| last != v).unwrap_or(len) as u32;
         of[v as usize] = free;
+        vertices[free as usize] += 1;
         count = count.max(free + 1);
         for x in around(v) {
             let x = x as usize;
