@@ -30,7 +30,7 @@ RUSTC := $(CARGO) rustc --locked --profile capi --features capi --lib --target-d
 JOINS := $(shell $(LD) --help 2>/dev/null | grep -q -e --force-group-allocation && \
              $(OBJCOPY) --help 2>/dev/null | grep -q -e --keep-global-symbol && echo yes)
 
-.PHONY: help lib install test demo examples bench peers interface header clean FORCE
+.PHONY: help lib install test demo examples rocket bench peers interface header clean FORCE
 .DEFAULT_GOAL := lib
 
 help:
@@ -38,7 +38,7 @@ help:
 	@echo 'make install  header, libraries and bumpgrad.pc, in PREFIX ($(PREFIX)); DESTDIR is heeded'
 	@echo 'make test     all tests, in Rust, C and C++; CONTRIBUTING.md says what it needs'
 	@echo 'make demo     learns to read digits with examples/c/digits.c'
-	@echo 'make examples runs the other programs in examples/c: the tutorial, greeks, posterior'
+	@echo 'make examples runs the other programs in examples/c: the tutorial, greeks, posterior, rocket'
 	@echo 'make bench    the benchmarks: see benches/README.md'
 	@echo 'make peers    the same work in other libraries, with PEERS=options: the same file'
 	@echo 'make header   writes include/bumpgrad.h anew, and what it is made from (make interface): from'
@@ -131,6 +131,18 @@ examples: lib
 	        -o $(BUILD)/$$name; \
 	    $(BUILD)/$$name; \
 	done
+
+# With a solver of nonlinear programs, if that is installed. (What the shared library of Ipopt needs is its
+# own business: Debian's ipopt.pc names libraries for the static one, too.)
+examples: rocket
+rocket: lib
+	@if pkg-config --exists ipopt; then set -ex; \
+	    $(CC) -std=c99 -O2 -Wall -Wextra -Iinclude $$(pkg-config --cflags ipopt) examples/c/rocket.c \
+	        $(STATIC) $$(pkg-config --libs-only-L ipopt) -lipopt $(SYSTEM_LIBS) -o $(BUILD)/rocket; \
+	    $(BUILD)/rocket; \
+	else \
+	    echo 'rocket: skipped, for want of Ipopt (Debian: coinor-libipopt-dev, pkg-config)'; \
+	fi
 
 bench:
 	$(CARGO) bench --locked

@@ -39,6 +39,29 @@ fn posterior() {
     twins("posterior");
 }
 
+/// The rocket has no twin: it wants Ipopt, and is skipped where that is missing.
+#[test]
+fn rocket() {
+    let asked = |what: &str| {
+        let asked = Command::new("pkg-config").args([what, "ipopt"]).output().ok()?;
+        let words = String::from_utf8(asked.stdout).ok()?;
+        asked.status.success().then(|| words.split_whitespace().map(str::to_owned).collect())
+    };
+    let flags: Option<(Vec<String>, Vec<String>)> = asked("--cflags").zip(asked("--libs-only-L"));
+    let Some((compile, link)) = flags else {
+        eprintln!("rocket: skipped, for want of Ipopt (Debian: coinor-libipopt-dev, pkg-config)");
+        return;
+    };
+    let mut flags: Vec<_> = compile.iter().chain(&link).map(String::as_str).collect();
+    flags.push("-lipopt");
+    for link in [Link::Shared, Link::Static] {
+        let program = build("../examples/c/rocket.c", &format!("rocket-{link:?}"), link, &flags);
+        let said = output(&mut Command::new(program));
+        assert!(said.contains("gradients instead of 600"), "{said}");
+        assert!(said.contains("height 1.01283"), "{said}");
+    }
+}
+
 #[test]
 fn all_are_run_by_make() {
     libraries(); // two runs of make would make them at once
