@@ -143,7 +143,7 @@ fn modes_meet(program: &Program) -> std::result::Result<bool, TestCaseError> {
 
 #[test]
 fn forward_and_reverse_mode_meet() {
-    judge(1000, precise(), modes_meet);
+    judge(4000, precise(), modes_meet);
 }
 
 // ---- differences ----
@@ -208,7 +208,7 @@ fn differences_agree(program: &Program) -> std::result::Result<bool, TestCaseErr
 
 #[test]
 fn tangents_are_limits_of_differences() {
-    judge(500, precise().prop_map(|p| Program { smooth: true, ..p }), differences_agree);
+    judge(2000, precise().prop_map(|p| Program { smooth: true, ..p }), differences_agree);
 }
 
 // ---- batches ----
@@ -339,5 +339,5 @@ fn one_by_one(
 #[test]
 fn batches_are_what_a_loop_gives() {
     let programs = precise().prop_map(|p| Program { smooth: true, ..p });
-    judge(500, (programs, any::<u8>()), batches_are_loops);
+    judge(2000, (programs, any::<u8>()), batches_are_loops);
 }
