@@ -955,9 +955,10 @@ bg_status bg_vjp(bg_graph *g,
 // which has one more axis in front, of one length for all; and so has each result. What does not
 // depend on the inputs is shared. It may hold gradients and tangents: those of each element of the
 // batch, then. The inputs may be any nodes; what they were made of does not matter. Dropout draws for
-// each element of the batch. BG_ERR_ARGUMENT where a value between inputs and outputs was read: a
-// branch that was taken for it would be taken for all. All are null when there is an error. `out`
-// must not overlap the other arrays.
+// each element of the batch. BG_ERR_ARGUMENT where a value that depends on the inputs was read, or
+// made a bg_snapshot of, before the last of the nodes was recorded: a branch that was taken for it would
+// be taken for all. (bg_print and bg_format are no reading; inputs may be read at any time.)
+// All are null when there is an error. `out` must not overlap the other arrays.
 bg_status bg_vmap(bg_graph *g,
                   const bg_node *ys,
                   size_t n,

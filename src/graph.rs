@@ -48,8 +48,9 @@ pub(crate) struct State {
     pub(crate) ready: bool,
     /// Whether a reading computed the value as of `changed`, kept or not.
     pub(crate) read_through: bool,
-    /// Whether the user has seen a value of it.
-    pub(crate) was_read: bool,
+    /// How many nodes there were when the user first saw a value of it: what was recorded from there on may
+    /// hold for that value only.
+    pub(crate) read_at: u32,
 }
 
 impl State {
@@ -60,7 +61,7 @@ impl State {
         checked: 0,
         ready: false,
         read_through: false,
-        was_read: false,
+        read_at: u32::MAX,
     };
 
     pub(crate) fn value(&self) -> Option<Buffer> {
@@ -232,7 +233,9 @@ impl Core {
     /// Notes that the user sees a value.
     pub(crate) fn note_read(&mut self, id: NodeId) {
         self.holders[id.index() / 64] |= 1 << (id.index() % 64);
-        self.state_mut(id).was_read = true;
+        let now = self.nodes.len() as u32;
+        let state = self.state_mut(id);
+        state.read_at = state.read_at.min(now);
     }
 
     /// Takes the buffer of a value away. That the user saw it stays true.

@@ -185,7 +185,8 @@ impl Session {
     pub(crate) fn snapshot(&mut self, x: Handle) -> Handle {
         let what = "snapshot";
         let Ok(id) = self.core.resolve(what, x) else { return Handle::NULL };
-        if self.evaluate(id).is_err() {
+        // (What is made of it holds for this value, as if it had been read.)
+        if self.read(id).is_err() {
             return Handle::NULL;
         }
         let buffer = self.core.state(id).value();

@@ -408,8 +408,8 @@ fn what_was_read_stays_read() {
     let graph = Graph::new();
     let x = graph.param(&[0.5; 4096], &[4096]);
     let y = x.sin();
-    let z = y.exp();
     y.to_vec::<f64>().unwrap();
+    let z = y.exp();
     let (other, batch) = (x.cos(), graph.stack(&[x, x], 0));
     graph.set_memory_limit(graph.memory().total() + 10_000);
     other.to_vec::<f64>().unwrap();
@@ -435,4 +435,78 @@ fn what_is_constant_is_so_in_tangents() {
     let gradients = graph.grad_allow_unused(&[(moved, None)], &[t, a]).unwrap();
     assert_eq!(gradients[0].unwrap().item().unwrap(), 3.0);
     assert!(gradients[1].is_none());
+}
+
+/// What was recorded after a value was read may hold for that value only: whatever the value is used for. What the
+/// library computes for itself is no reading.
+#[test]
+fn a_value_that_was_read_before_the_end_is_refused() {
+    fn refused(graph: &Graph, y: Var<'_>, x: Var<'_>, points: Var<'_>) {
+        let error = graph.vmap(&[y], &[(x, points)]).unwrap_err().to_string();
+        assert!(error.contains("was read before"), "{error}");
+    }
+    // The gradients of the first two are made of the value, of the last two of the operand.
+    let rules: [fn(Var<'_>) -> Var<'_>; 4] =
+        [|x| x.exp(), |x| x.sqrt(), |x| x.square(), |x| x.sin()];
+    for rule in rules {
+        let graph = Graph::new();
+        let x = graph.param(&[0.5], &[]);
+        let points = graph.tensor(&[0.25, 0.75], &[2]);
+        let y = rule(x);
+        let slope = graph.grad(&[(y, None)], &[x]).unwrap()[0];
+        let all = graph.vmap(&[y, slope], &[(x, points)]).unwrap();
+        // Inputs may be read, and everything after it was recorded; computing and showing are no reading.
+        for seen in [x, points, y, slope, all[0]] {
+            seen.item().ok();
+            seen.to_vec::<f64>().unwrap();
+        }
+        assert!(graph.vmap(&[y, slope], &[(x, points)]).is_ok());
+        let graph = Graph::new();
+        let x = graph.param(&[0.5], &[]);
+        let points = graph.tensor(&[0.25, 0.75], &[2]);
+        let later = rule(x);
+        later.eval().unwrap();
+        assert!(later.to_string().parse::<f64>().is_ok());
+        assert!(graph.gradcheck(later, &[x], &Default::default()).unwrap().is_right);
+        assert!(graph.sparsity(later, x).is_ok());
+        let best = bumpgrad::Lbfgs { iterations: 3, ..Default::default() };
+        best.minimise(later.square(), &[x]).unwrap();
+        let slope = graph.grad(&[(later, None)], &[x]).unwrap()[0];
+        assert!(graph.vmap(&[later, slope], &[(x, points)]).is_ok());
+    }
+    for rule in rules {
+        let graph = Graph::new();
+        let x = graph.param(&[0.5], &[]);
+        let points = graph.tensor(&[0.25, 0.75], &[2]);
+        let y = rule(x);
+        y.item().unwrap();
+        let slope = graph.grad(&[(y, None)], &[x]).unwrap()[0];
+        refused(&graph, slope, x, points);
+        refused(&graph, x * 2.0, x, points);
+        assert!(graph.vmap(&[y], &[(x, points)]).is_ok());
+        // As an input it is what it is. What does not depend on the inputs may be read at any time.
+        let other = graph.param(&[2.0], &[]);
+        other.exp().item().unwrap();
+        assert!(graph.vmap(&[y * other], &[(y, points)]).is_ok());
+        refused(&graph, y * other, other, points);
+        // A node in the place of one that was read was not.
+        let last = graph.param(&[2.0], &[]);
+        let mark = graph.mark();
+        rule(last).item().unwrap();
+        graph.rewind(mark).unwrap();
+        let z = rule(last).square();
+        assert!(graph.vmap(&[z], &[(last, points)]).is_ok());
+    }
+    // A loop whose condition is no part of the result.
+    let graph = Graph::new();
+    let x = graph.param(&[0.5, 1.0], &[2]);
+    let points = graph.tensor(&[0.25, 0.75, 3.0, 4.0], &[2, 2]);
+    let mut y = x;
+    while y.norm(2.0, &[], false).item().unwrap() < 10.0 {
+        y = y * 2.0;
+    }
+    refused(&graph, y, x, points);
+    // Nor is what a constant is made of.
+    let constant = x.sum().snapshot();
+    refused(&graph, x * constant, x, points);
 }

@@ -110,9 +110,10 @@ pub unsafe extern "C" fn bg_vjp(
 /// which has one more axis in front, of one length for all; and so has each result. What does not
 /// depend on the inputs is shared. It may hold gradients and tangents: those of each element of the
 /// batch, then. The inputs may be any nodes; what they were made of does not matter. Dropout draws for
-/// each element of the batch. BG_ERR_ARGUMENT where a value between inputs and outputs was read: a
-/// branch that was taken for it would be taken for all. All are null when there is an error. `out`
-/// must not overlap the other arrays.
+/// each element of the batch. BG_ERR_ARGUMENT where a value that depends on the inputs was read, or
+/// made a bg_snapshot of, before the last of the nodes was recorded: a branch that was taken for it would
+/// be taken for all. (bg_print and bg_format are no reading; inputs may be read at any time.)
+/// All are null when there is an error. `out` must not overlap the other arrays.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_vmap(
     g: *mut bg_graph,

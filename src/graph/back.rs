@@ -119,7 +119,7 @@ impl Core {
                 dropped &= dropped - 1;
                 let id = NodeId(64 * word as u32 + bit);
                 self.let_go(id);
-                self.state_mut(id).was_read = false;
+                self.state_mut(id).read_at = u32::MAX;
             }
         }
         if self.slots.iter().any(|slot| slot.node.index() >= len) {

@@ -131,7 +131,7 @@ impl Core {
         Ok(len)
     }
 
-    /// Finds what lies between, none of whose values was read.
+    /// Finds what lies between, unless it may have been recorded for a value that was read.
     fn check_not_read(&mut self, between: &mut Between, ys: &[NodeId], xs: &[NodeId]) -> Maybe<()> {
         let mut stops = std::mem::take(&mut between.stops);
         stops.clear();
@@ -145,20 +145,16 @@ impl Core {
                 self.operands(id).filter(move |_| !is_input)
             })
         });
-        let is_given = |id: &NodeId| stops.binary_search(id).is_ok() || ys.contains(id);
-        let was_read =
-            |id: &&NodeId| between.leads(**id) && self.state(**id).was_read && !is_given(id);
-        let read = between.visit.found().iter().find(was_read).copied();
         between.stops = stops;
-        found.map_err(|OutOfMemory| self.out_of_memory(WHAT))?;
-        match read {
+        let read = found.and_then(|()| self.read_in_between(between));
+        match read.map_err(|OutOfMemory| self.out_of_memory(WHAT))? {
             None => Ok(()),
-            Some(id) => Err(self.fail_with(|core, slot| {
+            Some((id, last)) => Err(self.fail_with(|core, slot| {
                 slot.set(
                     ErrorKind::Argument,
                     format_args!(
-                        "{WHAT}: the value of {id}, {} of {}, was read: what was recorded after that may \
-                         hold for that value only; record it without reading (where chooses element by \
+                        "{WHAT}: the value of {id}, {} of {}, was read before {last} was recorded, which may hold \
+                         for that value only: read it afterwards, or not at all (where chooses element by \
                          element)",
                         core.op_name(id),
                         core.describe(id)
@@ -166,6 +162,41 @@ impl Core {
                 )
             })),
         }
+    }
+
+    /// Something that depends on the inputs and that the user read before the last of what is mapped was recorded,
+    /// and that last one. A branch may have been taken for the value, whether or not anything is computed
+    /// from it; what the user did afterwards, and how derivatives of it are recorded, plays no part.
+    fn read_in_between(
+        &self,
+        between: &mut Between,
+    ) -> Result<Option<(NodeId, NodeId)>, OutOfMemory> {
+        let is_input = |id| between.stops.binary_search(&id).is_ok();
+        let last = between.on_the_way().filter(|&id| !is_input(id)).last();
+        let (Some(last), Some(&first)) = (last, between.stops.first()) else { return Ok(None) };
+        let early = |id: &NodeId| self.state(*id).read_at <= last.0 && !is_input(*id);
+        let ids = || (first.0..last.0).map(NodeId);
+        let Some(end) = ids().filter(early).last() else { return Ok(None) };
+        // By node from the first input on: whether it depends on one.
+        let mut depends = std::mem::take(&mut between.words);
+        depends.clear();
+        let place = |id: NodeId| ((id.0 - first.0) as usize / 64, 1 << ((id.0 - first.0) % 64));
+        depends.try_extend_to(1 + place(end).0, 0)?;
+        let mut read = None;
+        for id in ids().take_while(|&id| id <= end) {
+            let has = |operand: NodeId| {
+                operand >= first && depends[place(operand).0] & place(operand).1 != 0
+            };
+            if is_input(id) || self.operands(id).any(has) {
+                depends[place(id).0] |= place(id).1;
+                if early(&id) {
+                    read = Some((id, last));
+                    break;
+                }
+            }
+        }
+        between.words = depends;
+        Ok(read)
     }
 
     /// Random masks of what is batched are drawn for each element of the batch. So they have the new axis,

@@ -42,8 +42,10 @@ impl Graph {
     /// those of each element of the batch, then.
     ///
     /// The inputs may be any nodes; what they were made of does not matter. Dropout draws for each element
-    /// of the batch. Fails where a value between inputs and outputs was read: a branch that was taken for
-    /// it would be taken for all.
+    /// of the batch. Fails where a value that depends on the inputs was read, or made a
+    /// [`snapshot`](Var::snapshot) of, before the last of the outputs was recorded: a branch that was taken for it
+    /// would be taken for all. Printing is no reading, nor is [`eval`](Var::eval), or what other calls compute for
+    /// themselves; inputs may be read at any time.
     ///
     /// ```
     /// # let graph = bumpgrad::Graph::new();
