@@ -220,7 +220,14 @@ fn allocation_failures_with_threads() {
 fn sanitizers() {
     let flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-pthread"];
     let programs = [
-        "tutorial", "operations", "misuse", "optimisers", "minimisers", "custom", "engine", "guest",
+        "tutorial",
+        "operations",
+        "misuse",
+        "optimisers",
+        "minimisers",
+        "custom",
+        "engine",
+        "guest",
     ];
     let sources = programs.map(|name| format!("c/{name}.c"));
     for source in sources.iter().map(String::as_str).chain(["cpp/raii.cpp", "cpp/custom.cpp"]) {

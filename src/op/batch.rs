@@ -50,13 +50,35 @@ impl Batched<'_> {
 
     /// An operand with the new axis.
     pub(crate) fn operand(&mut self, k: usize) -> Maybe<NodeId> {
-        let (x, has_axis) = self.operands[k];
-        if has_axis || !x.is_node() {
+        let operand = self.operands[k];
+        if operand.0.is_node() { self.with_axis(operand) } else { Ok(operand.0) }
+    }
+
+    /// What stands for a node, with the new axis: what is everybody's is expanded along it.
+    pub(crate) fn with_axis(&mut self, (x, has_axis): (NodeId, bool)) -> Maybe<NodeId> {
+        if has_axis {
             return Ok(x);
         }
-        let (shape, _) = self.shape_of(&self.core.shape(x))?;
-        let dims = self.core.dims(shape);
+        let dims = self.in_front(&self.core.shape(x));
         self.core.expand_to(WHAT, x, &dims)
+    }
+
+    /// An operand that is broadcast to a rank: its own axes stay at the right.
+    pub(crate) fn aligned(&mut self, k: usize, rank: usize) -> Maybe<NodeId> {
+        let (x, has_axis) = self.operands[k];
+        if !has_axis {
+            return Ok(x);
+        }
+        let all = self.core.shape(x);
+        let own = &all[1..];
+        if own.len() >= rank {
+            return Ok(x);
+        }
+        let mut dims = Dims::SCALAR;
+        dims.push(self.len);
+        (own.len()..rank).for_each(|_| dims.push(1));
+        own.iter().for_each(|&len| dims.push(len));
+        self.core.reshape_to(WHAT, x, &dims)
     }
 
     /// All operands with the new axis.
@@ -69,7 +91,7 @@ impl Batched<'_> {
     }
 
     /// The new shape of what had this one.
-    fn shape_of(&mut self, dims: &[usize]) -> Maybe<(ListId, usize)> {
+    pub(crate) fn shape_of(&mut self, dims: &[usize]) -> Maybe<(ListId, usize)> {
         let mut all = [0; MAX_RANK + 1];
         all[0] = self.len;
         all[1..][..dims.len()].copy_from_slice(dims);

@@ -8,12 +8,12 @@
 //! trick for calculating Jacobian vector products", 2017). So every operation that has a reverse rule
 //! has a forward one.
 
-use super::Between;
+use super::{Between, is_cut_off};
 use crate::arena::TryPush;
 use crate::callback::{MOST, Part};
 use crate::error::{ErrorKind, Maybe};
 use crate::grad::expand;
-use crate::graph::{Core, NewNode, Operand, operand_word};
+use crate::graph::{Core, NewNode, Operand, PATH, operand_word};
 use crate::id::NodeId;
 use crate::node::{INLINE_OPERANDS, Node, Op, Reduction};
 use crate::op::{Cotangent, Rule, Sink};
@@ -44,11 +44,13 @@ pub(crate) fn moving(core: &Core, id: NodeId) -> impl Iterator<Item = NodeId> + 
     // The first operand of a product is its value: gradients, and so tangents, come from the second,
     // the elements that it is a product of.
     let hidden = usize::from(node.op == Op::Prod);
-    core.operands_and_paths(id).skip(hidden).filter_map(move |(operand, is_path)| {
-        let other = core.node(operand);
-        let is_cut = other.requires_grad && !is_path;
-        (flows && !is_cut && other.dtype.is_float()).then_some(operand)
-    })
+    let all = core.operands_and_paths(id).skip(hidden);
+    let moving = all.filter(move |&(operand, is_path)| flows && moves(core, operand, is_path));
+    moving.map(|(operand, _)| operand)
+}
+
+fn moves(core: &Core, operand: NodeId, is_path: bool) -> bool {
+    core.node(operand).dtype.is_float() && !is_cut_off(core, operand, is_path)
 }
 
 impl Core {
@@ -127,13 +129,8 @@ impl Core {
     /// Gives a node the tangent that follows from those of its operands.
     fn push_tangent(&mut self, between: &mut Between, of: NodeId) -> Maybe<()> {
         let id = self.on_constants(of)?;
-        let mut operands = [NodeId::NONE; INLINE_OPERANDS];
         let node = *self.node(id);
-        for (place, to) in operands.iter_mut().enumerate() {
-            let operand = node.inputs[place];
-            let moves = operand.is_node() && moving(self, id).any(|other| other == operand);
-            *to = if moves { between.of(operand).unwrap_or(NodeId::NONE) } else { NodeId::NONE };
-        }
+        let operands = self.tangents_of_operands(between, id);
         let tangent = match node.op {
             Op::Map(elem) => self.tangent_of_map(elem, id, &operands)?,
             Op::Pull(elem, i) => self.tangent_of_pull(between, elem, i, id)?,
@@ -164,6 +161,18 @@ impl Core {
             }
         }
         self.push(again)
+    }
+
+    /// By operand that is no part of a list: its tangent, or none.
+    fn tangents_of_operands(&self, between: &Between, id: NodeId) -> [NodeId; INLINE_OPERANDS] {
+        let (mut tangents, inputs) = ([NodeId::NONE; INLINE_OPERANDS], self.node(id).inputs);
+        for operand in moving(self, id) {
+            let Some(tangent) = between.of(operand) else { continue };
+            for place in (0..INLINE_OPERANDS).filter(|&place| inputs[place] == operand) {
+                tangents[place] = tangent;
+            }
+        }
+        tangents
     }
 
     /// Whether all operands that move are such that the operation is linear in them.
@@ -251,7 +260,7 @@ impl Core {
                 if !self.node(operand).dtype.is_float() {
                     continue; // an index
                 }
-                let moves = moving(self, id).any(|other| other == operand);
+                let moves = moves(self, operand, words[place] & PATH != 0);
                 let tangent = match between.of(operand).filter(|_| moves) {
                     Some(tangent) => tangent,
                     None => self.fill_like(operand, 0.0)?,
@@ -359,8 +368,6 @@ impl Core {
     /// The transposed reverse rule.
     fn transposed(&mut self, between: &mut Between, id: NodeId) -> Maybe<Option<NodeId>> {
         let mut sum = None;
-        // (A transform that failed may have left some.)
-        between.sent.clear();
         let mut sink = Sink {
             of: id,
             sent: std::mem::take(&mut between.sent),
@@ -381,10 +388,11 @@ impl Core {
         });
         (between.visit, between.sent) = (sink.visit, sink.sent);
         let head = sent?;
+        let (inputs, tangents) = (self.node(id).inputs, self.tangents_of_operands(between, id));
         while let Some((operand, cotangent)) = between.sent.pop() {
             // (A cotangent that does not depend on the head gradient is 0.)
-            let moves = moving(self, id).any(|other| other == operand);
-            if let Some(tangent) = between.of(operand).filter(|_| moves)
+            let place = inputs.iter().position(|&input| input == operand);
+            if let Some(tangent) = place.map(|place| tangents[place]).filter(|t| t.is_node())
                 && self.node(cotangent).requires_grad
             {
                 let mut part = [NodeId::NONE];

@@ -9,6 +9,12 @@ mod jacobian;
 mod jvp;
 mod vmap;
 
+/// Whether an operand that requires a gradient gets none from a node: that was recorded under `no_grad`, or before
+/// the operand did. `is_path` says whether one flows.
+fn is_cut_off(core: &Core, operand: NodeId, is_path: bool) -> bool {
+    core.node(operand).requires_grad && !is_path
+}
+
 pub use jacobian::Mode;
 pub(crate) use jvp::moving;
 pub(crate) use vmap::Random;
@@ -94,6 +100,11 @@ impl Between {
 
     fn leads(&self, id: NodeId) -> bool {
         self.visit.has(id, LEADS)
+    }
+
+    /// What stands for a node, and whether it is something else than the node itself.
+    fn in_place_of(&self, id: NodeId) -> (NodeId, bool) {
+        self.of(id).map_or((id, false), |new| (new, true))
     }
 
     /// What stands for a node, if something does.

@@ -5,16 +5,16 @@
 //! axes counted one further. What does not depend on the inputs is shared, and broadcast where it
 //! meets what does.
 
-use super::Between;
+use super::{Between, is_cut_off};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::error::{ErrorKind, Maybe};
-use crate::graph::{Core, NewNode, operand_word};
+use crate::graph::{Core, operand_word};
 use crate::id::{ListId, NodeId};
 use crate::node::{INLINE_OPERANDS, Node, Op};
 use crate::op::LEADS;
 use crate::op::assemble::{Kind, Place, Places};
 use crate::op::batch::Batched;
-use crate::op::custom::{CustomList, EACH, in_front as in_front_of};
+use crate::op::custom::{CustomList, EACH, in_front};
 use crate::shape::{Dims, Layout, MAX_RANK};
 
 const WHAT: &str = "vmap";
@@ -25,21 +25,6 @@ pub(crate) enum Random {
     /// The same for all: for the directions of one derivative.
     Same,
     Different,
-}
-
-/// Operands with one more axis in front, of this length.
-struct Batch<'a> {
-    core: &'a mut Core,
-    between: &'a mut Between,
-    len: usize,
-}
-
-/// An axis of a shape, with one more axis in front.
-fn in_front(len: usize, dims: &[usize]) -> Dims {
-    let mut out = Dims::SCALAR;
-    out.push(len);
-    dims.iter().for_each(|&len| out.push(len));
-    out
 }
 
 impl Core {
@@ -64,20 +49,20 @@ impl Core {
                 between.became[x.index()] = batched;
             }
         }
-        let mut batch = Batch { core: self, between, len };
-        for k in 0..batch.between.visit.found().len() {
-            let id = batch.between.visit.found()[k];
-            if batch.between.leads(id) && batch.between.of(id).is_none() {
+        for k in 0..between.visit.found().len() {
+            let id = between.visit.found()[k];
+            if between.leads(id) && between.of(id).is_none() {
                 // What was recorded without gradients stays without.
-                let no_grad = u32::from(batch.core.is_cut(id));
-                batch.core.no_grad += no_grad;
-                let new = batch.again(id);
-                batch.core.no_grad -= no_grad;
-                batch.between.became[id.index()] = new?;
+                let no_grad = u32::from(self.is_cut(id));
+                self.no_grad += no_grad;
+                let new = self.again(between, id, len);
+                self.no_grad -= no_grad;
+                between.became[id.index()] = new?;
             }
         }
+        let mut batched = Batched { core: self, len, operands: NOTHING };
         for (&y, out) in ys.iter().zip(out) {
-            *out = batch.batched(y)?;
+            *out = batched.with_axis(between.in_place_of(y))?;
         }
         Ok(())
     }
@@ -86,7 +71,22 @@ impl Core {
     pub(super) fn is_cut(&self, id: NodeId) -> bool {
         let node = self.node(id);
         let could = node.dtype.is_float() && node.op.is_differentiable();
-        could && !node.requires_grad && self.operands(id).any(|x| self.node(x).requires_grad)
+        let mut operands = self.operands_and_paths(id);
+        could && !node.requires_grad && operands.any(|(x, is_path)| is_cut_off(self, x, is_path))
+    }
+
+    /// A node again, for a batch of this length.
+    fn again(&mut self, between: &mut Between, id: NodeId, len: usize) -> Maybe<NodeId> {
+        let node = *self.node(id);
+        let operands = node.inputs.map(|x| between.in_place_of(x));
+        let mut batched = Batched { core: self, len, operands };
+        match node.op {
+            Op::Concat => concat(&mut batched, between, &node),
+            Op::Assemble => assemble(&mut batched, between, &node),
+            Op::Custom(_) => custom(&mut batched, between, &node),
+            Op::Structural(kind) => batched.record(kind.rule().batching(), &node),
+            _ => batched.again(&node),
+        }
     }
 
     /// The length of the new axis.
@@ -106,7 +106,7 @@ impl Core {
         };
         for (i, (&x, &batched)) in xs.iter().zip(batched).enumerate() {
             let (own, have) = (self.shape(x), self.shape(batched));
-            let fits = own.len() < MAX_RANK && *have == *in_front(len, &own);
+            let fits = own.len() < MAX_RANK && have.split_first() == Some((&len, &own));
             if !fits {
                 return Err(self.fail(
                     ErrorKind::Shape,
@@ -225,69 +225,59 @@ impl Core {
     }
 }
 
-impl Batch<'_> {
-    /// What stands for a node: with the new axis, or the node itself where nothing leads to it.
-    fn of(&self, id: NodeId) -> (NodeId, bool) {
-        match self.between.of(id) {
-            Some(new) => (new, true),
-            None => (id, false),
-        }
-    }
+/// The operands of no node.
+const NOTHING: [(NodeId, bool); INLINE_OPERANDS] = [(NodeId::NONE, false); INLINE_OPERANDS];
 
-    /// What stands for a node, with the new axis.
-    fn batched(&mut self, id: NodeId) -> Maybe<NodeId> {
-        match self.of(id) {
-            (new, true) => Ok(new),
-            (id, false) => {
-                let (shape, _) = self.shape_of(&self.core.shape(id))?;
-                let dims = self.core.dims(shape);
-                self.core.expand_to(WHAT, id, &dims)
+impl Batched<'_> {
+    /// The batching rule of a node that has neither a list of operands nor a step of its own.
+    fn again(&mut self, node: &Node) -> Maybe<NodeId> {
+        let rank = self.core.dims(node.shape).len();
+        match node.op {
+            Op::Map(_) | Op::Pull(..) | Op::Integer(_) | Op::Compare(_) | Op::Where | Op::Cast => {
+                let mut operands = node.inputs;
+                for (k, operand) in operands.iter_mut().enumerate() {
+                    *operand = self.aligned(k, rank)?;
+                }
+                self.push(node, operands, node.list)
+            }
+            Op::Detach | Op::Reshape => {
+                let operands = self.all()?;
+                self.push(node, operands, node.list)
+            }
+            Op::Reduce(_) | Op::Prod => {
+                let operands = self.all()?;
+                let list = self.longer(node.list)?;
+                self.push(node, operands, list)
+            }
+            Op::ArgReduce(_) => self.arg_reduce(node),
+            Op::Softmax | Op::LogSoftmax | Op::Slice | Op::Embed => {
+                let operands = self.all()?;
+                let list = self.further(node.list, 0)?;
+                self.push(node, operands, list)
+            }
+            Op::Expand => {
+                let mut operands = node.inputs;
+                operands[0] = self.aligned(0, rank)?;
+                self.push(node, operands, node.list)
+            }
+            Op::Permute => {
+                let x = self.operand(0)?;
+                let mut order = Dims::SCALAR;
+                order.push(0);
+                let list = self.core.dims(node.list);
+                list.iter().for_each(|&axis| order.push(1 + axis));
+                self.core.permute_by(WHAT, x, &order)
+            }
+            Op::AsStrided => self.as_strided(node),
+            Op::MatMul => self.matmul(node, rank),
+            Op::DropoutMask => {
+                let stream = self.core.next_stream()?;
+                self.push(node, node.inputs, stream)
+            }
+            Op::Concat | Op::Assemble | Op::Custom(_) | Op::Structural(_) | Op::Leaf | Op::Fill => {
+                unreachable!("{:?} has a rule elsewhere, or depends on nothing", node.op)
             }
         }
-    }
-
-    /// The new shape of what had this one.
-    fn shape_of(&mut self, dims: &[usize]) -> Maybe<(ListId, usize)> {
-        let mut all = [0; MAX_RANK + 1];
-        all[0] = self.len;
-        all[1..][..dims.len()].copy_from_slice(dims);
-        self.core.intern_shape(WHAT, &all[..1 + dims.len()])
-    }
-
-    /// What stands for a node that is broadcast to a rank: its own axes stay at the right.
-    fn aligned(&mut self, id: NodeId, rank: usize) -> Maybe<NodeId> {
-        let (new, true) = self.of(id) else { return Ok(id) };
-        let own = self.core.shape(id);
-        if own.len() >= rank {
-            return Ok(new);
-        }
-        let mut dims = Dims::SCALAR;
-        dims.push(self.len);
-        (own.len()..rank).for_each(|_| dims.push(1));
-        own.iter().for_each(|&len| dims.push(len));
-        self.core.reshape_to(WHAT, new, &dims)
-    }
-
-    /// The same operation on other operands, with another list and the new axis in its shape.
-    fn push(
-        &mut self,
-        node: &Node,
-        operands: [NodeId; INLINE_OPERANDS],
-        list: ListId,
-    ) -> Maybe<NodeId> {
-        let dims = self.core.dims(node.shape);
-        let (shape, len) = self.shape_of(&dims)?;
-        let new = NewNode { inputs: operands, list, shape, len, ..NewNode::like(node) };
-        self.core.push(new)
-    }
-
-    /// All operands with the new axis, in front of their own.
-    fn all(&mut self, node: &Node) -> Maybe<[NodeId; INLINE_OPERANDS]> {
-        let mut operands = node.inputs;
-        for operand in operands.iter_mut().filter(|operand| operand.is_node()) {
-            *operand = self.batched(*operand)?;
-        }
-        Ok(operands)
     }
 
     /// A list of axis lengths, or of a shape, with the new axis in front.
@@ -296,73 +286,11 @@ impl Batch<'_> {
         Ok(self.shape_of(&dims)?.0)
     }
 
-    /// The batching rule of a node.
-    fn again(&mut self, id: NodeId) -> Maybe<NodeId> {
-        let node = *self.core.node(id);
-        let rank = self.core.shape(id).len();
-        match node.op {
-            Op::Map(_) | Op::Pull(..) | Op::Integer(_) | Op::Compare(_) | Op::Where | Op::Cast => {
-                let mut operands = node.inputs;
-                for operand in operands.iter_mut().filter(|operand| operand.is_node()) {
-                    *operand = self.aligned(*operand, rank)?;
-                }
-                self.push(&node, operands, node.list)
-            }
-            Op::Detach => {
-                let operands = self.all(&node)?;
-                self.push(&node, operands, node.list)
-            }
-            Op::Reduce(_) | Op::Prod => {
-                let operands = self.all(&node)?;
-                let list = self.longer(node.list)?;
-                self.push(&node, operands, list)
-            }
-            Op::ArgReduce(_) => self.arg_reduce(&node),
-            Op::Softmax | Op::LogSoftmax | Op::Slice | Op::Embed => {
-                let operands = self.all(&node)?;
-                let list = self.further(node.list, 0)?;
-                self.push(&node, operands, list)
-            }
-            Op::Reshape => {
-                let operands = self.all(&node)?;
-                self.push(&node, operands, node.list)
-            }
-            Op::Expand => {
-                let mut operands = node.inputs;
-                operands[0] = self.aligned(operands[0], rank)?;
-                self.push(&node, operands, node.list)
-            }
-            Op::Permute => {
-                let operands = self.all(&node)?;
-                let mut order = Dims::SCALAR;
-                order.push(0);
-                let list = self.core.dims(node.list);
-                list.iter().for_each(|&axis| order.push(1 + axis));
-                self.core.permute_by(WHAT, operands[0], &order)
-            }
-            Op::AsStrided => self.as_strided(&node),
-            Op::Concat => self.concat(&node),
-            Op::Assemble => self.assemble(&node),
-            Op::Custom(_) => self.custom(id),
-            Op::MatMul => self.matmul(&node, rank),
-            Op::Structural(kind) => {
-                let operands = node.inputs.map(|x| self.of(x));
-                let mut batched = Batched { core: self.core, len: self.len, operands };
-                batched.record(kind.rule().batching(), &node)
-            }
-            Op::DropoutMask => {
-                let stream = self.core.next_stream()?;
-                self.push(&node, node.inputs, stream)
-            }
-            Op::Leaf | Op::Fill => unreachable!("{:?} depends on nothing", node.op),
-        }
-    }
-
     fn arg_reduce(&mut self, node: &Node) -> Maybe<NodeId> {
         let x = node.inputs[0];
         let (dims, kept) = (self.core.shape(x), self.core.dims(node.list));
         let reduced = (0..dims.len()).filter(|&axis| dims[axis] != kept[axis]).count();
-        let mut operands = self.all(node)?;
+        let mut operands = self.all()?;
         if reduced <= 1 {
             let list = self.longer(node.list)?;
             return self.push(node, operands, list);
@@ -375,147 +303,21 @@ impl Batch<'_> {
     }
 
     fn as_strided(&mut self, node: &Node) -> Maybe<NodeId> {
-        let operands = self.all(node)?;
+        let x = self.operand(0)?;
         let list = self.core.dims(node.list);
         let step = self.core.node(node.inputs[0]).len;
-        let dims = in_front(self.len, &self.core.dims(node.shape));
+        let dims = self.in_front(&self.core.dims(node.shape));
         let own = list[1..].iter().map(|&stride| stride as isize);
         let strides = std::iter::once(step as isize).chain(own);
-        self.core.as_strided(operands[0], &Layout::new(list[0], &dims, strides))
-    }
-
-    /// A copy of a list, to be given back to `between`.
-    fn words(&mut self, list: ListId) -> Maybe<Vec<u64>> {
-        let mut words = std::mem::take(&mut self.between.words);
-        words.clear();
-        let all = self.core.list(list).iter().try_for_each(|&w| words.try_push(w).map(|_| ()));
-        match all {
-            Ok(()) => Ok(words),
-            Err(OutOfMemory) => Err(self.core.out_of_memory(WHAT)),
-        }
-    }
-
-    /// A list with one of its words, an axis, one further.
-    fn further(&mut self, list: ListId, word: usize) -> Maybe<ListId> {
-        let mut words = self.words(list)?;
-        words[word] += 1;
-        let list = self.core.intern_words(&words);
-        self.between.words = words;
-        list
-    }
-
-    fn concat(&mut self, node: &Node) -> Maybe<NodeId> {
-        let mut words = self.words(node.list)?;
-        words[0] += 1;
-        for word in &mut words[1..] {
-            let new = self.batched(NodeId(*word as u32))?;
-            *word = operand_word(new, self.core.node(new));
-        }
-        let list = self.core.intern_words(&words)?;
-        self.between.words = words;
-        self.push(node, node.inputs, list)
-    }
-
-    /// Parts added at their places, each of which repeats along the new axis.
-    fn assemble(&mut self, node: &Node) -> Maybe<NodeId> {
-        let mut words = self.words(node.list)?;
-        let mut parts = std::mem::take(&mut self.between.parts);
-        parts.clear();
-        let mut operands = words[1..].iter().map(|&word| NodeId(word as u32));
-        for place in Places::new(&words) {
-            let Some(x) = operands.next() else { break };
-            let layout = place.layout();
-            let strides =
-                std::iter::once(node.len as isize).chain(layout.strides().iter().copied());
-            let dims = in_front(self.len, layout.dims());
-            let layout = Layout::new(layout.offset, &dims, strides);
-            let part = self.batched(x)?;
-            let mut index = NodeId::NONE;
-            let kind = match place.kind {
-                Kind::Block => Kind::Block,
-                Kind::Select(along) => {
-                    let along = along.further();
-                    let given = operands.next().unwrap_or(NodeId::NONE);
-                    match self.of(given) {
-                        (given, false) => {
-                            index = given;
-                            Kind::Select(along)
-                        }
-                        (given, true) => {
-                            let like = self.core.shape(part);
-                            index = self.along(given, &like, along.axis)?;
-                            Kind::Gather(along)
-                        }
-                    }
-                }
-                Kind::Gather(along) => {
-                    index = self.batched(operands.next().unwrap_or(NodeId::NONE))?;
-                    Kind::Gather(along.further())
-                }
-            };
-            let noted = parts.try_push((part, index, Place { kind, layout }));
-            noted.map_err(|OutOfMemory| self.core.out_of_memory(WHAT))?;
-        }
-        let mut list = std::mem::take(&mut words);
-        let listed = self.core.list_parts(parts.iter().copied(), &mut list);
-        listed.map_err(|OutOfMemory| self.core.out_of_memory(WHAT))?;
-        let list_id = self.core.intern_words(&list)?;
-        (self.between.words, self.between.parts) = (list, parts);
-        self.push(node, node.inputs, list_id)
-    }
-
-    /// A run for each element of the batch; or one of all, by an operation that takes batches as they are.
-    fn custom(&mut self, id: NodeId) -> Maybe<NodeId> {
-        let node = *self.core.node(id);
-        let mut words = self.words(node.list)?;
-        let list = CustomList::new(&words);
-        let (count, lead) = (list.operands.len(), list.lead);
-        let is_whole = self.core.customs.facts(list.number).takes_batches;
-        let leading = self.core.dims(node.shape);
-        for word in &mut words[1..=count] {
-            let (x, was_each) = (NodeId(*word as u32), *word & EACH != 0);
-            let (mut new, has_axis) = self.of(x);
-            if !has_axis && !was_each && !is_whole {
-                *word = operand_word(x, self.core.node(x));
-                continue;
-            }
-            let dims = self.core.shape(x);
-            let own = if was_each { &dims[lead..] } else { &dims };
-            if !was_each {
-                // Ones in the place of the older leading axes.
-                let mut ones = [1; MAX_RANK + 1];
-                ones[0] = if has_axis { self.len } else { 1 };
-                new = self.core.reshape_to(WHAT, new, &in_front_of(&ones[..1 + lead], own))?;
-            }
-            let mut all = [0; MAX_RANK + 1];
-            all[0] = self.len;
-            all[1..=lead].copy_from_slice(&leading[..lead]);
-            new = self.core.expand_to(WHAT, new, &in_front_of(&all[..1 + lead], own))?;
-            *word = operand_word(new, self.core.node(new)) | EACH;
-        }
-        words[2 + count] += 1;
-        let list = self.core.intern_words(&words)?;
-        self.between.words = words;
-        self.push(&node, node.inputs, list)
-    }
-
-    /// An index of one vector for each element of the batch, as one for each element of a tensor.
-    fn along(&mut self, index: NodeId, like: &[usize], axis: usize) -> Maybe<NodeId> {
-        let mut dims = Dims::SCALAR;
-        for at in 0..like.len() {
-            dims.push(if at == 0 || at == axis { like[at] } else { 1 });
-        }
-        let index = self.core.reshape_to(WHAT, index, &dims)?;
-        self.core.expand_to(WHAT, index, like)
+        self.core.as_strided(x, &Layout::new(list[0], &dims, strides))
     }
 
     /// A product that is shared in one operand is one product.
     fn matmul(&mut self, node: &Node, rank: usize) -> Maybe<NodeId> {
-        let [a, b, ..] = node.inputs;
-        let (left, right) = (self.core.shape(a), self.core.shape(b));
-        if let ((a, false), (b, true)) = (self.of(a), self.of(b))
-            && left.len() == 2
-            && right.len() == 2
+        let [left, right] = [0, 1].map(|k| self.core.shape(node.inputs[k]).len());
+        if let [(a, false), (b, true), ..] = self.operands
+            && left == 2
+            && right == 2
         {
             // a b = (b' a')': many matrices by one.
             let swap = |core: &mut Core, x: NodeId| core.transpose(x, -1, -2);
@@ -523,7 +325,132 @@ impl Batch<'_> {
             let product = self.core.matmul(b, a)?;
             return swap(self.core, product);
         }
-        let (a, b) = (self.aligned(a, rank)?, self.aligned(b, rank)?);
+        let (a, b) = (self.aligned(0, rank)?, self.aligned(1, rank)?);
         self.core.matmul(a, b)
     }
+}
+
+/// Calls `record` with a copy of a list, in scratch of `between`.
+fn with_words<R>(
+    core: &mut Core,
+    between: &mut Between,
+    list: ListId,
+    record: impl FnOnce(&mut Core, &mut Between, &mut Vec<u64>) -> Maybe<R>,
+) -> Maybe<R> {
+    let mut words = std::mem::take(&mut between.words);
+    words.clear();
+    let copied = core.list(list).iter().try_for_each(|&word| words.try_push(word).map(|_| ()));
+    let made = match copied {
+        Ok(()) => record(core, between, &mut words),
+        Err(OutOfMemory) => Err(core.out_of_memory(WHAT)),
+    };
+    between.words = words;
+    made
+}
+
+fn concat(batched: &mut Batched<'_>, between: &mut Between, node: &Node) -> Maybe<NodeId> {
+    let len = batched.len;
+    let list = with_words(batched.core, between, node.list, |core, between, words| {
+        words[0] += 1;
+        let mut batched = Batched { core, len, operands: NOTHING };
+        for word in &mut words[1..] {
+            let new = batched.with_axis(between.in_place_of(NodeId(*word as u32)))?;
+            *word = operand_word(new, batched.core.node(new));
+        }
+        batched.core.intern_words(words)
+    })?;
+    batched.push(node, node.inputs, list)
+}
+
+/// Parts added at their places, each of which repeats along the new axis.
+fn assemble(batched: &mut Batched<'_>, between: &mut Between, node: &Node) -> Maybe<NodeId> {
+    let len = batched.len;
+    let list = with_words(batched.core, between, node.list, |core, between, words| {
+        let mut parts = std::mem::take(&mut between.parts);
+        parts.clear();
+        let mut batched = Batched { core, len, operands: NOTHING };
+        let listed = list_parts(&mut batched, between, node, words, &mut parts);
+        between.parts = parts;
+        listed
+    })?;
+    batched.push(node, node.inputs, list)
+}
+
+fn list_parts(
+    batched: &mut Batched<'_>,
+    between: &Between,
+    node: &Node,
+    words: &mut Vec<u64>,
+    parts: &mut Vec<(NodeId, NodeId, Place)>,
+) -> Maybe<ListId> {
+    let mut operands = words[1..].iter().map(|&word| NodeId(word as u32));
+    for place in Places::new(words) {
+        let Some(x) = operands.next() else { break };
+        let layout = place.layout();
+        let strides = std::iter::once(node.len as isize).chain(layout.strides().iter().copied());
+        let layout = Layout::new(layout.offset, &batched.in_front(layout.dims()), strides);
+        let part = batched.with_axis(between.in_place_of(x))?;
+        let mut index = NodeId::NONE;
+        let kind = match place.kind {
+            Kind::Block => Kind::Block,
+            Kind::Select(along) => {
+                let along = along.further();
+                match between.in_place_of(operands.next().unwrap_or(NodeId::NONE)) {
+                    (given, false) => {
+                        index = given;
+                        Kind::Select(along)
+                    }
+                    (given, true) => {
+                        let like = batched.core.shape(part);
+                        index = batched.along(given, &like, along.axis)?;
+                        Kind::Gather(along)
+                    }
+                }
+            }
+            Kind::Gather(along) => {
+                let given = operands.next().unwrap_or(NodeId::NONE);
+                index = batched.with_axis(between.in_place_of(given))?;
+                Kind::Gather(along.further())
+            }
+        };
+        let noted = parts.try_push((part, index, Place { kind, layout }));
+        noted.map_err(|OutOfMemory| batched.core.out_of_memory(WHAT))?;
+    }
+    let listed = batched.core.list_parts(parts.iter().copied(), words);
+    listed.map_err(|OutOfMemory| batched.core.out_of_memory(WHAT))?;
+    batched.core.intern_words(words)
+}
+
+/// A run for each element of the batch; or one of all, by an operation that takes batches as they are.
+fn custom(batched: &mut Batched<'_>, between: &mut Between, node: &Node) -> Maybe<NodeId> {
+    let (len, leading) = (batched.len, batched.core.dims(node.shape));
+    let list = with_words(batched.core, between, node.list, |core, between, words| {
+        let list = CustomList::new(words);
+        let (count, lead) = (list.operands.len(), list.lead);
+        let is_whole = core.customs.facts(list.number).takes_batches;
+        for word in &mut words[1..=count] {
+            let (x, was_each) = (NodeId(*word as u32), *word & EACH != 0);
+            let (mut new, has_axis) = between.in_place_of(x);
+            if !has_axis && !was_each && !is_whole {
+                *word = operand_word(x, core.node(x));
+                continue;
+            }
+            let dims = core.shape(x);
+            let own = if was_each { &dims[lead..] } else { &dims };
+            if !was_each {
+                // Ones in the place of the older leading axes.
+                let mut ones = [1; MAX_RANK + 1];
+                ones[0] = if has_axis { len } else { 1 };
+                new = core.reshape_to(WHAT, new, &in_front(&ones[..1 + lead], own))?;
+            }
+            let mut all = [0; MAX_RANK + 1];
+            all[0] = len;
+            all[1..=lead].copy_from_slice(&leading[..lead]);
+            new = core.expand_to(WHAT, new, &in_front(&all[..1 + lead], own))?;
+            *word = operand_word(new, core.node(new)) | EACH;
+        }
+        words[2 + count] += 1;
+        core.intern_words(words)
+    })?;
+    batched.push(node, node.inputs, list)
 }
