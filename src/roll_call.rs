@@ -53,7 +53,8 @@ macro_rules! structural_roll_call {
             integer: IntegerRows;
             order: ArgSort, ArgTop, SearchSorted;
             scatter: Scatter, IsLast;
-            index: IndexSelect, Gather, RavelIndex, IndexAdd, ScatterAdd;
+            index: IndexSelect, Gather, RavelIndex;
+            index_add: IndexAdd, ScatterAdd;
             class: GatherClass, ScatterClass;
             prod: RowProducts;
             euclid: Distances;

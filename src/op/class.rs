@@ -25,38 +25,62 @@ fn has_no_rows(core: &Core, node: &Node) -> bool {
     core.node(node.inputs[1]).len == 0
 }
 
-/// From each row of operand 0 the element whose class operand 1 tells; 0 for ignored rows.
-pub(crate) struct GatherClass;
+/// Between rows and one element of each, where operand 1 tells the class of the row: one way, or the other. Each is
+/// the other one transposed.
+pub(crate) struct OfClass<const TO_ROWS: bool>;
 
-impl Rule for GatherClass {
-    const NAME: &str = "gather_class";
+/// From each row of operand 0 the element of its class; 0 for ignored rows.
+pub(crate) type GatherClass = OfClass<false>;
+
+/// Rows of zeros, with operand 0 at the class of each that is not ignored.
+pub(crate) type ScatterClass = OfClass<true>;
+
+impl<const TO_ROWS: bool> Rule for OfClass<TO_ROWS> {
+    const NAME: &str = if TO_ROWS { "scatter_class" } else { "gather_class" };
     const BATCHING: Batching = Batching::Own(batch_classes);
     const DEPENDS: Depends = Depends::Chosen;
     const LINEAR_IN: u8 = 1;
     const COST: u64 = 1_000;
     const GIVES: Gives = Gives::Elements(Self::vjp);
     const CHECKS_INDICES: bool = true;
-    const JOINS: Option<Joins> = Some(Joins { form: Form::FromRows, run: Self::run_rows });
+    const JOINS: Option<Joins> = Some(Joins {
+        form: if TO_ROWS { Form::ToRows } else { Form::FromRows },
+        run: Self::run_rows,
+    });
 
     fn is_nothing(core: &Core, node: &Node) -> bool {
         has_no_rows(core, node)
     }
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {
-        let bounds = classes(task.dims(0)[1], task.call());
+        let rows = if TO_ROWS { task.out_dims() } else { task.dims(0) };
+        let bounds = classes(rows[1], task.call());
         with_bits!(task.dtype(0).size(), T => task.fill_bits(|out: &mut [MaybeUninit<T>]| {
-            gather::<T>(bounds, 0, task.bits(0), task.operand(1), out)
+            Self::move_elements::<T>(bounds, 0, task.bits(0), task.operand(1), out)
         }))
     }
 }
 
-impl GatherClass {
+impl<const TO_ROWS: bool> OfClass<TO_ROWS> {
     fn run_rows(rows: &mut Rows) -> Result<(), Outside> {
         let (first, bounds) = (rows.first, classes(rows.len, rows.call));
         with_bits!(rows.size, T => {
             let (x, classes, out) = rows.parts::<T>();
-            gather(bounds, first, x, classes, out)
+            Self::move_elements(bounds, first, x, classes, out)
         })
+    }
+
+    fn move_elements<T: Bits>(
+        bounds: Bounds,
+        first: usize,
+        x: &[T],
+        classes: &[i64],
+        out: &mut [MaybeUninit<T>],
+    ) -> Result<(), Outside> {
+        match TO_ROWS {
+            false => gather(bounds, first, x, classes, out),
+            true => scatter(bounds, first, x, classes, out),
+        }
     }
 
     fn vjp(core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
@@ -65,8 +89,12 @@ impl GatherClass {
         if !sink.wants(core, x) {
             return Ok(());
         }
-        let row = core.shape(x)[1];
-        let cotangent = core.scatter_class(g, classes, row)?;
+        let cotangent = if TO_ROWS {
+            core.gather_class(g, classes)?
+        } else {
+            let row = core.shape(x)[1];
+            core.scatter_class(g, classes, row)?
+        };
         sink.send(core, x, cotangent)
     }
 }
@@ -85,51 +113,6 @@ fn gather<T: Bits>(
         });
     }
     Ok(())
-}
-
-/// Rows of zeros, with operand 0 at the class of each that is not ignored.
-pub(crate) struct ScatterClass;
-
-impl Rule for ScatterClass {
-    const NAME: &str = "scatter_class";
-    const BATCHING: Batching = Batching::Own(batch_classes);
-    const DEPENDS: Depends = Depends::Chosen;
-    const LINEAR_IN: u8 = 1;
-    const COST: u64 = 1_000;
-    const GIVES: Gives = Gives::Elements(Self::vjp);
-    const CHECKS_INDICES: bool = true;
-    const JOINS: Option<Joins> = Some(Joins { form: Form::ToRows, run: Self::run_rows });
-
-    fn is_nothing(core: &Core, node: &Node) -> bool {
-        has_no_rows(core, node)
-    }
-
-    fn run(task: &Task<'_>) -> Result<(), Outside> {
-        let bounds = classes(task.out_dims()[1], task.call());
-        with_bits!(task.dtype(0).size(), T => task.fill_bits(|out: &mut [MaybeUninit<T>]| {
-            scatter::<T>(bounds, 0, task.bits(0), task.operand(1), out)
-        }))
-    }
-}
-
-impl ScatterClass {
-    fn run_rows(rows: &mut Rows) -> Result<(), Outside> {
-        let (first, bounds) = (rows.first, classes(rows.len, rows.call));
-        with_bits!(rows.size, T => {
-            let (x, classes, out) = rows.parts::<T>();
-            scatter(bounds, first, x, classes, out)
-        })
-    }
-
-    fn vjp(core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
-        let node = *core.node(id);
-        let [x, classes, ..] = node.inputs;
-        if !sink.wants(core, x) {
-            return Ok(());
-        }
-        let cotangent = core.gather_class(g, classes)?;
-        sink.send(core, x, cotangent)
-    }
 }
 
 fn scatter<T: Bits>(

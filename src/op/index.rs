@@ -1,20 +1,18 @@
-//! Reading and adding at indices held in i64 tensors. Indices are checked when the node is run.
+//! Reading at indices held in i64 tensors. Indices are checked when the node is run.
 
 use std::mem::MaybeUninit;
 
-use super::Sink;
 use super::assemble::Kind;
 use super::batch::{Batched, Batching};
-use super::often::{Often, often_words};
 use super::structural::{Depends, Gives, Rule};
-use crate::dtype::{DType, Element, with_bits, with_float};
+use crate::dtype::{DType, with_bits};
 use crate::error::{ErrorKind, Maybe};
 use crate::graph::{Core, NewNode};
 use crate::id::{CallId, NodeId};
 use crate::node::{Node, Op};
 use crate::roll_call::Structural;
 use crate::shape::{Dims, Layout, MAX_RANK};
-use crate::task::{Around, Bits, Bounds, Outside, Task, copy_two, zeros};
+use crate::task::{Around, Bits, Bounds, Outside, Task, copy_two};
 
 /// Along which axis indices go, whether negative ones count from its end, and which operation was given
 /// them: the list of what reads or adds there.
@@ -43,13 +41,13 @@ impl Along {
 }
 
 /// Where there are no indices there is nothing to check.
-fn has_no_index(core: &Core, node: &Node) -> bool {
+pub(super) fn has_no_index(core: &Core, node: &Node) -> bool {
     core.node(node.inputs[1]).len == 0
 }
 
 /// A shape seen from one axis. Where nothing is at any position of it there is one before it: for it indices
 /// are checked.
-fn around(dims: &[usize], axis: usize) -> Around {
+pub(super) fn around(dims: &[usize], axis: usize) -> Around {
     let Around { outer, len, inner } = Around::new(dims, axis);
     if outer * inner == 0 {
         Around { outer: 1, len, inner: 0 }
@@ -60,15 +58,26 @@ fn around(dims: &[usize], axis: usize) -> Around {
 
 // ---- reading ----
 
-/// The slices of operand 0 at the indices in operand 1. List: [`Along`].
-pub(crate) struct IndexSelect;
+/// What is at the indices in operand 1 along an axis of operand 0: slices, or for each index an element. List:
+/// [`Along`].
+pub(crate) struct Read<const ELEMENTS: bool>;
 
-impl Rule for IndexSelect {
-    const NAME: &str = "index_select";
-    const BATCHING: Batching = Batching::Own(batch_select);
+/// The slices of operand 0 at the indices in operand 1.
+pub(crate) type IndexSelect = Read<false>;
+
+/// The elements of operand 0 at the indices in operand 1.
+pub(crate) type Gather = Read<true>;
+
+impl<const ELEMENTS: bool> Rule for Read<ELEMENTS> {
+    const NAME: &str = if ELEMENTS { "gather" } else { "index_select" };
+    const BATCHING: Batching =
+        if ELEMENTS { Batching::Along(0) } else { Batching::Own(batch_select) };
     const DEPENDS: Depends = Depends::Chosen;
     const COST: u64 = 1_000;
-    const GIVES: Gives = Gives::Chosen(|list| Kind::Select(Along::of(list)));
+    const GIVES: Gives = Gives::Chosen(|list| match ELEMENTS {
+        false => Kind::Select(Along::of(list)),
+        true => Kind::Gather(Along::of(list)),
+    });
     const CHECKS_INDICES: bool = true;
 
     fn is_nothing(core: &Core, node: &Node) -> bool {
@@ -76,7 +85,10 @@ impl Rule for IndexSelect {
     }
 
     fn run(task: &Task<'_>) -> Result<(), Outside> {
-        with_bits!(task.dtype(0).size(), T => select_slices::<T>(task))
+        with_bits!(task.dtype(0).size(), T => match ELEMENTS {
+            false => select_slices::<T>(task),
+            true => gather::<T>(task),
+        })
     }
 }
 
@@ -167,26 +179,6 @@ fn each_slice<T>(
     }
 }
 
-/// The elements of operand 0 at the indices in operand 1. List: [`Along`].
-pub(crate) struct Gather;
-
-impl Rule for Gather {
-    const NAME: &str = "gather";
-    const BATCHING: Batching = Batching::Along(0);
-    const DEPENDS: Depends = Depends::Chosen;
-    const COST: u64 = 1_000;
-    const GIVES: Gives = Gives::Chosen(|list| Kind::Gather(Along::of(list)));
-    const CHECKS_INDICES: bool = true;
-
-    fn is_nothing(core: &Core, node: &Node) -> bool {
-        has_no_index(core, node)
-    }
-
-    fn run(task: &Task<'_>) -> Result<(), Outside> {
-        with_bits!(task.dtype(0).size(), T => gather::<T>(task))
-    }
-}
-
 fn gather<T: Bits>(task: &Task<'_>) -> Result<(), Outside> {
     let along = Along::of(task.list());
     let (inside, outside) = (task.dims(0), task.out_dims());
@@ -226,7 +218,7 @@ fn is_slabs(index: &[usize], dims: &[usize], axis: usize) -> bool {
 
 /// For each position `k` of an index of shape `small`: where it points to in a tensor of shape
 /// `large` along `axis`.
-fn each_position(
+pub(super) fn each_position(
     bounds: Bounds,
     small: &[usize],
     large: &[usize],
@@ -283,148 +275,10 @@ impl Rule for RavelIndex {
     }
 }
 
-// ---- adding ----
-
-/// Zeros to which the slices of operand 0 are added at the indices in operand 1. List: [`Along`].
-pub(crate) struct IndexAdd;
-
-impl Rule for IndexAdd {
-    const NAME: &str = "index_add";
-    const BATCHING: Batching = Batching::Own(batch_add);
-    const DEPENDS: Depends = Depends::Placed(|core, node, places| {
-        let along = Along::of(core.list(node.list));
-        core.select_along(places, node.inputs[1], along)
-    });
-    const LINEAR_IN: u8 = 1;
-    const COST: u64 = 1_000;
-    const GIVES: Gives = Gives::Elements(Self::vjp);
-    const CHECKS_INDICES: bool = true;
-
-    fn is_nothing(core: &Core, node: &Node) -> bool {
-        has_no_index(core, node)
-    }
-
-    fn work_words(core: &Core, node: &Node) -> usize {
-        let axis = core.list(node.list)[0] as usize;
-        let positions = core.node(node.inputs[1]).len;
-        // All that lies behind the axis goes along.
-        let Around { len, inner, .. } = Around::new(&core.dims(node.shape), axis);
-        often_words(positions, len, positions, inner)
-    }
-
-    fn run(task: &Task<'_>) -> Result<(), Outside> {
-        with_float!(task.dtype(0), T => task.fill(|out: &mut [MaybeUninit<T>], work| {
-            add_slices_at(task, zeros(out), work)
-        }))
-    }
-}
-
-impl IndexAdd {
-    fn vjp(core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
-        core.vjp_added(id, g, sink, Core::select_along)
-    }
-}
-
-fn add<T: Element>(out: &mut T, x: T) {
-    *out = T::from_f64(out.to_f64() + x.to_f64());
-}
-
-fn add_slices_at<T: Element>(
-    task: &Task<'_>,
-    out: &mut [T],
-    work: &mut [u64],
-) -> Result<(), Outside> {
-    let along = Along::of(task.list());
-    let Around { outer, len, inner } = around(task.out_dims(), along.axis);
-    let bounds = along.bounds(len);
-    let (from, index) = (task.operand::<T>(0), task.operand::<i64>(1));
-    let mut often = Often::new(work, len, inner);
-    for (k, &i) in index.iter().enumerate() {
-        often.count(bounds.place(k, i)?);
-    }
-    often.begin();
-    for o in 0..outer {
-        for (k, &i) in index.iter().enumerate() {
-            let place = bounds.place(k, i)?;
-            let start = (o * index.len() + k) * inner;
-            let part = &from[start..start + inner];
-            if let Some(totals) = often.totals(place) {
-                totals.iter_mut().zip(part).for_each(|(t, x)| t.add(x.to_f64()));
-                continue;
-            }
-            let to = (o * len + place) * inner;
-            out[to..to + inner].iter_mut().zip(part).for_each(|(out, &x)| add(out, x));
-        }
-        often.end(|place, total| out[o * len * inner + place] = T::from_f64(total));
-    }
-    Ok(())
-}
-
-/// Zeros to which the elements of operand 0 are added at the indices in operand 1. List: [`Along`].
-pub(crate) struct ScatterAdd;
-
-impl Rule for ScatterAdd {
-    const NAME: &str = "scatter_add";
-    const BATCHING: Batching = Batching::Along(0);
-    const DEPENDS: Depends = Depends::Placed(|core, node, places| {
-        let along = Along::of(core.list(node.list));
-        core.gather_along(places, node.inputs[1], along)
-    });
-    const LINEAR_IN: u8 = 1;
-    const COST: u64 = 1_000;
-    const GIVES: Gives = Gives::Elements(Self::vjp);
-    const CHECKS_INDICES: bool = true;
-
-    fn is_nothing(core: &Core, node: &Node) -> bool {
-        has_no_index(core, node)
-    }
-
-    fn work_words(core: &Core, node: &Node) -> usize {
-        let axis = core.list(node.list)[0] as usize;
-        let positions = core.node(node.inputs[1]).len;
-        let most = core.shape(node.inputs[1]).get(axis).copied().unwrap_or(positions);
-        often_words(most, node.len, positions, 1)
-    }
-
-    fn run(task: &Task<'_>) -> Result<(), Outside> {
-        with_float!(task.dtype(0), T => task.fill(|out: &mut [MaybeUninit<T>], work| {
-            add_elements_at(task, zeros(out), work)
-        }))
-    }
-}
-
-impl ScatterAdd {
-    fn vjp(core: &mut Core, id: NodeId, g: NodeId, sink: &mut Sink) -> Maybe<()> {
-        core.vjp_added(id, g, sink, Core::gather_along)
-    }
-}
-
-fn add_elements_at<T: Element>(
-    task: &Task<'_>,
-    out: &mut [T],
-    work: &mut [u64],
-) -> Result<(), Outside> {
-    let along = Along::of(task.list());
-    let (inside, outside) = (task.dims(0), task.out_dims());
-    let bounds = along.bounds(outside.get(along.axis).copied().unwrap_or(1));
-    let (from, index) = (task.operand::<T>(0), task.operand::<i64>(1));
-    let mut often = Often::new(work, out.len(), 1);
-    if often.is_possible() {
-        each_position(bounds, inside, outside, along.axis, index, |_, at| often.count(at))?;
-        often.begin();
-    }
-    each_position(bounds, inside, outside, along.axis, index, |k, at| match often.totals(at) {
-        Some(totals) => totals[0].add(from[k].to_f64()),
-        None => add(&mut out[at], from[k]),
-    })?;
-    often.end(|place, total| out[place] = T::from_f64(total));
-    Ok(())
-}
-
 impl Core {
     /// Slices or elements at indices, still without a shape: as `structural`, for who is in `along`.
     #[inline(always)]
-    fn at_index(
+    pub(super) fn at_index(
         &mut self,
         kind: Structural,
         x: NodeId,
@@ -520,60 +374,6 @@ impl Core {
         (node.shape, node.len) = (self.node(index).shape, self.node(index).len);
         self.push_here(node)
     }
-
-    /// Zeros in the shape of `like` with the elements of `x` added at the positions in `index`.
-    pub(crate) fn scatter_zeros(
-        &mut self,
-        x: NodeId,
-        index: NodeId,
-        along: Along,
-        like: NodeId,
-    ) -> Maybe<NodeId> {
-        self.add_at(Structural::ScatterAdd, x, index, along, like)
-    }
-
-    /// Zeros in the shape of `like` with the slices of `x` added at the positions in `index`.
-    pub(crate) fn add_slices(
-        &mut self,
-        x: NodeId,
-        index: NodeId,
-        along: Along,
-        like: NodeId,
-    ) -> Maybe<NodeId> {
-        self.add_at(Structural::IndexAdd, x, index, along, like)
-    }
-
-    fn add_at(
-        &mut self,
-        kind: Structural,
-        x: NodeId,
-        index: NodeId,
-        along: Along,
-        like: NodeId,
-    ) -> Maybe<NodeId> {
-        let mut node = self.at_index(kind, x, index, along)?;
-        (node.shape, node.len) = (self.node(like).shape, self.node(like).len);
-        self.push_here(node)
-    }
-
-    /// The cotangent of what is added at indices is read there. (That of what is read there is a part of a
-    /// whole, and the reverse walk's business.)
-    fn vjp_added(
-        &mut self,
-        id: NodeId,
-        g: NodeId,
-        sink: &mut Sink,
-        read: fn(&mut Self, NodeId, NodeId, Along) -> Maybe<NodeId>,
-    ) -> Maybe<()> {
-        let node = *self.node(id);
-        let [x, index, ..] = node.inputs;
-        if !sink.wants(self, x) {
-            return Ok(());
-        }
-        let along = Along::of(self.list(node.list));
-        let cotangent = read(self, g, index, along)?;
-        sink.send(self, x, cotangent)
-    }
 }
 
 // ---- batches ----
@@ -611,18 +411,4 @@ fn batch_select(batch: &mut Batched<'_>, node: &Node) -> Maybe<NodeId> {
     }
     let all = batch.core.reshape_to(what, all, &dims)?;
     batch.core.permute_by(what, all, &order)
-}
-
-/// Slices added at positions that are each element's own, or everybody's.
-fn batch_add(batch: &mut Batched<'_>, node: &Node) -> Maybe<NodeId> {
-    let axis = Along::of(batch.core.list(node.list)).axis;
-    let (part, list) = (batch.operand(0)?, batch.further(node.list, 0)?);
-    let (index, has_axis) = batch.operands[1];
-    if !has_axis {
-        return batch.push(node, [part, index, NodeId::NONE, NodeId::NONE], list);
-    }
-    let like = batch.core.shape(part);
-    let index = batch.along(index, &like, 1 + axis)?;
-    let added = Node { op: Op::Structural(Structural::ScatterAdd), ..*node };
-    batch.push(&added, [part, index, NodeId::NONE, NodeId::NONE], list)
 }

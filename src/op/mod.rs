@@ -21,6 +21,7 @@ mod element_loss;
 pub(crate) mod elementwise;
 mod euclid;
 pub(crate) mod index;
+pub(crate) mod index_add;
 mod integer;
 mod lines;
 pub(crate) mod loss;

@@ -4,10 +4,12 @@
 //! records it, and its [`Rule`] says everything else that the rest of the library asks. What asks
 //! goes through one table, and names no operation.
 
+use std::marker::PhantomData;
+
 use super::Sink;
 use super::assemble::Kind;
 use super::batch::Batching;
-use super::{class, euclid, index, integer, order, prod, scan, scatter};
+use super::{class, euclid, index, index_add, integer, order, prod, scan, scatter};
 use crate::dtype::DType;
 use crate::error::Maybe;
 use crate::graph::{Core, NewNode};
@@ -115,7 +117,10 @@ pub(crate) trait Entry: Sync {
     fn run(&self, task: &Task<'_>) -> Result<(), Outside>;
 }
 
-impl<R: Rule> Entry for R {
+/// A rule in the table: no value of its type is needed.
+struct Of<R>(PhantomData<R>);
+
+impl<R: Rule> Entry for Of<R> {
     fn name(&self) -> &'static str {
         R::NAME
     }
@@ -154,7 +159,7 @@ impl<R: Rule> Entry for R {
 
 macro_rules! table {
     ($($module:ident: $($rule:ident),*;)*) => {
-        static RULES: &[&dyn Entry] = &[$($(&$module::$rule),*),*];
+        static RULES: &[&dyn Entry] = &[$($(&Of::<$module::$rule>(PhantomData)),*),*];
 
         /// Their names, by number, for C.
         #[cfg(feature = "capi")]
