@@ -12,7 +12,7 @@ use std::error::Error;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use bumpgrad::{Graph, Result, Var};
+use bumpgrad::{Custom, Graph, Result, Var};
 
 use plot::{Legend, Panel, Series, Style};
 
@@ -321,6 +321,36 @@ fn training_and_evaluation() -> Lesson {
     Ok(())
 }
 
+/// A function with a backward of its own: here the rounding of a number, which has no slope worth the name,
+/// with the slope of what it rounds ("straight through").
+fn custom_function() -> Lesson {
+    println!("\n10. A custom function with its own backward");
+    let graph = Graph::new();
+    let rounding = graph.custom(
+        Custom::new("round_through", |x, y| {
+            let y = y[0].data_mut::<f64>();
+            y.iter_mut().zip(x[0].data::<f64>()).for_each(|(y, x)| *y = x.round());
+            Ok(())
+        })
+        .vjp(|at, dx| {
+            dx[0].data_mut::<f64>().copy_from_slice(at.cotangents[0].data());
+            Ok(())
+        }),
+    );
+    let x = graph.param(&[0.2, 1.6, -2.7], &[3]);
+    let y = graph.apply(rounding, &[x]);
+    println!("values: {y}");
+    assert_eq!(y.to_vec::<f64>()?, [0.0, 2.0, -3.0]);
+    y.square().sum().backward()?;
+    println!("gradient: {}", x.grad_tensor()?.expect("backward has set it"));
+    assert_eq!(x.grad::<f64>()?, Some(vec![0.0, 4.0, -6.0]), "2 y, not 0");
+    // Numbers cannot be differentiated again: for that, a vjp is recorded.
+    let slope = graph.grad(&[(y.square().sum(), None)], &[x])?[0];
+    let error = graph.grad(&[(slope.sum(), None)], &[x]).expect_err("they are numbers");
+    println!("again: {}", error.message().split(" (").next().unwrap_or_default());
+    Ok(())
+}
+
 /// All lessons; pictures go to this folder.
 pub(crate) fn run(folder: &Path) -> Lesson {
     first_gradient()?;
@@ -331,7 +361,8 @@ pub(crate) fn run(folder: &Path) -> Lesson {
     accumulation()?;
     detached()?;
     without_gradients()?;
-    training_and_evaluation()
+    training_and_evaluation()?;
+    custom_function()
 }
 
 fn main() -> ExitCode {

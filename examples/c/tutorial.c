@@ -298,6 +298,54 @@ static void training_and_evaluation(void)
     bg_graph_free(g);
 }
 
+static int32_t round_through(void *user, const bg_custom_call *call)
+{
+    (void)user;
+    const double *x = call->inputs[0].data;
+    double *y = call->results[0].data;
+    for (size_t i = 0; i < call->inputs[0].len; i++)
+        y[i] = round(x[i]);
+    return 0;
+}
+
+static int32_t round_through_vjp(void *user, const bg_custom_call *call)
+{
+    (void)user;
+    size_t bytes = call->results[0].len * sizeof(double);
+    memcpy(call->results[0].data, call->cotangents[0].data, bytes);
+    return 0;
+}
+
+/* A function with a backward of its own: here the rounding of a number, which has no slope worth the name,
+ * with the slope of what it rounds ("straight through"). */
+static void custom_function(void)
+{
+    printf("\n10. A custom function with its own backward\n");
+    bg_graph *g = bg_graph_new();
+    bg_custom rounding = BG_CUSTOM_INIT;
+    rounding.name = "round_through";
+    rounding.forward = round_through;
+    rounding.vjp = round_through_vjp;
+    bg_op op;
+    CHECK(bg_register(g, &rounding, &op) == BG_OK);
+    bg_node x = bg_param_f64(g, (double[]){0.2, 1.6, -2.7}, 3), y = bg_apply(g, op, &x, 1);
+    double values[3], gradient[3];
+    bg_node squares = bg_sum_all(g, bg_square(g, y)), slope, again;
+    printf("values: ");
+    bg_print(g, y);
+    CHECK(bg_read(g, y, values, sizeof values) == BG_OK);
+    CHECK(values[0] == 0 && values[1] == 2 && values[2] == -3);
+    CHECK(bg_backward(g, squares) == BG_OK && bg_read_grad(g, x, gradient, sizeof gradient) == BG_OK);
+    printf("gradient: ");
+    bg_print(g, bg_grad_tensor(g, x));
+    CHECK(gradient[0] == 0 && gradient[1] == 4 && gradient[2] == -6); /* 2 y, not 0 */
+    /* Numbers cannot be differentiated again: for that, a vjp is recorded. */
+    CHECK(bg_grad(g, squares, BG_NULL, &x, 1, &slope, false) == BG_OK);
+    CHECK(bg_grad(g, bg_sum_all(g, slope), BG_NULL, &x, 1, &again, false) == BG_ERR_GRADIENT);
+    printf("again: %s\n", bg_error_message(g));
+    bg_graph_free(g);
+}
+
 int main(void)
 {
     first_gradient();
@@ -309,5 +357,6 @@ int main(void)
     detached();
     without_gradients();
     training_and_evaluation();
+    custom_function();
     return EXIT_SUCCESS;
 }

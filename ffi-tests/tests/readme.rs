@@ -5,15 +5,16 @@ use std::process::Command;
 
 use ffi_tests::{Link, build, pass, root, scratch};
 
-/// Builds and runs the C example of that number, with this as what it returns.
+/// Builds and runs the C example of that number, with this as what it returns; "" if it is a whole program.
 fn check(number: usize, name: &str, result: &str) {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let block = readme.split("\n```c\n").nth(1 + number).unwrap();
     let (example, _) = block.split_once("\n```").unwrap();
-    let program = format!(
-        "#include <stdio.h>\n#include \"bumpgrad.h\"\n\nint main(void)\n{{\n{example}\n\
-         return {result};\n}}\n"
-    );
+    let includes = "#include <stdio.h>\n#include \"bumpgrad.h\"\n";
+    let program = match result {
+        "" => format!("{includes}\n{example}\n"),
+        result => format!("{includes}\nint main(void)\n{{\n{example}\nreturn {result};\n}}\n"),
+    };
     let source = scratch("readme").join(format!("{name}.c"));
     fs::write(&source, program).unwrap();
     for link in [Link::Shared, Link::Static] {
@@ -35,4 +36,9 @@ fn a_sparse_jacobian_works() {
         "!(entries == 6 && rows[1] == 2 && columns[5] == 3 && values[0] == 2 && values[1] == 1 \
          && values[2] == 3 && values[3] == 2 && values[4] == 4 && values[5] == 3)",
     );
+}
+
+#[test]
+fn an_operation_of_ones_own_works() {
+    check(2, "solve", "");
 }

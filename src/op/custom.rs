@@ -15,7 +15,7 @@ use crate::arena::{OutOfMemory, TryPush};
 use crate::callback::{MOST, Message, Name, Part, Raw, ResultShape};
 use crate::dtype::DType;
 use crate::error::{ErrorKind, Fail, Maybe};
-use crate::graph::{Core, NewNode, operand_word};
+use crate::graph::{Core, NewNode, PATH, operand_word};
 use crate::id::NodeId;
 use crate::node::{Custom, Op};
 use crate::shape::{self, Dims, MAX_RANK};
@@ -341,12 +341,16 @@ impl Core {
         let (name, lead) = (self.customs.facts(list.number).name, list.lead);
         let value = self.custom_value(of);
         let inputs = (0..list.inputs).map(|k| (list.operand(k), list.is_each(k)));
+        // What a value is constant in, so is a derivative of it.
+        let constant = if node.requires_grad { 0 } else { PATH };
+        let known = inputs.chain([value]).map(|(x, is_each)| (x, is_each, constant));
+        let given = given.iter().map(|&(x, is_each)| (x, is_each, 0));
         words.clear();
         let listed = (|| {
             words.try_push(0)?;
-            for (x, is_each) in inputs.chain([value]).chain(given.iter().copied()) {
+            for (x, is_each, constant) in known.chain(given) {
                 let each = if is_each { EACH } else { 0 };
-                words.try_push(operand_word(x, self.node(x)) | each)?;
+                words.try_push(operand_word(x, self.node(x)) & !constant | each)?;
             }
             words[0] = words.len() as u64 - 1;
             for word in [list.number as usize, lead, list.inputs, list.results] {

@@ -152,7 +152,8 @@ impl Core {
     /// gradients: what is constant in a value is constant in how that moves.
     fn on_constants(&mut self, id: NodeId) -> Maybe<NodeId> {
         let mut again = NewNode::like(self.node(id));
-        if !self.is_cut(id) || matches!(again.op, Op::Concat | Op::Assemble) {
+        // (What an operation of the user's makes of a value without gradients is constant, too: `custom_again`.)
+        if !self.is_cut(id) || matches!(again.op, Op::Concat | Op::Assemble | Op::Custom(_)) {
             return Ok(id);
         }
         for operand in again.inputs.iter_mut().filter(|operand| operand.is_node()) {
