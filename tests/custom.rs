@@ -860,6 +860,60 @@ fn what_a_derivative_lacks_is_told_when_it_is_recorded() {
     assert!(again.is_err(), "{again:?}");
 }
 
+/// A Jacobian takes the mode that there is, whichever would take fewer passes.
+#[test]
+fn a_jacobian_takes_the_mode_that_there_is() {
+    let graph = &Graph::new();
+    let x = graph.param(&[1.0, 2.0], &[2]);
+    let nothing = Has { vjp: false, jvp: false, recorded: false, takes_batches: false };
+    for has in [Has { vjp: true, ..nothing }, Has { jvp: true, ..nothing }, RECORDED] {
+        let y = graph.apply(cube(graph, has), &[x]);
+        for (y, rows) in [(y, 2), (graph.concat(&[y, y], 0), 4), (y.slice(0, 0, 1, 1), 1)] {
+            let jacobian = graph.jacobian(y, x);
+            let want = [3.0, 0.0, 0.0, 12.0, 3.0, 0.0, 0.0, 12.0];
+            assert_eq!(jacobian.to_vec::<f64>().unwrap(), want[..2 * rows], "{has:?}");
+        }
+    }
+}
+
+/// What was recorded without gradients is constant, and so is a tangent of it; by what else it was made of.
+#[test]
+fn what_is_constant_in_a_value_is_constant_in_its_tangent() {
+    let graph = &Graph::new();
+    let x = graph.param(&[1.0, 2.0], &[2]);
+    for has in [NUMERIC, RECORDED, ALL] {
+        let op = pair(graph, has);
+        let t = graph.tensor(&[3.0, 5.0], &[2]);
+        let both = {
+            let _guard = graph.no_grad();
+            graph.apply_all(op, &[x, t])
+        };
+        let direction = graph.tensor(&[1.0, 1.0], &[2]);
+        let moved = graph.jvp(&[both[0]], &[(t, direction)]).unwrap()[0];
+        assert_eq!(moved.item().unwrap(), 3.0, "{has:?}");
+        let moved = graph.jvp(&[both[0]], &[(x, direction)]).unwrap()[0];
+        assert_eq!(moved.item().unwrap(), 0.0, "{has:?}");
+    }
+}
+
+#[test]
+fn a_value_that_cannot_be_had_again_is_kept_where_memory_is_short() {
+    let (graph, calls) = (&Graph::new(), Count::default());
+    let op = counting(graph, &calls, false);
+    let x = graph.param(&vec![1.0; 10_000], &[10_000]);
+    let y = graph.apply(op, &[x]);
+    let first = y.to_vec::<f64>().unwrap();
+    let others: Vec<_> = (0..20).map(|k| (x * f64::from(k)).sin().cumsum(0)).collect();
+    others.iter().for_each(|other| other.eval().unwrap());
+    graph.set_memory_limit(graph.memory().pooled / 2 + 600_000);
+    for k in 0..20 {
+        let other = (x * f64::from(k)).cos().cumsum(0) + others[k as usize];
+        other.eval().unwrap_or_else(|error| panic!("{error}"));
+    }
+    assert_eq!(y.to_vec::<f64>().unwrap(), first);
+    assert_eq!(calls.get(), 1);
+}
+
 #[test]
 fn integers_go_in_and_out_without_gradients_and_f32_with() {
     let graph = &Graph::new();

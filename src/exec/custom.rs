@@ -138,7 +138,9 @@ impl<'l> Layer<'l, '_> {
     fn lay(&mut self, part: Part) -> Result<Laid, OutOfMemory> {
         let (list, single) = (self.list, self.single);
         let CustomScratch { dims, raws, strides, .. } = &mut *self.scratch;
-        (dims.clear(), raws.clear(), strides.clear());
+        dims.clear();
+        raws.clear();
+        strides.clear();
         // Inputs, values, what is given and what is made: as many as inputs or results.
         let most = list.inputs + list.results + 2 * list.inputs.max(list.results);
         dims.try_room(most * MAX_RANK)?;

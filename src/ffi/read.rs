@@ -154,8 +154,8 @@ pub unsafe extern "C" fn bg_dtype(g: *mut bg_graph, x: bg_node) -> i32 {
     unsafe { ask(g, |session| Ok(session.dtype(x.into())? as i32)) }
 }
 
-/// The name of the operation that made x, such as "mul", for ever valid; NULL for a leaf, and when
-/// x is not valid.
+/// The name of the operation that made x, such as "mul", for ever valid, and of an operation of the
+/// caller's as long as the graph; NULL for a leaf, and when x is not valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_op_name(g: *mut bg_graph, x: bg_node) -> *const c_char {
     // SAFETY: the header's rules for `g`.

@@ -108,6 +108,10 @@ impl Customs {
         own.sum::<usize>() + self.operations.bytes() + self.scratch.bytes()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.operations.is_empty()
+    }
+
     pub(crate) fn get(&self, number: u32) -> &dyn Operation {
         &*self.operations[number as usize]
     }

@@ -19,6 +19,7 @@ use crate::graph::{Core, NewNode, PATH, operand_word};
 use crate::id::NodeId;
 use crate::node::{Custom, Op};
 use crate::shape::{self, Dims, MAX_RANK};
+use crate::visit::Visit;
 
 /// Marks, in a list of operands, one that has the leading axes of the node.
 pub(crate) const EACH: u64 = 1 << 33;
@@ -523,11 +524,27 @@ impl Core {
         )
     }
 
-    /// Whether a tangent can go through a node, as far as its operation is concerned.
-    pub(crate) fn has_tangent(&self, id: NodeId) -> bool {
-        let Op::Custom(Custom { part: Part::Forward, .. }) = self.node(id).op else { return true };
-        let facts = self.customs.facts(self.custom_list(id).number);
-        facts.has_jvp || facts.records_vjp || !facts.has_derivative()
+    /// Whether tangents, and whether cotangents, can go through all operations that a node is made of: through
+    /// those of the library they can.
+    pub(crate) fn modes(&mut self, what: &str, y: NodeId) -> Maybe<[bool; 2]> {
+        let mut modes = [true; 2];
+        if self.customs.is_empty() {
+            return Ok(modes);
+        }
+        let (mut visit, roots) = (Visit::default(), std::iter::once(y));
+        let searched = visit.search(self.len(), roots, |_| true, |id| self.operands(id));
+        searched.map_err(|OutOfMemory| self.out_of_memory(what))?;
+        for &id in visit.found() {
+            let Op::Custom(Custom { part: Part::Forward, has_derivative: true, .. }) =
+                self.node(id).op
+            else {
+                continue;
+            };
+            let facts = self.customs.facts(self.custom_list(id).number);
+            modes[0] &= facts.has_jvp || facts.records_vjp;
+            modes[1] &= facts.has_vjp || facts.records_vjp;
+        }
+        Ok(modes)
     }
 
     /// Words of memory that a run needs: those of all that lies in a row in each element of a batch, and is

@@ -112,7 +112,7 @@ impl Session {
         let (y, x) = (self.core.resolve(what, y)?, self.core.resolve(what, x)?);
         self.core.need_float(what, y)?;
         self.core.need_float(what, x)?;
-        Ok(self.core.jacobian_mode(y, x))
+        self.core.jacobian_mode(y, x)
     }
 
     /// Looks pairs up, into `self.xs` and `self.others`.

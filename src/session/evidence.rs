@@ -124,7 +124,7 @@ impl Session {
         }
         let mut moved = [NodeId::NONE];
         let (mut forward, mut size) = (f64::NAN, 0.0);
-        let has_forward = core.has_tangents(y)?;
+        let [has_forward, _] = core.modes(what, y)?;
         if has_forward {
             core.record_jvp(&mut self.between, &[y], xs, &directions, &mut moved)?;
             (forward, size) = self.product(moved[0], head)?;
@@ -428,15 +428,6 @@ impl Core {
             self.write_element(id, i, 2.0 * x - 1.0);
         }
         Ok(id)
-    }
-
-    /// Whether tangents can go through all that a node was made of.
-    fn has_tangents(&mut self, y: NodeId) -> Maybe<bool> {
-        let mut visit = Visit::default();
-        let roots = std::iter::once(y);
-        let searched = visit.search(self.len(), roots, |_| true, |id| self.operands(id));
-        searched.map_err(|_| self.out_of_memory("gradcheck"))?;
-        Ok(visit.found().iter().all(|&id| self.has_tangent(id)))
     }
 
     fn nodes_for(&mut self, what: &str, len: usize) -> Maybe<Vec<NodeId>> {

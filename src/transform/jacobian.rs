@@ -26,11 +26,13 @@ pub enum Mode {
 
 impl Core {
     /// The mode that takes fewer passes; reverse of two that take as many. Forward, too, where no gradient
-    /// reaches the input.
-    pub(crate) fn jacobian_mode(&self, y: NodeId, x: NodeId) -> Mode {
+    /// reaches the input; and the other one where an operation of the user's has but that.
+    pub(crate) fn jacobian_mode(&mut self, y: NodeId, x: NodeId) -> Maybe<Mode> {
+        let [has_forward, has_reverse] = self.modes("jacobian", y)?;
         let (y, x) = (self.node(y), self.node(x));
-        let has_gradient = y.requires_grad && x.requires_grad;
-        if has_gradient && y.len <= x.len { Mode::Reverse } else { Mode::Forward }
+        let has_gradient = y.requires_grad && x.requires_grad && has_reverse;
+        let is_reverse = has_gradient && (y.len <= x.len || !has_forward);
+        Ok(if is_reverse { Mode::Reverse } else { Mode::Forward })
     }
 
     /// The derivatives of each element of `y` by each of `x`: in the shape of `y`, and then of `x`.
@@ -47,7 +49,11 @@ impl Core {
         let mut dims = self.shape(y);
         let (rows, columns) = (self.node(y).len, self.node(x).len);
         self.both(what, &mut dims, x)?;
-        match mode.unwrap_or_else(|| self.jacobian_mode(y, x)) {
+        let mode = match mode {
+            Some(mode) => mode,
+            None => self.jacobian_mode(y, x)?,
+        };
+        match mode {
             Mode::Reverse => {
                 let head = self.fill_like(y, 0.0)?;
                 let mut g = [NodeId::NONE];
