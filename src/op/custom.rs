@@ -257,7 +257,8 @@ impl Core {
                 return Err(self.fail(
                     ErrorKind::DType,
                     format_args!(
-                        "{name}: result {k} is {dtype}, and should be {wanted}: all results have one                          type, and floats that of the inputs"
+                        "{name}: result {k} is {dtype}, and should be {wanted}: all results have one \
+                         type, and floats that of the inputs"
                     ),
                 ));
             }
