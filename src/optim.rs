@@ -412,13 +412,15 @@ mod tests {
             Ok(id)
         });
         let y = s.map(Elem::Square, x);
-        let update = Update::Adam {
+        let rule = Rule::Adam {
             rate: 0.1,
             betas: [0.9, 0.999],
             epsilon: 1e-8,
             decay: 0.0,
             decoupled: false,
+            amsgrad: false,
         };
+        let update = Update { rule, maximise: false };
         for steps in [(1 << 31) - 2, (1 << 31) + 5, u64::from(u32::MAX)] {
             s.backward([(y, None)].into_iter()).unwrap();
             s.step(update, None).unwrap();
