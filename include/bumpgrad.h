@@ -1231,8 +1231,9 @@ bg_status bg_set_optimiser(bg_graph *g,
 // Moves the data of n leaves to a minimum of `loss`, a single element, from where they are, by L-BFGS with
 // a line search for the strong Wolfe conditions. The leaves must require gradients; `loss` must depend on
 // each of them (BG_ERR_GRADIENT), and be a function of them alone: no dropout. NULL for the default
-// options, among which are bounds (then it is L-BFGS-B). Where it ended goes to `result`, unless that is NULL; BG_OK does not say that a minimum was
-// found: see bg_search_result.ended. If it fails the leaves are as before.
+// options, among which are bounds (then it is L-BFGS-B: R. Byrd, P. Lu, J. Nocedal, C. Zhu, 1995). Where it
+// ended goes to `result`, unless that is NULL; BG_OK does not say that a minimum was found: see
+// bg_search_result.ended. If it fails the leaves are as before.
 bg_status bg_lbfgs(bg_graph *g,
                    bg_node loss,
                    const bg_node *parameters,
@@ -1263,9 +1264,8 @@ bg_status bg_trust_region(bg_graph *g,
 // As bg_lbfgs, of a function of the caller's: moves n numbers x from where they are. The function is called
 // with `user`, on the calling thread, and may use any graph, this one too: it can write leaves, call
 // bg_backward and read gradients, or record anew each time; but not free this one: see bg_graph_free.
-// BG_ERR_CALLBACK if it returns anything but 0,
-// unless the graph remembers an error of its own from inside of it, which is reported in any case; x is as
-// before then.
+// BG_ERR_CALLBACK if it returns anything but 0; an error of this graph from inside of it comes first, and
+// is reported in any case. x is as before then.
 bg_status bg_lbfgs_function(bg_graph *g,
                             double *x,
                             size_t n,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// The files behind the header, in the order in which it shows them.
-const SOURCES: &str = "types graph leaf read gradient derivatives evidence optim moments minimise custom elementwise operations print engine";
+const SOURCES: &str = "types graph leaf read gradient derivatives evidence optim moments minimise objective custom elementwise operations print engine";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

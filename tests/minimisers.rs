@@ -228,19 +228,21 @@ fn losses_that_are_unbounded_below() -> Result<()> {
 
 #[test]
 fn rosenbrock_between_bounds() -> Result<()> {
-    // Values of SciPy 1.17.1, L-BFGS-B with ftol 1e-16 and gtol 1e-11.
-    let cases: [(&[f64], &[f64], &[f64], &[f64], f64); 3] = [
-        (&[-1.2, 1.0], &[-2.0, -2.0], &[0.5, 2.0], &[0.5, 0.25], 0.25),
-        (&[2.0, 2.0], &[1.5, -2.0], &[3.0, 2.0], &[1.5, 2.0], 6.5),
+    // Start, bounds, minimum: of SciPy 1.17.1, L-BFGS-B with ftol 1e-16 and gtol 1e-11.
+    let cases: [([&[f64]; 4], f64); 3] = [
+        ([&[-1.2, 1.0], &[-2.0, -2.0], &[0.5, 2.0], &[0.5, 0.25]], 0.25),
+        ([&[2.0, 2.0], &[1.5, -2.0], &[3.0, 2.0], &[1.5, 2.0]], 6.5),
         (
-            &[-1.2, 0.5, -1.0, 0.3, 0.1],
-            &[-1.5; 5],
-            &[0.8; 5],
-            &[0.8, 0.6600461763, 0.4482711622, 0.2088584503, 0.0436218523],
+            [
+                &[-1.2, 0.5, -1.0, 0.3, 0.1],
+                &[-1.5; 5],
+                &[0.8; 5],
+                &[0.8, 0.6600461763, 0.4482711622, 0.2088584503, 0.0436218523],
+            ],
             1.1482239651667934,
         ),
     ];
-    for (start, lower, upper, wanted, value) in cases {
+    for ([start, lower, upper, wanted], value) in cases {
         let g = Graph::new();
         let x = g.param(start, &[start.len()]);
         let bounds = Bounds { lower, upper };

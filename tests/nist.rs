@@ -67,8 +67,14 @@ fn unit(x: f64) -> f64 {
     10f64.powf(x.abs().log10().floor() - 10.0)
 }
 
-/// Fits a problem from a start, to this many units in the eleventh digit.
-fn fit(how: LevenbergMarquardt, name: &str, problem: &Value, start: &Value) -> Result<()> {
+/// Fits a problem from a start, to less than so many units in the eleventh digit.
+fn fit(
+    how: LevenbergMarquardt,
+    most: f64,
+    name: &str,
+    problem: &Value,
+    start: &Value,
+) -> Result<()> {
     let g = Graph::new();
     let list = |values: &[f64]| g.tensor(values, &[values.len()]);
     let x: Vec<_> = problem["x"].as_array().unwrap().iter().map(|x| list(&numbers(x))).collect();

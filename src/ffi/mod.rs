@@ -24,6 +24,7 @@ pub mod leaf;
 pub mod minimise;
 pub mod moments;
 mod names;
+pub mod objective;
 #[rustfmt::skip]
 pub mod operations;
 pub mod optim;
