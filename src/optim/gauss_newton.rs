@@ -42,7 +42,7 @@ impl Levenberg {
     /// As `fit`, without the matrix. The cosines at the end are by the guessed lengths.
     pub(crate) fn fit_by_products(
         &self,
-        problem: &mut impl Products,
+        problem: &mut dyn Products,
         count: usize,
         x: &mut [f64],
     ) -> Result<Minimum, Stopped> {
@@ -155,7 +155,7 @@ impl Inner {
     }
 
     /// Guesses the lengths of the columns at a new point; the largest ones so far are the scale.
-    fn look_at(&mut self, problem: &mut impl Products, is_first: bool) -> Result<(), Stopped> {
+    fn look_at(&mut self, problem: &mut dyn Products, is_first: bool) -> Result<(), Stopped> {
         let Self { scale, scaled_step: squares, product, spare, drawn, .. } = self;
         squares.fill(0.0);
         for _ in 0..PROBES {
@@ -184,7 +184,7 @@ impl Inner {
     /// Begins with a step of 0; the largest cosine between the residuals and a column.
     fn begin(
         &mut self,
-        problem: &mut impl Products,
+        problem: &mut dyn Products,
         residuals: &[f64],
         size: f64,
     ) -> Result<f64, Stopped> {
@@ -197,7 +197,7 @@ impl Inner {
     }
 
     /// slope = D^-1 J' rest
-    fn find_slope(&mut self, problem: &mut impl Products) -> Result<(), Stopped> {
+    fn find_slope(&mut self, problem: &mut dyn Products) -> Result<(), Stopped> {
         let Self { rest, slope, scale, .. } = self;
         problem.reverse(rest, slope)?;
         slope.iter_mut().zip(&*scale).for_each(|(s, d)| *s /= d);
@@ -208,7 +208,7 @@ impl Inner {
     /// lets it be.
     fn solve(
         &mut self,
-        problem: &mut impl Products,
+        problem: &mut dyn Products,
         radius: f64,
         part: f64,
         step: &mut [f64],

@@ -29,7 +29,7 @@ pub(super) struct Pair {
 impl Lbfgs {
     pub(crate) fn minimise(
         &self,
-        objective: &mut impl Objective,
+        objective: &mut dyn Objective,
         x: &mut [f64],
         bounds: Bounds<'_>,
     ) -> Result<Minimum, Stopped> {

@@ -31,7 +31,7 @@ pub(super) const IDLE: usize = 5;
 impl Levenberg {
     pub(crate) fn fit(
         &self,
-        problem: &mut impl Residuals,
+        problem: &mut dyn Residuals,
         count: usize,
         x: &mut [f64],
     ) -> Result<Minimum, Stopped> {

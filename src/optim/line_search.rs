@@ -34,8 +34,8 @@ pub(super) enum Way {
 }
 
 /// A line on which a function is looked at; `point` and `gradient` are those of the last look.
-pub(super) struct Line<'a, O> {
-    pub(super) objective: &'a mut O,
+pub(super) struct Line<'a> {
+    pub(super) objective: &'a mut dyn Objective,
     pub(super) x: &'a [f64],
     pub(super) direction: &'a [f64],
     /// What the line stays between.
@@ -45,7 +45,7 @@ pub(super) struct Line<'a, O> {
     pub(super) evaluations: &'a mut usize,
 }
 
-impl<O: Objective> Line<'_, O> {
+impl Line<'_> {
     fn look(&mut self, step: f64) -> Result<Place, Stopped> {
         along(self.point, self.x, step, self.direction);
         self.bounds.keep(self.point, self.x, step, self.direction);

@@ -23,7 +23,7 @@ struct Conjugate {
 impl TrustRegion {
     pub(crate) fn minimise(
         &self,
-        objective: &mut impl Curved,
+        objective: &mut dyn Curved,
         x: &mut [f64],
     ) -> Result<Minimum, Stopped> {
         let n = x.len();
@@ -89,7 +89,7 @@ impl Conjugate {
     /// A step within the radius that lowers the quadratic model; by how much.
     fn solve(
         &mut self,
-        objective: &mut impl Curved,
+        objective: &mut dyn Curved,
         gradient: &[f64],
         radius: f64,
         enough: f64,
