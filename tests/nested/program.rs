@@ -195,7 +195,7 @@ impl<'g> Recording<'g> {
         let Gene { op, x, y, z, k } = *gene;
         let which = k as usize;
         let plain = |plain| Some(Step::Plain(plain));
-        match op % 28 {
+        match op % 31 {
             0..5 => plain(Plain::Unary(which % UNARY, self.float(x)?)),
             5..9 => {
                 let a = self.float(x)?;
@@ -217,24 +217,24 @@ impl<'g> Recording<'g> {
                 plain(Plain::Shape(which % SHAPE, x, axis))
             }
             14 => self.chosen(gene),
-            15 => match k % 4 {
+            15 => match k % 3 {
                 0 => plain(Plain::Matmul(
                     self.pick(x, |x| self.is_float(x) && self.dims(x).len() == 2)?,
                 )),
                 1 => plain(Plain::Detach(self.float(x)?)),
-                2 => plain(Plain::Cast(self.float(x)?)),
-                _ => {
-                    let a = self.float(x)?;
-                    let b = self.pick(y, |b| self.is_float(b) && broadcasts(self, a, b))?;
-                    let still = [a, b].map(|x| self.requires(x));
-                    plain(Plain::Silent([a, b], still))
-                }
+                _ => plain(Plain::Cast(self.float(x)?)),
             },
+            28.. => {
+                let a = self.float(x)?;
+                let b = self.pick(y, |b| self.is_float(b) && broadcasts(self, a, b))?;
+                let still = [a, b].map(|x| self.requires(x));
+                plain(Plain::Silent([a, b], still))
+            }
             16 | 17 => {
                 let ys = self.outputs(x, y, k)?;
                 let by = self.input(z, &ys, |_| true)?;
                 let mut pairs = vec![(by, self.like(k, by)?)];
-                if k & 4 != 0 {
+                if k & 6 != 0 {
                     // Another one, or the same again.
                     let by = self.input(k >> 3, &ys, |_| true)?;
                     pairs.push((by, self.like(z, by)?));
@@ -325,7 +325,7 @@ impl<'g> Recording<'g> {
 
     /// Records what a gene says.
     pub(crate) fn play(&mut self, gene: &Gene) -> Result<()> {
-        if gene.op % 28 >= 25 {
+        if (25..28).contains(&(gene.op % 31)) {
             // Looked at, at once.
             if let Some(x) = self.pick(gene.x, |x| self.is_float(x)) {
                 self.pool[x].to_vec::<f64>()?;
