@@ -78,8 +78,8 @@ pub(crate) struct Recording<'g> {
     pub(crate) steps: Vec<Step>,
     /// How many transforms there are of each other, up to each step.
     depth: Vec<usize>,
-    /// Which were read while the program was recorded.
-    read: Vec<bool>,
+    /// How many steps there were when each was first read.
+    read: Vec<Option<usize>>,
     /// How many batches were refused.
     pub(crate) refused: usize,
 }
@@ -113,7 +113,7 @@ impl<'g> Recording<'g> {
             _ => 1,
         };
         self.depth.push(below + own);
-        self.read.push(false);
+        self.read.push(None);
         self.steps.push(step);
         self.pool.push(var);
     }
@@ -329,7 +329,7 @@ impl<'g> Recording<'g> {
             // Looked at, at once.
             if let Some(x) = self.pick(gene.x, |x| self.is_float(x)) {
                 self.pool[x].to_vec::<f64>()?;
-                self.read[x] = true;
+                self.read[x].get_or_insert(self.steps.len());
             }
             return Ok(());
         }
@@ -356,26 +356,26 @@ impl<'g> Recording<'g> {
         Ok(())
     }
 
-    /// Whether a value was read that lies between inputs and outputs of a batch.
-    fn is_read_between(&self, step: &Step) -> Option<(usize, bool)> {
+    /// Whether a value that depends on an input of a batch was read before the last of what is mapped was
+    /// recorded; and whether that is certain: what a derivative is made of hangs on its rule.
+    fn is_read_between(&self, step: &Step) -> Option<bool> {
         let Step::Vmap(ys, pairs, ..) = step else { return None };
-        for &(x, _) in pairs {
-            for &y in ys {
-                let way = self.between(x, y);
-                let is_free = |z: &usize| !ys.contains(z) && pairs.iter().all(|p| p.0 != *z);
-                let read = way.iter().copied().filter(is_free).find(|&z| self.read[z]);
-                let is_certain = !way.iter().chain([&y]).any(|&z| self.steps[z].is_transform());
-                if let Some(z) = read {
-                    return Some((z, is_certain));
-                }
-            }
-        }
-        None
+        let is_input = |z: usize| pairs.iter().any(|pair| pair.0 == z);
+        let from = |z: usize| pairs.iter().map(|pair| pair.0).filter(move |&x| x != z);
+        let leads = |z: usize| !is_input(z) && from(z).any(|x| x < z && self.downstream(x)[z]);
+        let is_plain = |z: usize| {
+            let way = from(z).flat_map(|x| self.between(x, z));
+            !way.chain([z]).any(|z| self.steps[z].is_transform())
+        };
+        let last = ys.iter().copied().filter(|&y| leads(y)).max()?;
+        let early = |z: &usize| self.read[*z].is_some_and(|at| at <= last) && leads(*z);
+        let mut read = (0..self.steps.len()).filter(early).peekable();
+        read.peek()?;
+        Some(is_plain(last) && read.any(is_plain))
     }
 
-    /// (Whether a derivative is made of a value that was read hangs on its rule.)
     fn must_refuse(&self, step: &Step) -> bool {
-        self.is_read_between(step).is_some_and(|(_, is_certain)| is_certain)
+        self.is_read_between(step) == Some(true)
     }
 
     fn refused(&mut self, step: &Step, error: Error) -> Result<()> {
@@ -431,7 +431,7 @@ impl<'g> Recording<'g> {
 
     pub(crate) fn to_text(&self) -> String {
         let line = |(k, step): (usize, &Step)| {
-            let read = if self.read[k] { ", read" } else { "" };
+            let read = if self.read[k].is_some() { ", read" } else { "" };
             format!("#{k} = {step:?}: {:?}{read}", self.dims(k))
         };
         self.steps.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
