@@ -866,8 +866,8 @@ size_t bg_len(bg_graph *g, bg_node x);
 // The element type, BG_F32 to BG_U8; 0 when x is not valid.
 int32_t bg_dtype(bg_graph *g, bg_node x);
 
-// The name of the operation that made x, such as "mul", for ever valid; NULL for a leaf, and when
-// x is not valid.
+// The name of the operation that made x, such as "mul", for ever valid, and of an operation of the
+// caller's as long as the graph; NULL for a leaf, and when x is not valid.
 const char *bg_op_name(bg_graph *g, bg_node x);
 
 // Whether gradients flow to x.
