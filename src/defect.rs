@@ -34,13 +34,13 @@ impl FailPoint {
     #[inline(always)]
     pub(crate) fn refuses(&self) -> bool {
         #[cfg(test)]
-        {
+        let is_the_one = {
             use std::sync::atomic::Ordering::SeqCst;
-            let left = self.records.load(SeqCst);
-            return left > 0 && self.records.fetch_sub(1, SeqCst) == 1;
-        }
+            self.records.load(SeqCst) > 0 && self.records.fetch_sub(1, SeqCst) == 1
+        };
         #[cfg(not(test))]
-        false
+        let is_the_one = false;
+        is_the_one
     }
 
     /// Lets there be no memory for the k-th record from now on, counted from 1; 0 for none. Whether one was
