@@ -55,6 +55,20 @@ fn class_bytes(class: usize) -> usize {
     ((5 + quarter) << (top - 2)) * ALIGN
 }
 
+/// Bytes of the buffer that holds so many.
+pub(crate) fn buffer_bytes(bytes: usize) -> usize {
+    if bytes > isize::MAX as usize { usize::MAX } else { class_bytes(class_of(bytes)) }
+}
+
+/// Bytes of the largest buffer that takes at most so many; 0 if there is none.
+pub(crate) fn buffer_within(bytes: usize) -> usize {
+    if bytes < ALIGN {
+        return 0;
+    }
+    let class = class_of(bytes.min(isize::MAX as usize));
+    if class_bytes(class) <= bytes { class_bytes(class) } else { class_bytes(class - 1) }
+}
+
 /// A value of at most so many bytes is kept beside the record of its node: a graph of scalars
 /// needs no buffers.
 pub(crate) const INLINE: usize = 8;
@@ -136,6 +150,9 @@ pub(crate) struct Pool {
     /// `records` are those outside of the bump.
     stats: MemoryStats,
     limit: usize,
+    /// Bytes of buffers that evaluations may hold at a time, and those that may be held now.
+    budget: usize,
+    bound: usize,
     /// For what memory was wanted when the limit was reached, and not the system's end.
     full: Cell<Option<Part>>,
     /// Pages of the records.
@@ -152,6 +169,8 @@ impl Pool {
             next_slab: FIRST_SLAB,
             stats: MemoryStats::default(),
             limit: usize::MAX,
+            budget: usize::MAX,
+            bound: usize::MAX,
             full: Cell::new(None),
             bump: Bump::new(),
         }
@@ -173,6 +192,24 @@ impl Pool {
 
     pub(crate) fn is_limited(&self) -> bool {
         self.limit != usize::MAX
+    }
+
+    /// Lets evaluations hold at most this many bytes of buffers at a time.
+    pub(crate) fn set_budget(&mut self, bytes: usize) {
+        self.budget = bytes;
+    }
+
+    pub(crate) fn budget(&self) -> usize {
+        self.budget
+    }
+
+    pub(crate) fn has_budget(&self) -> bool {
+        self.budget != usize::MAX
+    }
+
+    /// While an evaluation runs, no buffer is handed out beyond the budget.
+    pub(crate) fn hold_to_budget(&mut self, on: bool) {
+        self.bound = if on { self.budget } else { usize::MAX };
     }
 
     /// Notes what records take outside of the bump.
@@ -218,6 +255,9 @@ impl Pool {
             return Err(OutOfMemory);
         }
         let class = class_of(bytes);
+        if self.stats.live + class_bytes(class) > self.bound {
+            return Err(OutOfMemory);
+        }
         let start = match NonNull::new(self.free[class]) {
             Some(start) => {
                 // SAFETY: a free buffer's first bytes hold the next one (written by `give`).
@@ -272,8 +312,11 @@ impl Pool {
         NonNull::new(start).ok_or(OutOfMemory)
     }
 
-    /// New memory; when there is none, what lies free in other classes is given back for it.
+    /// New memory; when there is none, or more than the budget, what lies free in other classes is given back for it.
     fn system(&mut self, bytes: usize) -> Result<NonNull<u8>, OutOfMemory> {
+        if self.stats.pooled.saturating_add(bytes) > self.budget {
+            self.release_free();
+        }
         self.try_system(bytes).or_else(|_| {
             self.release_free();
             self.try_system(bytes)

@@ -4,6 +4,7 @@
 //! nodes and owns memory. It computes nothing; the executor does, when a value is read.
 
 mod back;
+mod checkpoint;
 mod custom;
 mod data;
 mod handle;
@@ -22,6 +23,8 @@ use crate::node::{Node, Op};
 use crate::shape::Dims;
 pub use back::Mark;
 pub(crate) use back::Start;
+use checkpoint::Checkpoints;
+pub(crate) use checkpoint::Image;
 pub use custom::CustomOp;
 pub(crate) use custom::{CustomScratch, Customs, Operation, Recorded};
 pub(crate) use data::MOMENTS;
@@ -122,6 +125,7 @@ pub(crate) struct Core {
     pub(crate) is_lent: bool,
     /// From this node on, hashes are not those of the nodes as they are now.
     outdated: usize,
+    checkpoints: Checkpoints,
     labels: Vec<(NodeId, String)>,
     /// Of their texts.
     label_bytes: usize,
@@ -168,6 +172,7 @@ impl Core {
             customs: Customs::default(),
             is_lent: false,
             outdated: usize::MAX,
+            checkpoints: Checkpoints::default(),
             labels: Vec::new(),
             label_bytes: 0,
             walk_scratch: WalkScratch::default(),
@@ -247,6 +252,29 @@ impl Core {
         }
     }
 
+    /// Takes away the buffers of values that can be computed again, and that nobody asked for.
+    #[cold]
+    pub(crate) fn let_go_unasked(&mut self) {
+        for word in 0..self.nodes.len().div_ceil(64) {
+            let mut holders = self.holders[word];
+            while holders != 0 {
+                let id = NodeId(64 * word as u32 + holders.trailing_zeros());
+                holders &= holders - 1;
+                if id.index() >= self.len() || self.node(id).op == Op::Leaf {
+                    continue;
+                }
+                let state = self.state_mut(id);
+                if state.ready && state.was_read {
+                    continue;
+                }
+                (state.ready, state.read_through) = (false, false);
+                if let Some(buffer) = state.value.take() {
+                    self.pool.give(buffer);
+                }
+            }
+        }
+    }
+
     pub(crate) fn list(&self, id: ListId) -> &[u64] {
         self.lists.get(id)
     }
@@ -317,6 +345,7 @@ impl Core {
             + self.holders.bytes()
             + self.slots.bytes()
             + self.labels.bytes()
+            + self.checkpoints.bytes()
             + self.calls.bytes()
             + self.customs.bytes()
             + self.label_bytes

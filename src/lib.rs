@@ -60,6 +60,7 @@ extern crate self as bumpgrad;
 pub use buffer::MemoryStats;
 pub use dtype::{DType, Element};
 pub use error::{Error, ErrorKind, Result};
+pub use exec::PlanMemory;
 pub use graph::{CustomOp, Mark, Optimiser};
 pub use op::Reduce;
 pub use optim::{Bounds, Ended, Minimum, schedule};

@@ -14,9 +14,9 @@ use crate::arena::TryPush;
 use crate::buffer::{Buffer, MemoryStats};
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::{ErrorKind, Maybe};
-use crate::exec::Engine;
+use crate::exec::{Engine, PlanMemory};
 use crate::fpenv::{Scope, Subnormals};
-use crate::graph::{Core, Handle, Start};
+use crate::graph::{Core, Handle, Mark, Start};
 use crate::id::NodeId;
 use crate::node::Op;
 use crate::shape::Dims;
@@ -349,6 +349,39 @@ impl Session {
     pub(crate) fn set_memory_limit(&mut self, bytes: usize) {
         self.core.set_memory_limit(bytes);
         self.engine.count(&mut self.core);
+    }
+
+    /// Lets evaluations hold at most this many bytes of tensors at a time.
+    pub(crate) fn set_memory_budget(&mut self, bytes: usize) {
+        self.core.pool.set_budget(bytes);
+        self.engine.forget_plans();
+    }
+
+    /// What memory reading a tensor takes.
+    pub(crate) fn plan_memory(&mut self, x: Handle) -> Maybe<PlanMemory> {
+        let id = self.core.resolve("plan_memory", x)?;
+        self.engine.memory_to_read(&mut self.core, id)
+    }
+
+    /// What memory a backward of these roots takes.
+    pub(crate) fn plan_memory_backward(
+        &mut self,
+        roots: impl ExactSizeIterator<Item = (Handle, Option<Handle>)>,
+    ) -> Maybe<PlanMemory> {
+        self.resolve_roots("plan_memory_backward", roots)?;
+        let Self { core, engine, given, targets, roots, .. } = self;
+        engine.memory_of_backward(core, given, targets, roots)
+    }
+
+    /// Keeps of all that was recorded since the mark only the values of `outs`.
+    pub(crate) fn checkpoint(
+        &mut self,
+        begin: Mark,
+        outs: impl ExactSizeIterator<Item = Handle>,
+    ) -> Maybe<()> {
+        self.resolve_all("checkpoint", outs)?;
+        let Self { core, xs, .. } = self;
+        core.checkpoint(begin, xs)
     }
 
     pub(crate) fn memory(&self) -> MemoryStats {

@@ -593,6 +593,77 @@ proptest! {
     }
 }
 
+/// The budget that an error says to be enough.
+fn enough(error: &bumpgrad::Error) -> Option<usize> {
+    let (_, tail) = error.message().split_once(" is too small: ")?;
+    tail.split_once(' ')?.0.parse().ok()
+}
+
+proptest! {
+    #![proptest_config(cases(400))]
+
+    #[test]
+    fn a_memory_budget_holds_and_is_seen_in_no_bit(
+        program in small(),
+        part in 0usize..40,
+        every in 1usize..12,
+        reads in prop::collection::vec(any::<(u8, u8)>(), 1..16),
+    ) {
+        let (graph, free) = (Graph::new(), Graph::new());
+        let start = graph.mark();
+        let [tape, want] = [&graph, &free].map(|graph| {
+            tape(graph, &program, &leaves(graph, &program), Order::BackwardFirst)
+        });
+        let (tape, want) = (told(tape)?, told(want)?);
+        // From time to time with a checkpoint, too.
+        if every % 3 == 0 {
+            let outs = [tape.pool[(tape.pool.len() - 1) / every], tape.total];
+            told(graph.checkpoint(start, &outs))?;
+        }
+        let plain = told(graph.plan_memory_backward(&[(tape.total, None)]))?;
+        let mut budget = plain.live + (plain.kept + plain.scratch) * part / 32;
+        graph.set_memory_budget(Some(budget));
+        for (k, &(what, at)) in reads.iter().enumerate() {
+            let at = at as usize % tape.pool.len();
+            let is_backward = what % 4 == 0;
+            if what % 4 == 1 {
+                told(write(&program, tape.pool[at % tape.leaves], what.into()))?;
+                told(write(&program, want.pool[at % want.leaves], what.into()))?;
+                continue;
+            }
+            let plan = || match is_backward {
+                true => graph.plan_memory_backward(&[(tape.total, None)]),
+                false => tape.pool[at].plan_memory(),
+            };
+            let planned = match plan() {
+                Ok(planned) => planned,
+                Err(error) => {
+                    prop_assert_eq!(error.kind(), ErrorKind::Memory, "{}", error);
+                    let more = enough(&error);
+                    prop_assert!(more > Some(budget), "{error}");
+                    budget = more.unwrap();
+                    graph.set_memory_budget(Some(budget));
+                    told(plan())?
+                }
+            };
+            prop_assert!(planned.peak() <= budget, "{planned:?} in {budget}");
+            if is_backward {
+                told(tape.total.backward())?;
+                told(want.total.backward())?;
+            } else {
+                let [seen, want] = [told(bits(tape.pool[at]))?, told(bits(want.pool[at]))?];
+                prop_assert!(seen == want, "read {k} of {at}");
+            }
+            let peak = graph.memory().peak;
+            prop_assert!(peak <= plain.peak().max(budget), "{peak} in {budget}");
+            for leaf in 0..tape.leaves {
+                let seen = told(grad_bits(tape.pool[leaf]))?;
+                prop_assert!(seen == told(grad_bits(want.pool[leaf]))?, "gradient {leaf} after {k}");
+            }
+        }
+    }
+}
+
 #[test]
 fn graphs_on_many_threads_that_share_the_pool_do_not_disturb_each_other() -> Result<()> {
     let gene = |op, x, y, k| Gene { op, x, y, k };

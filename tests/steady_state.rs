@@ -167,6 +167,37 @@ fn recording_large_work_anew_on_several_threads() -> Result<()> {
     Ok(())
 }
 
+/// In a tenth of the memory, so that most steps are run twice.
+#[test]
+fn a_training_step_within_a_budget() -> Result<()> {
+    let g = Graph::new();
+    let x = g.uniform::<f32>(&[64, 16], -1.0, 1.0);
+    let (mut h, mut mark) = (x, g.mark());
+    for layer in 1..=100 {
+        let w = g.normal::<f32>(&[16, 16], 0.0, 0.3);
+        w.set_requires_grad(true)?;
+        h = h.matmul(w).tanh();
+        if layer == 50 {
+            g.checkpoint(mark, &[h])?;
+            mark = g.mark();
+        }
+    }
+    let loss = h.square().mean();
+    let plain = g.plan_memory_backward(&[(loss, None)])?;
+    g.set_memory_budget(Some(3 * plain.live + (plain.peak() - plain.live) / 10));
+    let data = x.to_vec::<f32>()?;
+    let count = allocations(|| {
+        x.write(&data)?;
+        g.zero_grad();
+        loss.backward()?;
+        Sgd::new(0.01).step(&g)?;
+        loss.item().map(|_| ())
+    })?;
+    assert_eq!(count, 0, "allocations in 10 steps");
+    assert!(g.plan_memory_backward(&[(loss, None)])?.repeated > 50);
+    Ok(())
+}
+
 /// loss = mean((sin(x) y + exp(0.1 z))^2) on one thread: sinks with many blocks.
 #[test]
 fn replaying_a_loss_on_many_elements() -> Result<()> {

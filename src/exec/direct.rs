@@ -20,7 +20,9 @@ use crate::id::NodeId;
 use crate::kernel::{call_rows, elementwise, float_kernels};
 use crate::node::{INLINE_OPERANDS, Node, Op, Reduction};
 use crate::op::matmul::last_two;
-use crate::plan::{Groups, Plan, ROW_MAX, can_be_alone, elementwise_operand, operand_dtype};
+use crate::plan::{
+    Groups, Plan, ROW_MAX, Wanted, can_be_alone, elementwise_operand, operand_dtype,
+};
 use crate::shape::Layout;
 use crate::team::Team;
 
@@ -204,7 +206,8 @@ impl Engine {
             }
             return Ok(false);
         }
-        Ok(is_small)
+        // Values between checkpoints are not kept.
+        Ok(is_small && core.checkpoint_count() == 0)
     }
 
     /// Lists the nodes that are needed; whether they are small.
@@ -275,7 +278,7 @@ impl Engine {
         } else {
             self.planner
                 .look(core, &[id], &[])
-                .and_then(|()| self.planner.plan(core, &[id], &[], usize::MAX, &mut plan))
+                .and_then(|()| self.planner.plan(core, Wanted::read(&[id]), &mut plan))
         };
         let done = done.map_err(Stop::from);
         let done = done.and_then(|()| Ok(self.prepare(core, &plan, 1)?));
@@ -396,7 +399,6 @@ impl Engine {
         targets: &[(NodeId, NodeId)],
         roots: &[NodeId],
     ) -> Maybe<bool> {
-        self.planner.look(core, roots, targets).map_err(|_| core.out_of_memory("backward"))?;
         if !self.compute_directly(core, key, roots, targets)? {
             return Ok(false);
         }

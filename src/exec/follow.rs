@@ -248,7 +248,8 @@ impl Engine {
         // (It is back in its place only if all went well.)
         let mut follow = self.follows.swap_remove(place);
         let (clock, writes) = (follow.clock, follow.writes);
-        let is_right = core.oldest() <= clock && follow.find(core, clock, writes).is_ok();
+        let keeps = core.checkpoint_count() == 0;
+        let is_right = keeps && core.oldest() <= clock && follow.find(core, clock, writes).is_ok();
         if !is_right || !follow.affords() {
             return Ok(false);
         }
@@ -272,7 +273,8 @@ impl Engine {
         kept.runs = if kept.tag == tag { kept.runs.saturating_add(1) } else { 0 };
         kept.tag = tag;
         let is_asked = kept.runs >= RUNS && kept.runs.is_power_of_two();
-        if !is_asked || !self.fuses() || core.pool.is_limited() || root.index() < NODES_MIN {
+        let saves = core.pool.is_limited() || core.pool.has_budget() || core.checkpoint_count() > 0;
+        if !is_asked || !self.fuses() || saves || root.index() < NODES_MIN {
             return Ok(false);
         }
         #[cfg(test)]

@@ -59,7 +59,7 @@ impl Kept {
         for &root in roots.iter().filter(|&&root| core.state(root).ready) {
             self.sources.try_push(root)?;
         }
-        for step in self.plan.steps() {
+        for step in self.plan.steps().iter().filter(|step| !step.is_again()) {
             for &read in self.plan.reads(step) {
                 let Storage::Node(id) = self.plan.data[read as usize].place else { continue };
                 if core.state(id).ready && core.node(id).op != Op::Leaf {

@@ -6,6 +6,7 @@
 
 mod assemble;
 mod axis;
+mod budget;
 mod copy;
 mod custom;
 mod direct;
@@ -33,8 +34,9 @@ use crate::graph::{Core, WalkScratch};
 use crate::id::NodeId;
 use crate::kernel::{call1, float_kernels};
 use crate::level::Level;
-use crate::plan::{Plan, Planner, is_fresh};
+use crate::plan::{Plan, Planner, Wanted, is_fresh};
 use crate::team::THREADS_MAX;
+pub use budget::PlanMemory;
 use direct::Direct;
 use follow::Follow;
 use kept::{Key, Plans};
@@ -132,6 +134,11 @@ impl Engine {
     /// Whether to fuse operations, which changes no number.
     pub(crate) fn set_fusion(&mut self, on: bool) {
         self.planner.set_single(!on);
+        self.forget_plans();
+    }
+
+    /// Forgets how things were computed: they are to be computed in another way.
+    pub(crate) fn forget_plans(&mut self) {
         self.follows.clear();
         self.plans.clear();
         self.last = Last::Nothing;
@@ -197,25 +204,38 @@ impl Engine {
         if is_fresh(core, root) {
             return Ok(());
         }
-        if self.follow(core, root)? {
-            return Ok(());
-        }
+        core.pool.hold_to_budget(true);
+        let done = match self.follow(core, root) {
+            Ok(false) => self.plan_of_read(core, root, true),
+            done => done.map(|_| None),
+        };
+        let done = done.and_then(|place| place.map_or(Ok(()), |place| self.run(core, place)));
+        core.pool.hold_to_budget(false);
+        done
+    }
+
+    /// The plan to compute a node's value, found or made; none if it was computed without, which is done
+    /// only if it is `for_now`.
+    fn plan_of_read(
+        &mut self,
+        core: &mut Core,
+        root: NodeId,
+        for_now: bool,
+    ) -> Maybe<Option<usize>> {
         let hash = core.structure(root, u64::from(root.0));
         let key = Key { hash, is_backward: false };
         if let Some(place) = self.find(core, key)? {
-            if self.begin_to_follow(core, root, place)? {
-                return Ok(());
-            }
-            return self.run(core, place);
+            let follows = for_now && self.begin_to_follow(core, root, place)?;
+            return Ok((!follows).then_some(place));
         }
         let began = self.now();
         self.planner.look(core, &[root], &[]).map_err(|_| core.out_of_memory("plan"))?;
-        if self.compute_directly(core, key, &[root], &[])? {
-            return Ok(());
+        if for_now && self.compute_directly(core, key, &[root], &[])? {
+            return Ok(None);
         }
-        let place = self.make_plan(core, key, &[root], &[], usize::MAX)?;
+        let place = self.make_plan(core, key, "read", Wanted::read(&[root]))?;
         self.note_plan(began, place);
-        self.run(core, place)
+        Ok(Some(place))
     }
 
     /// Computes gradients: `record` records them, if no plan is known, and fills `targets` with
@@ -230,6 +250,22 @@ impl Engine {
         roots: &mut Vec<NodeId>,
     ) -> Maybe<()> {
         core.need_own("backward")?;
+        core.pool.hold_to_budget(true);
+        let place = self.plan_of_backward(core, given, targets, roots, true);
+        let done = place.and_then(|place| place.map_or(Ok(()), |place| self.run(core, place)));
+        core.pool.hold_to_budget(false);
+        done
+    }
+
+    /// The plan to compute gradients, as for `plan_of_read`.
+    fn plan_of_backward(
+        &mut self,
+        core: &mut Core,
+        given: &[(NodeId, Option<NodeId>)],
+        targets: &mut Vec<(NodeId, NodeId)>,
+        roots: &mut Vec<NodeId>,
+        for_now: bool,
+    ) -> Maybe<Option<usize>> {
         let hash = given.iter().fold(0x9e37_79b9_7f4a_7c15, |hash, &(root, head)| {
             let hash = core.structure(root, hash ^ u64::from(root.0));
             // (No root's number has these bits: a head is not taken for one more root.)
@@ -237,21 +273,27 @@ impl Engine {
         });
         let key = Key { hash, is_backward: true };
         if let Some(place) = self.find(core, key)? {
-            return self.run(core, place);
+            return Ok(Some(place));
         }
-        let first = core.len();
+        let temporaries = core.len();
         let began = self.now();
-        let recorded = self.record_backward(core, given, targets, roots);
-        let recorded = recorded.and_then(|()| self.gradients_directly(core, key, targets, roots));
-        if !matches!(recorded, Ok(false)) {
-            core.truncate(first);
-            return recorded.map(|_| ());
+        let mut plan = || {
+            self.record_backward(core, given, targets, roots)?;
+            let (roots, results) = (&roots[..], &targets[..]);
+            let looked = self.planner.look(core, roots, results);
+            looked.map_err(|_| core.out_of_memory("backward"))?;
+            if for_now && self.gradients_directly(core, key, results, roots)? {
+                return Ok(None);
+            }
+            let wanted = Wanted { roots, results, temporaries, room: None };
+            self.make_plan(core, key, "backward", wanted).map(Some)
+        };
+        let made = plan();
+        core.truncate(temporaries);
+        if let Ok(Some(place)) = made {
+            self.note_plan(began, place);
         }
-        let made = self.make_plan(core, key, roots, targets, first);
-        core.truncate(first);
-        let place = made?;
-        self.note_plan(began, place);
-        self.run(core, place)
+        made
     }
 
     /// Records gradients, and lists which nodes they are of, and the roots.
@@ -276,41 +318,34 @@ impl Engine {
         &mut self,
         core: &mut Core,
         key: Key,
-        roots: &[NodeId],
-        results: &[(NodeId, NodeId)],
-        temporaries: usize,
+        what: &str,
+        wanted: Wanted<'_>,
     ) -> Maybe<usize> {
         let room = self.plans.room();
         let (place, mut plan) = room.map_err(|OutOfMemory| core.out_of_memory("plan"))?;
-        let planned = self.plan(core, roots, results, temporaries, &mut plan);
+        let planned = self.plan(core, wanted, &mut plan);
+        let planned = planned.and_then(|()| self.save_memory(core, what, wanted, &mut plan));
         #[cfg(test)]
         {
             self.plans_made += 1;
         }
         let kept = self.plans.put(place, plan);
         planned?;
-        let listed = kept.list_sources(core, roots);
+        let listed = kept.list_sources(core, wanted.roots);
         let entered = listed.and_then(|()| self.plans.enter(place, key));
         entered.map_err(|OutOfMemory| core.out_of_memory("plan"))?;
         Ok(place)
     }
 
     /// Plans what was looked at last: where memory is short, with that of all other plans.
-    fn plan(
-        &mut self,
-        core: &mut Core,
-        roots: &[NodeId],
-        results: &[(NodeId, NodeId)],
-        temporaries: usize,
-        plan: &mut Plan,
-    ) -> Maybe<()> {
+    fn plan(&mut self, core: &mut Core, wanted: Wanted<'_>, plan: &mut Plan) -> Maybe<()> {
         self.count(core);
-        let planned = self.planner.plan(core, roots, results, temporaries, plan);
+        let planned = self.planner.plan(core, wanted, plan);
         let planned = planned.or_else(|OutOfMemory| {
             *plan = Plan::default();
             self.spare(core, None);
-            self.planner.look(core, roots, results)?;
-            self.planner.plan(core, roots, results, temporaries, plan)
+            self.planner.look(core, wanted.roots, wanted.results)?;
+            self.planner.plan(core, wanted, plan)
         });
         planned.map_err(|OutOfMemory| {
             // What was begun is in nobody's way.
@@ -398,9 +433,10 @@ impl Engine {
         }
     }
 
-    /// The plan that was made for this key, if what it takes for granted is so.
+    /// The plan that was made for this key, if what it takes for granted is so, and there is memory to
+    /// run it.
     fn find(&mut self, core: &mut Core, key: Key) -> Maybe<Option<usize>> {
-        let mut k = 0;
+        let (mut k, mut is_large) = (0, false);
         while let Some(place) = self.plans.nth(key, k) {
             k += 1;
             if !self.plans[place].is_fresh(core) {
@@ -410,11 +446,18 @@ impl Engine {
                 let looked = self.planner.look(core, &self.plans[place].sources, &[]);
                 looked.map_err(|_| core.out_of_memory("plan"))?;
             }
-            let kept = &mut self.plans[place];
-            if kept.is_fresh(core) {
-                kept.misses = 0;
-                return Ok(Some(place));
+            if self.plans[place].is_fresh(core) {
+                if self.is_within(core, &self.plans[place].plan) {
+                    self.plans[place].misses = 0;
+                    return Ok(Some(place));
+                }
+                if !std::mem::replace(&mut is_large, true) {
+                    core.let_go_unasked();
+                    k = 0;
+                }
+                continue;
             }
+            let kept = &mut self.plans[place];
             kept.misses = kept.misses.saturating_add(1);
         }
         Ok(None)

@@ -26,6 +26,8 @@ struct Event {
     nodes: u32,
     elements: u64,
     bytes: u64,
+    /// Whether the step makes again what was made.
+    again: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -108,7 +110,8 @@ impl Profile {
     pub(super) fn ran_directly(&mut self, at: u64, nodes: usize) {
         let (name, took, nodes) = (Name::new("one by one"), self.now() - at, nodes as u32);
         let (kind, thread, threads, elements, bytes) = (Category::Run, 0, 1, 0, 0);
-        self.push(Event { name, kind, at, took, thread, threads, nodes, elements, bytes });
+        let again = false;
+        self.push(Event { name, kind, at, took, thread, threads, nodes, elements, bytes, again });
     }
 
     fn whole(&mut self, name: &str, kind: Category, at: u64, plan: &Plan, threads: usize) {
@@ -116,7 +119,18 @@ impl Profile {
         let took = self.now() - at;
         let name = Name::new(name);
         let threads = threads as u32;
-        self.push(Event { name, kind, at, took, thread: 0, threads, nodes, elements: 0, bytes: 0 });
+        self.push(Event {
+            name,
+            kind,
+            at,
+            took,
+            thread: 0,
+            threads,
+            nodes,
+            elements: 0,
+            bytes: 0,
+            again: false,
+        });
     }
 
     /// A step, and for each worker but the first when it was busy with it.
@@ -145,6 +159,7 @@ impl Profile {
             nodes,
             elements,
             bytes,
+            again: step.is_again(),
         };
         self.push(event);
         for (thread, (from, to)) in shares.enumerate().skip(1) {
@@ -179,7 +194,7 @@ impl Profile {
             if event.kind == Category::Step {
                 write!(out, ",\"elements\":{},\"bytes\":{}", event.elements, event.bytes)?;
                 let rate = event.bytes as f64 / event.took.max(1) as f64;
-                write!(out, ",\"gigabytes_per_second\":{rate:.3}")?;
+                write!(out, ",\"gigabytes_per_second\":{rate:.3},\"again\":{}", event.again)?;
             }
             out.write_str("}},\n")?;
         }

@@ -1,6 +1,8 @@
 //! Running a plan: takes the buffers that it needs, and runs the steps whose results are not there
 //! already.
 
+use std::cell::Cell;
+
 use super::matmul;
 use super::step::Run;
 use super::workspace::Workspace;
@@ -56,9 +58,10 @@ impl Engine {
     }
 
     pub(super) fn run_steps(&mut self, core: &mut Core, plan: &Plan, team: Team) -> Maybe<()> {
+        let scratch = self.scratch;
         let run = Run {
             plan,
-            bases: &self.bases,
+            bases: Cell::from_mut(&mut self.bases[..]).as_slice_of_cells(),
             team,
             workspaces: self.workspaces.as_mut_ptr(),
             profiled: self.profile.is_some(),
@@ -70,6 +73,12 @@ impl Engine {
             fail_point: core.fail_point.clone(),
         };
         for step in plan.steps() {
+            for &(datum, at) in step.places.of(&plan.places) {
+                if let Some(scratch) = scratch {
+                    // SAFETY: the plan's scratch memory holds all of its scratch data.
+                    run.bases[datum as usize].set(unsafe { scratch.as_ptr().add(at) });
+                }
+            }
             let mut version = if step.random { core.clock } else { core.oldest() };
             for &read in plan.reads(step) {
                 version = version.max(match plan.data[read as usize].place {

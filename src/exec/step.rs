@@ -1,5 +1,6 @@
 //! One step of a plan, on as many threads as it is worth.
 
+use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -20,7 +21,8 @@ use crate::team::{STEP_COST, Team};
 /// One run of a plan.
 pub(super) struct Run<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) bases: &'a [*mut u8],
+    /// Where data begin. They are set before a step is run, and only read while it is.
+    pub(super) bases: &'a [Cell<*mut u8>],
     pub(super) team: Team,
     /// As many as the team has threads.
     pub(super) workspaces: *mut Workspace,
@@ -177,7 +179,7 @@ impl Run<'_> {
     /// The first byte of a datum.
     #[inline(always)]
     pub(super) fn base(&self, datum: DatumId) -> *mut u8 {
-        self.bases[datum as usize]
+        self.bases[datum as usize].get()
     }
 
     /// The first element of an operand, and its layout.

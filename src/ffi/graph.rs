@@ -7,10 +7,14 @@ use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use super::{bg_graph, bg_node, bg_status, call, field, need_size, remembered, set_field, status};
+use super::{
+    arguments::{head, input},
+    bg_graph, bg_node, bg_status, call, field, need_size, remembered, set_field, status,
+};
 use crate::defect;
-use crate::error::ErrorKind;
-use crate::graph::Mark;
+use crate::error::{ErrorKind, Maybe};
+use crate::exec::PlanMemory;
+use crate::graph::{Handle, Mark};
 use crate::level::Level;
 use crate::session::Session;
 
@@ -206,27 +210,57 @@ pub unsafe extern "C" fn bg_mark(g: *const bg_graph) -> bg_place {
 /// while an error is remembered, too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_rewind(g: *mut bg_graph, mark: bg_place) -> bg_status {
-    let bg_place { nodes, lists, tag, check: told } = mark;
     // SAFETY: the header's rules for `g`, which is not NULL where the closure runs.
     unsafe {
         call(g, |session| {
-            let mark = Mark { nodes, lists, tag, graph: (*g).serial };
-            if check(mark, mark.graph) == told {
+            if let Ok(mark) = mark_of(session, "rewind", mark, (*g).serial) {
                 let _told_below = session.core.rewind(mark);
-            } else {
-                session.core.fail(
-                    ErrorKind::Handle,
-                    format_args!("rewind: the mark was not made by bg_mark with this graph"),
-                );
             }
             remembered(session)
         })
     }
 }
 
+/// The mark that was handed out as this place.
+fn mark_of(session: &mut Session, what: &str, place: bg_place, serial: u32) -> Maybe<Mark> {
+    let bg_place { nodes, lists, tag, check: told } = place;
+    let mark = Mark { nodes, lists, tag, graph: serial };
+    if check(mark, serial) == told {
+        return Ok(mark);
+    }
+    Err(session.core.fail(
+        ErrorKind::Handle,
+        format_args!("{what}: the mark was not made by bg_mark with this graph"),
+    ))
+}
+
+/// Makes what was recorded since `begin` a checkpoint: of its values only those of the n nodes `outs` are
+/// kept. Whatever reads another one later, the gradient above all, has it computed again, from what was
+/// there before: a checkpoint every 30 layers of 1000 keeps 33 values, and 30 at a time. Values and
+/// gradients are the same, bit for bit. A checkpoint that spans others leaves what they span to them.
+/// What bg_jvp and bg_vmap record of its nodes is between checkpoints, too. What was read stays. Graphs with
+/// checkpoints have a plan for each evaluation, however small.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_checkpoint(
+    g: *mut bg_graph,
+    begin: bg_place,
+    outs: *const bg_node,
+    n: usize,
+) -> bg_status {
+    let what = "checkpoint";
+    // SAFETY: the header's rules for `g`, which is not NULL where the closure runs, and for `outs`.
+    unsafe {
+        status(g, |session| {
+            let begin = mark_of(session, what, begin, (*g).serial)?;
+            let outs = input(&mut session.core, what, outs, n)?;
+            session.checkpoint(begin, outs.iter().map(Handle::from))
+        })
+    }
+}
+
 /// Drops all nodes with their data, gradients and what optimisers remember, and keeps the memory for
-/// those to come. Ends whatever bg_no_grad_begin began. Seed, mode, memory limit and a remembered
-/// error stay as they are.
+/// those to come. Ends whatever bg_no_grad_begin began. Seed, mode, memory limit and budget and a
+/// remembered error stay as they are.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_reset(g: *mut bg_graph) {
     // SAFETY: the header's rules for `g`.
@@ -298,6 +332,117 @@ pub unsafe extern "C" fn bg_memory_stats(g: *mut bg_graph, out: *mut bg_memory) 
 pub unsafe extern "C" fn bg_set_memory_limit(g: *mut bg_graph, bytes: usize) {
     // SAFETY: the header's rules for `g`.
     unsafe { call(g, |session| session.set_memory_limit(limit_of(bytes))) }
+}
+
+/// Lets each evaluation hold at most this many bytes of tensors at a time: data of leaves, gradients,
+/// values that are kept, and scratch memory, as `live` of bg_memory_stats counts them. 0, the default, for no
+/// budget. Where that is less than what is usual, values that nobody asked for are let go, and steps
+/// are run again to make what there was no room to keep: bg_plan_memory_backward says how many, and
+/// bg_print_plan which. No bit of any result depends on that. What would not fit all the same fails with
+/// BG_ERR_MEMORY and the smallest budget that was found to be enough, and nothing is lost. What was
+/// read stays, and counts; so do leaves, gradients and what optimisers remember, which are not refused.
+/// Registers and packed factors, a fixed amount for each thread, are counted by `plans`. Free buffers are
+/// given back to the system rather than have `pooled` exceed the budget, apart from those of at most
+/// 2 KiB.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_set_memory_budget(g: *mut bg_graph, bytes: usize) {
+    // SAFETY: the header's rules for `g`.
+    unsafe { call(g, |session| session.set_memory_budget(limit_of(bytes))) }
+}
+
+/// The memory budget that was set; 0 for no budget.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_memory_budget(g: *const bg_graph) -> usize {
+    // SAFETY: the header's rules for `g`.
+    let budget = unsafe { call(g, |session| session.core.pool.budget()) };
+    if budget == usize::MAX { 0 } else { budget }
+}
+
+/// What memory an evaluation takes, in bytes, and what it computes more than once. Start from
+/// BG_PLANNED_MEMORY_INIT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct bg_planned_memory {
+    /// sizeof(bg_planned_memory)
+    pub struct_size: usize,
+    /// What tensors take before: `live` of bg_memory_stats.
+    pub live: usize,
+    /// Values and gradients that are added, and stay.
+    pub kept: usize,
+    /// Memory that is used while it runs, and given back.
+    pub scratch: usize,
+    /// The most that tensors take at a time: the sum.
+    pub peak: usize,
+    /// How many steps it takes.
+    pub steps: usize,
+    /// How many of them make again what was made, and could not be kept.
+    pub repeated: usize,
+}
+
+/// Says what memory computing x takes, before it is computed: nothing where its value is there. The plan that
+/// is made is the one that is run next. BG_ERR_MEMORY if the memory budget is too small. Fills in the
+/// fields of `out` that its struct_size covers.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_plan_memory(
+    g: *mut bg_graph,
+    x: bg_node,
+    out: *mut bg_planned_memory,
+) -> bg_status {
+    // SAFETY: the header's rules for `g`; `out` is a struct that begins with its size.
+    unsafe { tell_memory(g, "plan_memory", out, |session| session.plan_memory(x.into())) }
+}
+
+/// The same of bg_backward_many. `heads` may be NULL, and each of its nodes BG_NULL. Fails as that
+/// does.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bg_plan_memory_backward(
+    g: *mut bg_graph,
+    ys: *const bg_node,
+    heads: *const bg_node,
+    n: usize,
+    out: *mut bg_planned_memory,
+) -> bg_status {
+    let what = "plan_memory_backward";
+    // SAFETY: the header's rules for `g`, `ys` and `heads`; `out` is a struct that begins with its size.
+    unsafe {
+        tell_memory(g, what, out, |session| {
+            let ys = input(&mut session.core, what, ys, n)?;
+            if heads.is_null() {
+                return session.plan_memory_backward(ys.iter().map(|y| (y.into(), None)));
+            }
+            let heads = input(&mut session.core, what, heads, n)?;
+            let roots = ys.iter().zip(heads.iter());
+            session.plan_memory_backward(roots.map(|(y, h)| (y.into(), head(h))))
+        })
+    }
+}
+
+/// # Safety
+/// The header's rules for `g`; `out` is NULL or a struct that begins with its size.
+unsafe fn tell_memory(
+    g: *mut bg_graph,
+    what: &str,
+    out: *mut bg_planned_memory,
+    ask: impl FnOnce(&mut Session) -> Maybe<PlanMemory>,
+) -> bg_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        status(g, |session| {
+            if out.is_null() {
+                return Err(super::null_pointer(&mut session.core, what));
+            }
+            let out = out.cast::<u8>();
+            need_size(&mut session.core, what, out)?;
+            let memory = ask(session)?;
+            set_field(out, offset_of!(bg_planned_memory, live), memory.live);
+            set_field(out, offset_of!(bg_planned_memory, kept), memory.kept);
+            set_field(out, offset_of!(bg_planned_memory, scratch), memory.scratch);
+            set_field(out, offset_of!(bg_planned_memory, peak), memory.peak());
+            set_field(out, offset_of!(bg_planned_memory, steps), memory.steps);
+            set_field(out, offset_of!(bg_planned_memory, repeated), memory.repeated);
+            Ok(())
+        })
+    }
 }
 
 /// The memory limit that was set; 0 for no limit.

@@ -48,6 +48,7 @@ impl Core {
     #[cold]
     pub(crate) fn recover(&mut self, start: Start) {
         self.called = "";
+        self.pool.hold_to_budget(false);
         self.go_back(start);
         for id in (0..self.len() as u32).map(NodeId) {
             if self.node(id).op != Op::Leaf {
@@ -74,20 +75,26 @@ impl Core {
         len.checked_sub(1).map_or(0, |last| self.nodes.get(last).tag)
     }
 
-    /// Drops every node recorded after the mark.
-    pub(crate) fn rewind(&mut self, mark: Mark) -> Maybe<()> {
-        self.need_own("rewind")?;
+    /// Refuses the mark of another graph, or one of nodes that were dropped.
+    pub(crate) fn need_mark(&mut self, what: &str, mark: Mark) -> Maybe<()> {
         let len = mark.nodes as usize;
         // No rewind went back further since then, exactly when the last node that the mark keeps
         // is still there, which its tag tells. Tags come round after 2^32: their order says nothing.
         let kept = len <= self.len() && self.last_tag(len) == mark.tag;
-        if !kept || mark.graph != self.first_tag {
-            return Err(self.fail(
-                ErrorKind::Handle,
-                format_args!("rewind: the mark is of another graph or of nodes already dropped"),
-            ));
+        if kept && mark.graph == self.first_tag {
+            return Ok(());
         }
-        self.truncate(len);
+        Err(self.fail(
+            ErrorKind::Handle,
+            format_args!("{what}: the mark is of another graph or of nodes already dropped"),
+        ))
+    }
+
+    /// Drops every node recorded after the mark.
+    pub(crate) fn rewind(&mut self, mark: Mark) -> Maybe<()> {
+        self.need_own("rewind")?;
+        self.need_mark("rewind", mark)?;
+        self.truncate(mark.nodes as usize);
         // Ids are used again, so random nodes must not be in the same replay as their predecessors.
         self.clock += 1;
         self.lists.truncate(mark.lists as usize);
@@ -141,6 +148,7 @@ impl Core {
             }
         }
         self.drop_labels(|node| node.index() >= len);
+        self.checkpoints.truncate(len);
         self.nodes.truncate(len);
     }
 }

@@ -67,6 +67,10 @@ impl Core {
             let recorded = NewNode::like(&node);
             let retains = node.op != Op::Leaf && node.has_slot();
             let hash = self.hash(&recorded, node.requires_grad, node.paths, retains, id);
+            let hash = match self.checkpoint_of(NodeId(id as u32)) {
+                0 => hash,
+                number => mix(hash, u64::from(number)),
+            };
             self.nodes.get_mut(id).hash = hash;
         }
         self.outdated = usize::MAX;

@@ -6,21 +6,8 @@ impl Plan {
     /// Says what is wrong with a plan: for debug builds.
     #[allow(clippy::disallowed_macros, reason = "no release has it")]
     pub(crate) fn check(&self) {
-        let mut written = vec![false; self.data.len()];
+        self.check_memory();
         for step in &self.steps {
-            for &read in self.reads(step) {
-                let datum = self.data[read as usize];
-                let is_source = matches!(datum.place, Storage::Node(_));
-                assert!(written[read as usize] || is_source, "{datum:?} is read before it is made");
-            }
-            for &write in self.writes(step) {
-                assert!(
-                    !written[write as usize],
-                    "{:?} is written twice",
-                    self.data[write as usize]
-                );
-                written[write as usize] = true;
-            }
             let Work::Fused(number) = step.work else { continue };
             let program = &self.programs[number as usize];
             let slots = program.slots.of(&self.slots);
@@ -76,6 +63,61 @@ impl Plan {
                         set[out as usize] = true;
                     }
                 }
+            }
+        }
+    }
+
+    /// Goes through the steps as they are run: what one reads was written, and nothing has been written
+    /// over it.
+    #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "no release has it")]
+    fn check_memory(&self) {
+        let mut written = vec![false; self.data.len()];
+        let mut at: Vec<usize> = self
+            .data
+            .iter()
+            .map(|datum| match datum.place {
+                Storage::Scratch(at) => at,
+                _ => usize::MAX,
+            })
+            .collect();
+        // What is in scratch memory, by where it begins.
+        let mut held = std::collections::BTreeMap::<usize, u32>::new();
+        let mut used = vec![false; self.data.len()];
+        for step in &self.steps {
+            for &(datum, place) in step.places.of(&self.places) {
+                if held.get(&at[datum as usize]) == Some(&datum) {
+                    held.remove(&at[datum as usize]);
+                }
+                (at[datum as usize], written[datum as usize]) = (place, false);
+            }
+            for &read in self.reads(step) {
+                let datum = self.data[read as usize];
+                let is_source = matches!(datum.place, Storage::Node(_));
+                assert!(written[read as usize] || is_source, "{datum:?} is read before it is made");
+            }
+            for &write in self.writes(step) {
+                let datum = self.data[write as usize];
+                assert!(
+                    step.is_again() || !std::mem::replace(&mut used[write as usize], true),
+                    "{datum:?} is written twice"
+                );
+                written[write as usize] = true;
+                let (start, end) = (at[write as usize], datum.bytes());
+                if start == usize::MAX || end == 0 {
+                    continue;
+                }
+                let end = start + end;
+                assert!(end <= self.scratch, "{datum:?} ends at {end}");
+                let over = held.range(..end).rev().take_while(|&(&other, &datum)| {
+                    // (Nothing that is held is over anything else, so the first that ends before is the last.)
+                    other + self.data[datum as usize].bytes() > start
+                });
+                let over: Vec<(usize, u32)> = over.map(|(&place, &datum)| (place, datum)).collect();
+                for (place, other) in over {
+                    held.remove(&place);
+                    written[other as usize] = other == write;
+                }
+                held.insert(start, write);
             }
         }
     }

@@ -224,3 +224,29 @@ fn steps_that_are_cut_compute_the_same() {
         assert_eq!(whole, cut, "{}", program.0);
     }
 }
+
+/// Also where memory is so short that most is computed twice.
+#[test]
+fn planning_within_a_budget_takes_as_much_as_there_are_nodes() {
+    let planned = |program: Example, n: usize| {
+        let g = graph();
+        let y = program.1(&g, n);
+        let plain = g.plan_memory_backward(&[(y, None)]).unwrap();
+        let saved = plain.live + plain.kept / 6 + plain.scratch / 6;
+        let looks = || g.call(|session| session.engine().planner().looks());
+        let before = looks();
+        g.set_memory_budget(Some(saved));
+        let memory = g.plan_memory_backward(&[(y, None)]).unwrap_or_else(|error| {
+            assert!(error.message().contains("is too small"), "{error}");
+            plain
+        });
+        (looks() - before, memory.steps)
+    };
+    for program in PROGRAMS.into_iter().filter(|program| program.0 != BOUNDED) {
+        let n = if program.0.contains("large") { 400 } else { 2000 };
+        let [short, long] = [n, 4 * n].map(|n| planned(program, n));
+        let times = (long.1 as f64 / short.1 as f64).max(4.0);
+        let what = format!("{}: {short:?}, {long:?}", program.0);
+        assert!(long.0 as f64 <= 2.0 * times * short.0 as f64, "{what}");
+    }
+}

@@ -214,6 +214,12 @@ pub(super) struct Drafts {
     pub(super) level: Level,
     /// One node a step, and every value stored.
     pub(super) single: bool,
+    /// Nodes from here on are needed only inside of this plan; `usize::MAX` in a read.
+    pub(super) temporaries: usize,
+    /// Whether nothing stays in memory but what was asked for.
+    pub(super) is_lean: bool,
+    /// Whether memory is to be saved, rather than passes over it.
+    pub(super) is_thrifty: bool,
     /// By node.
     pub(super) fates: Vec<Fate>,
     /// What nodes without data show.
@@ -237,6 +243,9 @@ impl Drafts {
             walk: Walk::default(),
             level,
             single: false,
+            temporaries: usize::MAX,
+            is_lean: false,
+            is_thrifty: false,
             fates: Vec::new(),
             shown: Vec::new(),
             steps: Vec::new(),
@@ -285,6 +294,20 @@ impl Drafts {
     /// Where a node is computed. (What is not needed is there, if needed nodes read it.)
     pub(super) fn home(&self, id: NodeId) -> Home {
         if self.walk.is_needed(id) { self.fates[id.index()].home() } else { Home::Ready }
+    }
+
+    /// Whether this is the plan of a backward.
+    pub(super) fn is_backward(&self) -> bool {
+        self.temporaries != usize::MAX
+    }
+
+    /// Whether a node's value is in a buffer of its own, where it stays, if it is in memory at all;
+    /// else it is in scratch memory.
+    pub(super) fn stays(&self, core: &Core, id: NodeId) -> bool {
+        if !self.walk.is_needed(id) || self.fates[id.index()].asked {
+            return id.index() < self.temporaries;
+        }
+        id.index() < self.temporaries && !self.is_lean && !core.is_made_anew(id)
     }
 
     /// Whether a node has data, rather than that it shows those of another one.

@@ -1,4 +1,4 @@
-//! Writing the programs of fused steps, and finding room for what they leave in memory.
+//! Writing the programs of fused steps.
 //!
 //! Instructions are first written over *values*, one a definition; when a step is complete, values
 //! that do not lie in memory get registers, each used again after its value was last read. A value
@@ -8,7 +8,6 @@
 mod member;
 mod operand;
 mod program;
-mod scratch;
 mod tidy;
 mod trig;
 
@@ -42,13 +41,13 @@ enum Brought {
 
 /// What is known about a datum while a plan is made.
 #[derive(Clone, Copy)]
-struct Used {
+pub(super) struct Used {
     /// The node whose value it is; none of a partial result.
-    of: NodeId,
+    pub(super) of: NodeId,
     /// The first and the last step that use it, and the one that writes it.
-    first: u32,
-    last: u32,
-    writer: u32,
+    pub(super) first: u32,
+    pub(super) last: u32,
+    pub(super) writer: u32,
     /// The step that was last to have it as a stream, and the value there.
     stream_in: u32,
     stream: u32,
@@ -61,7 +60,7 @@ pub(super) struct Emitter {
     /// By node: its datum, if that is the node's.
     datum_of: Vec<DatumId>,
     /// By datum.
-    used: Vec<Used>,
+    pub(super) used: Vec<Used>,
     value_of: Vec<u32>,
     /// By node: the step that computed it again last, counted over all plans.
     again_in: Vec<u32>,
@@ -78,10 +77,10 @@ pub(super) struct Emitter {
     instrs: Vec<Instr>,
     linking: Linking,
     free: [Vec<u32>; 2],
-    by_end: Vec<DatumId>,
-    holes: Vec<(usize, usize)>,
     reads: Vec<DatumId>,
     writes: Vec<DatumId>,
+    /// By checkpoint: the last step that computes one of its nodes.
+    ends: Vec<u32>,
     step: u32,
     cost: u32,
     width: usize,
@@ -91,22 +90,39 @@ pub(super) struct Emitter {
 impl Emitter {
     pub(super) fn bytes(&self) -> usize {
         let Self { datum_of, used, value_of, again_in, trig_of, trigs, uses, values, .. } = self;
-        let Self { brought, instrs, linking, free, by_end, holes, reads, writes, .. } = self;
+        let Self { brought, instrs, linking, free, reads, writes, .. } = self;
         let nodes = [datum_of.bytes(), value_of.bytes(), again_in.bytes(), trig_of.bytes()];
         let values = [uses.bytes(), values.bytes(), brought.bytes(), instrs.bytes()];
-        let data = [used.bytes(), trigs.bytes(), by_end.bytes(), holes.bytes()];
         let lists = [reads.bytes(), writes.bytes(), free[0].bytes(), free[1].bytes()];
-        [nodes, values, data, lists].iter().flatten().sum::<usize>() + linking.bytes()
+        [nodes, values, lists, [used.bytes(), trigs.bytes(), self.ends.bytes(), 0]]
+            .iter()
+            .flatten()
+            .sum::<usize>()
+            + linking.bytes()
     }
 
-    pub(super) fn start(&mut self, nodes: usize) -> Result<(), OutOfMemory> {
+    pub(super) fn start(&mut self, core: &Core) -> Result<(), OutOfMemory> {
+        let nodes = core.len();
         self.datum_of.try_extend_to(nodes, 0)?;
         self.value_of.try_extend_to(nodes, 0)?;
         self.again_in.try_extend_to(nodes, 0)?;
         self.trig_of.try_extend_to(nodes, 0)?;
         self.used.clear();
         self.step = 0;
-        Ok(())
+        self.ends.clear();
+        self.ends.try_extend_to(core.checkpoint_count() + 1, NONE)
+    }
+
+    /// The step after which a datum goes, because a checkpoint ends there.
+    pub(super) fn end_of_checkpoint(&self, core: &Core, used: &Used) -> u32 {
+        self.ends[core.checkpoint_of(used.of) as usize]
+    }
+
+    fn note_checkpoint(&mut self, core: &Core, id: NodeId) {
+        let number = core.checkpoint_of(id);
+        if number != 0 {
+            self.ends[number as usize] = self.step;
+        }
     }
 
     /// Lets a node's value be the result `k`, if it is not one already.
@@ -141,16 +157,16 @@ impl Emitter {
     /// The memory of a node that has or gets its value there.
     fn datum(
         &mut self,
+        drafts: &Drafts,
         core: &Core,
         id: NodeId,
-        temporaries: usize,
         plan: &mut Plan,
     ) -> Result<DatumId, OutOfMemory> {
         if let Some(datum) = self.known_datum(id) {
             return Ok(datum);
         }
         let node = core.node(id);
-        let place = if id.index() < temporaries { Storage::Node(id) } else { Storage::Scratch(0) };
+        let place = if drafts.stays(core, id) { Storage::Node(id) } else { Storage::Scratch(0) };
         let datum = self.add(id, Datum { place, dtype: node.dtype, len: node.len }, plan)?;
         self.datum_of[id.index()] = datum;
         Ok(datum)
@@ -187,7 +203,6 @@ impl Emitter {
         drafts: &Drafts,
         core: &Core,
         Scheduled { step: number, product }: Scheduled,
-        temporaries: usize,
         plan: &mut Plan,
     ) -> Result<(), OutOfMemory> {
         let draft = drafts.steps[number as usize];
@@ -206,7 +221,7 @@ impl Emitter {
                 let node = core.node(draft.single);
                 let datum = Datum { place: Storage::Chunk, dtype: node.dtype, len: node.len };
                 self.datum_of[draft.single.index()] = self.add(draft.single, datum, plan)?;
-                let product = self.single(drafts, core, draft, temporaries, plan)?;
+                let product = self.single(drafts, core, draft, plan)?;
                 nodes = 1;
                 cost = plan.single_cost(&plan.singles[product as usize]);
                 product
@@ -224,7 +239,8 @@ impl Emitter {
             let mut at = draft.first;
             while at != NONE {
                 let member = drafts.members[at as usize];
-                let context = Context { drafts, core, draft: &draft, number, temporaries };
+                self.note_checkpoint(core, member.node);
+                let context = Context { drafts, core, draft: &draft, number };
                 self.member(&context, &member, plan)?;
                 nodes += u32::from(member.aim == Aim::Node);
                 random |= member.what == What::Mask;
@@ -244,7 +260,7 @@ impl Emitter {
         } else {
             nodes = 1;
             random = core.node(draft.single).op.is_random();
-            Work::Single(self.single(drafts, core, &draft, temporaries, plan)?)
+            Work::Single(self.single(drafts, core, &draft, plan)?)
         };
         let first = plan.links.len();
         for &datum in self.reads.iter().chain(&self.writes) {
@@ -257,7 +273,9 @@ impl Emitter {
         };
         plan.cost += cost;
         let reads = self.reads.len() as u32;
-        plan.steps.try_push(Step { work, links, reads, nodes, cost, random })?;
+        let places = Span::default();
+        let step = Step { work, links, reads, nodes, cost, random, repeats: NONE, places };
+        plan.steps.try_push(step)?;
         self.step += 1;
         Ok(())
     }
@@ -267,11 +285,11 @@ impl Emitter {
         drafts: &Drafts,
         core: &Core,
         draft: &Draft,
-        temporaries: usize,
         plan: &mut Plan,
     ) -> Result<u32, OutOfMemory> {
         let node = *core.node(draft.single);
         plan.note_name(core, draft.single)?;
+        self.note_checkpoint(core, draft.single);
         let first = plan.views.len();
         for (operand, &source) in
             core.operands(draft.single).zip(draft.operands.of(&drafts.sources))
@@ -279,7 +297,7 @@ impl Emitter {
             let Some((base, layout)) = drafts.layout_of(source, &core.shape(operand)) else {
                 unreachable!("others were given data")
             };
-            let datum = self.datum(core, base, temporaries, plan)?;
+            let datum = self.datum(drafts, core, base, plan)?;
             self.reads(datum)?;
             plan.views.try_push(View { datum, layout })?;
         }
@@ -291,7 +309,7 @@ impl Emitter {
             }
         }
         let list = Span::since(first, plan.words.len());
-        let out = self.datum(core, draft.single, temporaries, plan)?;
+        let out = self.datum(drafts, core, draft.single, plan)?;
         if plan.data[out as usize].place != Storage::Chunk {
             self.writes(out)?;
         }
@@ -323,7 +341,6 @@ struct Context<'a> {
     core: &'a Core,
     draft: &'a Draft,
     number: u32,
-    temporaries: usize,
 }
 
 fn instr(code: Code, name: Op, dtype: DType, out: u32) -> Instr {

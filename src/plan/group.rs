@@ -65,7 +65,6 @@ pub(super) struct Grouping {
     pub(super) drafts: Drafts,
     /// Members of a step of one tile, at most: in a read and in a backward.
     pub(super) members_max: [u32; 2],
-    pub(super) is_backward: bool,
     /// What is computed again, and in which step.
     again: Vec<(u32, NodeId)>,
     /// The newest fused step of a length, newest last.
@@ -80,7 +79,6 @@ impl Grouping {
         Self {
             drafts: Drafts::new(level),
             members_max: MEMBERS_MAX,
-            is_backward: false,
             again: Vec::new(),
             latest: Vec::new(),
             stack: Vec::new(),
@@ -94,13 +92,19 @@ impl Grouping {
         drafts.bytes() + again.bytes() + latest.bytes() + stack.bytes()
     }
 
-    /// Begins a plan: one of a backward, or of a read.
-    pub(super) fn start(&mut self, nodes: usize, is_backward: bool) -> Result<(), OutOfMemory> {
+    /// Begins a plan.
+    pub(super) fn start(
+        &mut self,
+        core: &Core,
+        temporaries: usize,
+        is_lean: bool,
+    ) -> Result<(), OutOfMemory> {
         self.drafts.clear();
+        (self.drafts.temporaries, self.drafts.is_lean) = (temporaries, is_lean);
+        self.drafts.is_thrifty = is_lean || core.checkpoint_count() > 0;
         self.again.clear();
         self.latest.clear();
-        self.is_backward = is_backward;
-        self.drafts.fates.try_extend_to(nodes, Fate::BLANK)
+        self.drafts.fates.try_extend_to(core.len(), Fate::BLANK)
     }
 
     /// Has a node copied to the result `k`.

@@ -9,8 +9,9 @@
 //!
 //! Planning is a row of stages that hand plain data on, which `planner` calls one after the other:
 //! `walk` finds what must be computed, `group` decides which step computes it (its `draft`s say so),
-//! `schedule` in which order, `emit` writes the programs, and `chain` makes their cheap instructions
-//! links of chains. A plan does not refer to gradient nodes, so it outlives them: backward records them
+//! `schedule` in which order, `emit` writes the programs, `chain` makes their cheap instructions
+//! links of chains, `remat` computes again what there is no room to keep, and `places` finds room for the
+//! rest. A plan does not refer to gradient nodes, so it outlives them: backward records them
 //! once, and as long as the graph has the same structure the plan is only run again.
 
 mod blocks;
@@ -24,8 +25,10 @@ mod datum;
 mod draft;
 mod emit;
 mod group;
+mod places;
 mod planner;
 mod program;
+mod remat;
 mod schedule;
 mod single;
 mod source;
@@ -39,7 +42,7 @@ mod walk;
 pub(crate) use blocks::{Groups, JOIN_BLOCK};
 pub(crate) use datum::{Datum, DatumId, Span, Storage, View};
 pub(crate) use draft::{elementwise_operand, operand_dtype};
-pub(crate) use planner::Planner;
+pub(crate) use planner::{Planner, Wanted};
 pub(crate) use program::{
     Code, Dropout, Fill, FillFrom, Grain, Instr, Join, NO_PRODUCT, Pad, Piece, PieceFrom, Program,
     SinkReduction, Slot, period,

@@ -1,11 +1,13 @@
 //! The stages of planning in a row: what must be computed (`walk`), in which step (`group`), in which
 //! order (`schedule`), by which instructions (`emit`, `chain`), and where in memory.
 
-use super::Plan;
 use super::draft::{Drafts, Fate};
-use super::emit::Emitter;
+use super::emit::{Emitter, Used};
 use super::group::Grouping;
+use super::places::{Lifetime, Places, room_for};
+use super::remat::Remat;
 use super::schedule::Schedule;
+use super::{Plan, Storage};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::Part;
 use crate::graph::Core;
@@ -20,11 +22,33 @@ const NODE_BYTES: usize = 28;
 const NEEDED_BYTES: usize = 45;
 const MEMBER_BYTES: usize = 45;
 
+/// What a plan is made for.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// Nodes whose values stay.
+    pub(crate) roots: &'a [NodeId],
+    /// Leaves, and the nodes whose values are their gradients: in fresh buffers.
+    pub(crate) results: &'a [(NodeId, NodeId)],
+    /// Nodes from here on are needed only inside of this plan; `usize::MAX` in a read.
+    pub(crate) temporaries: usize,
+    /// Bytes of scratch memory that it may take: if that is limited, nothing else stays.
+    pub(crate) room: Option<usize>,
+}
+
+impl<'a> Wanted<'a> {
+    /// The values of nodes.
+    pub(crate) fn read(roots: &'a [NodeId]) -> Self {
+        Self { roots, results: &[], temporaries: usize::MAX, room: None }
+    }
+}
+
 /// The memory for all of this, kept from plan to plan.
 pub(crate) struct Planner {
     grouping: Grouping,
     schedule: Schedule,
     emitter: Emitter,
+    remat: Remat,
+    places: Places,
     /// What is computed, in order of ids.
     order: Vec<NodeId>,
     /// Of its bytes, those in the pool's books.
@@ -34,12 +58,23 @@ pub(crate) struct Planner {
 impl Planner {
     pub(crate) fn new(level: Level) -> Self {
         let (grouping, schedule) = (Grouping::new(level), Schedule::new());
-        Self { grouping, schedule, emitter: Emitter::default(), order: Vec::new(), counted: 0 }
+        Self {
+            grouping,
+            schedule,
+            emitter: Emitter::default(),
+            remat: Remat::default(),
+            places: Places::default(),
+            order: Vec::new(),
+            counted: 0,
+        }
     }
 
     #[cfg(test)]
     pub(super) fn looks(&self) -> usize {
-        self.grouping.drafts.looks.0.get() + self.emitter.looks.0.get()
+        self.grouping.drafts.looks.0.get()
+            + self.emitter.looks.0.get()
+            + self.places.looks.0.get()
+            + self.remat.looks.0.get()
     }
 
     /// Whether to fuse nothing.
@@ -74,7 +109,8 @@ impl Planner {
     /// Bytes of memory that it holds.
     pub(crate) fn bytes(&self) -> usize {
         let stages = [self.grouping.bytes(), self.schedule.bytes(), self.emitter.bytes()];
-        stages.iter().sum::<usize>() + self.order.bytes()
+        let last = self.remat.bytes() + self.places.bytes();
+        stages.iter().sum::<usize>() + last + self.order.bytes()
     }
 
     /// Refuses to go on where planner and plan would take, with `least` bytes or what they have now,
@@ -115,19 +151,16 @@ impl Planner {
         self.grouping.drafts.walk.find(core, roots.iter().copied().chain(results))
     }
 
-    /// Plans the computation of the roots, and of the results, which were looked at last: the values of
-    /// their second nodes, in fresh buffers. Nodes from `temporaries` on are needed only inside of this
-    /// plan. The pool's books are right, apart from the plan.
+    /// Plans the computation of what is wanted, which was looked at last. The pool's books are right,
+    /// apart from the plan.
     pub(crate) fn plan(
         &mut self,
         core: &mut Core,
-        roots: &[NodeId],
-        results: &[(NodeId, NodeId)],
-        temporaries: usize,
+        wanted: Wanted<'_>,
         plan: &mut Plan,
     ) -> Result<(), OutOfMemory> {
         self.counted = self.bytes();
-        self.make(core, roots, results, temporaries, plan).inspect_err(|_| plan.clear())?;
+        self.make(core, wanted, plan).inspect_err(|_| plan.clear())?;
         #[cfg(debug_assertions)]
         plan.check();
         Ok(())
@@ -136,14 +169,12 @@ impl Planner {
     fn make(
         &mut self,
         core: &mut Core,
-        roots: &[NodeId],
-        results: &[(NodeId, NodeId)],
-        temporaries: usize,
+        wanted: Wanted<'_>,
         plan: &mut Plan,
     ) -> Result<(), OutOfMemory> {
         plan.clear();
-        let is_backward = temporaries != usize::MAX;
-        self.grouping.start(core.len(), is_backward)?;
+        let Wanted { roots, results, temporaries, room } = wanted;
+        self.grouping.start(core, temporaries, room.is_some())?;
         self.order.clear();
         for id in self.grouping.drafts.walk.needed() {
             self.order.try_push(id)?;
@@ -162,10 +193,10 @@ impl Planner {
                 grouping.drafts.fates[root.index()].asked = true;
             }
         }
-        if !is_backward {
+        if !grouping.drafts.is_backward() && room.is_none() {
             keep_what_is_read_through(core, order, &mut grouping.drafts);
         }
-        emitter.start(core.len())?;
+        emitter.start(core)?;
         for (k, &(target, from)) in results.iter().enumerate() {
             plan.targets.try_push(target)?;
             if core.node(from).op == Op::Embed {
@@ -182,12 +213,41 @@ impl Planner {
         let members = self.grouping.drafts.members.len();
         self.afford(core, plan, least + members * MEMBER_BYTES)?;
         let Self { grouping, schedule, emitter, .. } = self;
-        for &step in schedule.order(&mut grouping.drafts, core, temporaries)? {
+        for &step in schedule.order(&mut grouping.drafts, core)? {
             core.fail_point.pass();
-            emitter.step(&grouping.drafts, core, step, temporaries, plan)?;
+            emitter.step(&grouping.drafts, core, step, plan)?;
         }
-        self.emitter.finish(plan)?;
+        self.place(core, room, plan)?;
         self.afford(core, plan, 0)
+    }
+
+    /// Finds room for what lies in scratch memory.
+    fn place(
+        &mut self,
+        core: &Core,
+        room: Option<usize>,
+        plan: &mut Plan,
+    ) -> Result<(), OutOfMemory> {
+        let Self { emitter, remat, places, .. } = self;
+        let used = &emitter.used;
+        if room.is_some() || core.checkpoint_count() > 0 {
+            let until = |used: &Used| emitter.end_of_checkpoint(core, used);
+            return remat.fit(plan, used, until, room.unwrap_or(usize::MAX), places);
+        }
+        places.lifetimes.clear();
+        for (number, (datum, &Used { first, last, .. })) in plan.data.iter().zip(used).enumerate() {
+            if matches!(datum.place, Storage::Scratch(_)) {
+                let (datum, bytes) = (number as u32, room_for(datum));
+                places.lifetimes.try_push(Lifetime { datum, first, last, bytes, at: 0 })?;
+            }
+        }
+        places.lifetimes.sort_unstable_by_key(|lifetime| (lifetime.first, lifetime.datum));
+        places.find()?;
+        for &Lifetime { datum, at, .. } in &places.lifetimes {
+            plan.data[datum as usize].place = Storage::Scratch(at);
+        }
+        plan.scratch = places.top;
+        Ok(())
     }
 }
 
@@ -203,7 +263,7 @@ fn keep_what_is_read_through(core: &mut Core, order: &[NodeId], drafts: &mut Dra
             let Some(base) = drafts.shown_by(operand).base() else { continue };
             // (Operands have smaller ids, so this is from an earlier reading.)
             let is_own = drafts.walk.is_needed(base) && drafts.has_own(base);
-            if is_own && core.state(base).read_through {
+            if is_own && core.state(base).read_through && !core.is_made_anew(base) {
                 drafts.fates[base.index()].stored = true;
             }
         }

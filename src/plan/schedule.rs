@@ -54,7 +54,6 @@ impl Schedule {
         &mut self,
         drafts: &mut Drafts,
         core: &Core,
-        temporaries: usize,
     ) -> Result<&[Scheduled], OutOfMemory> {
         self.order.clear();
         self.pending.clear();
@@ -75,7 +74,7 @@ impl Schedule {
                 if self.pending.len() == before {
                     drafts.steps[top as usize].is_scheduled = true;
                     self.pending.pop();
-                    let (step, product) = match self.fed_by(drafts, core, top, temporaries) {
+                    let (step, product) = match self.fed_by(drafts, core, top) {
                         Some(step) => (step, top),
                         None => (top, NONE),
                     };
@@ -89,13 +88,7 @@ impl Schedule {
 
     /// The step that a product can feed, chunk by chunk while each is in the cache: it alone reads
     /// the result, which is then nowhere as a whole, and all else that it reads is there already.
-    fn fed_by(
-        &self,
-        drafts: &Drafts,
-        core: &Core,
-        product: u32,
-        temporaries: usize,
-    ) -> Option<u32> {
+    fn fed_by(&self, drafts: &Drafts, core: &Core, product: u32) -> Option<u32> {
         let Draft { single: id, users, len, .. } = drafts.steps[product as usize];
         if drafts.single || id.is_none() || core.node(id).op != Op::MatMul || users == NONE {
             return None;
@@ -103,8 +96,8 @@ impl Schedule {
         let node = core.node(id);
         // What a read computes may be wanted by the backward after it; and a product without a
         // gradient may be one of constants, which is computed once, and then skipped.
-        let is_dropped = id.index() >= temporaries
-            || temporaries != usize::MAX && node.requires_grad && !drafts.fates[id.index()].asked;
+        let is_dropped = !drafts.stays(core, id)
+            || drafts.is_backward() && node.requires_grad && !drafts.fates[id.index()].asked;
         let (dims, left) = (core.dims(node.shape), core.shape(node.inputs[0]));
         let ((m, n), (_, k)) = (last_two(&dims), last_two(&left));
         let size = node.dtype.size();

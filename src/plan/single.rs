@@ -88,8 +88,8 @@ impl Plan {
         self.singles.try_push(single)?;
         let links = Span::since(0, self.links.len());
         let work = Work::Single(0);
-        let random = node.op.is_random();
-        self.steps.try_push(Step { work, links, reads, nodes: 1, cost, random })?;
+        let (random, repeats, places) = (node.op.is_random(), NONE, Span::default());
+        self.steps.try_push(Step { work, links, reads, nodes: 1, cost, random, repeats, places })?;
         Ok(())
     }
 }

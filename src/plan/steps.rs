@@ -1,6 +1,6 @@
 //! A plan: what to run, in order, as plain data.
 
-use super::datum::{Datum, DatumId, Span, View};
+use super::datum::{Datum, DatumId, NONE, Span, View};
 use super::program::{Dropout, Fill, Instr, Join, Pad, Piece, Program, SinkReduction, Slot};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::callback::Name;
@@ -26,6 +26,17 @@ pub(crate) struct Step {
     pub(crate) cost: u64,
     /// Whether it draws random numbers, new ones in each replay.
     pub(crate) random: bool,
+    /// The step that it repeats, to make again what there was no room to keep; no step's number for none.
+    pub(super) repeats: u32,
+    /// Among the plan's places: where in scratch memory it puts what was there before elsewhere.
+    pub(crate) places: Span,
+}
+
+impl Step {
+    /// Whether it was run before.
+    pub(crate) fn is_again(&self) -> bool {
+        self.repeats != NONE
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,6 +68,8 @@ pub(crate) struct Plan {
     pub(crate) data: Vec<Datum>,
     pub(super) steps: Vec<Step>,
     pub(super) links: Vec<DatumId>,
+    /// Scratch data, and how many bytes into the memory they lie from a step on.
+    pub(crate) places: Vec<(DatumId, usize)>,
     pub(crate) programs: Vec<Program>,
     pub(crate) slots: Vec<Slot>,
     pub(crate) fills: Vec<Fill>,
@@ -91,6 +104,12 @@ impl Plan {
 
     pub(crate) fn writes(&self, step: &Step) -> &[DatumId] {
         &step.links.of(&self.links)[step.reads as usize..]
+    }
+
+    /// How many steps make again what was made, and how long that takes.
+    pub(crate) fn repeated(&self) -> (usize, u64) {
+        let again = self.steps.iter().filter(|step| step.is_again());
+        again.fold((0, 0), |(count, cost), step| (count + 1, cost + step.cost))
     }
 
     /// A rough estimate, in nanoseconds.
@@ -134,6 +153,7 @@ impl Plan {
         self.data.clear();
         self.steps.clear();
         self.links.clear();
+        self.places.clear();
         self.programs.clear();
         self.slots.clear();
         self.fills.clear();
@@ -162,7 +182,7 @@ impl Plan {
         let parts = [fills.bytes(), instrs.bytes(), chains.bytes(), sinks.bytes(), pads.bytes()];
         let joined = joins.bytes() + pieces.bytes();
         let others = [joined, masks.bytes(), singles.bytes(), views.bytes(), words.bytes()];
-        let last = names.bytes() + targets.bytes();
+        let last = names.bytes() + targets.bytes() + self.places.bytes();
         [fused, parts, others].iter().flatten().sum::<usize>() + last
     }
 }

@@ -13,8 +13,18 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let steps = self.steps.len();
         let plural = if steps == 1 { "" } else { "s" };
-        writeln!(f, "{steps} step{plural}, {} bytes of scratch memory", self.scratch)?;
+        write!(f, "{steps} step{plural}")?;
+        let (count, cost) = self.repeated();
+        if count > 0 {
+            let share = 100 * u128::from(cost) / u128::from(self.cost.max(1));
+            write!(f, ", {count} of them again (about {share} % of the time)")?;
+        }
+        writeln!(f, ", {} bytes of scratch memory", self.scratch)?;
         for (number, step) in self.steps.iter().enumerate() {
+            if step.is_again() {
+                writeln!(f, "{number}: step {} again", step.repeats)?;
+                continue;
+            }
             match step.work {
                 Work::Fused(program) => {
                     let program = &self.programs[program as usize];
@@ -168,14 +178,17 @@ impl Plan {
                     write!(out, "{number}: {}", self.name_of(single))?;
                 }
             }
+            if step.is_again() {
+                write!(out, "\\n(step {} again)", step.repeats)?;
+            }
             writeln!(out, "\"];")?;
         }
-        let made_by =
-            |datum: u32| self.steps.iter().position(|step| self.writes(step).contains(&datum));
         for (number, step) in self.steps.iter().enumerate() {
             for &datum in self.reads(step) {
                 let name = self.datum_name(datum);
-                match made_by(datum) {
+                // (What is made again is read where it was made last.)
+                let mut made = self.steps[..number].iter();
+                match made.rposition(|step| self.writes(step).contains(&datum)) {
                     Some(maker) => writeln!(out, "  s{maker} -> s{number} [label=\"{name}\"];")?,
                     None => {
                         writeln!(out, "  \"{name}\" [shape=ellipse];")?;

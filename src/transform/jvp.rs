@@ -13,7 +13,7 @@ use crate::arena::TryPush;
 use crate::callback::{MOST, Part};
 use crate::error::{ErrorKind, Maybe};
 use crate::grad::expand;
-use crate::graph::{Core, NewNode, Operand, PATH, operand_word};
+use crate::graph::{Core, Image, NewNode, Operand, PATH, operand_word};
 use crate::id::NodeId;
 use crate::node::{INLINE_OPERANDS, Node, Op, Reduction};
 use crate::op::{Cotangent, Rule, Sink};
@@ -71,10 +71,13 @@ impl Core {
         for (&x, &tangent) in xs.iter().zip(tangents) {
             self.add_tangent(between, x, tangent)?;
         }
+        let mut image = Image::default();
         for k in 0..between.visit.found().len() {
             let id = between.visit.found()[k];
             if between.leads(id) && self.node(id).op != Op::Leaf {
+                let first = self.len();
                 self.push_tangent(between, id)?;
+                self.span_image("jvp", &mut image, id, first)?;
             }
         }
         for (&y, out) in ys.iter().zip(out) {

@@ -8,7 +8,7 @@
 use super::{Between, is_cut_off};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::error::{ErrorKind, Maybe};
-use crate::graph::{Core, operand_word};
+use crate::graph::{Core, Image, operand_word};
 use crate::id::{ListId, NodeId};
 use crate::node::{INLINE_OPERANDS, Node, Op};
 use crate::op::LEADS;
@@ -49,15 +49,18 @@ impl Core {
                 between.became[x.index()] = batched;
             }
         }
+        let mut image = Image::default();
         for k in 0..between.visit.found().len() {
             let id = between.visit.found()[k];
             if between.leads(id) && between.of(id).is_none() {
                 // What was recorded without gradients stays without.
                 let no_grad = u32::from(self.is_cut(id));
                 self.no_grad += no_grad;
+                let first = self.len();
                 let new = self.again(between, id, len);
                 self.no_grad -= no_grad;
                 between.became[id.index()] = new?;
+                self.span_image(WHAT, &mut image, id, first)?;
             }
         }
         let mut batched = Batched { core: self, len, operands: NOTHING };

@@ -6,7 +6,7 @@ use super::{Graph, NoGrad, Var, heads};
 use crate::buffer::MemoryStats;
 use crate::dtype::Element;
 use crate::error::Result;
-use crate::exec::Profile;
+use crate::exec::{PlanMemory, Profile};
 use crate::fpenv::Subnormals;
 use crate::graph::{Handle, Mark};
 use crate::print;
@@ -247,7 +247,7 @@ impl Graph {
     }
 
     /// Drops all nodes with their data, gradients and what optimisers remember, and keeps the memory.
-    /// Seed, mode and memory limit stay, and so does a [`Graph::no_grad`] whose guard lives.
+    /// Seed, mode, memory limit and budget stay, and so does a [`Graph::no_grad`] whose guard lives.
     pub fn reset(&self) {
         self.call(|session| session.core.reset());
     }
@@ -273,6 +273,70 @@ impl Graph {
     /// buffers, and values that can be computed again are given back to the system.
     pub fn set_memory_limit(&self, bytes: usize) {
         self.call(|session| session.set_memory_limit(bytes));
+    }
+
+    /// Lets each evaluation hold at most this many bytes of tensors at a time: data of leaves, gradients,
+    /// values that are kept, and scratch memory, as [`MemoryStats::live`] counts them. `None`, the default,
+    /// for no budget.
+    ///
+    /// Where that is less than what is usual, values that nobody asked for are let go, and steps are run again
+    /// to make what there was no room to keep. No bit of any result depends on that. What would not fit
+    /// all the same is refused with [`ErrorKind::Memory`](crate::ErrorKind::Memory) and the smallest
+    /// budget that was found to be enough; nothing is lost. See [`Graph::plan_memory_backward`] for what is computed
+    /// twice.
+    ///
+    /// What was read stays, and counts; so do leaves, gradients and what optimisers remember, which are
+    /// not refused. Registers and packed factors, a fixed amount for each thread, are counted by
+    /// [`MemoryStats::plans`]. Free buffers are given back to the system rather than have
+    /// [`MemoryStats::pooled`] exceed the budget, apart from those of at most 2 KiB.
+    pub fn set_memory_budget(&self, bytes: Option<usize>) {
+        self.call(|session| session.set_memory_budget(bytes.unwrap_or(usize::MAX)));
+    }
+
+    /// The memory budget that was set.
+    pub fn memory_budget(&self) -> Option<usize> {
+        let budget = self.call(|session| session.core.pool.budget());
+        (budget != usize::MAX).then_some(budget)
+    }
+
+    /// What memory [`Graph::backward`] with these roots takes, before it is run. The plan that is made is the
+    /// one that is run next. [`Var::plan_memory`] says it of reading a value.
+    ///
+    /// Fails as `backward` does, and when the memory budget is too small.
+    #[track_caller]
+    pub fn plan_memory_backward(&self, roots: &[(Var<'_>, Option<Var<'_>>)]) -> Result<PlanMemory> {
+        let mut memory = PlanMemory::default();
+        self.run(|session| {
+            memory = session.plan_memory_backward(heads(roots))?;
+            Ok(())
+        })?;
+        Ok(memory)
+    }
+
+    /// Makes what was recorded since `begin` a checkpoint: of its values only those of `outs` are kept.
+    /// Whatever reads another one later, the gradient above all, has it computed again, from what was
+    /// there before. (Compare `torch.utils.checkpoint`.) Values and gradients are the same, bit for bit.
+    ///
+    /// A checkpoint that spans others leaves what they span to them. What [`Graph::jvp`] and [`Graph::vmap`]
+    /// record of its nodes is between checkpoints, too. What was read stays. Graphs with checkpoints have a plan
+    /// for each evaluation, however small.
+    ///
+    /// Fails when the mark is of another graph, or of nodes that were dropped.
+    ///
+    /// ```
+    /// # fn main() -> bumpgrad::Result<()> {
+    /// let g = bumpgrad::Graph::new();
+    /// let x = g.param(&[0.5f64, 1.0], &[2]);
+    /// let mark = g.mark();
+    /// let y = (0..100).fold(x, |y, _| (y * 1.1).sin());
+    /// g.checkpoint(mark, &[y])?;
+    /// y.square().sum().backward()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn checkpoint(&self, begin: Mark, outs: &[Var<'_>]) -> Result<()> {
+        self.run(|session| session.checkpoint(begin, outs.iter().map(|out| out.handle)))
     }
 
     /// The recording as text, a node a line.

@@ -3,6 +3,7 @@
 use super::{Graph, Var};
 use crate::dtype::{DType, Element};
 use crate::error::Result;
+use crate::exec::PlanMemory;
 use crate::graph::{Core, Handle, Operand};
 use crate::roll_call::Elem;
 
@@ -150,6 +151,20 @@ impl<'g> Var<'g> {
     #[track_caller]
     pub fn eval(self) -> Result<()> {
         self.graph.run(|session| session.eval(self.handle))
+    }
+
+    /// What memory computing the value takes, before it is computed: nothing where it is there. The plan
+    /// that is made is the one that is run next.
+    ///
+    /// Fails when the [memory budget](Graph::set_memory_budget) is too small.
+    #[track_caller]
+    pub fn plan_memory(self) -> Result<PlanMemory> {
+        let mut memory = PlanMemory::default();
+        self.graph.run(|session| {
+            memory = session.plan_memory(self.handle)?;
+            Ok(())
+        })?;
+        Ok(memory)
     }
 
     /// The only element, of any dtype, as f64.

@@ -28,7 +28,7 @@ impl Emitter {
         grain: Grain,
         plan: &mut Plan,
     ) -> Result<(u32, u32), OutOfMemory> {
-        let &Context { drafts, core, temporaries, .. } = context;
+        let &Context { drafts, core, .. } = context;
         let node = core.node(member.node);
         self.width = self.width.max(node.dtype.size());
         let datum = match member.aim {
@@ -37,7 +37,7 @@ impl Emitter {
                 self.add(NodeId::NONE, Datum { place, dtype: node.dtype, len: node.len }, plan)?
             }
             Aim::Node if drafts.fates[member.node.index()].stored => {
-                self.datum(core, member.node, temporaries, plan)?
+                self.datum(drafts, core, member.node, plan)?
             }
             aim => {
                 let value = self.value(ValueKind::Register(grain))?;
@@ -206,7 +206,7 @@ impl Emitter {
                     }
                 };
                 let op = self.operand(context, operands[0], input_dtype, grain, plan)?;
-                let result = self.datum(core, member.node, context.temporaries, plan)?;
+                let result = self.datum(drafts, core, member.node, plan)?;
                 self.writes(result)?;
                 let blocks = groups.blocks();
                 let mut sink = SinkReduction {

@@ -70,7 +70,7 @@ impl Emitter {
         grain: Grain,
         plan: &mut Plan,
     ) -> Result<u32, OutOfMemory> {
-        let &Context { drafts, core, draft, number, temporaries } = context;
+        let &Context { drafts, core, draft, number } = context;
         let base = match source {
             Source::Absent => return Ok(NONE),
             Source::Constant(constant) => {
@@ -92,7 +92,7 @@ impl Emitter {
             }
             return self.spread(base, value, dtype);
         }
-        let datum = self.datum(core, base, temporaries, plan)?;
+        let datum = self.datum(drafts, core, base, plan)?;
         if plan.data[datum as usize].place != Storage::Chunk {
             self.reads(datum)?;
         }
@@ -186,7 +186,7 @@ impl Emitter {
         member: &Member,
         plan: &mut Plan,
     ) -> Result<u32, OutOfMemory> {
-        let &Context { drafts, core, temporaries, .. } = context;
+        let &Context { drafts, core, .. } = context;
         let node = core.node(member.node);
         let (dims, axis) = (core.dims(node.shape), core.list(node.list)[0] as usize);
         let inner = dims[axis + 1..].iter().product::<usize>();
@@ -199,7 +199,7 @@ impl Emitter {
             let from = match (drafts.number(source), drafts.layout_of(source, &dims)) {
                 (Some(number), _) => PieceFrom::Constant(number),
                 (None, Some((base, layout))) => {
-                    let datum = self.datum(core, base, temporaries, plan)?;
+                    let datum = self.datum(drafts, core, base, plan)?;
                     self.reads(datum)?;
                     PieceFrom::View(plan.views.try_push(View { datum, layout })?)
                 }

@@ -67,9 +67,12 @@ impl Grouping {
     }
 
     /// Whether a step can be made to wait for `on`: not if that waits for the step, nor if it would
-    /// take long to find out or to note.
+    /// take long to find out or to note. Nor, where memory is to be saved, for a newer one: what the step has
+    /// got already would have to be kept as long.
     pub(super) fn can_wait(&self, step: u32, on: u32) -> bool {
-        !self.reaches(step, on) && self.can_raise(step, self.drafts.steps[on as usize].depth + 1)
+        (!self.drafts.is_thrifty || on <= step)
+            && !self.reaches(step, on)
+            && self.can_raise(step, self.drafts.steps[on as usize].depth + 1)
     }
 
     /// Whether few others get deeper when a step is made this deep.

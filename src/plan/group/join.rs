@@ -19,6 +19,10 @@ const UNIT_MAX: usize = 1 << 22;
 /// as much memory as what it would leave for another step.
 const STREAMS_MAX: u32 = 24;
 
+/// Members of a step of one tile where memory is to be saved: what is in registers is memory, too, which
+/// no other step uses.
+const THRIFTY_MEMBERS_MAX: u32 = 1 << 8;
+
 /// Lengths of which the newest step is known: those that were met last.
 const LATEST_MAX: usize = 16;
 
@@ -71,7 +75,10 @@ impl Grouping {
     fn try_step(&self, core: &Core, step: u32, asked: Asked) -> Option<(u32, Grain, What)> {
         let Asked { id, what, len, row, count, .. } = asked;
         let draft = &self.drafts.steps[step as usize];
-        let most = self.members_max[usize::from(self.is_backward)];
+        let most = match self.drafts.is_thrifty {
+            true => THRIFTY_MEMBERS_MAX,
+            false => self.members_max[usize::from(self.drafts.is_backward())],
+        };
         let is_full = draft.members >= most && draft.len <= TILE;
         if draft.single != NodeId::NONE || is_full {
             return None;
