@@ -302,6 +302,25 @@ typedef struct {
   size_t plans;
 } bg_memory;
 
+// What memory an evaluation takes, in bytes, and what it computes more than once. Start from
+// BG_PLANNED_MEMORY_INIT.
+typedef struct {
+  // sizeof(bg_planned_memory)
+  size_t struct_size;
+  // What tensors take before: `live` of bg_memory_stats.
+  size_t live;
+  // Values and gradients that are added, and stay.
+  size_t kept;
+  // Memory that is used while it runs, and given back.
+  size_t scratch;
+  // The most that tensors take at a time: the sum.
+  size_t peak;
+  // How many steps it takes.
+  size_t steps;
+  // How many of them make again what was made, and could not be kept.
+  size_t repeated;
+} bg_planned_memory;
+
 // Options of bg_gradcheck. Start from BG_GRADCHECK_OPTIONS_INIT, which sets the defaults.
 typedef struct {
   // sizeof(bg_gradcheck_options)
@@ -708,9 +727,20 @@ bg_place bg_mark(const bg_graph *g);
 // while an error is remembered, too.
 bg_status bg_rewind(bg_graph *g, bg_place mark);
 
+// Makes what was recorded since `begin` a checkpoint: of its values only those of the n nodes `outs` are
+// kept. Whatever reads another one later, the gradient above all, has it computed again, from what was
+// there before: a checkpoint every 30 layers of 1000 keeps 33 values, and 30 at a time. Values and
+// gradients are the same, bit for bit. A checkpoint that spans others leaves what they span to them.
+// What bg_jvp and bg_vmap record of its nodes is between checkpoints, too. What was read stays. Graphs with
+// checkpoints have a plan for each evaluation, however small.
+bg_status bg_checkpoint(bg_graph *g,
+                        bg_place begin,
+                        const bg_node *outs,
+                        size_t n);
+
 // Drops all nodes with their data, gradients and what optimisers remember, and keeps the memory for
-// those to come. Ends whatever bg_no_grad_begin began. Seed, mode, memory limit and a remembered
-// error stay as they are.
+// those to come. Ends whatever bg_no_grad_begin began. Seed, mode, memory limit and budget and a
+// remembered error stay as they are.
 void bg_reset(bg_graph *g);
 
 // The number of nodes in the recording.
@@ -728,6 +758,37 @@ bg_status bg_memory_stats(bg_graph *g, bg_memory *out);
 // may be tried again. A plan that is refused may by then have taken more than it was allowed, but
 // less than twice that, and gives it back.
 void bg_set_memory_limit(bg_graph *g, size_t bytes);
+
+// Lets each evaluation hold at most this many bytes of tensors at a time: data of leaves, gradients,
+// values that are kept, and scratch memory, as `live` of bg_memory_stats counts them. 0, the default, for no
+// budget. Where that is less than what is usual, values that nobody asked for are let go, and steps
+// are run again to make what there was no room to keep: bg_plan_memory_backward says how many, and
+// bg_print_plan which. No bit of any result depends on that. What would not fit all the same fails with
+// BG_ERR_MEMORY and the smallest budget that was found to be enough, and nothing is lost. What was
+// read stays, and counts; so do leaves, gradients and what optimisers remember, which are not refused.
+// Registers and packed factors, a fixed amount for each thread, are counted by `plans`. Free buffers are
+// given back to the system rather than have `pooled` exceed the budget, apart from those of at most
+// 2 KiB.
+void bg_set_memory_budget(bg_graph *g,
+                          size_t bytes);
+
+// The memory budget that was set; 0 for no budget.
+size_t bg_memory_budget(const bg_graph *g);
+
+// Says what memory computing x takes, before it is computed: nothing where its value is there. The plan that
+// is made is the one that is run next. BG_ERR_MEMORY if the memory budget is too small. Fills in the
+// fields of `out` that its struct_size covers.
+bg_status bg_plan_memory(bg_graph *g,
+                         bg_node x,
+                         bg_planned_memory *out);
+
+// The same of bg_backward_many. `heads` may be NULL, and each of its nodes BG_NULL. Fails as that
+// does.
+bg_status bg_plan_memory_backward(bg_graph *g,
+                                  const bg_node *ys,
+                                  const bg_node *heads,
+                                  size_t n,
+                                  bg_planned_memory *out);
 
 // The memory limit that was set; 0 for no limit.
 size_t bg_memory_limit(const bg_graph *g);

@@ -321,6 +321,85 @@ static void too_little_memory(void) {
     bg_graph_free(g);
 }
 
+/* ---- a budget, and checkpoints ---- */
+
+enum { LAYERS = 100, WIDTH = 8, BATCH = 128 };
+
+/* A net whose layers share their weights, with a checkpoint every so many layers, if any. */
+static bg_node layers(bg_graph *g, int every, bg_node *w) {
+    float weights[WIDTH * WIDTH];
+    for (int i = 0; i < WIDTH * WIDTH; i++) {
+        weights[i] = .01f * (float)(i * 7 % 31);
+    }
+    *w = bg_param_f32(g, weights, WIDTH * WIDTH);
+    bg_node square = bg_reshape(g, *w, (ptrdiff_t[]){WIDTH, WIDTH}, 2);
+    bg_node h = bg_full(g, BG_F32, (size_t[]){BATCH, WIDTH}, 2, .5);
+    bg_place begin = bg_mark(g);
+    for (int layer = 1; layer <= LAYERS; layer++) {
+        h = bg_tanh(g, bg_matmul(g, h, square));
+        if (every > 0 && layer % every == 0) {
+            CHECK(bg_checkpoint(g, begin, &h, 1) == BG_OK);
+            begin = bg_mark(g);
+        }
+    }
+    return bg_mean_all(g, bg_square(g, h));
+}
+
+/* The gradient, what it took, and what it was said to take. */
+static bg_status gradient(int every, size_t budget, float *out, bg_planned_memory *planned) {
+    bg_node w;
+    bg_memory memory = BG_MEMORY_INIT;
+    bg_graph *g = bg_graph_new();
+    bg_set_num_threads(g, 2);
+    bg_node loss = layers(g, every, &w);
+    bg_set_memory_budget(g, budget);
+    CHECK(bg_memory_budget(g) == budget);
+    bg_status status = bg_plan_memory_backward(g, &loss, NULL, 1, planned);
+    if (status == BG_OK) {
+        CHECK(bg_backward(g, loss) == BG_OK);
+        CHECK(bg_memory_stats(g, &memory) == BG_OK && memory.peak == planned->peak);
+        CHECK(planned->peak == planned->live + planned->kept + planned->scratch);
+        CHECK(bg_read_grad(g, w, out, WIDTH * WIDTH * sizeof *out) == BG_OK);
+    } else {
+        FAILS(g, BG_ERR_MEMORY, "backward: the memory budget of");
+        CHECK(!bg_has_grad(g, w) && bg_backward(g, loss) == BG_ERR_MEMORY);
+        FAILS(g, BG_ERR_MEMORY, "is too small: ");
+        bg_set_memory_budget(g, 0);
+        CHECK(bg_backward(g, loss) == BG_OK);
+    }
+    bg_graph_free(g);
+    return status;
+}
+
+static void little_memory(void) {
+    float want[WIDTH * WIDTH], seen[WIDTH * WIDTH];
+    bg_planned_memory plain = BG_PLANNED_MEMORY_INIT, saved = BG_PLANNED_MEMORY_INIT;
+    CHECK(gradient(0, 0, want, &plain) == BG_OK && plain.repeated == 0 && plain.steps > LAYERS);
+    for (size_t part = 2; part <= 5; part++) {
+        CHECK(gradient(0, plain.peak / part, seen, &saved) == BG_OK);
+        CHECK(saved.peak <= plain.peak / part && saved.repeated > 0);
+        CHECK(memcmp(seen, want, sizeof want) == 0);
+    }
+    CHECK(gradient(0, 1000, seen, &saved) == BG_ERR_MEMORY);
+    CHECK(gradient(10, 0, seen, &saved) == BG_OK && saved.repeated > 0);
+    CHECK(3 * saved.peak < plain.peak && memcmp(seen, want, sizeof want) == 0);
+    CHECK(gradient(10, plain.peak / 5, seen, &saved) == BG_OK);
+    CHECK(memcmp(seen, want, sizeof want) == 0);
+
+    /* Reading, too; and what was read takes nothing. */
+    bg_node w;
+    bg_graph *g = bg_graph_new();
+    bg_node loss = layers(g, 0, &w);
+    double value;
+    CHECK(bg_plan_memory(g, loss, &plain) == BG_OK && plain.peak > plain.live);
+    CHECK(bg_item(g, loss, &value) == BG_OK && bg_plan_memory(g, loss, &saved) == BG_OK);
+    CHECK(saved.peak == saved.live && saved.steps == 0);
+    bg_node heads[] = {bg_full(g, BG_F32, NULL, 0, 2), BG_NULL};
+    CHECK(bg_plan_memory_backward(g, (bg_node[]){loss, loss}, heads, 2, &saved) == BG_OK);
+    CHECK(saved.kept > 0 && bg_backward_many(g, (bg_node[]){loss, loss}, heads, 2) == BG_OK);
+    bg_graph_free(g);
+}
+
 int main(int argc, char **argv) {
     alarm(300); /* rather than hang */
     bg_graph *g = bg_graph_new();
@@ -339,6 +418,7 @@ int main(int argc, char **argv) {
     profile(argc > 1 ? argv[1] : "engine-trace.json");
     replays_take_no_memory();
     too_little_memory();
+    little_memory();
     bg_shutdown();
     CHECK(children_do(1, 3)); /* when the threads have ended */
     forget(&wanted);

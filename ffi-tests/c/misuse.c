@@ -359,6 +359,45 @@ static void structs_without_their_size(void) {
     bg_graph_free(g);
 }
 
+static void memory_budget(void) {
+    bg_planned_memory planned = BG_PLANNED_MEMORY_INIT, none = {0, 0, 0, 0, 0, 0, 0};
+    bg_graph *g = bg_graph_new(), *other = bg_graph_new();
+    bg_node x = bg_param_f64(g, (double[]){1, 2}, 2), foreign = bg_param_f64(other, (double[]){1}, 1);
+    bg_place begin = bg_mark(g);
+    bg_node y = bg_sum_all(g, bg_square(g, x));
+    CHECK(bg_plan_memory(g, y, NULL) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "plan_memory: a pointer is NULL");
+    CHECK(bg_plan_memory(g, y, &none) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "plan_memory: struct_size is 0");
+    CHECK(bg_plan_memory(g, foreign, &planned) == BG_ERR_HANDLE);
+    FAILS(g, BG_ERR_HANDLE, "plan_memory: ");
+    CHECK(bg_plan_memory_backward(g, NULL, NULL, 1, &planned) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "plan_memory_backward: a pointer is NULL");
+    CHECK(bg_plan_memory_backward(g, &y, &foreign, 1, &planned) == BG_ERR_HANDLE);
+    FAILS(g, BG_ERR_HANDLE, "plan_memory_backward: ");
+    CHECK(bg_plan_memory_backward(g, &x, NULL, 1, &planned) == BG_ERR_GRADIENT);
+    bg_clear_error(g);
+    planned.struct_size = offsetof(bg_planned_memory, kept); /* as of an older header */
+    planned.kept = 77;
+    CHECK(bg_plan_memory(g, y, &planned) == BG_OK && planned.live > 0 && planned.kept == 77);
+    CHECK(bg_checkpoint(g, bg_mark(other), &y, 1) == BG_ERR_HANDLE);
+    FAILS(g, BG_ERR_HANDLE, "checkpoint: the mark was not made by bg_mark with this graph");
+    CHECK(bg_checkpoint(g, begin, NULL, 1) == BG_ERR_ARGUMENT);
+    FAILS(g, BG_ERR_ARGUMENT, "checkpoint: a pointer is NULL");
+    CHECK(bg_checkpoint(g, begin, &foreign, 1) == BG_ERR_HANDLE);
+    FAILS(g, BG_ERR_HANDLE, "checkpoint: ");
+    CHECK(bg_checkpoint(g, begin, NULL, 0) == BG_OK && bg_checkpoint(g, begin, &y, 1) == BG_OK);
+    bg_place late = bg_mark(g);
+    CHECK(bg_rewind(g, begin) == BG_OK && bg_checkpoint(g, late, NULL, 0) == BG_ERR_HANDLE);
+    FAILS(g, BG_ERR_HANDLE, "checkpoint: the mark is of another graph or of nodes already dropped");
+    bg_set_memory_budget(NULL, 1);
+    CHECK(bg_memory_budget(NULL) == 0 && bg_plan_memory(NULL, y, &planned) == BG_ERR_MEMORY);
+    CHECK(bg_plan_memory_backward(NULL, &y, NULL, 1, &planned) == BG_ERR_MEMORY);
+    CHECK(bg_checkpoint(NULL, begin, &y, 1) == BG_ERR_MEMORY);
+    bg_graph_free(g);
+    bg_graph_free(other);
+}
+
 static void memory_limit(void) {
     bg_options options = BG_OPTIONS_INIT;
     options.memory_limit = 1 << 20;
@@ -448,6 +487,7 @@ int main(void) {
     nothing_at_all();
     structs_without_their_size();
     memory_limit();
+    memory_budget();
     limited_plans();
     a_million_nodes();
     gradients_of_gradients();

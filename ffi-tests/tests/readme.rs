@@ -42,3 +42,10 @@ fn a_sparse_jacobian_works() {
 fn an_operation_of_ones_own_works() {
     check(2, "solve", "");
 }
+
+#[test]
+fn checkpoints_work() {
+    // Ten values that are kept, of 8 KiB each, and ten at a time.
+    let result = "!(memory.repeated > 50 && memory.peak < 300000)";
+    check(3, "checkpoints", result);
+}
