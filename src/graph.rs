@@ -260,16 +260,13 @@ impl Core {
             while holders != 0 {
                 let id = NodeId(64 * word as u32 + holders.trailing_zeros());
                 holders &= holders - 1;
-                if id.index() >= self.len() || self.node(id).op == Op::Leaf {
+                if id.index() >= self.len() {
                     continue;
                 }
-                let state = self.state_mut(id);
-                if state.ready && state.was_read {
-                    continue;
-                }
-                (state.ready, state.read_through) = (false, false);
-                if let Some(buffer) = state.value.take() {
-                    self.pool.give(buffer);
+                let (op, state) = (self.node(id).op, self.state(id));
+                let is_asked = op == Op::Leaf || state.ready && state.was_read;
+                if !is_asked && op.may_be_repeated() {
+                    self.let_go(id);
                 }
             }
         }

@@ -78,8 +78,14 @@ impl Engine {
         let Wanted { roots, results, .. } = wanted;
         let looked = self.planner.look(core, roots, results);
         looked.map_err(|OutOfMemory| core.out_of_memory("plan"))?;
+        // Roots, and what may not be run again.
         let new = roots.iter().enumerate().filter(|&(k, root)| !roots[..k].contains(root));
-        let kept = new.map(|(_, &root)| core.bytes_to_make(root)).sum::<usize>()
+        let others = self.planner.needed().filter(|id| {
+            let stays = id.index() < wanted.temporaries && !roots.contains(id);
+            stays && !core.node(*id).op.may_be_repeated()
+        });
+        let own = new.map(|(_, &root)| root).chain(others);
+        let kept = own.map(|id| core.bytes_to_make(id)).sum::<usize>()
             + results_bytes(core, results.iter().map(|&(target, _)| target));
         let live = core.pool.stats().live;
         let room = buffer_within(budget.saturating_sub(live + kept));
@@ -100,6 +106,7 @@ impl Engine {
 
     /// What memory reading a node takes. The plan that is made for it is the one that is run next.
     pub(crate) fn memory_to_read(&mut self, core: &mut Core, root: NodeId) -> Maybe<PlanMemory> {
+        core.need_own("plan_memory")?;
         if is_fresh(core, root) {
             return Ok(PlanMemory { live: core.pool.stats().live, ..PlanMemory::default() });
         }

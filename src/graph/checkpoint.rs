@@ -58,8 +58,8 @@ impl Core {
         self.checkpoints.first.len()
     }
 
-    /// Lets a checkpoint, a new one if its number is 0, span the nodes from `first` on, but for leaves and
-    /// those of others: its number.
+    /// Lets a checkpoint, a new one if its number is 0, span the nodes from `first` on, but for leaves,
+    /// what may not be run again, and those of others: its number.
     pub(crate) fn span(&mut self, number: u32, first: usize) -> Result<u32, OutOfMemory> {
         self.checkpoints.of.try_extend_to(self.len(), 0)?;
         let number = match number {
@@ -67,7 +67,9 @@ impl Core {
             number => number,
         };
         for id in (first as u32..self.len() as u32).map(NodeId) {
-            if self.node(id).op != Op::Leaf && self.checkpoints.of[id.index()] == 0 {
+            let op = self.node(id).op;
+            let may_go = op != Op::Leaf && op.may_be_repeated();
+            if may_go && self.checkpoints.of[id.index()] == 0 {
                 self.checkpoints.of[id.index()] = number;
             }
         }
@@ -98,6 +100,7 @@ impl Core {
     /// Keeps of all that was recorded since the mark only the values of `outs`.
     pub(crate) fn checkpoint(&mut self, begin: Mark, outs: &[NodeId]) -> Maybe<()> {
         let what = "checkpoint";
+        self.need_own(what)?;
         self.need_mark(what, begin)?;
         let first = begin.nodes as usize;
         let number = self.span(0, first).map_err(|OutOfMemory| self.out_of_memory(what))?;

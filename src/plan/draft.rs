@@ -307,7 +307,9 @@ impl Drafts {
         if !self.walk.is_needed(id) || self.fates[id.index()].asked {
             return id.index() < self.temporaries;
         }
-        id.index() < self.temporaries && !self.is_lean && !core.is_made_anew(id)
+        let is_kept =
+            !self.is_lean && !core.is_made_anew(id) || !core.node(id).op.may_be_repeated();
+        id.index() < self.temporaries && is_kept
     }
 
     /// Whether a node has data, rather than that it shows those of another one.

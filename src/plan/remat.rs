@@ -17,7 +17,7 @@
 use super::datum::{DatumId, NONE};
 use super::emit::Used;
 use super::places::{Lifetime, Places, room_for};
-use super::{Looks, Plan, Span, Step, Storage};
+use super::{Looks, Plan, Span, Step, Storage, Work};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::{buffer_bytes, buffer_within};
 
@@ -42,6 +42,8 @@ struct Value {
     users: Span,
     /// A step after which it goes, though it is read later.
     until: u32,
+    /// Whether its step may not be run again: then it stays.
+    is_fixed: bool,
 
     // ---- as it stands ----
     /// How many of its users have been run.
@@ -72,7 +74,8 @@ impl Value {
 
     /// Whether anything is to be made of it.
     fn is_wanted(&self) -> bool {
-        self.used < self.users.count || self.holders + self.needed + self.locks > 0
+        let is_awaited = self.holders + self.needed + self.locks > 0;
+        self.used < self.users.count || is_awaited || self.is_fixed
     }
 }
 
@@ -198,6 +201,7 @@ impl Remat {
                 writer: used.writer,
                 users: Span::default(),
                 until: if is_scratch { until(used) } else { NONE },
+                is_fixed: false,
                 used: 0,
                 place: NONE,
                 lifetime: NONE,
@@ -230,6 +234,16 @@ impl Remat {
                 let users = &mut self.values[read as usize].users;
                 self.users[(users.first + users.count) as usize] = number as u32;
                 users.count += 1;
+            }
+        }
+        for step in &plan.steps {
+            if let Work::Single(number) = step.work
+                && !plan.singles[number as usize].op.may_be_repeated()
+            {
+                for &write in plan.writes(step) {
+                    self.values[write as usize].is_fixed = true;
+                    self.values[write as usize].until = NONE;
+                }
             }
         }
         // What a step works in is nobody's result.
@@ -281,7 +295,7 @@ impl Remat {
     /// Goes through the steps; whether `room` bytes are enough for the sum of what is there at a time.
     fn run(&mut self, plan: &Plan, room: usize, places: &mut Places) -> Result<bool, OutOfMemory> {
         for value in &mut self.values {
-            let Value { bytes, writer, users, until, .. } = *value;
+            let Value { bytes, writer, users, until, is_fixed, .. } = *value;
             let (used, needed, holders, locks, touched) = (0, 0, 0, 0, 0);
             let (place, lifetime, set, cost, is_holding) = (NONE, NONE, NONE, 0, false);
             *value = Value {
@@ -289,6 +303,7 @@ impl Remat {
                 writer,
                 users,
                 until,
+                is_fixed,
                 used,
                 place,
                 lifetime,
@@ -590,7 +605,7 @@ impl Remat {
         let datum = self.present[place];
         self.looks.note(1);
         let value = self.values[datum as usize];
-        if value.locks > 0 {
+        if value.locks > 0 || value.is_fixed {
             return;
         }
         // For how long it is not wanted; for which nobody knows, as long as it was not until now.

@@ -89,7 +89,16 @@ impl Plan {
         let links = Span::since(0, self.links.len());
         let work = Work::Single(0);
         let (random, repeats, places) = (node.op.is_random(), NONE, Span::default());
-        self.steps.try_push(Step { work, links, reads, nodes: 1, cost, random, repeats, places })?;
+        self.steps.try_push(Step {
+            work,
+            links,
+            reads,
+            nodes: 1,
+            cost,
+            random,
+            repeats,
+            places,
+        })?;
         Ok(())
     }
 }
