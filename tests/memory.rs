@@ -1,6 +1,9 @@
 //! Memory within a budget, and checkpoints: what is not kept is computed again, and no bit differs.
 
-use bumpgrad::{ErrorKind, Graph, PlanMemory, Result, Var};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bumpgrad::{Custom, ErrorKind, Graph, PlanMemory, Result, Var};
 
 /// A program with a loss, and its parameters.
 type Program = for<'g> fn(&'g Graph, usize) -> (Var<'g>, Vec<Var<'g>>);
@@ -277,6 +280,50 @@ fn steps_that_are_run_again_are_told() -> Result<()> {
     assert_eq!(dot.matches(" again)").count(), repeated);
     assert_eq!(profile.matches("\"again\":true").count(), repeated);
     assert_eq!(profile.matches("\"cat\":\"step\"").count(), steps);
+    Ok(())
+}
+
+/// What a callback does besides happens once, and its values stay.
+#[test]
+fn what_may_not_be_run_again_is_run_once() -> Result<()> {
+    let run = |part: usize, every: usize| -> Result<(Vec<u32>, usize, PlanMemory)> {
+        let g = graph(1);
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = calls.clone();
+        let double = Custom::new("double", move |x, y| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            let (x, y) = (x[0].data::<f32>(), y[0].data_mut::<f32>());
+            y.iter_mut().zip(x).for_each(|(y, x)| *y = 2.0 * x);
+            Ok(())
+        });
+        let double = double.recorded_vjp(|at| Ok(vec![Some(at.cotangents[0] * 2.0)])).impure();
+        let double = g.custom(double);
+        let (w, mut h) = (normal(&g, &[8, 8]), g.uniform::<f32>(&[256, 8], -1.0, 1.0));
+        let mut mark = g.mark();
+        for layer in 1..=60 {
+            h = h.matmul(w).tanh();
+            if layer % 6 == 0 {
+                h = g.apply(double, &[h]);
+            }
+            if every > 0 && layer % every == 0 {
+                g.checkpoint(mark, &[h])?;
+                mark = g.mark();
+            }
+        }
+        let loss = h.square().mean();
+        let plain = g.plan_memory_backward(&[(loss, None)])?;
+        g.set_memory_budget((part > 0).then(|| plain.peak() / part.max(1)));
+        let planned = g.plan_memory_backward(&[(loss, None)])?;
+        loss.backward()?;
+        assert_eq!(g.memory().peak, planned.peak());
+        Ok((bits(loss, &[w])?, calls.load(Ordering::Relaxed), planned))
+    };
+    let (want, calls, _) = run(0, 0)?;
+    assert_eq!(calls, 10);
+    for (part, every) in [(2, 0), (3, 0), (0, 10), (3, 10)] {
+        let (seen, calls, planned) = run(part, every)?;
+        assert!(seen == want && calls == 10 && planned.repeated > 0, "{calls} calls, {planned:?}");
+    }
     Ok(())
 }
 

@@ -119,9 +119,8 @@ impl Emitter {
     }
 
     fn note_checkpoint(&mut self, core: &Core, id: NodeId) {
-        let number = core.checkpoint_of(id);
-        if number != 0 {
-            self.ends[number as usize] = self.step;
+        if core.checkpoint_count() > 0 {
+            core.checkpoints_around(id).for_each(|number| self.ends[number as usize] = self.step);
         }
     }
 
