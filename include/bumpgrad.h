@@ -768,7 +768,7 @@ void bg_set_memory_limit(bg_graph *g, size_t bytes);
 // read stays, and counts; so do leaves, gradients and what optimisers remember, which are not refused.
 // Registers and packed factors, a fixed amount for each thread, are counted by `plans`. Free buffers are
 // given back to the system rather than have `pooled` exceed the budget, apart from those of at most
-// 2 KiB.
+// 2 KiB: evaluations that take turns, and whose memory does not fit side by side, allocate each time.
 void bg_set_memory_budget(bg_graph *g,
                           size_t bytes);
 

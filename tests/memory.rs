@@ -286,7 +286,7 @@ fn steps_that_are_run_again_are_told() -> Result<()> {
 /// What a callback does besides happens once, and its values stay.
 #[test]
 fn what_may_not_be_run_again_is_run_once() -> Result<()> {
-    let run = |part: usize, every: usize| -> Result<(Vec<u32>, usize, PlanMemory)> {
+    let run = |budget: Option<usize>, every: usize| -> Result<(Vec<u32>, usize, PlanMemory)> {
         let g = graph(1);
         let calls = Arc::new(AtomicUsize::new(0));
         let counter = calls.clone();
@@ -311,17 +311,17 @@ fn what_may_not_be_run_again_is_run_once() -> Result<()> {
             }
         }
         let loss = h.square().mean();
-        let plain = g.plan_memory_backward(&[(loss, None)])?;
-        g.set_memory_budget((part > 0).then(|| plain.peak() / part.max(1)));
+        g.set_memory_budget(budget);
         let planned = g.plan_memory_backward(&[(loss, None)])?;
         loss.backward()?;
         assert_eq!(g.memory().peak, planned.peak());
         Ok((bits(loss, &[w])?, calls.load(Ordering::Relaxed), planned))
     };
-    let (want, calls, _) = run(0, 0)?;
+    let (want, calls, plain) = run(None, 0)?;
     assert_eq!(calls, 10);
-    for (part, every) in [(2, 0), (3, 0), (0, 10), (3, 10)] {
-        let (seen, calls, planned) = run(part, every)?;
+    let [half, third] = [2, 3].map(|part| Some(plain.peak() / part));
+    for (budget, every) in [(half, 0), (third, 0), (None, 10), (third, 10)] {
+        let (seen, calls, planned) = run(budget, every)?;
         assert!(seen == want && calls == 10 && planned.repeated > 0, "{calls} calls, {planned:?}");
     }
     Ok(())
@@ -483,10 +483,8 @@ fn a_checkpoint_may_be_read_into_and_recorded_anew() -> Result<()> {
     g.checkpoint(g.mark(), &[x])?;
     let other = Graph::new();
     let error = g.checkpoint(other.mark(), &[]).unwrap_err();
-    assert_eq!(
-        error.message(),
-        "checkpoint: the mark is of another graph or of nodes already dropped"
-    );
+    let want = "checkpoint: the mark is of another graph or of nodes already dropped";
+    assert!(error.message().starts_with(want), "{error}");
     let y = x.sin();
     let late = g.mark();
     g.rewind(start)?;

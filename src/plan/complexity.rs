@@ -247,6 +247,7 @@ fn planning_within_a_budget_takes_as_much_as_there_are_nodes() {
         let [short, long] = [n, 4 * n].map(|n| planned(program, n));
         let times = (long.1 as f64 / short.1 as f64).max(4.0);
         let what = format!("{}: {short:?}, {long:?}", program.0);
-        println!("{what} {:.2}", long.0 as f64 / times / short.0 as f64);
+        // (Bisection for what is enough takes a little longer where there is more to choose from.)
+        assert!(long.0 as f64 <= 2.5 * times * short.0 as f64, "{what}");
     }
 }

@@ -288,7 +288,8 @@ impl Graph {
     /// What was read stays, and counts; so do leaves, gradients and what optimisers remember, which are
     /// not refused. Registers and packed factors, a fixed amount for each thread, are counted by
     /// [`MemoryStats::plans`]. Free buffers are given back to the system rather than have
-    /// [`MemoryStats::pooled`] exceed the budget, apart from those of at most 2 KiB.
+    /// [`MemoryStats::pooled`] exceed the budget, apart from those of at most 2 KiB: evaluations that take
+    /// turns, and whose memory does not fit side by side, allocate each time.
     pub fn set_memory_budget(&self, bytes: Option<usize>) {
         self.call(|session| session.set_memory_budget(bytes.unwrap_or(usize::MAX)));
     }
