@@ -81,6 +81,7 @@ are left out.
 /* Initialisers of structs that begin with their size, with the defaults. */
 #define BG_OPTIONS_INIT { sizeof(bg_options), 0, 0 }
 #define BG_MEMORY_INIT { sizeof(bg_memory), 0, 0, 0, 0, 0 }
+#define BG_PLANNED_MEMORY_INIT { sizeof(bg_planned_memory), 0, 0, 0, 0, 0, 0 }
 #define BG_CUSTOM_INIT \
     { sizeof(bg_custom), NULL, 1, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL }
 #define BG_GRADCHECK_OPTIONS_INIT { sizeof(bg_gradcheck_options), 6e-6, 1e-7, 1e-5 }

@@ -70,6 +70,11 @@ impl State {
     pub(crate) fn value(&self) -> Option<Buffer> {
         self.value
     }
+
+    /// Whether the user has seen a value of it.
+    fn was_read(&self) -> bool {
+        self.read_at != u32::MAX
+    }
 }
 
 /// An iterator over operands.
@@ -264,7 +269,7 @@ impl Core {
                     continue;
                 }
                 let (op, state) = (self.node(id).op, self.state(id));
-                let is_asked = op == Op::Leaf || state.ready && state.was_read;
+                let is_asked = op == Op::Leaf || state.ready && state.was_read();
                 if !is_asked && op.may_be_repeated() {
                     self.let_go(id);
                 }

@@ -183,7 +183,7 @@ impl Core {
             }
         }
         for id in (first as u32..self.len() as u32).map(NodeId) {
-            if self.checkpoint_of(id) == number && !self.state(id).was_read {
+            if self.checkpoint_of(id) == number && !self.state(id).was_read() {
                 self.let_go(id);
             }
         }
