@@ -424,4 +424,28 @@ mod tests {
         pool.give(third);
         assert!(pool.take(900_000).is_ok() && pool.stats().pooled <= 1 << 20);
     }
+
+    #[test]
+    fn a_budget_is_for_what_is_held_and_for_what_is_kept() {
+        for bytes in (0..5000).chain([1 << 20, (1 << 20) + 1, (1 << 40) - 1]) {
+            let within = buffer_within(bytes);
+            assert!(within <= bytes && buffer_bytes(within + 1) > bytes, "{within} in {bytes}");
+            assert!(within == 0 || buffer_bytes(within) == within);
+        }
+        assert_eq!(buffer_bytes(usize::MAX), usize::MAX);
+        let mut pool = Pool::new();
+        pool.set_budget(1 << 20);
+        let first = pool.take(600_000).unwrap();
+        pool.hold_to_budget(true);
+        assert_eq!(pool.take(600_000).unwrap_err(), OutOfMemory);
+        // What is free is given back, rather than kept beside more.
+        pool.give(first);
+        let second = pool.take(900_000).unwrap();
+        assert!(pool.stats().pooled <= 1 << 20);
+        assert_eq!(pool.take(300_000).unwrap_err(), OutOfMemory);
+        pool.hold_to_budget(false);
+        assert!(pool.take(300_000).is_ok());
+        pool.give(second);
+        assert!(pool.take(1 << 22).is_ok() && pool.stats().peak > 1 << 20);
+    }
 }
