@@ -200,7 +200,7 @@ impl Remat {
                 bytes,
                 writer: used.writer,
                 users: Span::default(),
-                until: if is_scratch { until(used) } else { NONE },
+                until: if bytes > 0 { until(used) } else { NONE },
                 is_fixed: false,
                 used: 0,
                 place: NONE,
