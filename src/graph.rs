@@ -318,7 +318,7 @@ impl Core {
         let inline = node.inputs.iter().enumerate();
         let inline = inline.map(|(k, &operand)| (operand, node.paths >> k & 1 != 0));
         let listed = self.listed(node.op, node.list).iter();
-        let listed = listed.map(|&word| (NodeId(word as u32), word & PATH != 0));
+        let listed = listed.map(|&word| (NodeId(word as u32), node.is_path(word)));
         inline.filter(|(operand, _)| operand.is_node()).chain(listed)
     }
 
@@ -329,7 +329,7 @@ impl Core {
         let node = self.node(id);
         let inline = node.inputs.iter().enumerate();
         let inline = inline.filter(|(k, _)| node.paths >> k & 1 != 0).map(|(_, &operand)| operand);
-        let listed = self.listed(node.op, node.list).iter().filter(|&word| word & PATH != 0);
+        let listed = self.listed(node.op, node.list).iter().filter(|&&word| node.is_path(word));
         inline.chain(listed.map(|&word| NodeId(word as u32)))
     }
 

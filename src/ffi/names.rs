@@ -103,7 +103,8 @@ pub(super) fn of(op: Op) -> &'static CStr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::{Comparison, Extreme, Integer, Reduction, Ties};
+    use crate::callback::Part;
+    use crate::node::{Comparison, Custom, Extreme, Integer, Reduction, Ties};
     use crate::roll_call::{Elem, Structural};
 
     #[test]
@@ -127,6 +128,7 @@ mod tests {
             Op::Concat,
             Op::Assemble,
             Op::MatMul,
+            Op::Custom(Custom { part: Part::Forward, is_pure: true, has_derivative: true }),
             Op::Reduce(Reduction::Sum),
             Op::Reduce(Reduction::Mean),
             Op::Reduce(Reduction::Norm),

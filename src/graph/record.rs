@@ -67,6 +67,13 @@ pub(crate) fn operand_word(id: NodeId, node: &Node) -> u64 {
     u64::from(id.0) | if node.requires_grad { PATH } else { 0 }
 }
 
+impl Node {
+    /// Whether an operand in the node's list required a gradient when that was recorded, and the node has one.
+    pub(crate) fn is_path(&self, word: u64) -> bool {
+        self.requires_grad && word & PATH != 0
+    }
+}
+
 impl Core {
     pub(crate) fn intern(&mut self, words: &[usize]) -> Maybe<ListId> {
         self.intern_from(words.iter().map(|&word| word as u64))

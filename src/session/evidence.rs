@@ -381,9 +381,7 @@ fn tell_ways(
         if id == x || !core.operands(id).any(|operand| visit.has(operand, DEPENDS)) {
             continue;
         }
-        // (A list of operands tells of all that required one, whether the node does or not.)
-        let flows =
-            core.node(id).requires_grad && core.paths(id).any(|operand| visit.has(operand, FLOWS));
+        let flows = core.paths(id).any(|operand| visit.has(operand, FLOWS));
         visit.set(id, if flows { FLOWS } else { DEPENDS });
     }
     if visit.has(loss, FLOWS) {

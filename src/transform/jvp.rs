@@ -13,7 +13,7 @@ use crate::arena::TryPush;
 use crate::callback::{MOST, Part};
 use crate::error::{ErrorKind, Maybe};
 use crate::grad::expand;
-use crate::graph::{Core, Image, NewNode, Operand, PATH, operand_word};
+use crate::graph::{Core, Image, NewNode, Operand, operand_word};
 use crate::id::NodeId;
 use crate::node::{INLINE_OPERANDS, Node, Op, Reduction};
 use crate::op::{Cotangent, Rule, Sink};
@@ -264,7 +264,7 @@ impl Core {
                 if !self.node(operand).dtype.is_float() {
                     continue; // an index
                 }
-                let moves = moves(self, operand, words[place] & PATH != 0);
+                let moves = moves(self, operand, node.is_path(words[place]));
                 let tangent = match between.of(operand).filter(|_| moves) {
                     Some(tangent) => tangent,
                     None => self.fill_like(operand, 0.0)?,
@@ -396,9 +396,15 @@ impl Core {
         while let Some((operand, cotangent)) = between.sent.pop() {
             // (A cotangent that does not depend on the head gradient is 0.)
             let place = inputs.iter().position(|&input| input == operand);
-            if let Some(tangent) = place.map(|place| tangents[place]).filter(|t| t.is_node())
-                && self.node(cotangent).requires_grad
-            {
+            let tangent = match place {
+                Some(place) => tangents[place],
+                // (Operands of the user's operations are in a list.)
+                None if moving(self, id).any(|other| other == operand) => {
+                    between.of(operand).unwrap_or(NodeId::NONE)
+                }
+                None => NodeId::NONE,
+            };
+            if tangent.is_node() && self.node(cotangent).requires_grad {
                 let mut part = [NodeId::NONE];
                 self.record_grad(&[(cotangent, Some(tangent))], &[head], true, &mut part)?;
                 if !part[0].is_none() {
