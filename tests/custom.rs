@@ -126,6 +126,7 @@ fn pair(graph: &Graph, has: Has) -> CustomOp {
     graph.custom(apply_flags(custom, has))
 }
 
+type Register = fn(&Graph, Has) -> CustomOp;
 type Program = for<'g> fn(&'g Graph, Option<CustomOp>, &[Var<'g>]) -> Var<'g>;
 
 fn cubes<'g>(graph: &'g Graph, op: Option<CustomOp>, xs: &[Var<'g>]) -> Var<'g> {
@@ -150,8 +151,7 @@ fn pairs<'g>(graph: &'g Graph, op: Option<CustomOp>, xs: &[Var<'g>]) -> Var<'g> 
     (product.exp() * again + last.cos().sum_axes(&[-1], false)).sum()
 }
 
-const PROGRAMS: [(&str, fn(&Graph, Has) -> CustomOp, Program); 2] =
-    [("cube", cube, cubes), ("pair", pair, pairs)];
+const PROGRAMS: [(&str, Register, Program); 2] = [("cube", cube, cubes), ("pair", pair, pairs)];
 
 fn near(what: &str, have: &[f64], want: &[f64]) {
     assert_eq!(have.len(), want.len(), "{what}");
@@ -358,9 +358,12 @@ fn failing(graph: &Graph, which: &Count) -> CustomOp {
     )
 }
 
+/// Something that calls a callback.
+type Deed = fn(&Graph, CustomOp, Var<'_>) -> Result<Vec<f64>>;
+
 #[test]
 fn a_callback_that_fails_or_panics_ends_the_call_and_nothing_else() {
-    let deeds: [(usize, &str, fn(&Graph, CustomOp, Var<'_>) -> Result<Vec<f64>>); 5] = [
+    let deeds: [(usize, &str, Deed); 5] = [
         (1, "forward", |g, op, x| g.apply(op, &[x]).to_vec()),
         (2, "", |g, op, x| g.apply(op, &[x * 3.0]).to_vec()),
         (3, "vjp", |g, op, x| {
@@ -471,7 +474,10 @@ fn a_callback_cannot_use_the_graph_that_called_it() {
             y[0].data_mut().copy_from_slice(x[0].data::<f64>());
             match x[0].data::<f64>()[0] {
                 7.0 => graph.check().map_err(Into::into),
-                8.0 => Ok(assert!(!graph.is_empty())),
+                8.0 => {
+                    assert!(!graph.is_empty());
+                    Ok(())
+                }
                 _ => Ok(()),
             }
         })
@@ -664,7 +670,11 @@ fn operations_are_dropped_once_with_the_graph_or_when_registering_fails() {
     let dropped = Count::default();
     let make = |name: &str, results: usize| {
         let held = Dropped(dropped.clone());
-        Custom::new(name, move |_, _| Ok(assert_eq!(held.0.get(), 4))).results(results)
+        Custom::new(name, move |_, _| {
+            assert_eq!(held.0.get(), 4);
+            Ok(())
+        })
+        .results(results)
     };
     let graph = Graph::new();
     let mark = graph.mark();
