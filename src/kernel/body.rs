@@ -55,9 +55,6 @@ pub(super) unsafe fn result<'a, T>(out: *mut u8, n: usize) -> &'a mut [T] {
 
 /// A loop body on registers.
 pub(super) trait Body<T> {
-    /// Whether it is long and runs seldom: see [`Work`].
-    const IS_RARE: bool = false;
-
     /// # Safety
     /// As for [`Kernel`].
     unsafe fn run<R: Register<Elem = T>>(n: usize, out: *mut u8, operands: &Operands);
@@ -79,7 +76,7 @@ impl<B> Call<B> {
 }
 
 impl<T, B: Body<T>> Work<T> for Call<B> {
-    const IS_RARE: bool = B::IS_RARE;
+    const IS_SHORT: bool = true;
 
     #[inline(always)]
     unsafe fn on<R: Register<Elem = T>>(self) {
@@ -107,8 +104,6 @@ pub(super) trait Single<T>: Body<T> {
 struct OneOr<B>(PhantomData<B>);
 
 impl<T: Float, B: Single<T>> Body<T> for OneOr<B> {
-    const IS_RARE: bool = B::IS_RARE;
-
     #[inline(always)]
     unsafe fn run<R: Register<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         let &[a, b, c, d] = operands;

@@ -30,7 +30,7 @@ impl<T: Float, const MAX: bool> Body<T> for BlockExtremes<MAX> {
 /// The CPU can run the register's level, and the caller has its instructions.
 #[inline(always)]
 unsafe fn extreme_of<R: Register<Elem = T>, T: Float, const MAX: bool>(row: &[T]) -> T {
-    const MOST: usize = 4;
+    const MOST: usize = 8;
     let registers = STRIDE / R::LANES;
     assert!(registers <= MOST);
     let first: T = Beyond::<MAX>::first();

@@ -43,8 +43,6 @@ impl<O: Elementwise<N>, const N: usize> Lanewise<N> for Eval<O, N> {
 }
 
 impl<O: Elementwise<N>, T: Float, const N: usize> Body<T> for Eval<O, N> {
-    const IS_RARE: bool = O::IS_WIDE;
-
     #[inline(always)]
     unsafe fn run<R: Register<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with N operands.
@@ -85,8 +83,6 @@ impl<O: Elementwise<1>> Lanewise<3> for Pull1<O> {
 }
 
 impl<O: Elementwise<1>, T: Float> Body<T> for Pull1<O> {
-    const IS_RARE: bool = O::IS_WIDE;
-
     #[inline(always)]
     unsafe fn run<R: Register<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with 3 operands.
@@ -144,8 +140,6 @@ impl<O: Elementwise<2>, const I: usize> Lanewise<4> for Pull2<O, I> {
 }
 
 impl<O: Elementwise<2>, T: Float, const I: usize> Body<T> for Pull2<O, I> {
-    const IS_RARE: bool = O::IS_WIDE;
-
     #[inline(always)]
     unsafe fn run<R: Register<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         const { assert!(!O::TRIG, "only rules of one operand are repaired") };

@@ -7,8 +7,8 @@ use super::x86::{Y32, Y64, Z32, Z64};
 
 /// What is done on registers of some level.
 pub(crate) trait Work<T> {
-    /// Whether it is long and runs so seldom that short code counts more than speed.
-    const IS_RARE: bool = false;
+    /// Whether there is so much of it that short code counts more than speed, where registers are small.
+    const IS_SHORT: bool = false;
 
     /// # Safety
     /// As whoever made it says.
@@ -34,7 +34,7 @@ macro_rules! levels {
             #[inline(always)]
             unsafe fn baseline<W: Work<Self>>(work: W) {
                 // SAFETY: the caller's promise.
-                unsafe { if W::IS_RARE { work.on::<$short>() } else { work.on::<$wide>() } }
+                unsafe { if W::IS_SHORT { work.on::<$short>() } else { work.on::<$wide>() } }
             }
             #[cfg(target_arch = "x86_64")]
             #[inline(always)]

@@ -22,8 +22,7 @@ pub(super) struct W32(f32x4);
 #[repr(transparent)]
 pub(super) struct W64(f64x4);
 
-/// Two f64, for what is long and runs seldom: where the CPU has no larger registers, the code for four
-/// is twice as long.
+/// Two f64, for kernels: where the CPU has no larger registers, the code for four is twice as long.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub(super) struct Short64(f64x2);
