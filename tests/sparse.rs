@@ -284,3 +284,24 @@ fn scans_have_triangles() {
     let pattern = graph.sparsity(sorted.0, square).unwrap();
     assert!((0..9).all(|row| *pattern.row(row) == [0, 1, 2].map(|k| row as u32 / 3 * 3 + k)));
 }
+
+/// Written element by element, as many programs are: the pattern takes time for what a node touches, and
+/// not for all elements of the input.
+#[test]
+fn scalars_that_are_stacked() {
+    let (graph, len) = (Graph::new(), 20_000);
+    let x = graph.param(&vec![2.0; len], &[len]);
+    let at = |i: usize| x.select(0, (i % len) as isize);
+    let parts: Vec<_> = (0..len).map(|i| at(i) * at(i + 1)).collect();
+    let y = graph.stack(&parts, 0);
+    let want = |i: u32| if i as usize == len - 1 { [0, i] } else { [i, i + 1] };
+    let pattern = graph.sparsity(y, x).unwrap();
+    assert!((0..len).all(|row| pattern.row(row) == want(row as u32)));
+    let (pattern, values) = graph.sparse_jacobian(y, x).unwrap();
+    assert!((0..len).all(|row| pattern.row(row) == want(row as u32)));
+    assert_eq!(values.to_vec::<f64>().unwrap(), vec![2.0; 2 * len]);
+    let pattern = graph.hessian_sparsity(y.sum(), x, false).unwrap();
+    let beside = |i: usize| [(i + len - 1) % len, (i + 1) % len];
+    assert!((0..len).all(|row| pattern.row(row).len() == 2
+        && beside(row).iter().all(|&column| pattern.row(row).contains(&(column as u32)))));
+}

@@ -53,6 +53,7 @@ pub(super) fn pattern(
         patterns: Vec::new(),
         pattern_of: filled(None, len)?,
         follows: filled(false, len)?,
+        counted: None,
     };
     let own = carrier.patterns.try_push(Sparsity::identity(columns)?)?;
     carrier.pattern_of[x.index()] = Some(own);
@@ -78,7 +79,11 @@ fn joined(
         links.sort_unstable_by_key(|link| link[0]);
     }
     let mut out = Sparsity::begin()?;
-    let mut met = filled(u32::MAX, columns)?;
+    // A list of all columns is made where no fewer are met: so recordings of many small nodes take no time
+    // for what they do not touch. Else a row is sorted to find what is there twice.
+    let count = |link: &Link| from[link[1] as usize].row(link[2] as usize).len();
+    let all = if links.iter().map(count).sum::<usize>() < columns { 0 } else { columns };
+    let mut met = filled(u32::MAX, all)?;
     let mut rest = &*links;
     for target in 0..targets as u32 {
         let first = out.columns.len();
@@ -86,13 +91,22 @@ fn joined(
         let (own, others) = rest.split_at(count);
         for &[_, operand, source] in own {
             for &column in from[operand as usize].row(source as usize) {
-                if std::mem::replace(&mut met[column as usize], target) != target {
+                let before = met.get_mut(column as usize).map(|met| std::mem::replace(met, target));
+                if before != Some(target) {
                     out.columns.try_push(column)?;
                 }
             }
         }
         if own.len() > 1 {
             out.columns[first..].sort_unstable();
+            let mut kept = first;
+            for at in first..out.columns.len() {
+                if at == first || out.columns[at] != out.columns[kept - 1] {
+                    out.columns[kept] = out.columns[at];
+                    kept += 1;
+                }
+            }
+            out.columns.truncate(kept);
         }
         out.end_row()?;
         rest = others;
@@ -145,6 +159,9 @@ struct Carrier<'a> {
     pattern_of: Vec<Option<u32>>,
     /// By node: whether its data depend on the input, in whatever way.
     follows: Vec<bool>,
+    /// The last places that were recorded, and how many: a vector of which all elements are taken one by one
+    /// needs them again and again.
+    counted: Option<(usize, NodeId)>,
 }
 
 impl Carrier<'_> {
@@ -181,8 +198,12 @@ impl Carrier<'_> {
 
     /// The places of a tensor, counted from 1: 0 stands for none.
     fn places(&mut self, dims: &[usize]) -> Maybe<NodeId> {
-        let len = dims.iter().product::<usize>() as f64;
-        let flat = self.core().arange(DType::I64, 1.0, 1.0 + len, 1.0)?;
+        let len = dims.iter().product::<usize>();
+        let flat = match self.counted {
+            Some((counted, flat)) if counted == len => flat,
+            _ => self.core().arange(DType::I64, 1.0, 1.0 + len as f64, 1.0)?,
+        };
+        self.counted = Some((len, flat));
         self.core().reshape_to("sparsity", flat, dims)
     }
 
@@ -284,7 +305,8 @@ impl Carrier<'_> {
                     let len = self.core().node(x).len;
                     let places = self.core().arange(DType::I64, first, first + len as f64, 1.0)?;
                     parts.try_push(self.core().reshape_to("sparsity", places, &own)?)?;
-                    let moves = moves.contains(&x);
+                    // (They are some of the operands, in the same order.)
+                    let moves = moves.get(k as usize) == Some(&x);
                     owners.try_push((first as u32, moves.then_some(k)))?;
                     k += u32::from(moves);
                     first += len as f64;
@@ -303,11 +325,16 @@ impl Carrier<'_> {
                 let words = list(self.session.core.list(node.list).iter().copied())?;
                 let mut operands = words[1..].iter().map(|&word| NodeId(word as u32));
                 let whole = self.places(&dims)?;
+                let mut numbers = list(moves.iter().copied().zip(0..))?;
+                numbers.sort_unstable();
                 for place in Places::new(&words) {
                     let Some(x) = operands.next() else { break };
                     let part = self.core().as_strided(whole, &place.layout())?;
                     let index = place.kind.has_index().then(|| operands.next()).flatten();
-                    let Some(k) = moves.iter().position(|&other| other == x) else { continue };
+                    let at = numbers.partition_point(|&(other, _)| other < x);
+                    let Some(&(_, k)) = numbers.get(at).filter(|&&(other, _)| other == x) else {
+                        continue;
+                    };
                     if index.is_some_and(|index| self.follows(index)) {
                         return Ok(Some(self.all_of(&dims, moves)?));
                     }
@@ -321,7 +348,7 @@ impl Carrier<'_> {
                         _ => part,
                     };
                     let targets = self.read(targets)?;
-                    push_targets(&mut links, k as u32, &targets)?;
+                    push_targets(&mut links, k, &targets)?;
                 }
             }
             Op::MatMul => return Ok(Some(self.product(&node, &dims)?)),
