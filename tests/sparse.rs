@@ -289,7 +289,7 @@ fn scans_have_triangles() {
 /// not for all elements of the input.
 #[test]
 fn scalars_that_are_stacked() {
-    let (graph, len) = (Graph::new(), 20_000);
+    let (graph, len) = (Graph::new(), 4_000);
     let x = graph.param(&vec![2.0; len], &[len]);
     let at = |i: usize| x.select(0, (i % len) as isize);
     let parts: Vec<_> = (0..len).map(|i| at(i) * at(i + 1)).collect();
