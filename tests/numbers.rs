@@ -479,3 +479,31 @@ fn the_slope_of_a_reciprocal_root_is_finite_where_it_is() {
     let slope = x.grad::<f32>().unwrap().unwrap()[0];
     assert!((slope / -3.386e38 - 1.0).abs() < 1e-3, "{slope}");
 }
+
+#[test]
+fn a_checked_number_is_found_wherever_it_lies() -> Result<()> {
+    const KINDS: [f64; 5] = [1.0, 0.0, -1.0, f64::INFINITY, f64::NAN];
+    let graph = &Graph::new();
+    graph.set_check_numbers(true);
+    let x = graph.param(&[1.0; 3], &[3]);
+    let y = x.log();
+    for case in 0..125 {
+        let data = [case / 25, case / 5 % 5, case % 5].map(|k| KINDS[k]);
+        x.write(&data)?;
+        let logs = data.map(f64::ln);
+        let has_infinity = data.contains(&f64::INFINITY);
+        let in_leaf = data.iter().position(|x| x.is_nan()).map(|k| ("leaf", k));
+        let made = |x: &f64| x.is_nan() || x.is_infinite() && !has_infinity;
+        let in_log = || logs.iter().position(made).map(|k| ("log", k));
+        match (in_leaf.or_else(in_log), y.to_vec::<f64>()) {
+            (None, Ok(got)) => assert_eq!(got, logs),
+            (Some((op, k)), Err(error)) => {
+                let message = error.message();
+                let is_named = message.contains(&format!("element {k} of"));
+                assert!(is_named && message.contains(&format!(", {op} [3], is ")), "{message}");
+            }
+            (want, got) => panic!("{data:?}: {want:?}, and {got:?}"),
+        }
+    }
+    Ok(())
+}

@@ -255,12 +255,17 @@ impl Session {
                 continue;
             }
             self.engine.evaluate(&mut self.core, id)?;
-            let Some((element, value)) = self.core.first_not_finite(id) else { continue };
+            let Some((mut element, mut value)) = self.core.first_not_finite(id, |_| true) else {
+                continue;
+            };
             let node = self.core.node(id);
             let is_given = matches!(node.op, Op::Leaf | Op::Fill) || !node.imm.is_finite();
-            let handed_on = self.core.operands(id).any(|x| self.core.has_infinity(x));
-            if value.is_infinite() && (is_given || handed_on) {
-                continue;
+            if is_given || self.core.operands(id).any(|x| self.core.has_infinity(x)) {
+                // Infinities are handed on; NaN may still lie behind them.
+                match self.core.first_not_finite(id, f64::is_nan) {
+                    Some(found) => (element, value) = found,
+                    None => continue,
+                }
             }
             return Err(self.no_number(id, element, value, whose(ways, id)));
         }
@@ -434,11 +439,11 @@ impl Core {
         Ok(nodes)
     }
 
-    /// The first element of a value that is no finite number.
-    fn first_not_finite(&self, id: NodeId) -> Option<(usize, f64)> {
+    /// The first element of a value that is no finite number, among those that count.
+    fn first_not_finite(&self, id: NodeId, counts: impl Fn(f64) -> bool) -> Option<(usize, f64)> {
         with_float!(self.node(id).dtype, T => {
-            let at = self.values::<T>(id).iter().position(|x| !x.is_finite())?;
-            Some((at, self.values::<T>(id)[at].to_f64()))
+            let values = self.values::<T>(id).iter().map(|x| x.to_f64()).enumerate();
+            { values }.find(|&(_, x)| !x.is_finite() && counts(x))
         })
     }
 
