@@ -1016,6 +1016,9 @@ fn patterns_and_checks_know_them() {
         let check = graph.gradcheck(y, &[x], &Default::default()).unwrap();
         assert!(check.is_right, "{has:?}: {check:?}");
     }
+    let square = graph.param(&[3.0], &[1]);
+    let found = graph.gradcheck(square.square(), &[square], &Default::default()).unwrap();
+    assert!(found.derivative == 6.0, "a single element is not weighed: {found:?}");
     let wrong = graph.custom(
         Custom::new("wrong", |x, y| {
             y[0].data_mut().copy_from_slice(x[0].data::<f64>());

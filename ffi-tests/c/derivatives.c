@@ -231,6 +231,9 @@ static void evidence(void) {
     CHECK(bg_gradcheck(g, wrong, &x, 1, NULL, &result) == BG_ERR_GRADIENT);
     FAILS(g, BG_ERR_GRADIENT, "gradcheck: the derivative by element 2 of input 0, \"x\" [3], is ");
     CHECK(result.input == 0 && is_near(2 * result.derivative, result.difference, 1e-6));
+    /* A single element is not weighed. */
+    CHECK(bg_gradcheck(g, bg_sum_all(g, bg_square(g, w)), &w, 1, NULL, &result) == BG_OK);
+    CHECK(result.derivative == 6 && is_near(result.difference, 6, 1e-8));
     bg_gradcheck_options options = BG_GRADCHECK_OPTIONS_INIT;
     options.step = -1;
     CHECK(bg_gradcheck(g, y, &x, 1, &options, NULL) == BG_ERR_ARGUMENT);

@@ -104,7 +104,11 @@ impl Session {
     ) -> Maybe<Gradcheck> {
         let what = "gradcheck";
         let core = &mut self.core;
-        let head = core.scattered_like(y, 0)?;
+        // (The derivative of a single element is told as it is.)
+        let head = match core.node(y).len {
+            1 => core.fill_like(y, 1.0)?,
+            _ => core.scattered_like(y, 0)?,
+        };
         let weighed = core.map2(Elem::Mul, y, head)?;
         let sum = core.sum(weighed, &[], false)?;
         let mut rows = core.nodes_for(what, xs.len())?;
