@@ -823,8 +823,11 @@ fn operands_are_refused_when_they_are_applied() {
             let g = at.cotangents[0];
             Ok(if made == 0 { vec![Some(g.sum())] } else { vec![None, None] })
         }));
-        let error = graph.apply(bad, &[double]).sum().backward().unwrap_err();
+        let loss = graph.apply(bad, &[double]).sum();
+        let error = loss.backward().unwrap_err();
         assert!(error.message().contains(what), "{error}");
+        let error = told(graph, graph.hessian(loss, double));
+        assert!(error.starts_with("hessian: bad: its vjp") && error.contains(what), "{error}");
     }
     let bad = graph.custom(
         Custom::new("bad", |_, _| Ok(()))

@@ -254,6 +254,8 @@ static void recorded_wrongly(void) {
     user.fails = 'b';
     CHECK(bg_backward(g, loss) == BG_ERR_CALLBACK);
     FAILS(g, BG_ERR_CALLBACK, "cube: its vjp recorded a cotangent of f64 [] for input 0, which is f64 [2]");
+    CHECK(bg_is_null(bg_hessian(g, loss, x)));
+    FAILS(g, BG_ERR_CALLBACK, "hessian: cube: its vjp recorded a cotangent of f64 [] for input 0");
     user.fails = 'e';
     CHECK(bg_backward(g, loss) == BG_ERR_SHAPE);
     FAILS(g, BG_ERR_SHAPE, "add: cannot broadcast [2] with [77]");

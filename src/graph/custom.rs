@@ -1,6 +1,8 @@
 //! The operations that the user has registered. They are numbered, and stay as long as the graph: a reset
 //! drops nodes, and no operation, so that a number in a list or in a plan always means the same.
 
+use std::fmt;
+
 use super::Core;
 use crate::arena::{OutOfMemory, TryPush};
 use crate::buffer::Part as Books;
@@ -194,15 +196,26 @@ impl Core {
         part: Option<Part>,
         message: &Message,
     ) -> Fail {
-        // What is told on behalf of another operation keeps the name of this one.
-        let (called, colon) = (self.called, if self.called.is_empty() { "" } else { ": " });
-        let (kind, name) = (ErrorKind::Callback, format_args!("{called}{colon}{name}"));
+        let kind = ErrorKind::Callback;
         match part {
-            None => self.fail(kind, format_args!("{name}: {message}")),
+            None => self.refuse_custom(kind, name, format_args!("{message}")),
             Some(part) => {
-                self.fail(kind, format_args!("{name}: its {} failed: {message}", part.name()))
+                let what = part.name();
+                self.refuse_custom(kind, name, format_args!("its {what} failed: {message}"))
             }
         }
+    }
+
+    /// Tells of an operation what keeps its name, also on behalf of another.
+    #[cold]
+    pub(crate) fn refuse_custom(
+        &mut self,
+        kind: ErrorKind,
+        name: Name,
+        message: fmt::Arguments<'_>,
+    ) -> Fail {
+        let (called, colon) = (self.called, if self.called.is_empty() { "" } else { ": " });
+        self.fail(kind, format_args!("{called}{colon}{name}: {message}"))
     }
 
     /// Refuses what changes data or drops nodes while a callback records.

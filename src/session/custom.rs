@@ -142,10 +142,11 @@ fn record_once(core: &mut Core, of: NodeId, nodes: &[NodeId]) -> Maybe<Vec<NodeI
         let (have, want) = (*core.node(*cotangent), *core.node(x));
         if have.shape != want.shape || have.dtype != want.dtype {
             let (shape, own) = (core.shape(*cotangent), core.shape(x));
-            return Err(core.fail(
+            return Err(core.refuse_custom(
                 ErrorKind::Callback,
+                name,
                 format_args!(
-                    "{name}: its vjp recorded a cotangent of {} {shape:?} for input {k}, which is {} {own:?}",
+                    "its vjp recorded a cotangent of {} {shape:?} for input {k}, which is {} {own:?}",
                     have.dtype, want.dtype
                 ),
             ));
