@@ -204,7 +204,8 @@ template <class Call, class F> int32_t guarded(const Call *call, F &&f) noexcept
 // A search ended because the steps are as small as was wanted.
 #define BG_ENDED_STEP 3
 
-// A search ended because rounding hides any further descent, or there is no value where it began.
+// A search ended because rounding hides any further descent, or there is no value or no derivative where
+// it is: one that is infinite or NaN.
 #define BG_ENDED_ROUNDING 4
 
 // A search ended because as many iterations were made as were allowed.
@@ -513,7 +514,7 @@ typedef struct {
 typedef struct {
   // sizeof(bg_trust_region_options)
   size_t struct_size;
-  // Steps, at most. Default: 500.
+  // Steps that are tried, at most. Default: 500.
   size_t iterations;
   // It ends when no element of the gradient is larger. Default: 1e-8.
   double gradient_tolerance;

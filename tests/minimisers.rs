@@ -190,7 +190,8 @@ fn limits_of_iterations() -> Result<()> {
     assert_eq!((few.iterations, few.ended, few.is_found()), (3, Ended::Iterations, false));
     assert_eq!(loss.item()?, few.value);
     let few = TrustRegion { iterations: 2, ..TrustRegion::default() }.minimise(loss, &[x])?;
-    assert_eq!((few.iterations, few.ended), (2, Ended::Iterations));
+    // (Steps that are not taken count, too.)
+    assert_eq!((few.evaluations, few.ended), (3, Ended::Iterations));
     let rough = Lbfgs { value: 0.5, ..Lbfgs::default() }.minimise(loss, &[x])?;
     assert_eq!(rough.ended, Ended::Value);
     let none = Lbfgs { history: 0, iterations: 20, ..Lbfgs::default() }.minimise(loss, &[x])?;
@@ -223,6 +224,39 @@ fn losses_that_are_unbounded_below() -> Result<()> {
     let x = g.param(&[-1.0], &[]);
     let found = Lbfgs::default().minimise(x.log(), &[x])?;
     assert_eq!((found.ended, found.is_found()), (Ended::Rounding, false));
+    Ok(())
+}
+
+/// Gradients whose squares are out of range, in the region of trust.
+#[test]
+fn gradients_of_any_size() -> Result<()> {
+    let g = Graph::new();
+    for scale in [1e-200, 1e-160, 1.0, 1e150, 1e160, 1e250, 1e300] {
+        let x = g.param(&[1.0, -2.0], &[2]);
+        let loss = (scale * (x - 0.5).square()).sum();
+        let exact = TrustRegion { gradient: 1e-9 * scale, ..TrustRegion::default() };
+        let found = exact.minimise(loss, &[x])?;
+        assert_eq!(found.ended, Ended::Gradient, "{scale}: {found:?}");
+        assert!(found.iterations < 10, "{scale}: {found:?}");
+        near(x, &[0.5; 2], 1e-9);
+    }
+    let x = g.param(&[1.0, 0.9], &[2]);
+    let found = TrustRegion::default().minimise((300.0 * x).exp().sum(), &[x])?;
+    assert_eq!(found.ended, Ended::Gradient, "{found:?}");
+    // One that its function does not have: no step is any good, and there are as many as may be.
+    let wrong = |x: &[f64], gradient: &mut [f64]| {
+        gradient.copy_from_slice(&[1e200, -1e308]);
+        Ok(x[0] * x[0])
+    };
+    let curvature = |_: &[f64], v: &[f64], out: &mut [f64]| {
+        out.copy_from_slice(v);
+        Ok(())
+    };
+    for radius in [1.0, 1e200, f64::INFINITY] {
+        let region = TrustRegion { iterations: 20, radius, ..TrustRegion::default() };
+        let found = region.minimise_function(&mut [0.0, 2.0], wrong, curvature)?;
+        assert_eq!((found.ended, found.evaluations), (Ended::Iterations, 21), "{found:?}");
+    }
     Ok(())
 }
 

@@ -34,7 +34,8 @@ pub const BG_ENDED_GRADIENT: i32 = 1;
 pub const BG_ENDED_VALUE: i32 = 2;
 /// A search ended because the steps are as small as was wanted.
 pub const BG_ENDED_STEP: i32 = 3;
-/// A search ended because rounding hides any further descent, or there is no value where it began.
+/// A search ended because rounding hides any further descent, or there is no value or no derivative where
+/// it is: one that is infinite or NaN.
 pub const BG_ENDED_ROUNDING: i32 = 4;
 /// A search ended because as many iterations were made as were allowed.
 pub const BG_ENDED_ITERATIONS: i32 = 5;
@@ -107,7 +108,7 @@ pub struct bg_levenberg_marquardt_options {
 pub struct bg_trust_region_options {
     /// sizeof(bg_trust_region_options)
     pub struct_size: usize,
-    /// Steps, at most. Default: 500.
+    /// Steps that are tried, at most. Default: 500.
     pub iterations: usize,
     /// It ends when no element of the gradient is larger. Default: 1e-8.
     pub gradient_tolerance: f64,

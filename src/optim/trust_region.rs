@@ -6,6 +6,7 @@ use super::minimise::{Curved, Ended, Minimum, Stopped, add, along, dot, largest,
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct TrustRegion {
+    /// Steps that are tried, at most, whether they are taken or not.
     pub(crate) iterations: usize,
     pub(crate) gradient: f64,
     pub(crate) radius: f64,
@@ -36,18 +37,22 @@ impl TrustRegion {
         };
         let mut value = objective.value(x, &mut gradient)?;
         let (mut evaluations, mut iterations) = (1, 0);
-        let mut radius = self.radius;
+        let mut radius = self.radius.min(f64::MAX);
         let ended = loop {
-            if largest(&gradient) <= self.gradient {
+            let steepest = largest(&gradient);
+            if !(value.is_finite() && steepest.is_finite()) {
+                break Ended::Rounding;
+            }
+            if steepest <= self.gradient {
                 break Ended::Gradient;
             }
-            if iterations == self.iterations {
+            // The value at the start was no step's.
+            if evaluations > self.iterations {
                 break Ended::Iterations;
             }
             // In the end the step is Newton's: the closer, the more exact.
             let size = norm(&gradient);
-            let enough = size * size.sqrt().min(0.5);
-            let promised = inner.solve(objective, &gradient, radius, enough)?;
+            let promised = inner.solve(objective, &gradient, radius, size.sqrt().min(0.5))?;
             let length = norm(&inner.step);
             along(&mut point, x, 1.0, &inner.step);
             if point == *x {
@@ -65,9 +70,9 @@ impl TrustRegion {
             };
             // (NaN, too, is no descent.)
             if ratio.is_nan() || ratio < 0.25 {
-                radius = 0.25 * length;
+                radius = 0.25 * radius.min(length);
             } else if ratio > 0.75 && length > 0.99 * radius {
-                radius = (2.0 * radius).min(self.largest_radius);
+                radius = (2.0 * radius).min(self.largest_radius).min(f64::MAX);
             }
             if ratio > 1e-4 {
                 iterations += 1;
@@ -86,26 +91,37 @@ impl TrustRegion {
 }
 
 impl Conjugate {
-    /// A step within the radius that lowers the quadratic model; by how much.
+    /// A step within the radius that lowers the quadratic model, to where its slope is this part of what it
+    /// was; by how much.
+    ///
+    /// The model is divided by the size of the gradient, whose square may be out of range. That is a power
+    /// of two, so that nothing is rounded by it.
     fn solve(
         &mut self,
         objective: &mut dyn Curved,
         gradient: &[f64],
         radius: f64,
-        enough: f64,
+        part: f64,
     ) -> Result<f64, Stopped> {
+        let scale = power_of_two(largest(gradient));
         let Self { step, residual, direction, product } = self;
         step.fill(0.0);
-        residual.copy_from_slice(gradient);
-        direction.iter_mut().zip(gradient).for_each(|(d, g)| *d = -g);
+        residual.iter_mut().zip(gradient).for_each(|(r, g)| *r = g / scale);
+        direction.iter_mut().zip(&*residual).for_each(|(d, r)| *d = -r);
         let mut square = dot(residual, residual);
+        let enough = part * square.sqrt();
         // In exact arithmetic as many steps as there are variables would do.
         for _ in 0..2 * gradient.len() + 10 {
             objective.hessian(direction, product)?;
+            product.iter_mut().for_each(|p| *p /= scale);
             let curvature = dot(direction, product);
+            // Where there is no curvature, the step ends: it may be 0.
+            if !curvature.is_finite() {
+                break;
+            }
             let factor = square / curvature;
             let most = to_boundary(step, direction, radius);
-            if curvature.is_nan() || curvature <= 0.0 || factor >= most {
+            if curvature <= 0.0 || factor >= most {
                 add(step, most, direction);
                 add(residual, most, product);
                 break;
@@ -121,15 +137,27 @@ impl Conjugate {
             square = next;
         }
         // The residual is gradient + Hessian step: the model falls by -(g + r) step / 2.
-        Ok(-0.5 * (dot(gradient, step) + dot(residual, step)))
+        let slope: f64 = gradient.iter().zip(&*step).map(|(g, s)| g / scale * s).sum();
+        Ok(-0.5 * (slope + dot(residual, step)) * scale)
     }
+}
+
+/// The largest power of two that a positive number is not below, or the least normal one.
+fn power_of_two(x: f64) -> f64 {
+    f64::from_bits(x.to_bits() & f64::INFINITY.to_bits()).max(f64::MIN_POSITIVE)
 }
 
 /// How far along a direction the step becomes as long as the radius.
 pub(super) fn to_boundary(step: &[f64], direction: &[f64], radius: f64) -> f64 {
-    let (a, b, c) = (dot(direction, direction), dot(step, direction), dot(step, step));
-    let rest = radius * radius - c;
+    // Both are divided by powers of two, so that squares are in range and nothing is rounded by it.
+    let (long, wide) = (power_of_two(largest(direction)), power_of_two(radius));
+    let (mut a, mut b, mut c) = (0.0, 0.0, 0.0);
+    for (d, s) in direction.iter().zip(step) {
+        let (d, s) = (d / long, s / wide);
+        (a, b, c) = (a + d * d, b + s * d, c + s * s);
+    }
+    let rest = (radius / wide) * (radius / wide) - c;
     // The larger root of a t^2 + 2 b t - rest, without a difference.
     let root = (b * b + a * rest).max(0.0).sqrt();
-    if b > 0.0 { rest / (b + root) } else { (root - b) / a }
+    (if b > 0.0 { rest / (b + root) } else { (root - b) / a }) * (wide / long)
 }

@@ -219,7 +219,7 @@ impl LevenbergMarquardt {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrustRegion {
-    /// Steps, at most: 500.
+    /// Steps that are tried, at most: 500.
     pub iterations: usize,
     /// It ends when no element of the gradient is larger: 1e-8.
     pub gradient: f64,
