@@ -227,6 +227,113 @@ fn losses_that_are_unbounded_below() -> Result<()> {
     Ok(())
 }
 
+/// Numbers that are none, in a gradient or a Jacobian, at the start or later: never is that a minimum, and
+/// the search ends.
+#[test]
+fn derivatives_that_have_no_value() -> Result<()> {
+    const BAD: [f64; 3] = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+    let ends = |found: Minimum, what: &str| {
+        assert_eq!((found.ended, found.is_found()), (Ended::Rounding, false), "{what}: {found:?}");
+        assert!(!found.gradient.is_finite(), "{what}: {found:?}");
+        assert!(found.evaluations < 200, "{what}: {found:?}");
+    };
+    for (bad, place, after) in BAD.iter().flat_map(|&bad| {
+        [(0, 0), (1, 0), (0, 1), (1, 1), (0, 3)].map(|(place, after)| (bad, place, after))
+    }) {
+        let what = format!("{bad} in {place} after {after}");
+        // A quartic, in one of whose variables the gradient is bad from some value on.
+        let function = |count: &mut usize, x: &[f64], gradient: &mut [f64]| {
+            gradient.iter_mut().zip(x).for_each(|(g, x)| *g = 4.0 * x * x * x);
+            *count += 1;
+            if *count > after {
+                gradient[place] = bad;
+            }
+            Ok(x.iter().map(|x| x.powi(4)).sum())
+        };
+        let curvature = |x: &[f64], v: &[f64], out: &mut [f64]| {
+            (0..2).for_each(|i| out[i] = 12.0 * x[i] * x[i] * v[i]);
+            Ok(())
+        };
+        let mut count = 0;
+        let found = TrustRegion::default().minimise_function(
+            &mut [3.0, 1.0],
+            |x, gradient| function(&mut count, x, gradient),
+            curvature,
+        )?;
+        ends(found, &what);
+        let mut count = 0;
+        let value = |x: &[f64], gradient: &mut [f64]| function(&mut count, x, gradient);
+        ends(Lbfgs::default().minimise_function(&mut [3.0, 1.0], value)?, &what);
+        let mut count = 0;
+        let fit =
+            LevenbergMarquardt::default().fit_function(&mut [3.0, 1.0], 2, |x, out, to| {
+                (0..2).for_each(|i| out[i] = x[i] * x[i]);
+                if let Some(jacobian) = to {
+                    jacobian.copy_from_slice(&[2.0 * x[0], 0.0, 0.0, 2.0 * x[1]]);
+                    count += 1;
+                    if count > after {
+                        jacobian[3 * place] = bad;
+                    }
+                }
+                Ok(())
+            })?;
+        ends(fit, &what);
+    }
+    // Recorded: an infinite derivative, and 0 times one.
+    for is_root in [true, false] {
+        both(|name, search| {
+            let g = Graph::new();
+            let x = g.param(&[0.0, 2.0], &[2]);
+            let y = if is_root { x } else { x.square() };
+            ends(search(y.sqrt().sum(), &[x]).unwrap(), name);
+            assert_eq!(x.to_vec::<f64>().unwrap(), [0.0, 2.0]);
+        });
+    }
+    for matrix_free in [false, true] {
+        let method = LevenbergMarquardt { matrix_free, ..LevenbergMarquardt::default() };
+        let g = Graph::new();
+        let x = g.param(&[0.0, 2.0], &[2]);
+        ends(method.fit(x.sqrt() - 1.0, &[x])?, "sqrt");
+        ends(method.fit(x.square().sqrt() - 3.0, &[x])?, "|x|");
+        assert_eq!(x.to_vec::<f64>()?, [0.0, 2.0]);
+    }
+    // No value at the start, and a gradient of 0 there.
+    let none = |_: &[f64], gradient: &mut [f64]| {
+        gradient.fill(0.0);
+        Ok(f64::NAN)
+    };
+    let zero = |_: &[f64], _: &[f64], out: &mut [f64]| {
+        out.fill(0.0);
+        Ok(())
+    };
+    let found = Lbfgs::default().minimise_function(&mut [1.0], none)?;
+    let other = TrustRegion::default().minimise_function(&mut [1.0], none, zero)?;
+    for found in [found, other] {
+        assert_eq!((found.ended, found.is_found()), (Ended::Rounding, false), "{found:?}");
+        assert!(found.value.is_nan());
+    }
+    // A Hessian without numbers gives no step.
+    let square = |x: &[f64], gradient: &mut [f64]| {
+        gradient[0] = 2.0 * x[0];
+        Ok(x[0] * x[0])
+    };
+    for bad in BAD {
+        let hessian = |_: &[f64], _: &[f64], out: &mut [f64]| {
+            out.fill(bad);
+            Ok(())
+        };
+        let found = TrustRegion::default().minimise_function(&mut [1.0], square, hessian)?;
+        assert_eq!((found.ended, found.evaluations), (Ended::Rounding, 1), "{found:?}");
+    }
+    // At its bound a gradient may be infinite: that is a minimum.
+    let g = Graph::new();
+    let x = g.param(&[0.0, 0.0], &[2]);
+    let bounds = Bounds { lower: &[0.0, 0.0], upper: &[] };
+    let found = Lbfgs::default().minimise_within(x.sqrt().sum(), &[x], bounds)?;
+    assert_eq!((found.ended, found.gradient), (Ended::Gradient, 0.0));
+    Ok(())
+}
+
 /// Gradients whose squares are out of range, in the region of trust.
 #[test]
 fn gradients_of_any_size() -> Result<()> {

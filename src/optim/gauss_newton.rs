@@ -33,7 +33,7 @@ struct Inner {
 
 /// What a step promises.
 struct Promise {
-    /// The fall of the sum of squares.
+    /// The fall of the sum of squares; NaN where the product with the Jacobian is.
     fall: f64,
     is_at_boundary: bool,
 }
@@ -53,13 +53,16 @@ impl Levenberg {
         problem.residuals(x, &mut here)?;
         let mut size = norm(&here);
         let (mut evaluations, mut iterations) = (1, 0);
-        let (mut radius, mut cosine) = (0.0, 0.0);
-        let ended = 'all: loop {
+        let (mut radius, mut cosine) = (0.0, f64::NAN);
+        let mut ended = 'all: loop {
             if !size.is_finite() {
                 break Ended::Rounding;
             }
             inner.look_at(problem, iterations == 0)?;
             cosine = inner.begin(problem, &here, size)?;
+            if cosine.is_nan() {
+                break Ended::Rounding;
+            }
             if iterations == 0 {
                 let length = scaled(&inner.scale, x);
                 radius = if length > 0.0 { self.radius * length } else { self.radius };
@@ -73,6 +76,10 @@ impl Levenberg {
                 }
                 // In the end steps are Gauss's and Newton's: the closer, the more exact.
                 let promise = inner.solve(problem, radius, cosine.min(0.1), &mut step)?;
+                if promise.fall.is_nan() {
+                    cosine = f64::NAN;
+                    break 'all Ended::Rounding;
+                }
                 along(&mut point, x, 1.0, &step);
                 let length = scaled(&inner.scale, &step);
                 iterations += 1;
@@ -110,12 +117,22 @@ impl Levenberg {
                 inner.begin(problem, &here, size)?;
             }
         };
-        if size > 0.0 && matches!(ended, Ended::Value | Ended::Step | Ended::Gradient) {
+        if size == 0.0 {
+            cosine = 0.0;
+        } else if matches!(ended, Ended::Value | Ended::Step | Ended::Gradient) {
             let (mut before, mut idle) = (f64::INFINITY, 0);
             for _ in 0..POLISH {
                 problem.move_to(x)?;
                 cosine = inner.begin(problem, &here, size)?;
-                inner.solve(problem, f64::INFINITY, 0.0, &mut step)?;
+                if cosine.is_nan() {
+                    ended = Ended::Rounding;
+                    break;
+                }
+                let promise = inner.solve(problem, f64::INFINITY, 0.0, &mut step)?;
+                if promise.fall.is_nan() {
+                    (cosine, ended) = (f64::NAN, Ended::Rounding);
+                    break;
+                }
                 let length = scaled(&inner.scale, &step);
                 // Steps this short change no digit.
                 let is_done = length <= f64::EPSILON * scaled(&inner.scale, x);
@@ -181,7 +198,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Begins with a step of 0; the largest cosine between the residuals and a column.
+    /// Begins with a step of 0; the largest cosine between the residuals and a column, NaN where these have
+    /// no lengths.
     fn begin(
         &mut self,
         problem: &mut dyn Products,
@@ -193,7 +211,12 @@ impl Inner {
         self.find_slope(problem)?;
         self.direction.copy_from_slice(&self.slope);
         let most = largest(&self.slope);
-        Ok(if size > 0.0 { (most / size).min(1.0) } else { 0.0 })
+        Ok(match size > 0.0 {
+            // (`min` takes NaN for no number.)
+            true if !most.is_finite() => f64::NAN,
+            true => (most / size).min(1.0),
+            false => 0.0,
+        })
     }
 
     /// slope = D^-1 J' rest
@@ -223,7 +246,9 @@ impl Inner {
             spare.iter_mut().zip(&*direction).zip(&*scale).for_each(|((s, p), d)| *s = p / d);
             problem.forward(spare, product)?;
             let curvature = dot(product, product);
-            // (NaN, too.)
+            if curvature.is_nan() {
+                promise.fall = f64::NAN;
+            }
             if !(square > 0.0 && curvature > 0.0) {
                 break;
             }

@@ -4,7 +4,7 @@
 use super::bounded::Bounded;
 use super::bounds::Bounds;
 use super::line_search::{Line, Way};
-use super::minimise::{Ended, Minimum, Objective, Stopped, add, dot, norm, zeros};
+use super::minimise::{Ended, Minimum, Objective, Stopped, add, dot, largest, norm, zeros};
 use crate::arena::TryPush;
 
 /// When to stop, and how much to remember.
@@ -49,13 +49,17 @@ impl Lbfgs {
         let mut value = objective.value(x, &mut gradient)?;
         let mut iterations = 0;
         let ended = loop {
+            if !value.is_finite() {
+                break Ended::Rounding;
+            }
             if bounds.slope(x, &gradient) <= self.gradient {
                 break Ended::Gradient;
             }
             if iterations == self.iterations {
                 break Ended::Iterations;
             }
-            if !value.is_finite() {
+            // (At a bound it may be infinite: that was a minimum.)
+            if !largest(&gradient).is_finite() {
                 break Ended::Rounding;
             }
             let mut direct = |pairs: &mut Vec<Pair>, oldest| {

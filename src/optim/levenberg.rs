@@ -44,14 +44,17 @@ impl Levenberg {
         problem.residuals(x, &mut here)?;
         let mut size = norm(&here);
         let (mut evaluations, mut iterations) = (1, 0);
-        let (mut radius, mut damping, mut cosine) = (0.0, 0.0, 0.0);
-        let ended = 'all: loop {
+        let (mut radius, mut damping, mut cosine) = (0.0, 0.0, f64::NAN);
+        let mut ended = 'all: loop {
             if !size.is_finite() {
                 break Ended::Rounding;
             }
             problem.jacobian(x, &mut jacobian)?;
             triangle.factor(&jacobian, &here);
             cosine = triangle.largest_cosine(size);
+            if cosine.is_nan() {
+                break Ended::Rounding;
+            }
             if iterations == 0 {
                 scale.copy_from_slice(triangle.lengths());
                 scale.iter_mut().filter(|d| **d == 0.0).for_each(|d| *d = 1.0);
@@ -116,12 +119,18 @@ impl Levenberg {
                 }
             }
         };
-        if matches!(ended, Ended::Value | Ended::Step | Ended::Gradient) {
+        if size == 0.0 {
+            cosine = 0.0;
+        } else if matches!(ended, Ended::Value | Ended::Step | Ended::Gradient) {
             let (mut before, mut idle) = (f64::INFINITY, 0);
             for _ in 0..POLISH {
                 problem.jacobian(x, &mut jacobian)?;
                 triangle.factor(&jacobian, &here);
                 cosine = triangle.largest_cosine(size);
+                if cosine.is_nan() {
+                    ended = Ended::Rounding;
+                    break;
+                }
                 triangle.solve(&mut step);
                 let length = scaled(&scale, &step);
                 // Steps this short change no digit.

@@ -63,7 +63,8 @@ pub enum Ended {
     Value = 2,
     /// The steps are as small as was wanted.
     Step = 3,
-    /// Rounding hides any further descent.
+    /// Rounding hides any further descent, or there is no value or no derivative where it is: one that is
+    /// infinite or NaN.
     Rounding = 4,
     /// As many iterations were made as were allowed.
     Iterations = 5,
@@ -89,9 +90,10 @@ pub struct Minimum {
 }
 
 impl Minimum {
-    /// Whether it ended because there was nothing more to do, where there is a value.
+    /// Whether it ended because there was nothing more to do, where there are a value and a gradient.
     pub fn is_found(&self) -> bool {
-        !matches!(self.ended, Ended::Iterations | Ended::Unbounded) && self.value.is_finite()
+        let has_value = self.value.is_finite() && self.gradient.is_finite();
+        !matches!(self.ended, Ended::Iterations | Ended::Unbounded) && has_value
     }
 }
 
@@ -122,7 +124,8 @@ pub(super) fn norm(x: &[f64]) -> f64 {
 
 /// The size of the largest element; NaN if there is one.
 pub(super) fn largest(x: &[f64]) -> f64 {
-    x.iter().fold(0.0, |most: f64, x| if x.abs() <= most { most } else { x.abs() })
+    // (`max` would lose NaN.)
+    x.iter().fold(0.0, |most: f64, x| if most >= x.abs() || most.is_nan() { most } else { x.abs() })
 }
 
 /// to = x + factor d

@@ -1,7 +1,7 @@
 //! Orthogonal triangles of tall matrices, and least squares that are damped: J. Moré, "The
 //! Levenberg-Marquardt algorithm: implementation and theory", 1978.
 
-use super::minimise::{norm, zeros};
+use super::minimise::{largest, norm, zeros};
 use crate::arena::{OutOfMemory, TryPush};
 
 /// A P = Q R by Householder's reflections, with the longest column first. Columns lie one behind the
@@ -104,9 +104,12 @@ impl Triangle {
         }
     }
 
-    /// The largest cosine between b and a column of A.
+    /// The largest cosine between b and a column of A; NaN where A has no lengths.
     pub(super) fn largest_cosine(&self, b_norm: f64) -> f64 {
         let mut most = 0.0f64;
+        if b_norm > 0.0 && !largest(&self.lengths).is_finite() {
+            return f64::NAN;
+        }
         for j in 0..self.columns {
             let length = self.lengths[self.order[j]];
             if length > 0.0 && b_norm > 0.0 {
