@@ -126,8 +126,10 @@ pub(crate) struct Core {
     pub(crate) ways: Option<Vec<(u32, NodeId)>>,
     pub(crate) fail_point: FailPoint,
     pub(crate) customs: Customs,
-    /// Whether a callback has it to record with, and for nothing else.
-    pub(crate) is_lent: bool,
+    /// How many callbacks, each within the one before, have it to record with, and for nothing else.
+    pub(crate) lent: u32,
+    /// Whether one more has been refused, for which those around it may fail.
+    pub(crate) is_too_deep: bool,
     /// From this node on, hashes are not those of the nodes as they are now.
     outdated: usize,
     checkpoints: Checkpoints,
@@ -175,7 +177,8 @@ impl Core {
             ways: None,
             fail_point: FailPoint::default(),
             customs: Customs::default(),
-            is_lent: false,
+            lent: 0,
+            is_too_deep: false,
             outdated: usize::MAX,
             checkpoints: Checkpoints::default(),
             labels: Vec::new(),

@@ -837,6 +837,45 @@ fn operands_are_refused_when_they_are_applied() {
     at(error.message().into(), "add: cannot broadcast [3] with [7]");
 }
 
+/// An operation whose vjp applies it again, and differentiates that, so many times.
+fn nested(graph: &Graph, times: usize) -> CustomOp {
+    let left = AtomicUsize::new(times);
+    let custom = Custom::new("nested", |x, y| {
+        y[0].data_mut::<f64>().copy_from_slice(x[0].data());
+        Ok(())
+    });
+    graph.custom(custom.recorded_vjp(move |at| {
+        let (x, g) = (at.inputs[0], at.cotangents[0]);
+        if left.load(Ordering::Relaxed) == 0 {
+            return Ok(vec![Some(g)]);
+        }
+        left.fetch_sub(1, Ordering::Relaxed);
+        let again = at.graph.apply(at.op, &[x]);
+        Ok(at.graph.grad(&[(again, Some(g))], &[x])?.into_iter().map(Some).collect())
+    }))
+}
+
+#[test]
+fn a_vjp_that_records_itself_is_stopped() {
+    let graph = &Graph::new();
+    let x = graph.param(&[1.0, 2.0], &[2]);
+    for times in [0, 1, 15, 16, usize::MAX] {
+        x.zero_grad().unwrap();
+        let result = graph.apply(nested(graph, times), &[x]).sum().backward();
+        if times < 16 {
+            result.unwrap();
+            assert_eq!(x.grad::<f64>().unwrap().unwrap(), [1.0, 1.0]);
+        } else {
+            let error = result.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+            let words = "nested: more than 16 vjps are recorded, each within";
+            assert!(error.message().contains(words), "{error}");
+        }
+    }
+    assert_eq!((3.0 * x).sum().item().unwrap(), 9.0, "the graph is of use");
+    assert!(x.write(&[2.0, 3.0]).is_ok(), "and nobody has it");
+}
+
 #[test]
 fn what_a_derivative_lacks_is_told_when_it_is_recorded() {
     let graph = &Graph::new();

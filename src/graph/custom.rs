@@ -220,7 +220,7 @@ impl Core {
 
     /// Refuses what changes data or drops nodes while a callback records.
     pub(crate) fn need_own(&mut self, what: &str) -> Maybe<()> {
-        if !self.is_lent {
+        if self.lent == 0 {
             return Ok(());
         }
         Err(self.fail(

@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::arena::{OutOfMemory, TryPush};
-use crate::callback::{Message, Part};
+use crate::callback::{Message, Name, Part};
 use crate::error::{ErrorKind, Fail, Maybe};
 use crate::graph::{Core, CustomOp, Handle, NewNode, Operation, Recorded};
 use crate::id::NodeId;
@@ -65,23 +65,25 @@ impl Session {
         let called = std::mem::take(&mut core.called);
         // What it records may itself be differentiated, also by the callback.
         let no_grad = std::mem::take(&mut core.no_grad);
-        let lent = Lent { called, no_grad, is_lent: std::mem::replace(&mut core.is_lent, true) };
-        (session, lent)
+        core.lent += 1;
+        (session, Lent { called, no_grad })
     }
 
     /// Gives the core back.
     pub(crate) fn give_back(mut self, core: &mut Core, lent: Lent) {
-        let Lent { called, no_grad, is_lent } = lent;
-        (self.core.called, self.core.no_grad, self.core.is_lent) = (called, no_grad, is_lent);
+        self.core.lent -= 1;
+        (self.core.called, self.core.no_grad) = (lent.called, lent.no_grad);
         std::mem::swap(&mut self.core, core);
     }
 }
+
+/// So many callbacks may record, each within the one before: they are on one stack.
+const NESTED: u32 = 16;
 
 /// What a core that was lent has to be given back with.
 pub(crate) struct Lent {
     called: &'static str,
     no_grad: u32,
-    is_lent: bool,
 }
 
 /// Has an operation record the cotangents of the inputs of a node.
@@ -125,6 +127,10 @@ fn record_once(core: &mut Core, of: NodeId, nodes: &[NodeId]) -> Maybe<Vec<NodeI
     let made = out.try_extend_to(inputs.len(), NodeId::NONE);
     made.map_err(|OutOfMemory| core.out_of_memory(name.as_str()))?;
     let (outputs, cotangents) = parts.split_at(results);
+    if core.lent >= NESTED {
+        core.is_too_deep = true;
+        return Err(refuse_depth(core, name));
+    }
     let mut message = Message::new();
     let told = core.with_custom(number, |core, operation| {
         let op = core.custom_op(number);
@@ -132,6 +138,12 @@ fn record_once(core: &mut Core, of: NodeId, nodes: &[NodeId]) -> Maybe<Vec<NodeI
         let call = Recorded { op, inputs, outputs, cotangents, results };
         operation.record(core, call, &mut message)
     });
+    // (A callback may have told it in its own words, of which only the first would be seen.)
+    let is_too_deep = std::mem::take(&mut core.is_too_deep);
+    if told.is_err() && is_too_deep {
+        core.is_too_deep = core.lent > 0;
+        return Err(refuse_depth(core, name));
+    }
     if told.is_err() {
         return Err(core.refuse_callback(name, Some(Part::Vjp), &message));
     }
@@ -156,6 +168,18 @@ fn record_once(core: &mut Core, of: NodeId, nodes: &[NodeId]) -> Maybe<Vec<NodeI
         }
     }
     Ok(out)
+}
+
+#[cold]
+fn refuse_depth(core: &mut Core, name: Name) -> Fail {
+    core.refuse_custom(
+        ErrorKind::Limit,
+        name,
+        format_args!(
+            "more than {NESTED} vjps are recorded, each within the one before: does it differentiate its own \
+             operation?"
+        ),
+    )
 }
 
 /// The same for a batch: recorded for one element of it, then with the axis of all.
