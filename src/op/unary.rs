@@ -518,8 +518,6 @@ impl Elementwise<1> for Round {
 pub(crate) enum Bell {}
 impl Elementwise<1> for Bell {
     const NAME: &str = "erf";
-    const IS_RARE: bool = true;
-    const IS_WIDE: bool = true;
     const DOMAIN: [(f64, f64); 1] = [(-2.5, 2.5)];
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
@@ -535,8 +533,6 @@ impl Elementwise<1> for Bell {
 pub(crate) enum Gaussian {}
 impl Elementwise<1> for Gaussian {
     const NAME: &str = "gelu";
-    const IS_RARE: bool = true;
-    const IS_WIDE: bool = true;
     const DOMAIN: [(f64, f64); 1] = [(-4.0, 4.0)];
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
@@ -552,8 +548,6 @@ impl Elementwise<1> for Gaussian {
 pub(crate) enum NormalCdf {}
 impl Elementwise<1> for NormalCdf {
     const NAME: &str = "gelu";
-    const IS_RARE: bool = true;
-    const IS_WIDE: bool = true;
     const DOMAIN: [(f64, f64); 1] = [(-4.0, 4.0)];
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
@@ -569,8 +563,6 @@ impl Elementwise<1> for NormalCdf {
 pub(crate) enum Logistic {}
 impl Elementwise<1> for Logistic {
     const NAME: &str = "sigmoid";
-    const IS_RARE: bool = true;
-    const IS_WIDE: bool = true;
     const DOMAIN: [(f64, f64); 1] = [(-6.0, 6.0)];
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
@@ -586,8 +578,6 @@ impl Elementwise<1> for Logistic {
 pub(crate) enum LogisticCdf {}
 impl Elementwise<1> for LogisticCdf {
     const NAME: &str = "sigmoid";
-    const IS_RARE: bool = true;
-    const IS_WIDE: bool = true;
     const DOMAIN: [(f64, f64); 1] = [(-6.0, 6.0)];
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
