@@ -7,6 +7,7 @@ mod back;
 mod checkpoint;
 mod custom;
 mod data;
+mod derived;
 mod handle;
 mod message;
 mod record;
@@ -30,6 +31,7 @@ pub(crate) use custom::{CustomScratch, Customs, Operation, Recorded};
 pub(crate) use data::MOMENTS;
 pub use data::Optimiser;
 use data::{GradSlot, WRITTEN, Written};
+use derived::Derived;
 pub(crate) use handle::Handle;
 use handle::new_tag;
 pub(crate) use record::{NewNode, Operand, PATH, operand_word};
@@ -133,6 +135,7 @@ pub(crate) struct Core {
     /// From this node on, hashes are not those of the nodes as they are now.
     outdated: usize,
     checkpoints: Checkpoints,
+    derived: Vec<Derived>,
     labels: Vec<(NodeId, String)>,
     /// Of their texts.
     label_bytes: usize,
@@ -181,6 +184,7 @@ impl Core {
             is_too_deep: false,
             outdated: usize::MAX,
             checkpoints: Checkpoints::default(),
+            derived: Vec::new(),
             labels: Vec::new(),
             label_bytes: 0,
             walk_scratch: WalkScratch::default(),
@@ -351,6 +355,7 @@ impl Core {
             + self.slots.bytes()
             + self.labels.bytes()
             + self.checkpoints.bytes()
+            + self.derived.bytes()
             + self.calls.bytes()
             + self.customs.bytes()
             + self.label_bytes

@@ -277,9 +277,10 @@ impl Session {
         self.resolve_all(what, xs)?;
         self.attempt(|session| {
             let Self { core, given, xs, found: out, .. } = session;
-            let room = out.try_extend_to(xs.len(), NodeId::NONE);
+            let (room, first) = (out.try_extend_to(xs.len(), NodeId::NONE), core.len());
             room.map_err(|_| core.out_of_memory(what))?;
-            core.record_grad(given, xs, allow_unused, &mut out[..xs.len()])
+            core.record_grad(given, xs, allow_unused, &mut out[..xs.len()])?;
+            core.note_derived(what, first, given.iter().map(|&(root, _)| root))
         })?;
         for (i, &id) in self.found[..self.xs.len()].iter().enumerate() {
             found(i, if id.is_none() { Handle::NULL } else { self.core.handle(id) });

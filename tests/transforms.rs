@@ -437,10 +437,10 @@ fn what_is_constant_is_so_in_tangents() {
     assert!(gradients[1].is_none());
 }
 
-/// What was recorded after a value was read may hold for that value only: whatever the value is used for. What the
-/// library computes for itself is no reading.
+/// What was recorded after a value on the way was read may hold for that value only. What the library records or
+/// computes for itself is no matter.
 #[test]
-fn a_value_that_was_read_before_the_end_is_refused() {
+fn a_value_that_was_read_on_the_way_is_refused() {
     fn refused(graph: &Graph, y: Var<'_>, x: Var<'_>, points: Var<'_>) {
         let error = graph.vmap(&[y], &[(x, points)]).unwrap_err().to_string();
         assert!(error.contains("was read before"), "{error}");
@@ -453,42 +453,28 @@ fn a_value_that_was_read_before_the_end_is_refused() {
         let x = graph.param(&[0.5], &[]);
         let points = graph.tensor(&[0.25, 0.75], &[2]);
         let y = rule(x);
+        // A transform records what follows from the nodes, whatever was read.
+        y.item().unwrap();
         let slope = graph.grad(&[(y, None)], &[x]).unwrap()[0];
-        let all = graph.vmap(&[y, slope], &[(x, points)]).unwrap();
-        // Inputs may be read, and everything after it was recorded; computing and showing are no reading.
+        slope.item().unwrap();
+        let bent = graph.hessian(y, x);
+        let moved = graph.jvp(&[slope], &[(x, x)]).unwrap()[0];
+        let all = graph.vmap(&[y, slope, bent, moved], &[(x, points)]).unwrap();
         for seen in [x, points, y, slope, all[0]] {
             seen.item().ok();
             seen.to_vec::<f64>().unwrap();
         }
-        assert!(graph.vmap(&[y, slope], &[(x, points)]).is_ok());
-        let graph = Graph::new();
-        let x = graph.param(&[0.5], &[]);
-        let points = graph.tensor(&[0.25, 0.75], &[2]);
-        let later = rule(x);
-        later.eval().unwrap();
-        assert!(later.to_string().parse::<f64>().is_ok());
-        assert!(graph.gradcheck(later, &[x], &Default::default()).unwrap().is_right);
-        assert!(graph.sparsity(later, x).is_ok());
-        let best = bumpgrad::Lbfgs { iterations: 3, ..Default::default() };
-        best.minimise(later.square(), &[x]).unwrap();
-        let slope = graph.grad(&[(later, None)], &[x]).unwrap()[0];
-        assert!(graph.vmap(&[later, slope], &[(x, points)]).is_ok());
-    }
-    for rule in rules {
-        let graph = Graph::new();
-        let x = graph.param(&[0.5], &[]);
-        let points = graph.tensor(&[0.25, 0.75], &[2]);
-        let y = rule(x);
-        y.item().unwrap();
-        let slope = graph.grad(&[(y, None)], &[x]).unwrap()[0];
-        refused(&graph, slope, x, points);
-        refused(&graph, x * 2.0, x, points);
-        assert!(graph.vmap(&[y], &[(x, points)]).is_ok());
-        // As an input it is what it is. What does not depend on the inputs may be read at any time.
+        assert!(graph.vmap(&[y, slope, all[0]], &[(x, points)]).is_ok());
+        // What the user records does.
+        refused(&graph, slope * 2.0, x, points);
+        refused(&graph, y * 2.0, x, points);
+        refused(&graph, graph.grad(&[(y * y, None)], &[x]).unwrap()[0], x, points);
+        // Another function of the same input.
+        assert!(graph.vmap(&[rule(x), rule(x) * 2.0], &[(x, points)]).is_ok());
+        // As an input it is what it is.
         let other = graph.param(&[2.0], &[]);
-        other.exp().item().unwrap();
         assert!(graph.vmap(&[y * other], &[(y, points)]).is_ok());
-        refused(&graph, y * other, other, points);
+        assert!(graph.vmap(&[y * other], &[(other, points)]).is_ok());
         // A node in the place of one that was read was not.
         let last = graph.param(&[2.0], &[]);
         let mark = graph.mark();
@@ -497,16 +483,31 @@ fn a_value_that_was_read_before_the_end_is_refused() {
         let z = rule(last).square();
         assert!(graph.vmap(&[z], &[(last, points)]).is_ok());
     }
-    // A loop whose condition is no part of the result.
+    // Computing, showing, checking and searching are no reading.
+    for rule in rules {
+        let graph = Graph::new();
+        let x = graph.param(&[0.5], &[]);
+        let points = graph.tensor(&[0.25, 0.75], &[2]);
+        let y = rule(x);
+        y.eval().unwrap();
+        assert!(y.to_string().parse::<f64>().is_ok());
+        assert!(graph.gradcheck(y, &[x], &Default::default()).unwrap().is_right);
+        assert!(graph.sparsity(y, x).is_ok());
+        let best = bumpgrad::Lbfgs { iterations: 3, ..Default::default() };
+        best.minimise(y.square(), &[x]).unwrap();
+        assert!(graph.vmap(&[y * 2.0], &[(x, points)]).is_ok());
+    }
+    // A loop whose condition is computed from the result, but no part of it.
     let graph = Graph::new();
     let x = graph.param(&[0.5, 1.0], &[2]);
     let points = graph.tensor(&[0.25, 0.75, 3.0, 4.0], &[2, 2]);
-    let mut y = x;
+    let mut y = x * 2.0;
     while y.norm(2.0, &[], false).item().unwrap() < 10.0 {
         y = y * 2.0;
     }
     refused(&graph, y, x, points);
-    // Nor is what a constant is made of.
-    let constant = x.sum().snapshot();
-    refused(&graph, x * constant, x, points);
+    // What a constant is made of was read, too.
+    let z = x * 3.0;
+    let constant = z.sum().snapshot();
+    refused(&graph, z * constant, x, points);
 }

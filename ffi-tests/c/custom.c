@@ -142,15 +142,14 @@ static void values_and_gradients(void) {
     CHECK(bg_jvp(g, &y, 1, &x, &t, 1, &moved) == BG_OK);
     IS(g, moved, 12, 0, 30);
     /* For each element of a batch, and of one of gradients. */
-    bg_node z = bg_param_f64(g, (double[]){2, 0, 1}, 3);
-    bg_node ys[2] = {bg_apply(g, op, &z, 1)}, out[2];
-    CHECK(bg_grad(g, bg_sum_all(g, ys[0]), BG_NULL, &z, 1, ys + 1, false) == BG_OK);
+    bg_node ys[2] = {bg_apply(g, op, &x, 1)}, out[2];
+    CHECK(bg_grad(g, bg_sum_all(g, ys[0]), BG_NULL, &x, 1, ys + 1, false) == BG_OK);
     bg_node batch = bg_tensor(g, BG_F64, (double[]){1, 2, 3, 4, 5, 6}, (size_t[]){2, 3}, 2);
-    CHECK(bg_vmap(g, ys, 2, &z, &batch, 1, out) == BG_OK);
+    CHECK(bg_vmap(g, ys, 2, &x, &batch, 1, out) == BG_OK);
     IS(g, out[0], 1, 8, 27, 64, 125, 216);
     IS(g, out[1], 3, 12, 27, 48, 75, 108);
     /* What it lacks is said. */
-    CHECK(bg_grad(g, bg_sum_all(g, ys[1]), BG_NULL, &z, 1, out, false) == BG_ERR_GRADIENT);
+    CHECK(bg_grad(g, bg_sum_all(g, ys[1]), BG_NULL, &x, 1, out, false) == BG_ERR_GRADIENT);
     FAILS(g, BG_ERR_GRADIENT, "register cube with a vjp that is recorded");
     bg_reset(g);
     x = bg_param_f64(g, (double[]){3}, 1);
@@ -180,10 +179,8 @@ static void recorded(void) {
     GRAD_IS(g, x, 6, 192);
     CHECK(user.recorded == before && user.vjp == 1); /* backward uses the numeric one */
     bg_node batch = bg_tensor(g, BG_F64, (double[]){1, 2, 3, 4}, (size_t[]){2, 2}, 2), out;
-    /* (Of an input of which nothing was read yet.) */
-    bg_node z = bg_param_f64(g, (double[]){1, 2}, 2);
-    bg_node hessian = bg_hessian(g, bg_sum_all(g, bg_apply(g, op, &z, 1)), z);
-    CHECK(bg_vmap(g, &hessian, 1, &z, &batch, 1, &out) == BG_OK);
+    bg_node hessian = bg_hessian(g, bg_sum_all(g, bg_apply(g, op, &x, 1)), x);
+    CHECK(bg_vmap(g, &hessian, 1, &x, &batch, 1, &out) == BG_OK);
     IS(g, out, 6, 0, 0, 12, 18, 0, 0, 24);
     bg_graph_free(g);
     CHECK(user.dropped == 1);

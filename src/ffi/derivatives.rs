@@ -110,9 +110,11 @@ pub unsafe extern "C" fn bg_vjp(
 /// which has one more axis in front, of one length for all; and so has each result. What does not
 /// depend on the inputs is shared. It may hold gradients and tangents: those of each element of the
 /// batch, then. The inputs may be any nodes; what they were made of does not matter. Dropout draws for
-/// each element of the batch. BG_ERR_ARGUMENT where a value that depends on the inputs was read, or
-/// made a bg_snapshot of, before the last of the nodes was recorded: a branch that was taken for it would
-/// be taken for all. (bg_print and bg_format are no reading; inputs may be read at any time.)
+/// each element of the batch. BG_ERR_ARGUMENT where a value in between, or one computed from it, was
+/// read, or made a bg_snapshot of, and something in between was recorded afterwards: a branch that was
+/// taken for that value would be taken for all. (Recording derivatives does not count, and bg_print and
+/// bg_format are no reading. Inputs may be read at any time; a branch taken for one of them, or for what is
+/// computed of them alone, is the caller's to know of.)
 /// All are null when there is an error. `out` must not overlap the other arrays.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_vmap(

@@ -148,6 +148,7 @@ impl Core {
             }
         }
         self.drop_labels(|node| node.index() >= len);
+        self.drop_derived(len);
         self.checkpoints.truncate(len);
         self.nodes.truncate(len);
     }

@@ -73,6 +73,7 @@ impl Session {
                 }
                 Transform::Hvp => core.record_hvp(between, roots[0], xs, others, &mut out)?,
             }
+            core.note_derived(what, start.nodes, roots.iter().copied())?;
             out.iter_mut().try_for_each(|id| session.offered(start, *id).map(|new| *id = new))
         });
         if recorded.is_ok() {
@@ -93,14 +94,16 @@ impl Session {
         };
         let mut between = std::mem::take(&mut self.between);
         let [result] = self.operation(what, [y, x], |core, [y, x]| {
-            let between = &mut between;
-            Ok([match matrix {
+            let (between, first) = (&mut between, core.len());
+            let made = match matrix {
                 Matrix::Jacobian(mode) => core.record_jacobian(between, y, x, mode)?,
                 Matrix::Hessian => core.record_hessian(between, y, x)?,
                 Matrix::HessianDiagonal => core.record_hessian_diagonal(between, y, x)?,
                 Matrix::Laplacian => core.record_laplacian(between, y, x)?,
                 Matrix::Divergence => core.record_divergence(between, y, x)?,
-            }])
+            };
+            core.note_derived(what, first, std::iter::once(y))?;
+            Ok([made])
         });
         self.between = between;
         result

@@ -120,7 +120,7 @@ impl Session {
         let (pattern, split) = self.jacobian_split(what, y, x)?;
         let places = split.places(&pattern, self.core.node(x).len);
         let places = self.full(what, places)?;
-        let values = self.record_compressed(|session| {
+        let values = self.record_compressed(what, y, |session| {
             let Self { core, between, .. } = session;
             let mut products = [NodeId::NONE; 2];
             if split.tangents.count > 0 || split.heads.count == 0 {
@@ -155,7 +155,7 @@ impl Session {
         let what = "sparse_hessian";
         let (y, x) = (self.core.resolve(what, y)?, self.core.resolve(what, x)?);
         let mut entries = Sparsity::default();
-        let values = self.record_compressed(|session| {
+        let values = self.record_compressed(what, y, |session| {
             let (g, pattern) = session.gradient_sparsity(what, y, x)?;
             let star = star_colours(&pattern);
             let star = session.full(what, star)?;
@@ -175,9 +175,16 @@ impl Session {
 
     fn record_compressed(
         &mut self,
+        what: &str,
+        y: NodeId,
         record: impl FnOnce(&mut Self) -> Maybe<NodeId>,
     ) -> Maybe<Handle> {
-        let id = self.attempt(record)?;
+        let id = self.attempt(|session| {
+            let first = session.core.len();
+            let id = record(session)?;
+            session.core.note_derived(what, first, std::iter::once(y))?;
+            Ok(id)
+        })?;
         Ok(self.core.handle(id))
     }
 }

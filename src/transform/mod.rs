@@ -21,7 +21,7 @@ pub(crate) use vmap::Random;
 
 use crate::arena::{OutOfMemory, TryPush};
 use crate::graph::Core;
-use crate::id::NodeId;
+use crate::id::{ListId, NodeId};
 use crate::op::LEADS;
 use crate::op::assemble::Place;
 use crate::visit::Visit;
@@ -38,6 +38,8 @@ pub(crate) struct Between {
     parts: Vec<(NodeId, NodeId, Place)>,
     /// The inputs, in order of ids.
     stops: Vec<NodeId>,
+    /// What transforms made that of which lies between.
+    made_of: Vec<ListId>,
     /// Results of one transform for another.
     nodes: Vec<NodeId>,
 }
@@ -50,6 +52,7 @@ impl Between {
             + self.sent.bytes()
             + self.parts.bytes()
             + self.stops.bytes()
+            + self.made_of.bytes()
             + self.nodes.bytes()
     }
 
@@ -81,6 +84,15 @@ impl Between {
                 self.visit.set(id, LEADS);
             }
         }
+        Ok(())
+    }
+
+    /// Lists the inputs in order of ids.
+    fn list_stops(&mut self, xs: &[NodeId]) -> Result<(), OutOfMemory> {
+        self.stops.clear();
+        self.stops.try_room(xs.len())?;
+        xs.iter().for_each(|&x| self.stops.push_within(x));
+        self.stops.sort_unstable();
         Ok(())
     }
 

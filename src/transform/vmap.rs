@@ -5,6 +5,8 @@
 //! axes counted one further. What does not depend on the inputs is shared, and broadcast where it
 //! meets what does.
 
+use std::mem::take;
+
 use super::{Between, is_cut_off};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::error::{ErrorKind, Maybe};
@@ -136,20 +138,7 @@ impl Core {
 
     /// Finds what lies between, unless it may have been recorded for a value that was read.
     fn check_not_read(&mut self, between: &mut Between, ys: &[NodeId], xs: &[NodeId]) -> Maybe<()> {
-        let mut stops = std::mem::take(&mut between.stops);
-        stops.clear();
-        let listed = stops.try_room(xs.len()).map(|()| {
-            xs.iter().for_each(|&x| stops.push_within(x));
-            stops.sort_unstable();
-        });
-        let found = listed.and_then(|()| {
-            between.find(self, xs, ys, |id| {
-                let is_input = stops.binary_search(&id).is_ok();
-                self.operands(id).filter(move |_| !is_input)
-            })
-        });
-        between.stops = stops;
-        let read = found.and_then(|()| self.read_in_between(between));
+        let read = self.find_unread(between, ys, xs);
         match read.map_err(|OutOfMemory| self.out_of_memory(WHAT))? {
             None => Ok(()),
             Some((id, last)) => Err(self.fail_with(|core, slot| {
@@ -167,39 +156,80 @@ impl Core {
         }
     }
 
-    /// Something that depends on the inputs and that the user read before the last of what is mapped was recorded,
-    /// and that last one. A branch may have been taken for the value, whether or not anything is computed
-    /// from it; what the user did afterwards, and how derivatives of it are recorded, plays no part.
-    fn read_in_between(
+    /// Finds what lies between, if nothing was read there too early; else tells what was. What a transform made
+    /// follows from what it was made of, so the same is asked of that.
+    fn find_unread(
         &self,
         between: &mut Between,
+        ys: &[NodeId],
+        xs: &[NodeId],
     ) -> Result<Option<(NodeId, NodeId)>, OutOfMemory> {
-        let is_input = |id| between.stops.binary_search(&id).is_ok();
-        let last = between.on_the_way().filter(|&id| !is_input(id)).last();
-        let (Some(last), Some(&first)) = (last, between.stops.first()) else { return Ok(None) };
-        let early = |id: &NodeId| self.state(*id).read_at <= last.0 && !is_input(*id);
-        let ids = || (first.0..last.0).map(NodeId);
-        let Some(end) = ids().filter(early).last() else { return Ok(None) };
-        // By node from the first input on: whether it depends on one.
-        let mut depends = std::mem::take(&mut between.words);
-        depends.clear();
-        let place = |id: NodeId| ((id.0 - first.0) as usize / 64, 1 << ((id.0 - first.0) % 64));
-        depends.try_extend_to(1 + place(end).0, 0)?;
-        let mut read = None;
-        for id in ids().take_while(|&id| id <= end) {
-            let has = |operand: NodeId| {
-                operand >= first && depends[place(operand).0] & place(operand).1 != 0
-            };
-            if is_input(id) || self.operands(id).any(has) {
-                depends[place(id).0] |= place(id).1;
-                if early(&id) {
-                    read = Some((id, last));
-                    break;
+        between.list_stops(xs)?;
+        let (stops, mut words) = (take(&mut between.stops), take(&mut between.words));
+        let mut made_of = take(&mut between.made_of);
+        made_of.clear();
+        let is_input = |id| stops.binary_search(&id).is_ok();
+        let mut look = |between: &mut Between, ys: &[NodeId], made_of: &mut Vec<ListId>| {
+            between.find(self, xs, ys, |id| self.operands(id).filter(move |_| !is_input(id)))?;
+            for list in between.on_the_way().filter_map(|id| self.derived_from(id)) {
+                if !made_of.contains(&list) {
+                    made_of.try_push(list)?;
                 }
             }
+            self.read_in_between(between, &is_input, &mut words)
+        };
+        let mut read = look(between, ys, &mut made_of);
+        let (mut k, mut roots) = (0, take(&mut between.nodes));
+        while read == Ok(None) && k < made_of.len() {
+            roots.clear();
+            let listed = self.list(made_of[k]).iter();
+            let mut listed = listed.map(|&word| roots.try_push(NodeId(word as u32)));
+            read = match listed.all(|pushed| pushed.is_ok()) {
+                true => look(between, &roots, &mut made_of),
+                false => Err(OutOfMemory),
+            };
+            k += 1;
         }
-        between.words = depends;
-        Ok(read)
+        if read == Ok(None) && k > 0 {
+            read = look(between, ys, &mut made_of);
+        }
+        (between.stops, between.words) = (stops, words);
+        (between.made_of, between.nodes) = (made_of, roots);
+        read
+    }
+
+    /// Something on the way, or made of something on the way, that the user read before the last of the user's nodes on
+    /// it was recorded; and that last one. A branch may have been taken for the value, whether or not the result is
+    /// computed from it.
+    fn read_in_between(
+        &self,
+        between: &Between,
+        is_input: &impl Fn(NodeId) -> bool,
+        made: &mut Vec<u64>,
+    ) -> Result<Option<(NodeId, NodeId)>, OutOfMemory> {
+        let is_within = |&id: &NodeId| between.leads(id) && !is_input(id);
+        let first = between.on_the_way().find(is_within);
+        let by_user = |id: &NodeId| is_within(id) && self.derived_from(*id).is_none();
+        let last = between.on_the_way().filter(by_user).last();
+        let (Some(first), Some(last)) = (first, last) else { return Ok(None) };
+        let early = |id: &NodeId| self.state(*id).read_at <= last.0;
+        let ids = (first.0..last.0).map(NodeId);
+        let Some(end) = ids.clone().filter(early).last() else { return Ok(None) };
+        // By node from the first one within: whether it is made of one within.
+        let place = |id: NodeId| ((id.0 - first.0) as usize / 64, 1 << ((id.0 - first.0) % 64));
+        made.clear();
+        made.try_extend_to(1 + place(end).0, 0)?;
+        Ok(ids
+            .take_while(|&id| id <= end)
+            .find(|id| {
+                let of_one = |operand: NodeId| {
+                    operand >= first && made[place(operand).0] & place(operand).1 != 0
+                };
+                let is_made = is_within(id) || self.operands(*id).any(of_one);
+                made[place(*id).0] |= if is_made { place(*id).1 } else { 0 };
+                is_made && early(id)
+            })
+            .map(|id| (id, last)))
     }
 
     /// Random masks of what is batched are drawn for each element of the batch. So they have the new axis,
@@ -340,7 +370,7 @@ fn with_words<R>(
     list: ListId,
     record: impl FnOnce(&mut Core, &mut Between, &mut Vec<u64>) -> Maybe<R>,
 ) -> Maybe<R> {
-    let mut words = std::mem::take(&mut between.words);
+    let mut words = take(&mut between.words);
     words.clear();
     let copied = core.list(list).iter().try_for_each(|&word| words.try_push(word).map(|_| ()));
     let made = match copied {
@@ -369,7 +399,7 @@ fn concat(batched: &mut Batched<'_>, between: &mut Between, node: &Node) -> Mayb
 fn assemble(batched: &mut Batched<'_>, between: &mut Between, node: &Node) -> Maybe<NodeId> {
     let len = batched.len;
     let list = with_words(batched.core, between, node.list, |core, between, words| {
-        let mut parts = std::mem::take(&mut between.parts);
+        let mut parts = take(&mut between.parts);
         parts.clear();
         let mut batched = Batched { core, len, operands: NOTHING };
         let listed = list_parts(&mut batched, between, node, words, &mut parts);

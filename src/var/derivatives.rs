@@ -42,10 +42,11 @@ impl Graph {
     /// those of each element of the batch, then.
     ///
     /// The inputs may be any nodes; what they were made of does not matter. Dropout draws for each element
-    /// of the batch. Fails where a value that depends on the inputs was read, or made a
-    /// [`snapshot`](Var::snapshot) of, before the last of the outputs was recorded: a branch that was taken for it
-    /// would be taken for all. Printing is no reading, nor is [`eval`](Var::eval), or what other calls compute for
-    /// themselves; inputs may be read at any time.
+    /// of the batch. Fails where a value in between, or one computed from it, was read, or made a
+    /// [`snapshot`](Var::snapshot) of, and something in between was recorded afterwards: a branch that was taken for
+    /// that value would be taken for all. Recording derivatives does not count, nor does printing,
+    /// [`eval`](Var::eval), or what other calls compute for themselves. Inputs may be read at any time; a
+    /// branch taken for one of them, or for what is computed of them alone, is the caller's to know of.
     ///
     /// ```
     /// # let graph = bumpgrad::Graph::new();

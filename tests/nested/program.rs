@@ -356,22 +356,43 @@ impl<'g> Recording<'g> {
         Ok(())
     }
 
-    /// Whether a value that depends on an input of a batch was read before the last of what is mapped was
+    /// Whether a value on the way of a batch, or computed from one, was read before the last of what is mapped was
     /// recorded; and whether that is certain: what a derivative is made of hangs on its rule.
     fn is_read_between(&self, step: &Step) -> Option<bool> {
         let Step::Vmap(ys, pairs, ..) = step else { return None };
         let is_input = |z: usize| pairs.iter().any(|pair| pair.0 == z);
-        let from = |z: usize| pairs.iter().map(|pair| pair.0).filter(move |&x| x != z);
-        let leads = |z: usize| !is_input(z) && from(z).any(|x| x < z && self.downstream(x)[z]);
-        let is_plain = |z: usize| {
-            let way = from(z).flat_map(|x| self.between(x, z));
-            !way.chain([z]).any(|z| self.steps[z].is_transform())
-        };
+        let inputs = || pairs.iter().map(|pair| pair.0);
+        let leads = |z: usize| !is_input(z) && inputs().any(|x| x < z && self.downstream(x)[z]);
         let last = ys.iter().copied().filter(|&y| leads(y)).max()?;
-        let early = |z: &usize| self.read[*z].is_some_and(|at| at <= last) && leads(*z);
-        let mut read = (0..self.steps.len()).filter(early).peekable();
-        read.peek()?;
-        Some(is_plain(last) && read.any(is_plain))
+        let early = |z: usize| self.read[z].is_some_and(|at| at <= last);
+        if !(0..self.steps.len()).any(|z| early(z) && leads(z)) {
+            return None;
+        }
+        // What is on the way, without steps past an input; and what is made of it.
+        let mut on_way = vec![false; self.steps.len()];
+        on_way[last] = true;
+        for z in (0..=last).rev().filter(|&z| !is_input(z)) {
+            if on_way[z] {
+                self.steps[z].operands().into_iter().for_each(|operand| on_way[operand] = true);
+            }
+        }
+        let is_within = |z: usize| on_way[z] && leads(z);
+        let is_plain = |z: &usize| !self.steps[*z].is_transform();
+        let way: Vec<_> = (0..=last).filter(|&z| is_within(z)).collect();
+        let made = |z: usize| way.iter().any(|&from| from == z || self.made_plainly(from)[z]);
+        let is_certain = way.iter().all(is_plain) && (0..last).any(|z| early(z) && made(z));
+        Some(is_certain)
+    }
+
+    /// What is made of a step by plain steps.
+    fn made_plainly(&self, from: usize) -> Vec<bool> {
+        let mut made = vec![false; self.steps.len()];
+        made[from] = true;
+        for z in from + 1..self.steps.len() {
+            let step = &self.steps[z];
+            made[z] = !step.is_transform() && step.operands().iter().any(|&x| made[x]);
+        }
+        made
     }
 
     fn must_refuse(&self, step: &Step) -> bool {
