@@ -80,18 +80,42 @@ impl Sparsity {
         Ok(Self { starts, columns: rows })
     }
 
-    /// The least numbers for some columns such that none of some rows has two columns of one number. The other
+    /// Numbers, few of them, for some columns such that none of some rows has two columns of one number. The other
     /// columns have none, [`NO_COLOUR`]. `by_column` is the transposed pattern.
+    ///
+    /// Each column gets the least number that is free. If that takes more than the longest row has columns, it
+    /// is tried with the next one that is free, round and round: on grids these often are as few as can be.
     pub(super) fn colours(
         &self,
         by_column: &Self,
         counts_column: impl Fn(usize) -> bool,
         counts_row: impl Fn(usize) -> bool,
     ) -> Full<Colouring> {
+        let in_row =
+            |row: usize| self.row(row).iter().filter(|&&c| counts_column(c as usize)).count();
+        let longest = (0..self.rows()).filter(|&row| counts_row(row)).map(in_row).max();
+        let longest = longest.unwrap_or(0) as u32;
+        let least = self.greedy(by_column, &counts_column, &counts_row, 0)?;
+        if least.count <= longest {
+            return Ok(least);
+        }
+        let round = self.greedy(by_column, &counts_column, &counts_row, longest)?;
+        Ok(if round.count < least.count { round } else { least })
+    }
+
+    /// Gives each column the first number that is free, of the first `round` numbers the one after the last
+    /// that was given.
+    fn greedy(
+        &self,
+        by_column: &Self,
+        counts_column: &impl Fn(usize) -> bool,
+        counts_row: &impl Fn(usize) -> bool,
+        round: u32,
+    ) -> Full<Colouring> {
         let columns = by_column.rows();
-        let (mut of, mut count) = (filled(NO_COLOUR, columns)?, 0);
+        let (mut of, mut count, mut next) = (filled(NO_COLOUR, columns)?, 0, 0);
         // By colour: the last column that met it.
-        let mut met = filled(u32::MAX, columns)?;
+        let mut met = filled(u32::MAX, columns.max(round as usize))?;
         for column in (0..columns).filter(|&column| counts_column(column)) {
             for &row in by_column.row(column).iter().filter(|&&row| counts_row(row as usize)) {
                 for &other in self.row(row as usize) {
@@ -101,9 +125,14 @@ impl Sparsity {
                     }
                 }
             }
-            let free = met.iter().position(|&last| last != column as u32).unwrap_or(columns);
-            of[column] = free as u32;
-            count = count.max(free as u32 + 1);
+            let is_free = |&colour: &u32| met[colour as usize] != column as u32;
+            let mut in_turn = (next..round).chain(0..next).chain(round..columns as u32);
+            let free = in_turn.find(is_free).unwrap_or(columns as u32);
+            of[column] = free;
+            count = count.max(free + 1);
+            if free < round {
+                next = (free + 1) % round;
+            }
         }
         Ok(Colouring { of, count })
     }

@@ -210,6 +210,25 @@ mod tests {
         }
     }
 
+    /// On grids as few directions are enough as a row has entries.
+    #[test]
+    fn grids_take_few_directions() {
+        for (height, width) in [(30, 31), (32, 32), (33, 36), (20, 101)] {
+            let at = |i: i32, j: i32| {
+                ((0..height).contains(&i) && (0..width).contains(&j))
+                    .then(|| (i * width + j) as u32)
+            };
+            let around = |place: i32| {
+                let (i, j) = (place / width, place % width);
+                let all = [at(i - 1, j), at(i, j - 1), at(i, j), at(i, j + 1), at(i + 1, j)];
+                all.into_iter().flatten().collect()
+            };
+            let rows: Vec<Vec<u32>> = (0..height * width).map(around).collect();
+            let split = checked(&of_rows(&rows), rows.len(), true);
+            assert_eq!(split.count(), 5, "{height} by {width}");
+        }
+    }
+
     /// Any pattern is told apart, in no more directions than in one mode.
     #[test]
     fn random_patterns_are_told_apart() {
