@@ -213,6 +213,11 @@ impl Rule {
             Touch { reads, .. } => Cotangent::Pull { reads },
         }
     }
+
+    /// Whether the pull of operand `i` is a product with a slope that takes functions, and not only arithmetic.
+    pub(crate) fn is_pull_dear(&self, i: usize) -> bool {
+        (self.reads)(i).is_dear
+    }
 }
 
 /// How an operand's cotangent follows from the value's.
@@ -240,9 +245,8 @@ const fn rule<O: Elementwise<N>, const N: usize>() -> Rule {
     Rule {
         name: O::NAME,
         reads: |i| {
-            let x = std::array::from_fn(|k| Touch { reads: 1 << k, just_g: false });
-            let y = Touch { reads: 1 << N, just_g: false };
-            O::pull(x, y, Touch { reads: 2 << N, just_g: true })[i]
+            let x = std::array::from_fn(|k| Touch::of(1 << k));
+            O::pull(x, Touch::of(1 << N), Touch { just_g: true, ..Touch::of(2 << N) })[i]
         },
         #[cfg(test)]
         domain: &O::DOMAIN,
@@ -259,8 +263,7 @@ const fn rule<O: Elementwise<N>, const N: usize>() -> Rule {
 /// Whether the cotangent of a rule of one operand is made from that operand.
 #[inline(always)]
 pub(crate) fn pull_reads_operand<O: Elementwise<1>>() -> bool {
-    let touch = |reads| Touch { reads, just_g: false };
-    let [cotangent] = O::pull([touch(1)], touch(2), touch(4));
+    let [cotangent] = O::pull([Touch::of(1)], Touch::of(2), Touch::of(4));
     cotangent.reads & 1 != 0
 }
 
@@ -278,15 +281,30 @@ const fn scalar<O: Elementwise<N>, R: Real, const N: usize>() -> Scalar<R> {
 struct Touch {
     reads: u8,
     just_g: bool,
+    /// Whether a function was taken on the way.
+    is_dear: bool,
 }
 
 impl Touch {
-    fn and(self, other: Self) -> Self {
-        Self { reads: self.reads | other.reads, just_g: false }
+    #[inline(always)]
+    fn of(reads: u8) -> Self {
+        Self { reads, just_g: false, is_dear: false }
     }
 
+    #[inline(always)]
+    fn and(self, other: Self) -> Self {
+        let is_dear = self.is_dear | other.is_dear;
+        Self { reads: self.reads | other.reads, just_g: false, is_dear }
+    }
+
+    #[inline(always)]
     fn only(self) -> Self {
         Self { just_g: false, ..self }
+    }
+
+    #[inline(always)]
+    fn dear(self) -> Self {
+        Self { just_g: false, is_dear: true, ..self }
     }
 }
 
@@ -312,10 +330,10 @@ impl std::ops::Neg for Touch {
 }
 
 macro_rules! touch_functions {
-    ($($name:ident)*) => {$(
+    ($how:ident: $($name:ident)*) => {$(
         #[inline(always)]
         fn $name(self) -> Self {
-            self.only()
+            self.$how()
         }
     )*};
 }
@@ -325,26 +343,32 @@ impl Real for Touch {
 
     #[inline(always)]
     fn lit(_: f64) -> Self {
-        Self { reads: 0, just_g: false }
+        Self::of(0)
     }
 
-    touch_functions!(abs sqrt floor ceil round exp expm1 ln log1p sin cos tan tanh sigmoid erf normal_cdf);
+    touch_functions!(only: abs sqrt floor ceil round);
+    touch_functions!(dear: exp expm1 ln log1p sin cos tan tanh sigmoid erf normal_cdf);
 
     #[inline(always)]
+    fn strong(self, other: Self) -> Self {
+        // What is 0 wherever the cotangent is must not become a product with a slope, which may be infinite.
+        Self { is_dear: !self.just_g && (self.is_dear || other.is_dear), ..self.and(other) }
+    }
+    #[inline(always)]
     fn pow(self, exponent: Self) -> Self {
-        self.and(exponent)
+        self.and(exponent).dear()
     }
     #[inline(always)]
     fn atan2(self, x: Self) -> Self {
-        self.and(x)
+        self.and(x).dear()
     }
     #[inline(always)]
     fn apply<F: Function>(self) -> Self {
-        self.only()
+        self.dear()
     }
     #[inline(always)]
     fn apply2<F: Function2>(self, other: Self) -> Self {
-        self.and(other)
+        self.and(other).dear()
     }
     #[inline(always)]
     fn eq(self, other: Self) -> Self {

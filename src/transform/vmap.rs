@@ -10,13 +10,14 @@ use std::mem::take;
 use super::{Between, is_cut_off};
 use crate::arena::{OutOfMemory, TryPush};
 use crate::error::{ErrorKind, Maybe};
-use crate::graph::{Core, Image, operand_word};
+use crate::graph::{Core, Image, NewNode, operand_word};
 use crate::id::{ListId, NodeId};
 use crate::node::{INLINE_OPERANDS, Node, Op};
-use crate::op::LEADS;
 use crate::op::assemble::{Kind, Place, Places};
 use crate::op::batch::Batched;
 use crate::op::custom::{CustomList, EACH, in_front};
+use crate::op::{LEADS, Rule};
+use crate::roll_call::Elem;
 use crate::shape::{Dims, Layout, MAX_RANK};
 
 const WHAT: &str = "vmap";
@@ -266,6 +267,7 @@ impl Batched<'_> {
     fn again(&mut self, node: &Node) -> Maybe<NodeId> {
         let rank = self.core.dims(node.shape).len();
         match node.op {
+            Op::Pull(elem, i) if self.is_slope_shared(elem, i) => self.by_slope(node, elem, rank),
             Op::Map(_) | Op::Pull(..) | Op::Integer(_) | Op::Compare(_) | Op::Where | Op::Cast => {
                 let mut operands = node.inputs;
                 for (k, operand) in operands.iter_mut().enumerate() {
@@ -311,6 +313,23 @@ impl Batched<'_> {
                 unreachable!("{:?} has a rule elsewhere, or depends on nothing", node.op)
             }
         }
+    }
+
+    /// Whether a cotangent alone is batched, and what it is multiplied by is worth being computed once.
+    fn is_slope_shared(&self, elem: Elem, i: u8) -> bool {
+        let (own, cotangent) = self.operands.split_at(elem.arity() + 1);
+        let is_alone = cotangent[0].1 && own.iter().all(|&(_, has_axis)| !has_axis);
+        is_alone && Rule::of(elem).is_pull_dear(i.into())
+    }
+
+    /// A pull, which is linear in the cotangent, as a product: the slopes are the same for all.
+    fn by_slope(&mut self, node: &Node, elem: Elem, rank: usize) -> Maybe<NodeId> {
+        let place = elem.arity() + 1;
+        let mut slope = NewNode::like(node);
+        slope.inputs[place] = self.core.fill_like(node.inputs[place], 1.0)?;
+        let slope = self.core.push(slope)?;
+        let cotangent = self.aligned(place, rank)?;
+        self.core.map2(Elem::Mul, cotangent, slope)
     }
 
     /// A list of axis lengths, or of a shape, with the new axis in front.
