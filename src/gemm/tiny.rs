@@ -93,10 +93,16 @@ unsafe fn each<R: Register<Elem = T>, T: Float, const K: usize, const N: usize>(
             let place = row as isize * matrix.row_stride + column as isize * matrix.column_stride;
             *matrix.start.offset(at + place)
         };
-        let right: [[T; N]; K] =
-            std::array::from_fn(|l| std::array::from_fn(|j| read(b, b_at, l, j)));
+        let (mut left, mut right) = ([T::default(); K], [[T::default(); N]; K]);
+        for l in 0..K {
+            for j in 0..N {
+                right[l][j] = read(b, b_at, l, j);
+            }
+        }
         for row in 0..m {
-            let left: [T; K] = std::array::from_fn(|l| read(a, a_at, row, l));
+            for l in 0..K {
+                left[l] = read(a, a_at, row, l);
+            }
             let mut out = [T::default(); N];
             if m == 1 || N == 1 {
                 // As in `line`: a sum for each index, which are added in pairs.

@@ -45,6 +45,20 @@ pub(super) unsafe fn operand<'a, T>(operands: &Operands, k: usize, n: usize) -> 
     unsafe { std::slice::from_raw_parts(operands[k].cast(), n) }
 }
 
+/// `n` elements from each of a kernel's first operands.
+///
+/// # Safety
+/// As for [`operand`], for all of them.
+#[inline(always)]
+pub(super) unsafe fn operands<'a, T, const N: usize>(all: &Operands, n: usize) -> [&'a [T]; N] {
+    let mut lists = [&[][..]; N];
+    for k in 0..N {
+        // SAFETY: the caller's promise.
+        lists[k] = unsafe { operand(all, k, n) };
+    }
+    lists
+}
+
 /// # Safety
 /// As for [`Kernel`]; the result must hold elements of type `T`.
 #[inline(always)]

@@ -20,20 +20,17 @@ pub(super) fn each<R: Register<Elem = T>, T: Float, const N: usize>(
     from: [&[T]; N],
     f: &impl Lanewise<N>,
 ) {
-    let n = out.len();
-    assert!(from.iter().all(|from| from.len() == n));
+    let (n, out) = (out.len(), out.as_mut_ptr());
     let mut copies = [const { Scratch::<REGISTER>::new() }; N];
     let mut result = Scratch::<REGISTER>::new();
-    let copies = copies.each_mut().map(|copy| copy.start::<T>());
-    let (out, from) = (out.as_mut_ptr(), from.map(<[T]>::as_ptr));
+    let Lists { from, ends, copies } = Lists::new(n, &from, &mut copies, R::LANES);
     let is_short = n < R::LANES;
     // A list, although there are two at most: else LLVM would make two loops.
     let (stretches, count) = if is_short {
-        let copied = (result.start(), copies.map(<*mut T>::cast_const), R::LANES);
-        ([copied; 2], usize::from(n > 0))
+        ([(result.start(), copies, R::LANES); 2], usize::from(n > 0))
     } else {
         let (left, last) = (n % R::LANES, n - R::LANES);
-        let end = (out.wrapping_add(last), from.map(|from| from.wrapping_add(last)), R::LANES);
+        let end = (out.wrapping_add(last), ends, R::LANES);
         ([(out, from, n - left), end], 1 + usize::from(left > 0))
     };
     // SAFETY: all slices are `n` long, and nothing is read or written outside of them; the copies are as
@@ -41,13 +38,16 @@ pub(super) fn each<R: Register<Elem = T>, T: Float, const N: usize>(
     unsafe {
         if is_short && n > 0 {
             for k in 0..N {
-                R::load_filled(from[k], R::part(n)).store(copies[k]);
+                R::load_filled(from[k], R::part(n)).store(copies[k].cast_mut());
             }
         }
         for &(to, from, len) in &stretches[..count] {
             let mut i = 0;
             while i < len {
-                let x = from.map(|from| R::load(from.add(i)));
+                let mut x = [R::load(from[0].add(i)); N];
+                for k in 1..N {
+                    x[k] = R::load(from[k].add(i));
+                }
                 f.apply(x).store(to.add(i));
                 i += R::LANES;
             }
@@ -55,6 +55,31 @@ pub(super) fn each<R: Register<Elem = T>, T: Float, const N: usize>(
         if is_short && n > 0 {
             R::load(result.start()).store_part(out, R::part(n));
         }
+    }
+}
+
+/// Where operands are.
+struct Lists<T, const N: usize> {
+    from: [*const T; N],
+    /// Their last registers, if they are as long as one.
+    ends: [*const T; N],
+    /// Room for a register of each.
+    copies: [*const T; N],
+}
+
+impl<T: Float, const N: usize> Lists<T, N> {
+    /// (By loops, and not by functions of arrays: what is compiled for each of hundreds of kernels is little.)
+    #[inline(always)]
+    fn new(n: usize, lists: &[&[T]; N], room: &mut [Scratch<REGISTER>; N], lanes: usize) -> Self {
+        let none = [std::ptr::null(); N];
+        let mut all = Self { from: none, ends: none, copies: none };
+        for k in 0..N {
+            assert!(lists[k].len() == n);
+            all.from[k] = lists[k].as_ptr();
+            all.ends[k] = all.from[k].wrapping_add(n.wrapping_sub(lanes));
+            all.copies[k] = room[k].start::<T>().cast_const();
+        }
+        all
     }
 }
 

@@ -4,7 +4,8 @@ use std::marker::PhantomData;
 
 use super::angle::{all_near, repair};
 use super::body::{
-    Body, Kernel, Operands, Scratch, Single, at, call1, operand, place, result, with_single,
+    Body, Kernel, Operands, Scratch, Single, at, call1, operand, operands as lists, place, result,
+    with_single,
 };
 use super::cast::CAST;
 use super::each::{Lanewise, each};
@@ -22,14 +23,23 @@ fn again_where_rare<O: Elementwise<N>, T: Float, const N: usize>(out: &mut [T], 
     if !O::IS_REPAIRED {
         return;
     }
-    let from = from.map(|from| &from[..out.len()]);
-    let operands = |i: usize| from.map(|from| from[i].to_f64());
+    let operands = |i: usize| in_f64(&from, i);
     // Looking first keeps the rare loop out of the common path.
     if (0..out.len()).fold(false, |any, i| any | O::needs_repair(operands(i))) {
         for i in (0..out.len()).filter(|&i| O::needs_repair(operands(i))) {
             out[i] = T::from_f64(O::eval::<f64>(operands(i)));
         }
     }
+}
+
+/// The operands of one element.
+#[inline(always)]
+fn in_f64<T: Float, const N: usize>(from: &[&[T]; N], i: usize) -> [f64; N] {
+    let mut x = [0.0; N];
+    for k in 0..N {
+        x[k] = from[k][i].to_f64();
+    }
+    x
 }
 
 /// The value of a rule.
@@ -46,8 +56,7 @@ impl<O: Elementwise<N>, T: Float, const N: usize> Body<T> for Eval<O, N> {
     #[inline(always)]
     unsafe fn run<R: Register<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with N operands.
-        let (out, from): (&mut [T], [&[T]; N]) =
-            unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
+        let (out, from): (&mut [T], [&[T]; N]) = unsafe { (result(out, n), lists(operands, n)) };
         if O::IS_WIDE {
             each::<R, T, N>(out, from, &Self(PhantomData));
             return again_where_rare::<O, T, N>(out, from);
@@ -56,9 +65,7 @@ impl<O: Elementwise<N>, T: Float, const N: usize> Body<T> for Eval<O, N> {
             return each::<R, T, N>(out, from, &Self(PhantomData));
         }
         each::<R::Far, T, N>(out, from, &Self(PhantomData));
-        repair::<R::Far, T>(out, from[0], |i| {
-            O::eval::<f64>(std::array::from_fn(|k| from[k][i].to_f64()))
-        });
+        repair::<R::Far, T>(out, from[0], |i| O::eval::<f64>(in_f64(&from, i)));
     }
 }
 
@@ -86,8 +93,7 @@ impl<O: Elementwise<1>, T: Float> Body<T> for Pull1<O> {
     #[inline(always)]
     unsafe fn run<R: Register<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         // SAFETY: the caller's promise, with 3 operands.
-        let (out, from): (&mut [T], [&[T]; 3]) =
-            unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
+        let (out, from): (&mut [T], [&[T]; 3]) = unsafe { (result(out, n), lists(operands, n)) };
         if O::IS_WIDE {
             return each::<R, T, 3>(out, from, &Self(PhantomData));
         }
@@ -99,7 +105,7 @@ impl<O: Elementwise<1>, T: Float> Body<T> for Pull1<O> {
         // has sine and cosine anyway: so these give the same bits.
         each::<R::Far, T, 3>(out, from, &Slope::<O>(PhantomData));
         repair::<R::Far, T>(out, from[0], |i| {
-            let [x, y, _] = from.map(|from| from[i].to_f64());
+            let [x, y, _] = in_f64(&from, i);
             O::pull::<f64>([x], y, 1.0)[0]
         });
         for (slope, &g) in out.iter_mut().zip(from[2]) {
@@ -144,8 +150,7 @@ impl<O: Elementwise<2>, T: Float, const I: usize> Body<T> for Pull2<O, I> {
     unsafe fn run<R: Register<Elem = T>>(n: usize, out: *mut u8, operands: &Operands) {
         const { assert!(!O::TRIG, "only rules of one operand are repaired") };
         // SAFETY: the caller's promise, with 4 operands.
-        let (out, from): (&mut [T], [&[T]; 4]) =
-            unsafe { (result(out, n), std::array::from_fn(|k| operand(operands, k, n))) };
+        let (out, from): (&mut [T], [&[T]; 4]) = unsafe { (result(out, n), lists(operands, n)) };
         if O::IS_WIDE {
             return each::<R, T, 4>(out, from, &Self(PhantomData));
         }
