@@ -367,6 +367,40 @@ fn gradients_of_any_size() -> Result<()> {
     Ok(())
 }
 
+/// What a loss is multiplied by changes neither the way to its minimum nor how long it takes.
+#[test]
+fn losses_of_any_scale() -> Result<()> {
+    let none = Bounds::default();
+    let some = Bounds { lower: &[-2.0, -2.0], upper: &[0.5, 2.0] };
+    for (bounds, wanted) in [(none, [1.0, 1.0]), (some, [0.5, 0.25])] {
+        let mut before = None;
+        for scale in [1.0_f64, 1e-20, 1e20, 1e-100, 1e100] {
+            let g = Graph::new();
+            let x = g.param(&[-1.2, 1.0], &[2]);
+            // (A bound that is near makes up for any slope: none is small beside a large tolerance.)
+            let most = if bounds == none { scale } else { scale.min(1.0) };
+            let exact = Lbfgs { gradient: 1e-8 * most, ..Lbfgs::default() };
+            let found = exact.minimise_within(scale * rosenbrock(x)?, &[x], bounds)?;
+            assert!(found.is_found(), "{scale}: {found:?}");
+            near(x, &wanted, 1e-7);
+            let iterations = *before.get_or_insert(found.iterations);
+            assert!(found.iterations.abs_diff(iterations) < 5, "{scale}: {found:?}");
+        }
+    }
+    // Far from 0 a step of 1 is none; without a memory every step is along the gradient.
+    for (start, history) in [(1e20, 10), (1e20, 0), (1.0, 0)] {
+        let square = |x: &[f64], gradient: &mut [f64]| {
+            gradient[0] = 2e-20 * (x[0] + 5.0);
+            Ok(1e-20 * (x[0] + 5.0) * (x[0] + 5.0))
+        };
+        let exact = Lbfgs { gradient: 1e-28, history, ..Lbfgs::default() };
+        let mut x = [start];
+        let found = exact.minimise_function(&mut x, square)?;
+        assert!((x[0] + 5.0).abs() < 1e-7, "{start}, {history}: {found:?} {x:?}");
+    }
+    Ok(())
+}
+
 #[test]
 fn rosenbrock_between_bounds() -> Result<()> {
     // Start, bounds, minimum: of SciPy 1.17.1, L-BFGS-B with ftol 1e-16 and gtol 1e-11.

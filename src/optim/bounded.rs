@@ -9,7 +9,7 @@
 
 use super::bounds::Bounds;
 use super::lbfgs::Pair;
-use super::minimise::{Stopped, dot, zeros};
+use super::minimise::{Stopped, dot, norm, zeros};
 use crate::arena::TryPush;
 
 /// Room for one direction after the other.
@@ -52,17 +52,19 @@ impl Bounded {
         })
     }
 
-    /// A step from x to a point between the bounds that lowers the model.
+    /// A step from x to a point between the bounds that lowers the model. Where no pair counts, the one
+    /// along the gradient has this length.
     pub(super) fn direct(
         &mut self,
         (pairs, oldest): (&[Pair], usize),
+        length: f64,
         bounds: Bounds<'_>,
         x: &[f64],
         gradient: &[f64],
         direction: &mut [f64],
     ) {
         self.look_at(pairs, oldest);
-        self.find_cauchy(pairs, bounds, x, gradient);
+        self.find_cauchy(pairs, length, bounds, x, gradient);
         self.go_on(pairs, bounds, x, gradient, direction);
     }
 
@@ -108,9 +110,16 @@ impl Bounded {
     }
 
     /// The generalised Cauchy point, and c = W' (cauchy - x): algorithm CP of the paper.
-    fn find_cauchy(&mut self, pairs: &[Pair], bounds: Bounds<'_>, x: &[f64], gradient: &[f64]) {
+    fn find_cauchy(
+        &mut self,
+        pairs: &[Pair],
+        length: f64,
+        bounds: Bounds<'_>,
+        x: &[f64],
+        gradient: &[f64],
+    ) {
         let Self { used, theta, middle, meetings, cauchy, descent, p, c, w, solved, .. } = self;
-        let (small, theta) = (2 * used.len(), *theta);
+        let small = 2 * used.len();
         let [p, c, w, solved] = [p, c, w, solved].map(|list| &mut list[..small]);
         meetings.clear();
         p.fill(0.0);
@@ -123,10 +132,14 @@ impl Bounded {
             descent[i] = if room > 0.0 { -g } else { 0.0 };
             if descent[i] != 0.0 {
                 meetings.push_within((room / g.abs(), i as u32));
-                Self::row(used, theta, pairs, i, w);
+                Self::row(used, *theta, pairs, i, w);
                 p.iter_mut().zip(&*w).for_each(|(p, w)| *p -= g * w);
             }
         }
+        if used.is_empty() {
+            *theta = norm(descent) / length;
+        }
+        let theta = *theta;
         // (Numbers of variables break ties, so that nothing depends on how it is sorted.)
         meetings.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
         let square = dot(descent, descent);

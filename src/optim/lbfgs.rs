@@ -4,7 +4,7 @@
 use super::bounded::Bounded;
 use super::bounds::Bounds;
 use super::line_search::{Line, Way};
-use super::minimise::{Ended, Minimum, Objective, Stopped, add, dot, largest, norm, zeros};
+use super::minimise::{Ended, Minimum, Objective, Stopped, add, along, dot, largest, norm, zeros};
 use crate::arena::TryPush;
 
 /// When to stop, and how much to remember.
@@ -45,6 +45,8 @@ impl Lbfgs {
             false => Some(Bounded::new(n, self.history)?),
         };
         bounds.project(x);
+        // How long a step along the gradient is tried first: nothing that the loss is multiplied by matters.
+        let mut length = shortest(x).max(1.0);
         let mut evaluations = 1;
         let mut value = objective.value(x, &mut gradient)?;
         let mut iterations = 0;
@@ -64,9 +66,10 @@ impl Lbfgs {
             }
             let mut direct = |pairs: &mut Vec<Pair>, oldest| {
                 match &mut bounded {
-                    None => two_loops(pairs, oldest, &gradient, &mut direction),
+                    None => two_loops((pairs, oldest), length, &gradient, &mut direction),
                     Some(bounded) => {
-                        bounded.direct((&pairs[..], oldest), bounds, x, &gradient, &mut direction);
+                        let pairs = (&pairs[..], oldest);
+                        bounded.direct(pairs, length, bounds, x, &gradient, &mut direction);
                     }
                 }
                 dot(&gradient, &direction)
@@ -77,8 +80,6 @@ impl Lbfgs {
                 oldest = 0;
                 slope = direct(&mut pairs, oldest);
             }
-            // The first step has no scale but the gradient's.
-            let step = if pairs.is_empty() { (1.0 / norm(&direction)).min(1.0) } else { 1.0 };
             let mut line = Line {
                 objective,
                 x,
@@ -88,7 +89,7 @@ impl Lbfgs {
                 gradient: &mut slopes,
                 evaluations: &mut evaluations,
             };
-            let way = if slope < 0.0 { line.search(value, slope, step)? } else { Way::None };
+            let way = if slope < 0.0 { line.search(value, slope)? } else { Way::None };
             let found = match way {
                 Way::To(found) | Way::Endless(found) => found,
                 Way::None if pairs.is_empty() => break Ended::Rounding,
@@ -110,6 +111,8 @@ impl Lbfgs {
             }
             let fell = value - found;
             let (before, after) = (bounds.slope(x, &gradient), bounds.slope(&point, &slopes));
+            along(&mut direction, &point, -1.0, x);
+            length = norm(&direction).max(shortest(&point));
             x.copy_from_slice(&point);
             std::mem::swap(&mut gradient, &mut slopes);
             value = found;
@@ -128,6 +131,11 @@ impl Lbfgs {
         let gradient = bounds.slope(x, &gradient);
         Ok(Minimum { value, gradient, iterations, evaluations, ended })
     }
+}
+
+/// A step that is far from what rounding hides.
+fn shortest(x: &[f64]) -> f64 {
+    1e-8 * (1.0 + norm(x))
 }
 
 /// Puts a pair in the place of the oldest one, unless its curvature is none.
@@ -157,11 +165,16 @@ fn remember(
 }
 
 /// direction = -H gradient, H being the inverse Hessian that the pairs tell: algorithm 7.4 of Nocedal and
-/// Wright.
-fn two_loops(pairs: &mut [Pair], oldest: usize, gradient: &[f64], direction: &mut [f64]) {
+/// Wright. Where no pair counts, the direction has this length.
+fn two_loops(
+    (pairs, oldest): (&mut [Pair], usize),
+    length: f64,
+    gradient: &[f64],
+    direction: &mut [f64],
+) {
     direction.iter_mut().zip(gradient).for_each(|(d, g)| *d = -g);
     let count = pairs.len();
-    let mut scale = 1.0;
+    let mut scale = length / norm(gradient);
     let mut is_scaled = false;
     for k in (0..count).rev() {
         let pair = &mut pairs[(oldest + k) % count];

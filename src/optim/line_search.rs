@@ -55,12 +55,12 @@ impl Line<'_> {
         Ok(Place { step, value, slope: dot(self.gradient, self.direction) })
     }
 
-    /// Goes from where the function has a value and a slope below 0, the first time by `step`, and no
+    /// Goes from where the function has a value and a slope below 0, the first time by the direction, and no
     /// further than the bounds.
-    pub(super) fn search(&mut self, value: f64, slope: f64, step: f64) -> Result<Way, Stopped> {
+    pub(super) fn search(&mut self, value: f64, slope: f64) -> Result<Way, Stopped> {
         let longest = self.bounds.longest(self.x, self.direction);
         let start = Place { step: 0.0, value, slope };
-        let (mut before, mut step) = (start, step.min(longest));
+        let (mut before, mut step) = (start, longest.min(1.0));
         let mut left = MOST;
         while left > 0 {
             left -= 1;
