@@ -205,7 +205,7 @@ template <class Call, class F> int32_t guarded(const Call *call, F &&f) noexcept
 #define BG_ENDED_STEP 3
 
 // A search ended because rounding hides any further descent, or there is no value or no derivative where
-// it is: one that is infinite or NaN.
+// it is, or around it: one that is infinite or NaN. Then `gradient` is infinite or NaN, or `value` is.
 #define BG_ENDED_ROUNDING 4
 
 // A search ended because as many iterations were made as were allowed.
@@ -455,7 +455,8 @@ typedef struct {
   size_t history;
   // Steps, at most. Default: 1000.
   size_t iterations;
-  // It ends when no element of the gradient is larger. Default: 1e-8.
+  // It ends when no element of the gradient is larger: for a loss that is far from 1 choose it anew.
+  // Default: 1e-8.
   double gradient_tolerance;
   // It ends when a step lowers the value by no more than this part of it; 0 to go on as long as the
   // gradient becomes smaller. Default: 0.
@@ -516,7 +517,8 @@ typedef struct {
   size_t struct_size;
   // Steps that are tried, at most. Default: 500.
   size_t iterations;
-  // It ends when no element of the gradient is larger. Default: 1e-8.
+  // It ends when no element of the gradient is larger: for a loss that is far from 1 choose it anew.
+  // Default: 1e-8.
   double gradient_tolerance;
   // How long the first step may be. Default: 1.
   double radius;

@@ -215,11 +215,37 @@ fn losses_that_are_unbounded_below() -> Result<()> {
     let found = Lbfgs::default().minimise(-(50.0 * x).exp(), &[x])?;
     assert_eq!(found.ended, Ended::Unbounded, "{found:?}");
     assert!(found.value.is_finite() && found.value < -1e20 && x.item()?.is_finite(), "{found:?}");
-    // The region of trust grows as far as it may, again and again.
-    let x = g.param(&[1.0], &[]);
-    let found = TrustRegion::default().minimise(3.0 * x, &[x])?;
-    assert_eq!(found.ended, Ended::Iterations);
-    assert!(!found.is_found() && found.value < -1e8, "{found:?}");
+    // Both searches, on losses that fall by more and more, or beside what has a minimum.
+    both(|name, search| {
+        let g = Graph::new();
+        let (x, y) = (g.param(&[1.0], &[]), g.param(&[3.0], &[]));
+        let losses = [
+            3.0 * x + y,
+            y - x.square(),
+            x + y.square(),
+            x * y,
+            (x - 2.0).square() * (x - 2.0) + y.square(),
+            1e-6 * x + (y - 1.0).square(),
+            -(50.0 * x).exp() + y.square(),
+        ];
+        for (i, &loss) in losses.iter().enumerate() {
+            x.write(&[1.0]).unwrap();
+            y.write(&[3.0]).unwrap();
+            let found = search(loss, &[x, y]).unwrap();
+            let what = format!("{name}, {i}: {found:?}");
+            assert_eq!((found.ended, found.is_found()), (Ended::Unbounded, false), "{what}");
+            assert!(found.value.is_finite() && found.value < -1e11, "{what}");
+            assert_eq!(loss.item().unwrap(), found.value, "{what}");
+        }
+    });
+    // A region that grows without end, and one that may not grow.
+    for (radius, largest_radius) in [(1.0, f64::INFINITY), (1e-3, 1e-3)] {
+        let region = TrustRegion { radius, largest_radius, ..TrustRegion::default() };
+        let x = g.param(&[1.0], &[]);
+        let found = region.minimise(3.0 * x, &[x])?;
+        assert_eq!(found.ended, Ended::Unbounded, "{found:?}");
+        assert!(found.value < -1e14 && found.evaluations < 100, "{found:?}");
+    }
     // No value at the start is no minimum.
     let x = g.param(&[-1.0], &[]);
     let found = Lbfgs::default().minimise(x.log(), &[x])?;
@@ -324,6 +350,7 @@ fn derivatives_that_have_no_value() -> Result<()> {
         };
         let found = TrustRegion::default().minimise_function(&mut [1.0], square, hessian)?;
         assert_eq!((found.ended, found.evaluations), (Ended::Rounding, 1), "{found:?}");
+        assert!(!found.is_found(), "{found:?}");
     }
     // At its bound a gradient may be infinite: that is a minimum.
     let g = Graph::new();
@@ -331,6 +358,48 @@ fn derivatives_that_have_no_value() -> Result<()> {
     let bounds = Bounds { lower: &[0.0, 0.0], upper: &[] };
     let found = Lbfgs::default().minimise_within(x.sqrt().sum(), &[x], bounds)?;
     assert_eq!((found.ended, found.gradient), (Ended::Gradient, 0.0));
+    Ok(())
+}
+
+/// Numbers that are none where a search goes: it may end there, but never says that this is a minimum, nor that
+/// there is none.
+#[test]
+fn values_that_are_none_on_the_way() -> Result<()> {
+    // What falls for ever, or has a minimum at 3; and is no number, or its slope or curvature is, in a region.
+    for (is_line, bad, place, first) in [true, false].into_iter().flat_map(|is_line| {
+        [f64::NAN, f64::INFINITY, f64::NEG_INFINITY].into_iter().flat_map(move |bad| {
+            ["value", "slope", "curvature"].into_iter().flat_map(move |place| {
+                [0.0, 0.5, 2.0].into_iter().map(move |first| (is_line, bad, place, first))
+            })
+        })
+    }) {
+        if place == "value" && bad == f64::NEG_INFINITY {
+            continue;
+        }
+        let number =
+            |at: &str, x: f64, good: f64| if at == place && x > first { bad } else { good };
+        let function = |x: &[f64], gradient: &mut [f64]| {
+            let x = x[0];
+            gradient[0] = number("slope", x, if is_line { -1.0 } else { 2.0 * (x - 3.0) });
+            Ok(number("value", x, if is_line { -x } else { (x - 3.0) * (x - 3.0) }))
+        };
+        let hessian = |x: &[f64], v: &[f64], out: &mut [f64]| {
+            out[0] = v[0] * number("curvature", x[0], if is_line { 0.0 } else { 2.0 });
+            Ok(())
+        };
+        let region = TrustRegion::default().minimise_function(&mut [0.0], function, hessian)?;
+        let lbfgs = Lbfgs::default().minimise_function(&mut [0.0], function)?;
+        for (name, found) in [("trust_region", region), ("lbfgs", lbfgs)] {
+            if name == "lbfgs" && place == "curvature" {
+                continue;
+            }
+            let what = format!("{name}: {place} {bad} after {first}, {is_line}: {found:?}");
+            // (Newton's step may come to the minimum from where there is a curvature.)
+            let is_there = !is_line && place == "curvature" && first == 2.0;
+            assert_eq!(found.is_found(), is_there, "{what}");
+            assert!(is_there || found.ended == Ended::Rounding, "{what}");
+        }
+    }
     Ok(())
 }
 

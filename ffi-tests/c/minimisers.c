@@ -253,6 +253,9 @@ static void bounds(void) {
     bg_node q = bg_param_f64(g, (double[]){1}, 1);
     CHECK(bg_lbfgs(g, bg_sum_all(g, bg_scale(g, q, 2)), &q, 1, NULL, &found) == BG_OK);
     CHECK(found.ended == BG_ENDED_UNBOUNDED && found.value < -1e17 && found.iterations == 1);
+    q = bg_param_f64(g, (double[]){1}, 1);
+    CHECK(bg_trust_region(g, bg_sum_all(g, bg_scale(g, q, 2)), &q, 1, NULL, &found) == BG_OK);
+    CHECK(found.ended == BG_ENDED_UNBOUNDED && found.value < -1e17);
     bg_graph_free(g);
 }
 

@@ -35,7 +35,7 @@ pub const BG_ENDED_VALUE: i32 = 2;
 /// A search ended because the steps are as small as was wanted.
 pub const BG_ENDED_STEP: i32 = 3;
 /// A search ended because rounding hides any further descent, or there is no value or no derivative where
-/// it is: one that is infinite or NaN.
+/// it is, or around it: one that is infinite or NaN. Then `gradient` is infinite or NaN, or `value` is.
 pub const BG_ENDED_ROUNDING: i32 = 4;
 /// A search ended because as many iterations were made as were allowed.
 pub const BG_ENDED_ITERATIONS: i32 = 5;
@@ -62,7 +62,8 @@ pub struct bg_lbfgs_options {
     pub history: usize,
     /// Steps, at most. Default: 1000.
     pub iterations: usize,
-    /// It ends when no element of the gradient is larger. Default: 1e-8.
+    /// It ends when no element of the gradient is larger: for a loss that is far from 1 choose it anew.
+    /// Default: 1e-8.
     pub gradient_tolerance: f64,
     /// It ends when a step lowers the value by no more than this part of it; 0 to go on as long as the
     /// gradient becomes smaller. Default: 0.
@@ -110,7 +111,8 @@ pub struct bg_trust_region_options {
     pub struct_size: usize,
     /// Steps that are tried, at most. Default: 500.
     pub iterations: usize,
-    /// It ends when no element of the gradient is larger. Default: 1e-8.
+    /// It ends when no element of the gradient is larger: for a loss that is far from 1 choose it anew.
+    /// Default: 1e-8.
     pub gradient_tolerance: f64,
     /// How long the first step may be. Default: 1.
     pub radius: f64,

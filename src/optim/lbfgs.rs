@@ -93,7 +93,12 @@ impl Lbfgs {
             let found = match way {
                 Way::To(found) | Way::Endless(found) => found,
                 Way::None if pairs.is_empty() => break Ended::Rounding,
-                Way::None => {
+                Way::Valueless if pairs.is_empty() => {
+                    // Not what is a minimum: nothing is known around it.
+                    gradient.fill(f64::NAN);
+                    break Ended::Rounding;
+                }
+                Way::None | Way::Valueless => {
                     // The memory may be at fault: once more, without it.
                     pairs.clear();
                     oldest = 0;

@@ -24,13 +24,14 @@ struct Place {
     slope: f64,
 }
 
-/// Where a line leads: to a value that will do; further down as far as it was followed; nowhere, if there
-/// is no descent that rounding does not hide.
+/// Where a line leads: to a value that will do, or to one with a slope that is no number; further down as far
+/// as it was followed; nowhere, if there is no descent that rounding does not hide, or no value however near.
 #[derive(Clone, Copy)]
 pub(super) enum Way {
     To(f64),
     Endless(f64),
     None,
+    Valueless,
 }
 
 /// A line on which a function is looked at; `point` and `gradient` are those of the last look.
@@ -46,9 +47,14 @@ pub(super) struct Line<'a> {
 }
 
 impl Line<'_> {
-    fn look(&mut self, step: f64) -> Result<Place, Stopped> {
+    /// Makes the place `point`.
+    fn go(&mut self, step: f64) {
         along(self.point, self.x, step, self.direction);
         self.bounds.keep(self.point, self.x, step, self.direction);
+    }
+
+    fn look(&mut self, step: f64) -> Result<Place, Stopped> {
+        self.go(step);
         *self.evaluations += 1;
         let value = self.objective.value(self.point, self.gradient)?;
         let value = if value.is_nan() { f64::INFINITY } else { value };
@@ -68,6 +74,11 @@ impl Line<'_> {
             if here.value == f64::NEG_INFINITY {
                 // Back to the last point that has a value.
                 return Ok(Way::Endless(self.look(before.step)?.value));
+            }
+            // There is no saying where such a line goes on to.
+            let is_lost = here.slope.is_nan() || here.slope == f64::NEG_INFINITY;
+            if is_lost && here.value < before.value {
+                return Ok(Way::To(here.value));
             }
             if is_good(start, here) {
                 return Ok(Way::To(here.value));
@@ -117,7 +128,14 @@ impl Line<'_> {
             if step == low.step || step == high.step {
                 break;
             }
+            self.go(step);
+            if low.step == 0.0 && *self.point == *self.x {
+                break;
+            }
             let here = self.look(step)?;
+            if here.value == f64::NEG_INFINITY {
+                return Ok(Way::Endless(self.look(low.step)?.value));
+            }
             if is_good(start, here) {
                 return Ok(Way::To(here.value));
             }
@@ -135,7 +153,7 @@ impl Line<'_> {
             let here = self.look(low.step)?;
             return Ok(Way::To(here.value));
         }
-        Ok(Way::None)
+        Ok(if high.value == f64::INFINITY { Way::Valueless } else { Way::None })
     }
 }
 

@@ -63,8 +63,8 @@ pub enum Ended {
     Value = 2,
     /// The steps are as small as was wanted.
     Step = 3,
-    /// Rounding hides any further descent, or there is no value or no derivative where it is: one that is
-    /// infinite or NaN.
+    /// Rounding hides any further descent, or there is no value or no derivative where it is, or around it:
+    /// one that is infinite or NaN. Then `gradient` is infinite or NaN, or `value` is.
     Rounding = 4,
     /// As many iterations were made as were allowed.
     Iterations = 5,

@@ -2,6 +2,8 @@
 //! Hessian: T. Steihaug, "The conjugate gradient method and trust regions in large scale optimization",
 //! 1983; J. Nocedal, S. Wright, "Numerical optimization", 2006, algorithms 4.1 and 7.2.
 
+use super::bounds::Bounds;
+use super::line_search::{Line, Way};
 use super::minimise::{Curved, Ended, Minimum, Stopped, add, along, dot, largest, norm, zeros};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,6 +14,11 @@ pub(crate) struct TrustRegion {
     pub(crate) radius: f64,
     pub(crate) largest_radius: f64,
 }
+
+/// After so many good steps in a row that ended at the boundary of the region, the line on which the last one
+/// came there is followed: it may have no end. (An odd number: where steps are of two kinds in turn, it is
+/// each one's.)
+const STRAIGHT: usize = 9;
 
 /// Vectors of the conjugate gradients, kept from step to step.
 struct Conjugate {
@@ -36,7 +43,8 @@ impl TrustRegion {
             product: zeros(n)?,
         };
         let mut value = objective.value(x, &mut gradient)?;
-        let (mut evaluations, mut iterations) = (1, 0);
+        let (mut evaluations, mut tries, mut iterations) = (1, 0, 0);
+        let (mut straight, mut is_valueless) = (0, false);
         let mut radius = self.radius.min(f64::MAX);
         let ended = loop {
             let steepest = largest(&gradient);
@@ -46,20 +54,26 @@ impl TrustRegion {
             if steepest <= self.gradient {
                 break Ended::Gradient;
             }
-            // The value at the start was no step's.
-            if evaluations > self.iterations {
+            if tries == self.iterations {
                 break Ended::Iterations;
             }
             // In the end the step is Newton's: the closer, the more exact.
             let size = norm(&gradient);
-            let promised = inner.solve(objective, &gradient, radius, size.sqrt().min(0.5))?;
+            let (promised, is_at_boundary) =
+                inner.solve(objective, &gradient, radius, size.sqrt().min(0.5))?;
             let length = norm(&inner.step);
+            // (Where products with the Hessian are no numbers.)
+            is_valueless |= length == 0.0;
             along(&mut point, x, 1.0, &inner.step);
             if point == *x {
                 break Ended::Rounding;
             }
+            tries += 1;
             evaluations += 1;
             let found = objective.value(&point, &mut slopes)?;
+            if found == f64::NEG_INFINITY {
+                break Ended::Unbounded;
+            }
             let fell = value - found;
             // Where values differ by rounding only, the model is believed as long as gradients fall.
             let is_level = fell.abs() <= 1e-14 * value.abs() && promised <= 1e-13 * value.abs();
@@ -74,11 +88,38 @@ impl TrustRegion {
             } else if ratio > 0.75 && length > 0.99 * radius {
                 radius = (2.0 * radius).min(self.largest_radius).min(f64::MAX);
             }
+            // Whether the region is as small as it is because there are no values around it.
+            is_valueless = match found.is_finite() {
+                true => is_valueless && is_at_boundary && (ratio >= 0.25 || is_level),
+                false => true,
+            };
+            straight = if ratio > 0.75 && is_at_boundary { straight + 1 } else { 0 };
             if ratio > 1e-4 {
                 iterations += 1;
                 x.copy_from_slice(&point);
                 std::mem::swap(&mut gradient, &mut slopes);
                 value = found;
+                if straight > 0 && straight % STRAIGHT == 0 {
+                    let mut line = Line {
+                        objective,
+                        x,
+                        direction: &inner.direction,
+                        bounds: Bounds::default(),
+                        point: &mut point,
+                        gradient: &mut slopes,
+                        evaluations: &mut evaluations,
+                    };
+                    let slope = dot(&gradient, &inner.direction);
+                    let way = if slope < 0.0 { line.search(value, slope)? } else { Way::None };
+                    if let Way::Endless(found) = way {
+                        iterations += 1;
+                        x.copy_from_slice(&point);
+                        std::mem::swap(&mut gradient, &mut slopes);
+                        value = found;
+                        break Ended::Unbounded;
+                    }
+                    objective.move_to(x)?;
+                }
             } else {
                 if is_level || radius <= f64::EPSILON * f64::EPSILON * (1.0 + norm(x)) {
                     break Ended::Rounding;
@@ -86,13 +127,17 @@ impl TrustRegion {
                 objective.move_to(x)?;
             }
         };
+        if is_valueless && ended == Ended::Rounding {
+            // Not what is a minimum: nothing is known around it.
+            gradient.fill(f64::NAN);
+        }
         Ok(Minimum { value, gradient: largest(&gradient), iterations, evaluations, ended })
     }
 }
 
 impl Conjugate {
     /// A step within the radius that lowers the quadratic model, to where its slope is this part of what it
-    /// was; by how much.
+    /// was; by how much, and whether that is at the boundary.
     ///
     /// The model is divided by the size of the gradient, whose square may be out of range. That is a power
     /// of two, so that nothing is rounded by it.
@@ -102,7 +147,7 @@ impl Conjugate {
         gradient: &[f64],
         radius: f64,
         part: f64,
-    ) -> Result<f64, Stopped> {
+    ) -> Result<(f64, bool), Stopped> {
         let scale = power_of_two(largest(gradient));
         let Self { step, residual, direction, product } = self;
         step.fill(0.0);
@@ -110,6 +155,7 @@ impl Conjugate {
         direction.iter_mut().zip(&*residual).for_each(|(d, r)| *d = -r);
         let mut square = dot(residual, residual);
         let enough = part * square.sqrt();
+        let mut is_at_boundary = false;
         // In exact arithmetic as many steps as there are variables would do.
         for _ in 0..2 * gradient.len() + 10 {
             objective.hessian(direction, product)?;
@@ -122,8 +168,10 @@ impl Conjugate {
             let factor = square / curvature;
             let most = to_boundary(step, direction, radius);
             if curvature <= 0.0 || factor >= most {
-                add(step, most, direction);
+                direction.iter_mut().for_each(|d| *d *= most);
+                add(step, 1.0, direction);
                 add(residual, most, product);
+                is_at_boundary = true;
                 break;
             }
             add(step, factor, direction);
@@ -138,7 +186,7 @@ impl Conjugate {
         }
         // The residual is gradient + Hessian step: the model falls by -(g + r) step / 2.
         let slope: f64 = gradient.iter().zip(&*step).map(|(g, s)| g / scale * s).sum();
-        Ok(-0.5 * (slope + dot(residual, step)) * scale)
+        Ok((-0.5 * (slope + dot(residual, step)) * scale, is_at_boundary))
     }
 }
 

@@ -27,7 +27,8 @@ pub struct Lbfgs {
     pub history: usize,
     /// Steps, at most: 1000.
     pub iterations: usize,
-    /// It ends when no element of the gradient is larger: 1e-8.
+    /// It ends when no element of the gradient is larger: 1e-8. For a loss that is far from 1 choose it
+    /// anew.
     pub gradient: f64,
     /// It ends when a step lowers the value by no more than this part of it; 0, as by default, to go on
     /// as long as the gradient becomes smaller.
@@ -221,7 +222,8 @@ impl LevenbergMarquardt {
 pub struct TrustRegion {
     /// Steps that are tried, at most: 500.
     pub iterations: usize,
-    /// It ends when no element of the gradient is larger: 1e-8.
+    /// It ends when no element of the gradient is larger: 1e-8. For a loss that is far from 1 choose it
+    /// anew.
     pub gradient: f64,
     /// How long the first step may be: 1.
     pub radius: f64,
