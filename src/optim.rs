@@ -12,6 +12,7 @@ mod levenberg;
 mod line_search;
 mod method;
 mod minimise;
+mod polish;
 mod qr;
 pub mod schedule;
 mod state;

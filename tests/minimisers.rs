@@ -389,8 +389,14 @@ fn values_that_are_none_on_the_way() -> Result<()> {
         };
         let region = TrustRegion::default().minimise_function(&mut [0.0], function, hessian)?;
         let lbfgs = Lbfgs::default().minimise_function(&mut [0.0], function)?;
-        for (name, found) in [("trust_region", region), ("lbfgs", lbfgs)] {
-            if name == "lbfgs" && place == "curvature" {
+        let fit = LevenbergMarquardt::default().fit_function(&mut [0.0], 2, |x, out, to| {
+            out.copy_from_slice(&[number("value", x[0], x[0] - 3.0), 1.0]);
+            let slopes = [number("slope", x[0], 1.0), 0.0];
+            to.into_iter().for_each(|to| to.copy_from_slice(&slopes));
+            Ok(())
+        })?;
+        for (name, found) in [("trust_region", region), ("lbfgs", lbfgs), ("levenberg", fit)] {
+            if name != "trust_region" && place == "curvature" || name == "levenberg" && is_line {
                 continue;
             }
             let what = format!("{name}: {place} {bad} after {first}, {is_line}: {found:?}");

@@ -7,8 +7,11 @@
 //! square of an element of J'u, for random u of variance 1, is the square of its column's length. C. Bekas,
 //! E. Kokiopoulou, Y. Saad, "An estimator for the diagonal of a matrix", 2007.
 
-use super::levenberg::{IDLE, Levenberg, POLISH, scaled};
-use super::minimise::{Ended, Minimum, Products, Stopped, add, along, dot, largest, norm, zeros};
+use super::levenberg::{Levenberg, scaled};
+use super::minimise::{
+    Edge, Ended, Minimum, Products, Stopped, add, along, dot, largest, norm, zeros,
+};
+use super::polish::{Steps, polish};
 use super::trust_region::to_boundary;
 use crate::level::Level;
 use crate::random::{BLOCK, Stream};
@@ -52,9 +55,9 @@ impl Levenberg {
         let mut inner = Inner::new(count, n)?;
         problem.residuals(x, &mut here)?;
         let mut size = norm(&here);
-        let (mut evaluations, mut iterations) = (1, 0);
+        let (mut evaluations, mut iterations, mut edge) = (1, 0, Edge::default());
         let (mut radius, mut cosine) = (0.0, f64::NAN);
-        let mut ended = 'all: loop {
+        let ended = 'all: loop {
             if !size.is_finite() {
                 break Ended::Rounding;
             }
@@ -86,6 +89,7 @@ impl Levenberg {
                 evaluations += 1;
                 problem.residuals(&point, &mut there)?;
                 let new = norm(&there);
+                edge.tried(new, promise.is_at_boundary);
                 // (Also where it is NaN.)
                 let falls = if 0.1 * new < size { 1.0 - (new / size) * (new / size) } else { -1.0 };
                 let promised = promise.fall / (size * size);
@@ -117,43 +121,42 @@ impl Levenberg {
                 inner.begin(problem, &here, size)?;
             }
         };
-        if size == 0.0 {
-            cosine = 0.0;
-        } else if matches!(ended, Ended::Value | Ended::Step | Ended::Gradient) {
-            let (mut before, mut idle) = (f64::INFINITY, 0);
-            for _ in 0..POLISH {
-                problem.move_to(x)?;
-                cosine = inner.begin(problem, &here, size)?;
-                if cosine.is_nan() {
-                    ended = Ended::Rounding;
-                    break;
-                }
-                let promise = inner.solve(problem, f64::INFINITY, 0.0, &mut step)?;
-                if promise.fall.is_nan() {
-                    (cosine, ended) = (f64::NAN, Ended::Rounding);
-                    break;
-                }
-                let length = scaled(&inner.scale, &step);
-                // Steps this short change no digit.
-                let is_done = length <= f64::EPSILON * scaled(&inner.scale, x);
-                idle += usize::from(length >= 0.95 * before);
-                if is_done || length.is_nan() || idle == IDLE {
-                    break;
-                }
-                along(&mut point, x, 1.0, &step);
-                evaluations += 1;
-                problem.residuals(&point, &mut there)?;
-                let new = norm(&there);
-                if new.is_nan() || new > size * (1.0 + 1e-9) {
-                    break;
-                }
-                x.copy_from_slice(&point);
-                std::mem::swap(&mut here, &mut there);
-                (size, before) = (new, length);
-                iterations += 1;
-            }
+        let mut found =
+            Minimum { value: size * size, gradient: cosine, iterations, evaluations, ended };
+        polish(&mut Free { problem, inner }, x, (&mut here, &mut there), &edge, &mut found)?;
+        Ok(found)
+    }
+}
+
+/// Steps by products.
+struct Free<'a> {
+    problem: &'a mut dyn Products,
+    inner: Inner,
+}
+
+impl Steps for Free<'_> {
+    fn residuals(&mut self, x: &[f64], out: &mut [f64]) -> Result<(), Stopped> {
+        self.problem.residuals(x, out)
+    }
+
+    fn step(
+        &mut self,
+        x: &[f64],
+        residuals: &[f64],
+        size: f64,
+        out: &mut [f64],
+    ) -> Result<f64, Stopped> {
+        self.problem.move_to(x)?;
+        let cosine = self.inner.begin(self.problem, residuals, size)?;
+        if cosine.is_nan() {
+            return Ok(cosine);
         }
-        Ok(Minimum { value: size * size, gradient: cosine, iterations, evaluations, ended })
+        let promise = self.inner.solve(self.problem, f64::INFINITY, 0.0, out)?;
+        Ok(if promise.fall.is_nan() { f64::NAN } else { cosine })
+    }
+
+    fn length(&self, x: &[f64]) -> f64 {
+        scaled(&self.inner.scale, x)
     }
 }
 

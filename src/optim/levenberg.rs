@@ -1,12 +1,9 @@
 //! Nonlinear least squares by the method of Levenberg and Marquardt in Moré's form, that of MINPACK's
 //! `lmder`: steps are Gauss's and Newton's within a region of trust, in variables that are scaled by the
-//! largest lengths that the columns of the Jacobian had.
-//!
-//! Where the sum of squares falls no further, its minimum is known to half of the digits only, since it is
-//! flat there. Steps of Gauss and Newton go on from there as long as they become shorter:
-//! these see the gradient, which is not flat.
+//! largest lengths that the columns of the Jacobian had. In the end they are `polish`ed.
 
-use super::minimise::{Ended, Minimum, Residuals, Stopped, along, norm, zeros};
+use super::minimise::{Edge, Ended, Minimum, Residuals, Stopped, along, norm, zeros};
+use super::polish::{Steps, polish};
 use super::qr::Triangle;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,11 +20,6 @@ pub(crate) struct Levenberg {
     pub(crate) matrix_free: bool,
 }
 
-/// Steps of the last part, at most.
-pub(super) const POLISH: usize = 200;
-/// Steps of these that are no shorter than the ones before, at most.
-pub(super) const IDLE: usize = 5;
-
 impl Levenberg {
     pub(crate) fn fit(
         &self,
@@ -43,9 +35,9 @@ impl Levenberg {
         let mut triangle = Triangle::new(count, n)?;
         problem.residuals(x, &mut here)?;
         let mut size = norm(&here);
-        let (mut evaluations, mut iterations) = (1, 0);
+        let (mut evaluations, mut iterations, mut edge) = (1, 0, Edge::default());
         let (mut radius, mut damping, mut cosine) = (0.0, 0.0, f64::NAN);
-        let mut ended = 'all: loop {
+        let ended = 'all: loop {
             if !size.is_finite() {
                 break Ended::Rounding;
             }
@@ -79,6 +71,7 @@ impl Levenberg {
                 evaluations += 1;
                 problem.residuals(&point, &mut there)?;
                 let new = norm(&there);
+                edge.tried(new, damping > 0.0);
                 // (Also where it is NaN.)
                 let falls = if 0.1 * new < size { 1.0 - (new / size) * (new / size) } else { -1.0 };
                 let linear = triangle.size_of_product(&step) / size;
@@ -119,40 +112,43 @@ impl Levenberg {
                 }
             }
         };
-        if size == 0.0 {
-            cosine = 0.0;
-        } else if matches!(ended, Ended::Value | Ended::Step | Ended::Gradient) {
-            let (mut before, mut idle) = (f64::INFINITY, 0);
-            for _ in 0..POLISH {
-                problem.jacobian(x, &mut jacobian)?;
-                triangle.factor(&jacobian, &here);
-                cosine = triangle.largest_cosine(size);
-                if cosine.is_nan() {
-                    ended = Ended::Rounding;
-                    break;
-                }
-                triangle.solve(&mut step);
-                let length = scaled(&scale, &step);
-                // Steps this short change no digit.
-                let is_done = length <= f64::EPSILON * scaled(&scale, x);
-                idle += usize::from(length >= 0.95 * before);
-                if is_done || length.is_nan() || idle == IDLE {
-                    break;
-                }
-                along(&mut point, x, -1.0, &step);
-                evaluations += 1;
-                problem.residuals(&point, &mut there)?;
-                let new = norm(&there);
-                if new.is_nan() || new > size * (1.0 + 1e-9) {
-                    break;
-                }
-                x.copy_from_slice(&point);
-                std::mem::swap(&mut here, &mut there);
-                (size, before) = (new, length);
-                iterations += 1;
-            }
-        }
-        Ok(Minimum { value: size * size, gradient: cosine, iterations, evaluations, ended })
+        let mut found =
+            Minimum { value: size * size, gradient: cosine, iterations, evaluations, ended };
+        let mut steps = Dense { problem, jacobian, triangle, scale };
+        polish(&mut steps, x, (&mut here, &mut there), &edge, &mut found)?;
+        Ok(found)
+    }
+}
+
+/// Steps by the matrix.
+struct Dense<'a> {
+    problem: &'a mut dyn Residuals,
+    jacobian: Vec<f64>,
+    triangle: Triangle,
+    scale: Vec<f64>,
+}
+
+impl Steps for Dense<'_> {
+    fn residuals(&mut self, x: &[f64], out: &mut [f64]) -> Result<(), Stopped> {
+        self.problem.residuals(x, out)
+    }
+
+    fn step(
+        &mut self,
+        x: &[f64],
+        residuals: &[f64],
+        size: f64,
+        out: &mut [f64],
+    ) -> Result<f64, Stopped> {
+        self.problem.jacobian(x, &mut self.jacobian)?;
+        self.triangle.factor(&self.jacobian, residuals);
+        self.triangle.solve(out);
+        out.iter_mut().for_each(|s| *s = -*s);
+        Ok(self.triangle.largest_cosine(size))
+    }
+
+    fn length(&self, x: &[f64]) -> f64 {
+        scaled(&self.scale, x)
     }
 }
 

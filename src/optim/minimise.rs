@@ -97,6 +97,29 @@ impl Minimum {
     }
 }
 
+/// Whether a search in a region of trust is where values end: that has no minimum there, and the region
+/// shrinks for ever.
+#[derive(Default)]
+pub(super) struct Edge {
+    /// How many more steps to the boundary of the region are to have values, until it is elsewhere: while it
+    /// comes nearer there are some of these between two that have none.
+    left: u32,
+}
+
+impl Edge {
+    pub(super) fn tried(&mut self, value: f64, is_at_boundary: bool) {
+        self.left = match (value.is_finite(), is_at_boundary) {
+            (false, _) => 5,
+            (true, true) => self.left.saturating_sub(1),
+            (true, false) => 0,
+        };
+    }
+
+    pub(super) fn is_near(&self) -> bool {
+        self.left > 0
+    }
+}
+
 /// Zeros.
 pub(crate) fn zeros(len: usize) -> Result<Vec<f64>, OutOfMemory> {
     let mut list = Vec::new();

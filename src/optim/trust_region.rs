@@ -4,7 +4,9 @@
 
 use super::bounds::Bounds;
 use super::line_search::{Line, Way};
-use super::minimise::{Curved, Ended, Minimum, Stopped, add, along, dot, largest, norm, zeros};
+use super::minimise::{
+    Curved, Edge, Ended, Minimum, Stopped, add, along, dot, largest, norm, zeros,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct TrustRegion {
@@ -44,7 +46,7 @@ impl TrustRegion {
         };
         let mut value = objective.value(x, &mut gradient)?;
         let (mut evaluations, mut tries, mut iterations) = (1, 0, 0);
-        let (mut straight, mut is_valueless) = (0, false);
+        let (mut straight, mut edge) = (0, Edge::default());
         let mut radius = self.radius.min(f64::MAX);
         let ended = loop {
             let steepest = largest(&gradient);
@@ -62,8 +64,10 @@ impl TrustRegion {
             let (promised, is_at_boundary) =
                 inner.solve(objective, &gradient, radius, size.sqrt().min(0.5))?;
             let length = norm(&inner.step);
-            // (Where products with the Hessian are no numbers.)
-            is_valueless |= length == 0.0;
+            if length == 0.0 {
+                // Products with the Hessian are no numbers.
+                edge.tried(f64::NAN, false);
+            }
             along(&mut point, x, 1.0, &inner.step);
             if point == *x {
                 break Ended::Rounding;
@@ -88,11 +92,7 @@ impl TrustRegion {
             } else if ratio > 0.75 && length > 0.99 * radius {
                 radius = (2.0 * radius).min(self.largest_radius).min(f64::MAX);
             }
-            // Whether the region is as small as it is because there are no values around it.
-            is_valueless = match found.is_finite() {
-                true => is_valueless && is_at_boundary && (ratio >= 0.25 || is_level),
-                false => true,
-            };
+            edge.tried(found, is_at_boundary);
             straight = if ratio > 0.75 && is_at_boundary { straight + 1 } else { 0 };
             if ratio > 1e-4 {
                 iterations += 1;
@@ -127,7 +127,7 @@ impl TrustRegion {
                 objective.move_to(x)?;
             }
         };
-        if is_valueless && ended == Ended::Rounding {
+        if edge.is_near() && ended == Ended::Rounding {
             // Not what is a minimum: nothing is known around it.
             gradient.fill(f64::NAN);
         }
