@@ -175,7 +175,7 @@ fn few_residuals_and_many_parameters() -> Result<()> {
     // Parameters that have no influence, or the same one.
     let (a, b, c) = (g.param(&[1.0], &[]), g.param(&[1.0], &[]), g.param(&[1.0], &[]));
     let t = g.tensor(&[1.0, 2.0, 3.0], &[3]);
-    let fit = LevenbergMarquardt::default().fit((a + b) * t - 4.0 * t, &[a, b, c])?;
+    let fit = LevenbergMarquardt::default().fit((a + b + 0.0 * c) * t - 4.0 * t, &[a, b, c])?;
     assert!(fit.value < 1e-20, "{fit:?}");
     assert_eq!(c.item()?, 1.0);
     Ok(())
@@ -720,6 +720,21 @@ fn what_is_wrong_without_a_matrix() -> Result<()> {
     Ok(())
 }
 
+/// A parameter that is not used is named, whether it is not there or no derivative leads to it.
+fn unused(name: &str, function: &dyn Fn(Var<'_>) -> Var<'_>, search: &Search) {
+    let g = Graph::new();
+    let (x, y) = (g.param(&[1.0, 2.0], &[2]), g.param(&[3.0], &[1]));
+    let y = y.label("height");
+    for root in [function(x), function(x) + 0.0 * y.detach().sum()] {
+        let error = search(root, &[x, y]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Gradient, "{error}");
+        let start =
+            format!("{name}: parameter 1, n1, \"height\" [1], is not used by what is minimised");
+        assert!(error.message().starts_with(&start), "{error}");
+        assert_eq!(x.to_vec::<f64>().unwrap(), [1.0, 2.0]);
+    }
+}
+
 #[test]
 fn what_is_wrong_is_told_and_changes_nothing() -> Result<()> {
     let g = Graph::new();
@@ -745,6 +760,17 @@ fn what_is_wrong_is_told_and_changes_nothing() -> Result<()> {
         refused(x, &[x], ErrorKind::Shape, &(start + "what is minimised must be a single element"));
         refused(loss, &[other], ErrorKind::Gradient, "is not used");
     });
+    both(|name, search| {
+        unused(name, &|x| x.square().sum(), search);
+    });
+    for matrix_free in [false, true] {
+        let method = LevenbergMarquardt { matrix_free, ..LevenbergMarquardt::default() };
+        let name = "levenberg_marquardt";
+        let search: &Search = &move |root, xs| method.fit(root, xs);
+        unused(name, &|x| x.square(), search);
+        let error = search(g.tensor(&[1.0, 2.0], &[2]), &[x]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Gradient, "{error}");
+    }
     let constant = g.tensor(&[1i64], &[1]);
     let fit = LevenbergMarquardt::default().fit(x, &[constant]);
     assert_eq!(fit.unwrap_err().kind(), ErrorKind::DType);

@@ -41,6 +41,8 @@ static void recorded_fit(void) {
     CHECK(fabs(b1 - 2.3894212918E+02) < 1e-8 && fabs(b2 - 5.5015643181E-04) < 1e-14);
     CHECK(bg_levenberg_marquardt(g, bg_sub(g, model, y), b, 2, &products, &fit) == BG_ERR_GRADIENT);
     FAILS(g, BG_ERR_GRADIENT, "levenberg_marquardt");
+    CHECK(bg_levenberg_marquardt(g, x, b, 2, NULL, NULL) == BG_ERR_GRADIENT);
+    FAILS(g, BG_ERR_GRADIENT, "levenberg_marquardt: parameter 0");
     few.radius = 0;
     CHECK(bg_levenberg_marquardt(g, model, b, 2, &few, NULL) == BG_ERR_ARGUMENT);
     FAILS(g, BG_ERR_ARGUMENT, "levenberg_marquardt: the radius must be above 0, not 0");

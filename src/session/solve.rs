@@ -12,6 +12,7 @@ use crate::exec::Engine;
 use crate::graph::{Core, Handle};
 use crate::id::NodeId;
 use crate::optim::{Bounds, Curved, Method, Minimum, Objective, Products, Residuals, Stopped};
+use crate::transform::moving;
 
 impl Session {
     /// Moves leaves to a minimum of a single element or, by the method for it, of the sum of squares of
@@ -87,9 +88,29 @@ impl Session {
         }
     }
 
+    /// Refuses a parameter from which no derivative leads to what is minimised.
+    fn check_paths(&mut self, what: &str, root: NodeId) -> Maybe<()> {
+        let Self { core, xs, between, .. } = self;
+        let found = between.find(core, xs, &[root], |id| moving(core, id));
+        found.map_err(|_| core.out_of_memory(what))?;
+        match xs.iter().position(|&x| !between.leads(x)) {
+            None => Ok(()),
+            Some(i) => Err(core.fail_with(|core, slot| {
+                let (x, leaf) = (xs[i], core.describe(xs[i]));
+                slot.set(
+                    ErrorKind::Gradient,
+                    format_args!(
+                        "{what}: parameter {i}, {x}, {leaf}, is not used by what is minimised: leave it out"
+                    ),
+                )
+            })),
+        }
+    }
+
     fn search(&mut self, method: Method, root: NodeId, bounds: Bounds<'_>) -> Maybe<Minimum> {
         let what = method.name();
         let count = self.core.node(root).len;
+        self.check_paths(what, root)?;
         let lists = self.record_lists(method, root)?;
         let Self { core, engine, xs, others, .. } = self;
         let elements = parameters_of(core, xs);

@@ -110,7 +110,8 @@ impl Between {
         self.visit.found().iter().copied().filter(|&id| self.leads(id))
     }
 
-    fn leads(&self, id: NodeId) -> bool {
+    /// Whether a node was found to be on the way.
+    pub(crate) fn leads(&self, id: NodeId) -> bool {
         self.visit.has(id, LEADS)
     }
 

@@ -176,8 +176,8 @@ impl LevenbergMarquardt {
 
     /// Moves the data of leaves to a minimum of the sum of the squares of `residuals`, a tensor of any
     /// shape, from where they are. Jacobians are computed by forward mode, or by reverse mode where there
-    /// are fewer residuals than parameters; the leaves need not require gradients. If it fails the leaves
-    /// are as before.
+    /// are fewer residuals than parameters; the leaves need not require gradients, but the residuals must depend
+    /// on each of them. If it fails the leaves are as before.
     #[track_caller]
     pub fn fit(&self, residuals: Var<'_>, parameters: &[Var<'_>]) -> Result<Minimum> {
         search(Method::Levenberg(self.method()), residuals, parameters, Bounds::default())
