@@ -264,18 +264,18 @@ impl Session {
         Ok(())
     }
 
-    /// Records the gradients of the roots with respect to `xs`; null for unused inputs.
+    /// Records the gradients of the roots with respect to `xs`, on behalf of `what`; null for unused inputs.
     pub(crate) fn grad(
         &mut self,
+        what: &'static str,
         roots: impl ExactSizeIterator<Item = (Handle, Option<Handle>)>,
         xs: impl ExactSizeIterator<Item = Handle>,
         allow_unused: bool,
         mut found: impl FnMut(usize, Handle),
     ) -> Maybe<()> {
-        let what = "grad";
         self.resolve_roots(what, roots)?;
         self.resolve_all(what, xs)?;
-        self.attempt(|session| {
+        self.attempt(what, |session| {
             let Self { core, given, xs, found: out, .. } = session;
             let (room, first) = (out.try_extend_to(xs.len(), NodeId::NONE), core.len());
             room.map_err(|_| core.out_of_memory(what))?;
@@ -369,9 +369,12 @@ impl Session {
         &mut self,
         roots: impl ExactSizeIterator<Item = (Handle, Option<Handle>)>,
     ) -> Maybe<PlanMemory> {
-        self.resolve_roots("plan_memory_backward", roots)?;
-        let Self { core, engine, given, targets, roots, .. } = self;
-        engine.memory_of_backward(core, given, targets, roots)
+        let what = "plan_memory_backward";
+        self.resolve_roots(what, roots)?;
+        self.attempt(what, |session| {
+            let Self { core, engine, given, targets, roots, .. } = session;
+            engine.memory_of_backward(core, given, targets, roots)
+        })
     }
 
     /// Keeps of all that was recorded since the mark only the values of `outs`.

@@ -901,7 +901,7 @@ fn what_a_derivative_lacks_is_told_when_it_is_recorded() {
     let head = graph.param(&[1.0, 1.0], &[2]);
     let slope = graph.grad(&[(y, Some(head))], &[x]).unwrap()[0];
     let error = graph.grad(&[(slope.sum(), None)], &[head]).unwrap_err();
-    assert!(error.message().starts_with("backward: cube needs a jvp"), "{error}");
+    assert!(error.message().starts_with("grad: cube needs a jvp"), "{error}");
     let y = graph.apply(cube(graph, NUMERIC), &[x]);
     let slope = graph.grad(&[(y, Some(head))], &[x]).unwrap()[0];
     let twice = graph.grad(&[((slope * slope).sum(), None)], &[head]).unwrap()[0];

@@ -39,6 +39,8 @@ static void tangents(void) {
     IS(g, out[0], 4 + 1, 80 + 1, 1200 + 1);
     CHECK(bg_vjp(g, ys + 1, NULL, 1, &x, 1, out, false) == BG_OK);
     IS(g, out[0], 1, 1, 1);
+    CHECK(bg_vjp(g, ys, NULL, 1, &x, 1, out, false) == BG_ERR_GRADIENT);
+    FAILS(g, BG_ERR_GRADIENT, "vjp: grad can be implicitly created only for scalar outputs");
 
     bg_node f = bg_vector_f32(g, (float[]){1, 0, -1}, 3), short_v = bg_vector_f64(g, (double[]){1}, 1);
     size_t before = bg_node_count(g);

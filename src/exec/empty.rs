@@ -92,7 +92,7 @@ impl Bench<'_> {
         // Twice: the sum of a gradient is differentiated again.
         let (mut first, leaves) = (Vec::new(), self.leaves.clone());
         let roots = [(y, Some(head))].into_iter();
-        let found = self.s.grad(roots, leaves.into_iter(), true, |_, g| first.push(g));
+        let found = self.s.grad("grad", roots, leaves.into_iter(), true, |_, g| first.push(g));
         assert!(found.is_ok(), "{what}: {}", self.s.core.error.text());
         for g in first.into_iter().filter(|&g| g != Handle::NULL) {
             self.value(what, g, ANY);

@@ -97,11 +97,11 @@ pub unsafe extern "C" fn bg_vjp(
             let found = |i, x: Handle| out.add(i).write_unaligned(x.into());
             if heads.is_null() {
                 let roots = ys.iter().map(|y| (y.into(), None));
-                return s.grad(roots, xs, allow_unused, found);
+                return s.grad(what, roots, xs, allow_unused, found);
             }
             let heads = input(&mut s.core, what, heads, n)?;
             let roots = ys.iter().zip(heads.iter()).map(|(y, h)| (y.into(), head(h)));
-            s.grad(roots, xs, allow_unused, found)
+            s.grad(what, roots, xs, allow_unused, found)
         })
     }
 }

@@ -79,7 +79,7 @@ pub unsafe extern "C" fn bg_grad(
             }
             let root = [(y.into(), head(head_or_null))].into_iter();
             let xs = xs.iter().map(Handle::from);
-            s.grad(root, xs, allow_unused, |i, x| out.add(i).write_unaligned(x.into()))
+            s.grad(what, root, xs, allow_unused, |i, x| out.add(i).write_unaligned(x.into()))
         })
     }
 }

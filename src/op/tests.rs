@@ -95,7 +95,7 @@ fn every_pull_can_be_differentiated_again() {
                 let mut first = crate::graph::Handle::NULL;
                 let to = std::iter::once(leaves[k]);
                 let from = std::iter::once((y, None));
-                session.grad(from, to, false, |_, handle| first = handle).unwrap();
+                session.grad("grad", from, to, false, |_, handle| first = handle).unwrap();
                 for j in 0..elem.arity() {
                     let what = format!("{} d{k} d{j} at {x:?}", rule.name);
                     let dual: Vec<_> = x
@@ -111,7 +111,7 @@ fn every_pull_can_be_differentiated_again() {
                         let mut second = crate::graph::Handle::NULL;
                         let to = std::iter::once(leaves[j]);
                         let from = std::iter::once((first, None));
-                        session.grad(from, to, true, |_, handle| second = handle).unwrap();
+                        session.grad("grad", from, to, true, |_, handle| second = handle).unwrap();
                         if second != crate::graph::Handle::NULL {
                             got = session.item(second).unwrap();
                         }

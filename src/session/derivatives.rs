@@ -60,7 +60,7 @@ impl Session {
         std::mem::swap(&mut self.xs, &mut self.roots);
         self.resolve_pairs(what, pairs)?;
         let mut out = std::mem::take(&mut self.found);
-        let recorded = self.attempt(|session| {
+        let recorded = self.attempt(what, |session| {
             let Self { core, between, roots, xs, others, .. } = &mut *session;
             out.clear();
             let count = transform.results(roots.len(), xs.len());

@@ -60,6 +60,16 @@ pub(crate) struct Trail {
     places: Vec<(u32, &'static Location<'static>)>,
 }
 
+/// What a check reads: y times a head and the sum of it, its gradients and directions for the inputs, and how y
+/// moves along these, where there is forward mode.
+struct Check {
+    head: NodeId,
+    sum: NodeId,
+    rows: Vec<NodeId>,
+    directions: Vec<NodeId>,
+    moved: Option<NodeId>,
+}
+
 /// How far apart <u, J v> and <J' u, v> may be, in proportion to the sum of the sizes of their terms.
 const ROUNDING: f64 = 1e-9;
 
@@ -91,17 +101,13 @@ impl Session {
             }
         }
         let xs = std::mem::take(&mut self.xs);
-        let checked = self.for_now(|session| session.compare_with_differences(y, &xs, options));
+        let checked = self.for_now("", |session| session.compare_with_differences(y, &xs, options));
         self.xs = xs;
         checked
     }
 
-    fn compare_with_differences(
-        &mut self,
-        y: NodeId,
-        xs: &[NodeId],
-        options: &GradcheckOptions,
-    ) -> Maybe<Gradcheck> {
+    /// Records what a check reads.
+    fn record_check(&mut self, y: NodeId, xs: &[NodeId]) -> Maybe<Check> {
         let what = "gradcheck";
         let core = &mut self.core;
         // (The derivative of a single element is told as it is.)
@@ -127,18 +133,33 @@ impl Session {
             }
         }
         let mut moved = [NodeId::NONE];
-        let (mut forward, mut size) = (f64::NAN, 0.0);
         let [has_forward, _] = core.modes(what, y)?;
         if has_forward {
             core.record_jvp(&mut self.between, &[y], xs, &directions, &mut moved)?;
-            (forward, size) = self.product(moved[0], head)?;
         }
-        let mut reverse = 0.0;
+        let moved = has_forward.then_some(moved[0]);
+        Ok(Check { head, sum, rows, directions, moved })
+    }
+
+    fn compare_with_differences(
+        &mut self,
+        y: NodeId,
+        xs: &[NodeId],
+        options: &GradcheckOptions,
+    ) -> Maybe<Gradcheck> {
+        let what = "gradcheck";
+        let check = self.attempt(what, |session| session.record_check(y, xs))?;
+        let Check { head, sum, rows, directions, moved } = check;
+        let (mut reverse, mut size) = (0.0, 0.0);
         for (&row, &direction) in rows.iter().zip(&directions) {
             let (product, part) = self.product(row, direction)?;
             (reverse, size) = (reverse + product, size + part);
         }
-        forward = if has_forward { forward } else { reverse };
+        let mut forward = reverse;
+        if let Some(moved) = moved {
+            let (product, part) = self.product(moved, head)?;
+            (forward, size) = (product, size + part);
+        }
         let agree = (forward - reverse).abs() <= ROUNDING * size.max(f64::MIN_POSITIVE);
         let mut found = Gradcheck {
             is_right: agree || forward == reverse,
@@ -155,7 +176,7 @@ impl Session {
             // (A copy: each difference writes data, after which the gradient would be computed anew.)
             let mut slopes = Vec::new();
             let room = slopes.try_room(self.core.node(x).len);
-            room.map_err(|_| self.core.out_of_memory("gradcheck"))?;
+            room.map_err(|_| self.core.out_of_memory(what))?;
             self.core.values::<f64>(row).iter().for_each(|&slope| slopes.push_within(slope));
             for (element, derivative) in slopes.into_iter().enumerate() {
                 let difference = self.difference(sum, x, element, options.step)?;
@@ -282,7 +303,7 @@ impl Session {
         for k in 0..self.given.len() {
             self.need_numbers(self.given[k].0, &[])?;
         }
-        self.for_now(|session| {
+        self.for_now("", |session| {
             session.core.ways = Some(Vec::new());
             session.targets.clear();
             let recorded = session.core.record_backward(&session.given, &mut session.targets);

@@ -158,16 +158,28 @@ impl Session {
         recorded.is_ok()
     }
 
-    /// Makes a recording of which nothing stays if it fails.
-    pub(super) fn attempt<R>(&mut self, record: impl FnOnce(&mut Self) -> Maybe<R>) -> Maybe<R> {
+    /// Makes a recording of which nothing stays if it fails. What fails in it is told on behalf of `what`; as
+    /// it is, if that is empty.
+    pub(super) fn attempt<R>(
+        &mut self,
+        what: &'static str,
+        record: impl FnOnce(&mut Self) -> Maybe<R>,
+    ) -> Maybe<R> {
         let start = self.core.start();
-        record(self).inspect_err(|_| self.undo(start))
+        let before = std::mem::replace(&mut self.core.called, what);
+        let result = record(self).inspect_err(|_| self.undo(start));
+        self.core.called = before;
+        result
     }
 
     /// Makes a recording of which nothing stays in any case.
-    pub(super) fn for_now<R>(&mut self, record: impl FnOnce(&mut Self) -> Maybe<R>) -> Maybe<R> {
+    pub(super) fn for_now<R>(
+        &mut self,
+        what: &'static str,
+        record: impl FnOnce(&mut Self) -> Maybe<R>,
+    ) -> Maybe<R> {
         let start = self.core.start();
-        let result = self.attempt(record);
+        let result = self.attempt(what, record);
         self.core.go_back(start);
         result
     }

@@ -36,7 +36,7 @@ impl Session {
         self.check_parameters(what)?;
         let len = self.xs.iter().map(|&x| self.core.node(x).len).sum();
         self.check_bounds(what, bounds, len)?;
-        self.for_now(|session| session.search(method, root, bounds))
+        self.for_now("", |session| session.search(method, root, bounds))
     }
 
     /// Refuses options that make no sense.
@@ -110,8 +110,10 @@ impl Session {
     fn search(&mut self, method: Method, root: NodeId, bounds: Bounds<'_>) -> Maybe<Minimum> {
         let what = method.name();
         let count = self.core.node(root).len;
-        self.check_paths(what, root)?;
-        let lists = self.record_lists(method, root)?;
+        let lists = self.attempt(what, |session| {
+            session.check_paths(what, root)?;
+            session.record_lists(method, root)
+        })?;
         let Self { core, engine, xs, others, .. } = self;
         let elements = parameters_of(core, xs);
         let (mut x, before) = elements.map_err(|_| core.out_of_memory(what))?;

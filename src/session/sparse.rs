@@ -27,7 +27,7 @@ use split::Split;
 impl Session {
     /// On which elements of `x` each element of `y` depends: by structure, not by numbers; where indices are
     /// computed from `x`, on all that they might choose.
-    fn sparsity_of(&mut self, what: &str, y: NodeId, x: NodeId) -> Maybe<Sparsity> {
+    fn sparsity_of(&mut self, what: &'static str, y: NodeId, x: NodeId) -> Maybe<Sparsity> {
         self.core.need_float(what, y)?;
         self.core.need_float(what, x)?;
         let (rows, columns) = (self.core.node(y).len, self.core.node(x).len);
@@ -38,7 +38,7 @@ impl Session {
                 format_args!("{what}: patterns have at most 2^32 - 2 rows and columns"),
             ));
         }
-        self.for_now(|session| match carry::pattern(session, y, x) {
+        self.for_now(what, |session| match carry::pattern(session, y, x) {
             Ok(Some(pattern)) => Ok(pattern),
             Ok(None) => {
                 let starts = session.full(what, filled(0, rows + 1))?;
@@ -70,13 +70,18 @@ impl Session {
     ) -> Maybe<Sparsity> {
         let what = "hessian_sparsity";
         let (y, x) = (self.core.resolve(what, y)?, self.core.resolve(what, x)?);
-        let (_, pattern) = self.for_now(|session| session.gradient_sparsity(what, y, x))?;
+        let (_, pattern) = self.for_now(what, |session| session.gradient_sparsity(what, y, x))?;
         let entries = triangle(&pattern, lower);
         self.full(what, entries)
     }
 
     /// The gradient of a single element, and the symmetric pattern of its derivatives.
-    fn gradient_sparsity(&mut self, what: &str, y: NodeId, x: NodeId) -> Maybe<(NodeId, Sparsity)> {
+    fn gradient_sparsity(
+        &mut self,
+        what: &'static str,
+        y: NodeId,
+        x: NodeId,
+    ) -> Maybe<(NodeId, Sparsity)> {
         self.core.need_one(what, y)?;
         let mut g = [NodeId::NONE];
         self.core.record_gradients(y, &[x], &mut g)?;
@@ -86,7 +91,12 @@ impl Session {
     }
 
     /// The pattern of a Jacobian, and the directions that tell its entries apart.
-    fn jacobian_split(&mut self, what: &str, y: NodeId, x: NodeId) -> Maybe<(Sparsity, Split)> {
+    fn jacobian_split(
+        &mut self,
+        what: &'static str,
+        y: NodeId,
+        x: NodeId,
+    ) -> Maybe<(Sparsity, Split)> {
         let pattern = self.sparsity_of(what, y, x)?;
         let across = pattern.transposed(self.core.node(x).len);
         let across = self.full(what, across)?;
@@ -107,7 +117,7 @@ impl Session {
     pub(crate) fn sparse_hessian_passes(&mut self, y: Handle, x: Handle) -> Maybe<usize> {
         let what = "sparse_hessian_passes";
         let (y, x) = (self.core.resolve(what, y)?, self.core.resolve(what, x)?);
-        let (_, pattern) = self.for_now(|session| session.gradient_sparsity(what, y, x))?;
+        let (_, pattern) = self.for_now(what, |session| session.gradient_sparsity(what, y, x))?;
         let star = star_colours(&pattern);
         Ok(self.full(what, star)?.colours.count as usize)
     }
@@ -175,11 +185,11 @@ impl Session {
 
     fn record_compressed(
         &mut self,
-        what: &str,
+        what: &'static str,
         y: NodeId,
         record: impl FnOnce(&mut Self) -> Maybe<NodeId>,
     ) -> Maybe<Handle> {
-        let id = self.attempt(|session| {
+        let id = self.attempt(what, |session| {
             let first = session.core.len();
             let id = record(session)?;
             session.core.note_derived(what, first, std::iter::once(y))?;

@@ -116,7 +116,7 @@ impl Graph {
         let mut out = vec![Var { graph: self, handle: Handle::NULL }; xs.len()];
         self.run(|session| {
             let xs = xs.iter().map(|x| x.handle);
-            session.grad(heads(roots), xs, false, |i, handle| out[i].handle = handle)
+            session.grad("grad", heads(roots), xs, false, |i, handle| out[i].handle = handle)
         })?;
         Ok(out)
     }
@@ -131,7 +131,7 @@ impl Graph {
         let mut out = vec![None; xs.len()];
         self.run(|session| {
             let xs = xs.iter().map(|x| x.handle);
-            session.grad(heads(roots), xs, true, |i, handle| {
+            session.grad("grad", heads(roots), xs, true, |i, handle| {
                 out[i] = (handle != Handle::NULL).then_some(Var { graph: self, handle });
             })
         })?;
