@@ -912,7 +912,7 @@ fn what_a_derivative_lacks_is_told_when_it_is_recorded() {
     assert!(again.is_err(), "{again:?}");
 }
 
-/// A Jacobian takes the mode that there is, whichever would take fewer passes.
+/// A Jacobian, a sparse one too, takes the mode that there is, whichever would take fewer passes.
 #[test]
 fn a_jacobian_takes_the_mode_that_there_is() {
     let graph = &Graph::new();
@@ -924,6 +924,13 @@ fn a_jacobian_takes_the_mode_that_there_is() {
             let jacobian = graph.jacobian(y, x);
             let want = [3.0, 0.0, 0.0, 12.0, 3.0, 0.0, 0.0, 12.0];
             assert_eq!(jacobian.to_vec::<f64>().unwrap(), want[..2 * rows], "{has:?}");
+            // All results of an operation of one's own may depend on all that is given to it.
+            let (pattern, values) = graph.sparse_jacobian(y, x).unwrap();
+            assert_eq!(pattern.columns.len(), 2 * rows, "{has:?}");
+            assert_eq!(values.to_vec::<f64>().unwrap(), want[..2 * rows], "{has:?}");
+            let (forward, reverse) = graph.sparse_jacobian_passes(y, x).unwrap();
+            assert!(has.jvp || has.recorded || forward == 0, "{forward} {reverse}");
+            assert!(has.vjp || has.recorded || reverse == 0, "{forward} {reverse}");
         }
     }
 }

@@ -100,8 +100,9 @@ impl Session {
         let pattern = self.sparsity_of(what, y, x)?;
         let across = pattern.transposed(self.core.node(x).len);
         let across = self.full(what, across)?;
-        let has_reverse = self.core.node(y).requires_grad && self.core.node(x).requires_grad;
-        let split = Split::of(&pattern, &across, has_reverse);
+        let [has_forward, has_reverse] = self.core.modes(what, y)?;
+        let has_gradient = self.core.node(y).requires_grad && self.core.node(x).requires_grad;
+        let split = Split::of(&pattern, &across, [has_forward, has_reverse && has_gradient]);
         Ok((pattern, self.full(what, split)?))
     }
 

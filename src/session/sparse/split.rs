@@ -56,11 +56,21 @@ impl Plan {
 }
 
 impl Split {
-    /// The one with the fewest directions of those that are tried, forwards alone if there is no reverse mode.
-    pub(super) fn of(pattern: &Sparsity, across: &Sparsity, has_reverse: bool) -> Full<Self> {
-        let mut plans = list(std::iter::once(Plan::whole(pattern, false)))?;
+    /// The one with the fewest directions of those that are tried, in the modes that there are.
+    pub(super) fn of(
+        pattern: &Sparsity,
+        across: &Sparsity,
+        [has_forward, has_reverse]: [bool; 2],
+    ) -> Full<Self> {
+        let mut plans = Vec::new();
+        // (Where there is none, forward mode says what it lacks.)
+        if has_forward || !has_reverse {
+            plans.try_push(Plan::whole(pattern, false))?;
+        }
         if has_reverse {
             plans.try_push(Plan::whole(across, true))?;
+        }
+        if has_forward && has_reverse {
             plans.try_push(Plan::apart(pattern, false)?)?;
             plans.try_push(Plan::apart(across, true)?)?;
         }
@@ -145,7 +155,7 @@ mod tests {
     /// The best split, of which each entry is alone in its product.
     fn checked(pattern: &Sparsity, columns: usize, has_reverse: bool) -> Split {
         let across = pattern.transposed(columns).unwrap();
-        let split = Split::of(pattern, &across, has_reverse).unwrap();
+        let split = Split::of(pattern, &across, [true, has_reverse]).unwrap();
         let places = split.places(pattern, columns).unwrap();
         // What each product is the sum of.
         let rows = pattern.rows();
@@ -260,6 +270,8 @@ mod tests {
                 checked(&pattern, columns, true).count() <= forwards.min(in_reverse),
                 "{pattern:?}"
             );
+            let alone = Split::of(&pattern, &across, [false, true]).unwrap();
+            assert_eq!((alone.tangents.count, alone.heads.count), (0, in_reverse));
         }
     }
 }
