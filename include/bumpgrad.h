@@ -673,7 +673,9 @@ typedef struct {
   // Computes the tangents of the results from those of the inputs.
   bg_custom_function jvp;
   // Records the cotangents of the inputs with operations of the graph, so that they can be differentiated
-  // again. It must record the same for inputs of the same shapes.
+  // again. It must record the same for inputs of the same shapes. It may differentiate operations that
+  // have such a callback, too: 16 of them, at most, can be at work, each within the one before; one more is
+  // BG_ERR_LIMIT.
   bg_record_function recorded_vjp;
   // BG_CUSTOM_IMPURE and BG_CUSTOM_TAKES_BATCHES, or 0.
   uint32_t flags;

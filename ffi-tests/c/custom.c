@@ -186,6 +186,44 @@ static void recorded(void) {
     CHECK(user.dropped == 1);
 }
 
+/* Applies its operation again and differentiates that, so many times. */
+static int32_t nested_recorded(void *user, const bg_record_call *call) {
+    counts *c = user;
+    c->recorded++;
+    if (c->fails == 0) {
+        call->results[0] = call->cotangents[0];
+        return 0;
+    }
+    c->fails--;
+    bg_node again = bg_apply(call->graph, call->op, call->inputs, 1);
+    return bg_grad(call->graph, again, call->cotangents[0], call->inputs, 1, call->results, false);
+}
+
+static void recorded_within_itself(void) {
+    for (int times = 15; times <= 17; times++) {
+        counts user = {0};
+        bg_graph *g = bg_graph_new();
+        bg_custom custom = cubes(&user);
+        custom.recorded_vjp = nested_recorded;
+        custom.vjp = NULL;
+        bg_op op;
+        CHECK(bg_register(g, &custom, &op) == BG_OK);
+        bg_node x = bg_param_f64(g, (double[]){1, 2}, 2), loss = bg_sum_all(g, bg_apply(g, op, &x, 1));
+        user.fails = times;
+        bool fits = times < 16;
+        CHECK(bg_backward(g, loss) == (fits ? BG_OK : BG_ERR_LIMIT));
+        CHECK(user.recorded == 16);
+        if (!fits) {
+            FAILS(g, BG_ERR_LIMIT, "cube: more than 16 vjps are recorded, each within the one before");
+            user.fails = 0;
+            CHECK(bg_backward(g, loss) == BG_OK);
+        }
+        GRAD_IS(g, x, 1, 1);
+        bg_graph_free(g);
+        CHECK(user.dropped == 1);
+    }
+}
+
 static void failures_of_callbacks(void) {
     static const struct {
         int letter;
@@ -535,6 +573,7 @@ static void impure(void) {
 int main(void) {
     values_and_gradients();
     recorded();
+    recorded_within_itself();
     failures_of_callbacks();
     recorded_wrongly();
     several_results();

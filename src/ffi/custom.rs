@@ -167,7 +167,9 @@ pub struct bg_custom {
     /// Computes the tangents of the results from those of the inputs.
     pub jvp: bg_custom_function,
     /// Records the cotangents of the inputs with operations of the graph, so that they can be differentiated
-    /// again. It must record the same for inputs of the same shapes.
+    /// again. It must record the same for inputs of the same shapes. It may differentiate operations that
+    /// have such a callback, too: 16 of them, at most, can be at work, each within the one before; one more is
+    /// BG_ERR_LIMIT.
     pub recorded_vjp: bg_record_function,
     /// BG_CUSTOM_IMPURE and BG_CUSTOM_TAKES_BATCHES, or 0.
     pub flags: u32,

@@ -149,7 +149,9 @@ impl Custom {
 
     /// Records the cotangents of the inputs with operations of the graph: one for each input, of its shape
     /// and type, or `None` where it is zero. So they can be differentiated again. It is called whenever a
-    /// derivative is recorded, or planned, and must record the same for inputs of the same shapes.
+    /// derivative is recorded, or planned, and must record the same for inputs of the same shapes. It may
+    /// differentiate operations that have such a callback, too: 16 of them, at most, can be at work, each
+    /// within the one before; one more is [`ErrorKind::Limit`](crate::ErrorKind::Limit).
     ///
     /// ```
     /// # use bumpgrad::{Custom, Graph};
