@@ -771,6 +771,9 @@ fn texts_have_the_name() {
     let why = graph.why_no_grad(flat, x).unwrap();
     assert!(why.contains("cube [4, 10] was registered without a derivative"), "{why}");
     assert!(flat.backward().unwrap_err().message().contains("does not require grad"));
+    x.zero_grad().unwrap();
+    (flat + x.sum()).backward().unwrap();
+    assert_eq!(x.grad::<f64>().unwrap().unwrap(), [1.0; 40], "by the other way alone");
     graph.set_check_numbers(true);
     x.write(&[1e200; 40]).unwrap();
     let error = cubed.to_vec::<f64>().unwrap_err();

@@ -432,7 +432,10 @@ unsafe fn functions(
 /// to. Its `drop` is called exactly once, also if this fails: for a NULL or busy graph, too. Of derivatives,
 /// numeric ones (vjp, jvp) cannot be differentiated again, and recorded_vjp can; it gives forward mode, too.
 /// Where there are both, the numeric ones are used for what is not differentiated again: in bg_backward, and
-/// between bg_no_grad_begin and bg_no_grad_end. An operation without any has no gradient.
+/// between bg_no_grad_begin and bg_no_grad_end. An operation without any is constant
+/// for derivatives, as bg_detach is: bg_backward refuses a loss that depends on its leaves through it alone
+/// (BG_ERR_GRADIENT), and one that does so in other ways, too, gets the gradients of these alone.
+/// bg_why_no_grad names it where it is what a gradient ends at.
 ///
 /// Callbacks are called on the thread that asks for a value, in the default floating-point environment;
 /// while something is recorded, only `shapes` and `recorded_vjp` are. They may use other graphs, and of

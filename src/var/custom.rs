@@ -37,7 +37,10 @@ type RecordFn = dyn for<'g> Fn(&Recording<'g>) -> CustomResult<Vec<Option<Var<'g
 /// write where code exists already, and cannot be differentiated again; and
 /// [`recorded_vjp`](Self::recorded_vjp), which can, and which gives forward mode, too. Where there are both,
 /// the numeric ones are used for what is not differentiated again: in backward, and under
-/// [`no_grad`](Graph::no_grad).
+/// [`no_grad`](Graph::no_grad). An operation without any is constant for derivatives, as
+/// [`detach`](Var::detach) is: a loss that depends on its leaves through it alone is refused by backward
+/// ([`ErrorKind::Gradient`](crate::ErrorKind::Gradient)), and one that does so in other ways, too, gets the
+/// gradients of these alone. [`Graph::why_no_grad`] names it where it is what a gradient ends at.
 ///
 /// ```
 /// use bumpgrad::{Custom, Graph};
