@@ -8,7 +8,7 @@ use crate::real::Real;
 
 /// Whether any angle is beyond what the lanes' branch-free functions are right for.
 #[inline(always)]
-fn any_beyond<R: Register<Elem = T>, T: Float>(angle: &[T]) -> bool {
+pub(super) fn any_beyond<R: Register<Elem = T>, T: Float>(angle: &[T]) -> bool {
     match angle {
         [x] => is_beyond::<R, T>(*x),
         _ => angle.iter().fold(false, |any, &x| any | is_beyond::<R, T>(x)),
@@ -66,7 +66,7 @@ impl<T: Float> Single<T> for SinCos {
     #[inline(always)]
     unsafe fn is_plain<R: Register<Elem = T>>(operands: &Operands) -> bool {
         // SAFETY: the caller's promise.
-        all_near::<R, T>(unsafe { operand(operands, 0, 1) })
+        !any_beyond::<R, T>(unsafe { operand(operands, 0, 1) })
     }
 }
 

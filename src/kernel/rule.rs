@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::angle::{all_near, repair};
+use super::angle::{all_near, any_beyond, repair};
 use super::body::{
     Body, Kernel, Operands, Scratch, Single, at, call1, operand, operands as lists, place, result,
     with_single,
@@ -73,7 +73,7 @@ impl<O: Elementwise<N>, T: Float, const N: usize> Single<T> for Eval<O, N> {
     #[inline(always)]
     unsafe fn is_plain<R: Register<Elem = T>>(operands: &Operands) -> bool {
         // SAFETY: the caller's promise.
-        !O::TRIG || all_near::<R, T>(unsafe { operand(operands, 0, 1) })
+        !O::TRIG || !any_beyond::<R, T>(unsafe { operand(operands, 0, 1) })
     }
 }
 
@@ -120,7 +120,7 @@ impl<O: Elementwise<1>, T: Float> Single<T> for Pull1<O> {
         // SAFETY: the caller's promise.
         !O::TRIG
             || !pull_reads_operand::<O>()
-            || all_near::<R, T>(unsafe { operand(operands, 0, 1) })
+            || !any_beyond::<R, T>(unsafe { operand(operands, 0, 1) })
     }
 }
 
