@@ -19,8 +19,10 @@ const AHEAD_BYTES: usize = 1 << 20;
 /// Elements of a tile where there is one instruction.
 const ALONE_TILE: usize = 4096;
 
-/// Elements of a line up to which lines that lie side by side are read several at a time.
-const TURNED_MAX: usize = 128;
+/// Elements of a tile in which lines that lie side by side are read several at a time, and the fewest of
+/// them for which that pays.
+const TURNED_TILE: usize = 16384;
+const TURNED_LINES: usize = 4;
 
 /// Elements that are reduced together, up to which a tile has all of them.
 const UNIT_TILE: usize = 4 * TILE;
@@ -40,7 +42,7 @@ impl Emitter {
         });
         let tile = match draft.row {
             // One instruction leaves nothing in the cache for another.
-            0 if self.instrs.len() == 1 => ALONE_TILE.min(draft.len).max(1),
+            0 if self.instrs.len() == 1 => most.max(ALONE_TILE).min(draft.len).max(1),
             0 => most.min(draft.len).max(1),
             row => (most / row).min(draft.len / row).max(1) * row,
         };
@@ -248,12 +250,12 @@ fn whole_units(tile: usize, draft: &Draft) -> usize {
 }
 
 /// Elements of a tile for which an operand whose lines lie side by side is read by whole cache lines: as
-/// many of its lines; 0 if they are not, or are long.
+/// many of its lines, or as fit in it; 0 if they do not lie so, or are long.
 fn turned(layout: &Layout, dtype: DType) -> usize {
     let merged = layout.merged();
     match (merged.dims(), merged.strides()) {
-        (&[.., lines, len], &[.., 1, apart]) if apart > 1 && len <= TURNED_MAX => {
-            len * lines.min(ALIGN / dtype.size())
+        (&[.., lines, len], &[.., 1, apart]) if apart > 1 && len <= TURNED_TILE / TURNED_LINES => {
+            len * lines.min(ALIGN / dtype.size()).min(TURNED_TILE / len.max(1))
         }
         _ => 0,
     }
