@@ -19,6 +19,7 @@ pub(crate) enum Add {}
 impl Elementwise<2> for Add {
     const NAME: &str = "add";
     const DOMAIN: [(f64, f64); 2] = [(-4.0, 4.0), (-4.0, 4.0)];
+    const IS_FREQUENT: bool = true;
     #[inline(always)]
     fn eval<R: Real>([a, b]: [R; 2]) -> R {
         a + b
@@ -38,6 +39,7 @@ pub(crate) enum Sub {}
 impl Elementwise<2> for Sub {
     const NAME: &str = "sub";
     const DOMAIN: [(f64, f64); 2] = [(-4.0, 4.0), (-4.0, 4.0)];
+    const IS_FREQUENT: bool = true;
     #[inline(always)]
     fn eval<R: Real>([a, b]: [R; 2]) -> R {
         a - b
@@ -57,6 +59,7 @@ pub(crate) enum Mul {}
 impl Elementwise<2> for Mul {
     const NAME: &str = "mul";
     const DOMAIN: [(f64, f64); 2] = [(-4.0, 4.0), (-4.0, 4.0)];
+    const IS_FREQUENT: bool = true;
     #[inline(always)]
     fn eval<R: Real>([a, b]: [R; 2]) -> R {
         a * b
@@ -74,6 +77,7 @@ pub(crate) enum Div {}
 impl Elementwise<2> for Div {
     const NAME: &str = "div";
     const DOMAIN: [(f64, f64); 2] = [(-4.0, 4.0), (0.5, 4.0)];
+    const IS_FREQUENT: bool = true;
     #[inline(always)]
     fn eval<R: Real>([a, b]: [R; 2]) -> R {
         a / b

@@ -18,6 +18,7 @@ pub(crate) enum Neg {}
 impl Elementwise<1> for Neg {
     const NAME: &str = "neg";
     const DOMAIN: [(f64, f64); 1] = [(-4.0, 4.0)];
+    const IS_FREQUENT: bool = true;
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
         -x
@@ -37,6 +38,7 @@ pub(crate) enum Abs {}
 impl Elementwise<1> for Abs {
     const NAME: &str = "abs";
     const DOMAIN: [(f64, f64); 1] = [(0.1, 4.0)];
+    const IS_FREQUENT: bool = true;
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
         x.abs()
@@ -146,6 +148,7 @@ pub(crate) enum Sqrt {}
 impl Elementwise<1> for Sqrt {
     const NAME: &str = "sqrt";
     const DOMAIN: [(f64, f64); 1] = [(0.1, 8.0)];
+    const IS_FREQUENT: bool = true;
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
         x.sqrt()
@@ -199,6 +202,7 @@ pub(crate) enum Square {}
 impl Elementwise<1> for Square {
     const NAME: &str = "square";
     const DOMAIN: [(f64, f64); 1] = [(-4.0, 4.0)];
+    const IS_FREQUENT: bool = true;
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
         x * x
@@ -216,6 +220,7 @@ pub(crate) enum Reciprocal {}
 impl Elementwise<1> for Reciprocal {
     const NAME: &str = "reciprocal";
     const DOMAIN: [(f64, f64); 1] = [(0.1, 4.0)];
+    const IS_FREQUENT: bool = true;
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
         R::lit(1.0) / x
@@ -350,6 +355,7 @@ pub(crate) enum Relu {}
 impl Elementwise<1> for Relu {
     const NAME: &str = "relu";
     const DOMAIN: [(f64, f64); 1] = [(0.1, 4.0)];
+    const IS_FREQUENT: bool = true;
     #[inline(always)]
     fn eval<R: Real>([x]: [R; 1]) -> R {
         let zero = R::lit(0.0);
