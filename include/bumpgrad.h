@@ -1025,8 +1025,9 @@ bg_status bg_vjp(bg_graph *g,
 // each element of the batch. BG_ERR_ARGUMENT where a value in between, or one computed from it, was
 // read, or made a bg_snapshot of, and something in between was recorded afterwards: a branch that was
 // taken for that value would be taken for all. (Recording derivatives does not count, and bg_print and
-// bg_format are no reading. Inputs may be read at any time; a branch taken for one of them, or for what is
-// computed of them alone, is the caller's to know of.)
+// bg_format are no reading. Inputs may be read at any time. These branches are not seen, and the caller's to
+// know of: for an input, for what is computed of inputs by nodes that are not in between, for nodes that
+// were rewound since, for gradients that bg_read_grad gives, and for numbers that searches return.)
 // All are null when there is an error. `out` must not overlap the other arrays.
 bg_status bg_vmap(bg_graph *g,
                   const bg_node *ys,
@@ -1224,10 +1225,12 @@ bg_status bg_lion_step_on(bg_graph *g,
                           size_t n,
                           const bg_lion_options *options);
 
-// Scales all gradients of leaves down, by one factor, if their common 2-norm is above `most`, which
-// may be infinite. The norm that they had goes to `norm`, unless that is NULL. A norm that is not
+// Scales all gradients of leaves down by one factor, most / (norm + 1e-6), if that is below 1, for their
+// common 2-norm: PyTorch's `clip_grad_norm_`. `most` may be infinite. The norm that they had goes to `norm`, unless that is NULL. A norm that is not
 // finite is BG_ERR_GRADIENT, and a `most` below 0 or NaN BG_ERR_ARGUMENT: nothing has changed then.
-bg_status bg_clip_grad_norm(bg_graph *g, double most, double *norm);
+bg_status bg_clip_grad_norm(bg_graph *g,
+                            double most,
+                            double *norm);
 
 // As bg_clip_grad_norm, of n leaves, each of which requires a gradient and has one.
 bg_status bg_clip_grad_norm_of(bg_graph *g,

@@ -136,6 +136,8 @@ pub(crate) struct Core {
     outdated: usize,
     checkpoints: Checkpoints,
     derived: Vec<Derived>,
+    /// Nodes that the user saw a value of, in order of when that was first.
+    reads: Vec<NodeId>,
     labels: Vec<(NodeId, String)>,
     /// Of their texts.
     label_bytes: usize,
@@ -185,6 +187,7 @@ impl Core {
             outdated: usize::MAX,
             checkpoints: Checkpoints::default(),
             derived: Vec::new(),
+            reads: Vec::new(),
             labels: Vec::new(),
             label_bytes: 0,
             walk_scratch: WalkScratch::default(),
@@ -250,9 +253,31 @@ impl Core {
     /// Notes that the user sees a value.
     pub(crate) fn note_read(&mut self, id: NodeId) {
         self.holders[id.index() / 64] |= 1 << (id.index() % 64);
+        if self.state(id).was_read() {
+            return;
+        }
+        // (Without memory for it, it is as if it had been read before anything else.)
+        let listed = self.reads.try_push(id);
         let now = self.nodes.len() as u32;
-        let state = self.state_mut(id);
-        state.read_at = state.read_at.min(now);
+        self.state_mut(id).read_at = listed.map_or(0, |_| now);
+    }
+
+    /// What is recorded from here on is recorded after everything that was read.
+    fn note_reads_before(&mut self, len: usize) {
+        let Self { reads, states, .. } = self;
+        let before =
+            |id: &NodeId| id.index() < len && states.get(id.index()).read_at as usize <= len;
+        let first = reads.partition_point(before);
+        let mut kept = first;
+        for k in first..reads.len() {
+            let id = reads[k];
+            if id.index() < len {
+                states.get_mut(id.index()).read_at = len as u32;
+                reads[kept] = id;
+                kept += 1;
+            }
+        }
+        reads.truncate(kept);
     }
 
     /// Takes the buffer of a value away. That the user saw it stays true.
@@ -356,6 +381,7 @@ impl Core {
             + self.labels.bytes()
             + self.checkpoints.bytes()
             + self.derived.bytes()
+            + self.reads.bytes()
             + self.calls.bytes()
             + self.customs.bytes()
             + self.label_bytes

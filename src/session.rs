@@ -313,6 +313,7 @@ impl Session {
     }
 
     pub(crate) fn zero_grad(&mut self, x: Handle) -> Maybe<()> {
+        self.core.need_own("zero_grad")?;
         let id = self.core.resolve("zero_grad", x)?;
         if self.core.node(id).has_slot() {
             let slot = self.core.node(id).slot as usize;
@@ -322,6 +323,9 @@ impl Session {
     }
 
     pub(crate) fn zero_all_grads(&mut self) {
+        if self.core.need_own("zero_grads").is_err() {
+            return;
+        }
         (0..self.core.slots.len()).for_each(|slot| self.core.clear_grad(slot));
     }
 

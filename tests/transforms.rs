@@ -483,6 +483,21 @@ fn a_value_that_was_read_on_the_way_is_refused() {
         let z = rule(last).square();
         assert!(graph.vmap(&[z], &[(last, points)]).is_ok());
     }
+    // Nor does it matter that what was recorded in between is gone.
+    let graph = Graph::new();
+    let x = graph.param(&[0.5], &[]);
+    let points = graph.tensor(&[0.25, 0.75], &[2]);
+    let y = x.sin();
+    for _ in 0..3 {
+        let mark = graph.mark();
+        let trial = y.exp().square();
+        (y.item().unwrap(), trial.item().unwrap());
+        graph.rewind(mark).unwrap();
+        let mark = graph.mark();
+        refused(&graph, y * y, x, points);
+        graph.rewind(mark).unwrap();
+        assert!(graph.vmap(&[y], &[(x, points)]).is_ok());
+    }
     // Computing, showing, checking and searching are no reading.
     for rule in rules {
         let graph = Graph::new();
@@ -510,4 +525,44 @@ fn a_value_that_was_read_on_the_way_is_refused() {
     let z = x * 3.0;
     let constant = z.sum().snapshot();
     refused(&graph, z * constant, x, points);
+}
+
+/// Under `no_grad` derivatives of any order have the same values, and no gradients.
+#[test]
+fn second_derivatives_are_the_same_without_gradients() {
+    let graph = Graph::new();
+    let x = graph.param(&[0.5, 1.5], &[2]);
+    let (t, y) = (graph.tensor(&[1.0, -2.0], &[2]), (x * x * x.flip(&[0])).sum());
+    let all = || {
+        [
+            graph.hessian(y, x),
+            graph.hvp(y, &[(x, t)]).unwrap()[0],
+            graph.hessian_diagonal(y, x),
+            graph.laplacian(y, x),
+            graph.sparse_hessian(y, x, false).unwrap().1,
+            graph.jacobian(y, x),
+            graph.sparse_jacobian(y, x).unwrap().1,
+        ]
+    };
+    let with = all();
+    let guard = graph.no_grad();
+    let without = all();
+    assert_eq!(graph.hessian_sparsity(y, x, false).unwrap().columns.len(), 4);
+    for (with, without) in with.into_iter().zip(without) {
+        assert_eq!(read(with), read(without));
+        assert!(with.requires_grad().unwrap() && !without.requires_grad().unwrap());
+    }
+    // A search is no recording of the user's.
+    let best = bumpgrad::TrustRegion::default();
+    let valley = ((1.0 - x.select(0, 0)).square()
+        + (x.select(0, 1) - x.select(0, 0).square()).square() * 100.0)
+        .sum();
+    assert!(best.minimise(valley, &[x]).is_err(), "it was recorded without gradients");
+    drop(guard);
+    let valley = ((1.0 - x.select(0, 0)).square()
+        + (x.select(0, 1) - x.select(0, 0).square()).square() * 100.0)
+        .sum();
+    let _guard = graph.no_grad();
+    let found = best.minimise(valley, &[x]).unwrap();
+    assert!(found.is_found() && found.value < 1e-20, "{found:?}");
 }

@@ -113,8 +113,9 @@ pub unsafe extern "C" fn bg_vjp(
 /// each element of the batch. BG_ERR_ARGUMENT where a value in between, or one computed from it, was
 /// read, or made a bg_snapshot of, and something in between was recorded afterwards: a branch that was
 /// taken for that value would be taken for all. (Recording derivatives does not count, and bg_print and
-/// bg_format are no reading. Inputs may be read at any time; a branch taken for one of them, or for what is
-/// computed of them alone, is the caller's to know of.)
+/// bg_format are no reading. Inputs may be read at any time. These branches are not seen, and the caller's to
+/// know of: for an input, for what is computed of inputs by nodes that are not in between, for nodes that
+/// were rewound since, for gradients that bg_read_grad gives, and for numbers that searches return.)
 /// All are null when there is an error. `out` must not overlap the other arrays.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_vmap(

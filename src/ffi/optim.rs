@@ -393,8 +393,8 @@ pub unsafe extern "C" fn bg_lion_step_on(
     unsafe { step(g, "lion_step", list, options.cast(), lion) }
 }
 
-/// Scales all gradients of leaves down, by one factor, if their common 2-norm is above `most`, which
-/// may be infinite. The norm that they had goes to `norm`, unless that is NULL. A norm that is not
+/// Scales all gradients of leaves down by one factor, most / (norm + 1e-6), if that is below 1, for their
+/// common 2-norm: PyTorch's `clip_grad_norm_`. `most` may be infinite. The norm that they had goes to `norm`, unless that is NULL. A norm that is not
 /// finite is BG_ERR_GRADIENT, and a `most` below 0 or NaN BG_ERR_ARGUMENT: nothing has changed then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bg_clip_grad_norm(

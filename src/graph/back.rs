@@ -149,6 +149,7 @@ impl Core {
         }
         self.drop_labels(|node| node.index() >= len);
         self.drop_derived(len);
+        self.note_reads_before(len);
         self.checkpoints.truncate(len);
         self.nodes.truncate(len);
     }

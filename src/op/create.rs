@@ -349,6 +349,7 @@ impl Core {
     /// Sets whether gradients flow to a leaf.
     pub(crate) fn set_requires_grad(&mut self, id: NodeId, on: bool) -> Maybe<()> {
         let what = "set_requires_grad";
+        self.need_own(what)?;
         let node = *self.node(id);
         if node.op != Op::Leaf {
             return Err(self.fail(

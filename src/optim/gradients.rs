@@ -17,6 +17,7 @@ impl Session {
     pub(crate) fn write_grad(&mut self, x: Handle, data: &[u8]) -> Maybe<()> {
         let what = "write_grad";
         let core = &mut self.core;
+        core.need_own(what)?;
         let id = core.resolve(what, x)?;
         core.need_bytes(what, id, data.len())?;
         let grad = core.room_for_grad(what, id)?;
@@ -25,8 +26,7 @@ impl Session {
         Ok(())
     }
 
-    /// Scales gradients down, all by one factor, if their common 2-norm is above `most`; the norm that
-    /// they had.
+    /// Scales gradients down by one factor, most / (norm + 1e-6) if that is below 1; the norm that they had.
     pub(crate) fn clip_grad_norm(&mut self, most: f64, listed: Listed<'_>) -> Maybe<f64> {
         let what = "clip_grad_norm";
         self.prepare_to_clip(what, "norm", most, listed)?;
@@ -67,6 +67,7 @@ impl Session {
         most: f64,
         listed: Listed<'_>,
     ) -> Maybe<()> {
+        self.core.need_own(what)?;
         if most.is_nan() || most < 0.0 {
             return Err(self.core.fail(
                 ErrorKind::Argument,

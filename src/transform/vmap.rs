@@ -129,16 +129,19 @@ impl Core {
                     format_args!("{WHAT}: batched input {i} must be {want} like its input, not {have}: use cast"),
                 ));
             }
-            if xs[..i].contains(&x) {
-                return Err(self
-                    .fail(ErrorKind::Argument, format_args!("{WHAT}: input {i} is named twice")));
-            }
         }
         Ok(len)
     }
 
     /// Finds what lies between, unless it may have been recorded for a value that was read.
     fn check_not_read(&mut self, between: &mut Between, ys: &[NodeId], xs: &[NodeId]) -> Maybe<()> {
+        let listed = between.list_stops(xs);
+        listed.map_err(|OutOfMemory| self.out_of_memory(WHAT))?;
+        if let Some(twice) = between.stops.windows(2).find(|pair| pair[0] == pair[1]) {
+            let place = xs.iter().rposition(|&x| x == twice[0]).unwrap_or(0);
+            return Err(self
+                .fail(ErrorKind::Argument, format_args!("{WHAT}: input {place} is named twice")));
+        }
         let read = self.find_unread(between, ys, xs);
         match read.map_err(|OutOfMemory| self.out_of_memory(WHAT))? {
             None => Ok(()),
@@ -165,7 +168,6 @@ impl Core {
         ys: &[NodeId],
         xs: &[NodeId],
     ) -> Result<Option<(NodeId, NodeId)>, OutOfMemory> {
-        between.list_stops(xs)?;
         let (stops, mut words) = (take(&mut between.stops), take(&mut between.words));
         let mut made_of = take(&mut between.made_of);
         made_of.clear();

@@ -45,8 +45,10 @@ impl Graph {
     /// of the batch. Fails where a value in between, or one computed from it, was read, or made a
     /// [`snapshot`](Var::snapshot) of, and something in between was recorded afterwards: a branch that was taken for
     /// that value would be taken for all. Recording derivatives does not count, nor does printing,
-    /// [`eval`](Var::eval), or what other calls compute for themselves. Inputs may be read at any time; a
-    /// branch taken for one of them, or for what is computed of them alone, is the caller's to know of.
+    /// [`eval`](Var::eval), or what other calls compute for themselves. Inputs may be read at any time. These
+    /// branches are not seen, and the caller's to know of: for an input, for what is computed of inputs by
+    /// nodes that are not in between, for nodes that were rewound since, for gradients that
+    /// [`grad`](Var::grad) gives, and for numbers that searches return.
     ///
     /// ```
     /// # let graph = bumpgrad::Graph::new();

@@ -278,8 +278,8 @@ pub struct OptimiserState<T> {
 }
 
 impl Graph {
-    /// Scales all gradients of leaves down, by one factor, if their common 2-norm is above `most`. Returns
-    /// the norm before. As PyTorch's `clip_grad_norm_`; a norm that is not finite is an error, and
+    /// Scales all gradients of leaves down by one factor, most / (norm + 1e-6), if that is below 1, for their
+    /// common 2-norm, as PyTorch's `clip_grad_norm_`. Returns the norm before; a norm that is not finite is an error, and
     /// changes nothing.
     ///
     /// ```

@@ -95,6 +95,16 @@ impl Sparsity {
             |row: usize| self.row(row).iter().filter(|&&c| counts_column(c as usize)).count();
         let longest = (0..self.rows()).filter(|&row| counts_row(row)).map(in_row).max();
         let longest = longest.unwrap_or(0) as u32;
+        let columns = by_column.rows();
+        if longest as usize == (0..columns).filter(|&column| counts_column(column)).count() {
+            // One row keeps all of them apart.
+            let mut count = 0..;
+            let of = list((0..columns).map(|column| match counts_column(column) {
+                true => count.next().unwrap_or(NO_COLOUR),
+                false => NO_COLOUR,
+            }))?;
+            return Ok(Colouring { of, count: longest });
+        }
         let least = self.greedy(by_column, &counts_column, &counts_row, 0)?;
         if least.count <= longest {
             return Ok(least);
@@ -117,11 +127,17 @@ impl Sparsity {
         // By colour: the last column that met it.
         let mut met = filled(u32::MAX, columns.max(round as usize))?;
         for column in (0..columns).filter(|&column| counts_column(column)) {
+            // Until all are met: in patterns that are nearly dense the first row may do.
+            let mut left = count;
             for &row in by_column.row(column).iter().filter(|&&row| counts_row(row as usize)) {
+                if left == 0 {
+                    break;
+                }
                 for &other in self.row(row as usize) {
                     let colour = of[other as usize];
-                    if colour != NO_COLOUR {
+                    if colour != NO_COLOUR && met[colour as usize] != column as u32 {
                         met[colour as usize] = column as u32;
+                        left -= 1;
                     }
                 }
             }

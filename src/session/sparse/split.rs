@@ -215,6 +215,8 @@ mod tests {
         let tall = wide.transposed(40).unwrap();
         let split = checked(&tall, 3, true);
         assert_eq!((split.tangents.count, split.heads.count), (3, 0));
+        let triangle: Vec<Vec<u32>> = (0..1500u32).map(|i| (0..=i).collect()).collect();
+        assert_eq!(checked(&of_rows(&triangle), 1500, true).count(), 1500);
         for columns in [0, 7] {
             checked(&of_rows(&vec![vec![]; 5]), columns, true);
         }
