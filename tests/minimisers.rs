@@ -598,6 +598,13 @@ fn bounds_of_other_kinds() -> Result<()> {
     })?;
     assert_eq!(found.ended, Ended::Unbounded, "{found:?}");
     assert!(x[0] == 0.0 && x[1] > 1e10, "{x:?}");
+    // In a leaf of f32 there must be an f32 between.
+    let graph = Graph::new();
+    let single = graph.param(&[0.5f32, 0.5], &[2]);
+    let bounds = Bounds { lower: &[0.0, 1e300], upper: &[] };
+    let error = lbfgs.minimise_within(single.square().sum(), &[single], bounds).unwrap_err();
+    assert!(error.to_string().contains("the bounds of variable 1 are"), "{error}");
+    assert_eq!(single.to_vec::<f32>()?, [0.5, 0.5]);
     // Infinite bounds are none.
     let quartic = |x: &[f64], gradient: &mut [f64]| {
         gradient.iter_mut().zip(x).for_each(|(g, x)| *g = 4.0 * (x - 1.0).powi(3) + 2.0 * x);

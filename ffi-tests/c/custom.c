@@ -87,6 +87,16 @@ static int32_t cube_recorded(void *user, const bg_record_call *call) {
         FAILS(g, BG_ERR_BUSY, "reset: the graph is lent");
         CHECK(bg_rewind(g, bg_mark(g)) == BG_ERR_BUSY);
         FAILS(g, BG_ERR_BUSY, "rewind: the graph is lent");
+        CHECK(bg_zero_grad(g, call->inputs[0]) == BG_ERR_BUSY);
+        FAILS(g, BG_ERR_BUSY, "zero_grad: the graph is lent");
+        bg_zero_grads(g);
+        FAILS(g, BG_ERR_BUSY, "zero_grads: the graph is lent");
+        CHECK(bg_write_grad(g, call->inputs[0], pair, sizeof pair) == BG_ERR_BUSY);
+        FAILS(g, BG_ERR_BUSY, "write_grad: the graph is lent");
+        CHECK(bg_clip_grad_norm(g, 1, NULL) == BG_ERR_BUSY);
+        FAILS(g, BG_ERR_BUSY, "clip_grad_norm: the graph is lent");
+        CHECK(bg_set_requires_grad(g, call->inputs[0], false) == BG_ERR_BUSY);
+        FAILS(g, BG_ERR_BUSY, "set_requires_grad: the graph is lent");
         bg_graph_free(g); /* is left alone */
     }
     if (c->fails == 'n') {

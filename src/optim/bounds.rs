@@ -6,7 +6,8 @@ use super::minimise::largest;
 
 /// Between which numbers each variable must stay.
 ///
-/// A list is empty, for no bounds, or has one for each variable, which is infinite where there is none.
+/// A list is empty, for no bounds, or has one for each variable, which is infinite where there is none. In a
+/// leaf of f32 they are rounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bounds<'a> {
     /// What variables must not be below.
@@ -53,7 +54,7 @@ impl Bounds<'_> {
         self.lower.is_empty() && self.upper.is_empty()
     }
 
-    pub(super) fn of(self, i: usize) -> (f64, f64) {
+    pub(crate) fn of(self, i: usize) -> (f64, f64) {
         let lower = self.lower.get(i).copied().unwrap_or(f64::NEG_INFINITY);
         (lower, self.upper.get(i).copied().unwrap_or(f64::INFINITY))
     }

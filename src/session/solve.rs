@@ -36,6 +36,7 @@ impl Session {
         self.check_parameters(what)?;
         let len = self.xs.iter().map(|&x| self.core.node(x).len).sum();
         self.check_bounds(what, bounds, len)?;
+        self.check_range(what, bounds)?;
         self.for_now("", |session| session.search(method, root, bounds))
     }
 
@@ -58,6 +59,28 @@ impl Session {
             Some(wrong) => {
                 Err(self.core.fail(ErrorKind::Argument, format_args!("{what}: {wrong}")))
             }
+        }
+    }
+
+    /// Refuses bounds that leave no number of a leaf's type.
+    fn check_range(&mut self, what: &str, bounds: Bounds<'_>) -> Maybe<()> {
+        let all = self.xs.iter().flat_map(|&x| {
+            let node = self.core.node(x);
+            (0..node.len).map(move |_| node.dtype == DType::F32)
+        });
+        let largest = f64::from(f32::MAX);
+        let none = all.enumerate().find_map(|(i, is_single)| {
+            let (lower, upper) = bounds.of(i);
+            (is_single && (lower > largest || upper < -largest)).then_some((i, lower, upper))
+        });
+        match none {
+            None => Ok(()),
+            Some((i, lower, upper)) => Err(self.core.fail(
+                ErrorKind::Argument,
+                format_args!(
+                    "{what}: the bounds of variable {i} are {lower} and {upper}, which no f32 is between"
+                ),
+            )),
         }
     }
 
