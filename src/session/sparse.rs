@@ -84,7 +84,7 @@ impl Session {
     ) -> Maybe<(NodeId, Sparsity)> {
         self.core.need_one(what, y)?;
         let mut g = [NodeId::NONE];
-        self.core.to_be_differentiated(|core| core.record_gradients(y, &[x], &mut g))?;
+        self.core.with_gradients(|core| core.record_gradients(y, &[x], &mut g))?;
         let pattern = self.sparsity_of(what, g[0], x)?;
         let both = with_transposed(&pattern);
         Ok((g[0], self.full(what, both)?))

@@ -90,7 +90,7 @@ impl Core {
         let mut dims = self.shape(x);
         self.both(what, &mut dims, x)?;
         let mut g = [NodeId::NONE];
-        self.to_be_differentiated(|core| core.record_gradients(y, &[x], &mut g))?;
+        self.with_gradients(|core| core.record_gradients(y, &[x], &mut g))?;
         let tangent = self.fill_like(x, 0.0)?;
         let mut moved = [NodeId::NONE];
         self.record_jvp(between, &g, &[x], &[tangent], &mut moved)?;
@@ -109,7 +109,7 @@ impl Core {
         out: &mut [NodeId],
     ) -> Maybe<()> {
         self.need_one("hvp", y)?;
-        self.to_be_differentiated(|core| core.record_gradients(y, xs, out))?;
+        self.with_gradients(|core| core.record_gradients(y, xs, out))?;
         let mut gradients = std::mem::take(&mut between.nodes);
         gradients.clear();
         let listed = gradients.try_room(xs.len());
@@ -133,9 +133,7 @@ impl Core {
         self.need_float(what, x)?;
         let tangent = self.fill_like(x, 0.0)?;
         let (mut first, mut second) = ([NodeId::NONE], [NodeId::NONE]);
-        self.to_be_differentiated(|core| {
-            core.record_jvp(between, &[y], &[x], &[tangent], &mut first)
-        })?;
+        self.with_gradients(|core| core.record_jvp(between, &[y], &[x], &[tangent], &mut first))?;
         self.record_jvp(between, &first, &[x], &[tangent], &mut second)?;
         let all = self.by_blocks(between, tangent, second[0])?;
         let dims = self.shape(x);
@@ -180,7 +178,7 @@ impl Core {
 
     /// Records first derivatives of which the second ones are made: with gradients, even where what is made of
     /// them in the end is to have none.
-    pub(crate) fn to_be_differentiated<R>(&mut self, record: impl FnOnce(&mut Self) -> R) -> R {
+    pub(crate) fn with_gradients<R>(&mut self, record: impl FnOnce(&mut Self) -> R) -> R {
         let without = std::mem::take(&mut self.no_grad);
         let made = record(self);
         self.no_grad = without;
