@@ -491,7 +491,8 @@ fn a_value_that_was_read_on_the_way_is_refused() {
     for _ in 0..3 {
         let mark = graph.mark();
         let trial = y.exp().square();
-        (y.item().unwrap(), trial.item().unwrap());
+        y.item().unwrap();
+        trial.item().unwrap();
         graph.rewind(mark).unwrap();
         let mark = graph.mark();
         refused(&graph, y * y, x, points);

@@ -176,15 +176,6 @@ impl Core {
         self.sum(all, &[], false)
     }
 
-    /// Records first derivatives of which the second ones are made: with gradients, even where what is made of
-    /// them in the end is to have none.
-    pub(crate) fn with_gradients<R>(&mut self, record: impl FnOnce(&mut Self) -> R) -> R {
-        let without = std::mem::take(&mut self.no_grad);
-        let made = record(self);
-        self.no_grad = without;
-        made
-    }
-
     /// The gradients of a single element: zeros by what it does not depend on.
     pub(crate) fn record_gradients(
         &mut self,

@@ -416,7 +416,7 @@ impl Core {
     }
 
     /// Records as if gradients were on: what is recorded is differentiated at once.
-    fn with_gradients<R>(&mut self, record: impl FnOnce(&mut Self) -> R) -> R {
+    pub(crate) fn with_gradients<R>(&mut self, record: impl FnOnce(&mut Self) -> R) -> R {
         let no_grad = std::mem::replace(&mut self.no_grad, 0);
         let result = record(self);
         self.no_grad = no_grad;
