@@ -400,6 +400,17 @@ fn batches_keep_what_is_constant() {
     let deep = graph.param(&[1.0], &[1; 8]);
     assert!(graph.laplacian(deep.sin().sum(), deep).item().is_err());
     assert!(graph.sparse_hessian(deep.sin().sum(), deep, false).is_err());
+    // What the batch is of, on the way, and beside it.
+    let (x, points) = (graph.param(&[0.5], &[]), graph.tensor(&[0.25, 0.75], &[2]));
+    let index = (x * 0.0).cast(bumpgrad::DType::I64);
+    for y in
+        [deep, deep.sin(), deep * x, (deep * x).sum(), deep.reshape(&[1; 8]) + x, deep.take(index)]
+    {
+        match graph.vmap(&[y], &[(x, points)]) {
+            Ok(all) => assert_eq!(all[0].shape().unwrap(), [2]),
+            Err(error) => assert_eq!(error.kind(), bumpgrad::ErrorKind::Limit, "{error}"),
+        }
+    }
 }
 
 /// A value whose memory was needed for another one was seen all the same.

@@ -70,9 +70,8 @@ impl Engine {
             return Ok(());
         }
         let registers = plan.programs.iter().map(|program| program.register_bytes).max();
-        let (registers, usual) = (registers.unwrap_or(0), self.memory_of(core, plan).peak());
-        let spare = budget.saturating_sub(usual);
-        if self.is_within(core, plan) && registers <= spare.max(REGISTER_BYTES) {
+        let spare = budget.saturating_sub(self.memory_of(core, plan).peak());
+        if self.is_within(core, plan) && registers.unwrap_or(0) <= spare.max(REGISTER_BYTES) {
             return Ok(());
         }
         core.let_go_unasked();
@@ -95,7 +94,6 @@ impl Engine {
         if least <= budget {
             return Ok(());
         }
-        let least = if registers <= REGISTER_BYTES { least.min(usual) } else { least };
         Err(core.fail(
             ErrorKind::Memory,
             format_args!(

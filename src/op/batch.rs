@@ -41,11 +41,15 @@ impl Batched<'_> {
     }
 
     /// A shape with the new axis.
-    pub(crate) fn in_front(&self, dims: &[usize]) -> Dims {
+    pub(crate) fn in_front(&mut self, dims: &[usize]) -> Maybe<Dims> {
+        if dims.len() == MAX_RANK {
+            // Says that the rank is too large.
+            self.shape_of(dims)?;
+        }
         let mut out = Dims::SCALAR;
         out.push(self.len);
         dims.iter().for_each(|&len| out.push(len));
-        out
+        Ok(out)
     }
 
     /// An operand with the new axis.
@@ -59,7 +63,7 @@ impl Batched<'_> {
         if has_axis {
             return Ok(x);
         }
-        let dims = self.in_front(&self.core.shape(x));
+        let dims = self.in_front(&self.core.shape(x))?;
         self.core.expand_to(WHAT, x, &dims)
     }
 
@@ -122,7 +126,7 @@ impl Batched<'_> {
         let mut new = NewNode { inputs: operands, ..NewNode::like(node) };
         (new.shape, new.len) = self.core.intern_shape(WHAT, dims)?;
         let new = self.core.push(new)?;
-        let dims = self.in_front(&self.core.dims(node.shape));
+        let dims = self.in_front(&self.core.dims(node.shape))?;
         self.core.reshape_to(WHAT, new, &dims)
     }
 

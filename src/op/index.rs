@@ -389,7 +389,7 @@ fn batch_select(batch: &mut Batched<'_>, node: &Node) -> Maybe<NodeId> {
         return batch.push(node, [x, index, NodeId::NONE, NodeId::NONE], list);
     }
     if x_has_axis {
-        let like = batch.in_front(&batch.core.dims(node.shape));
+        let like = batch.in_front(&batch.core.dims(node.shape))?;
         let index = batch.along(index, &like, 1 + axis)?;
         return batch.core.gather_along(x, index, along.further());
     }

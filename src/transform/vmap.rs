@@ -86,6 +86,7 @@ impl Core {
         let node = *self.node(id);
         let operands = node.inputs.map(|x| between.in_place_of(x));
         let mut batched = Batched { core: self, len, operands };
+        batched.in_front(&batched.core.dims(node.shape))?;
         match node.op {
             Op::Concat => concat(&mut batched, between, &node),
             Op::Assemble => assemble(&mut batched, between, &node),
@@ -360,7 +361,7 @@ impl Batched<'_> {
         let x = self.operand(0)?;
         let list = self.core.dims(node.list);
         let step = self.core.node(node.inputs[0]).len;
-        let dims = self.in_front(&self.core.dims(node.shape));
+        let dims = self.in_front(&self.core.dims(node.shape))?;
         let own = list[1..].iter().map(|&stride| stride as isize);
         let strides = std::iter::once(step as isize).chain(own);
         self.core.as_strided(x, &Layout::new(list[0], &dims, strides))
@@ -442,7 +443,7 @@ fn list_parts(
         let Some(x) = operands.next() else { break };
         let layout = place.layout();
         let strides = std::iter::once(node.len as isize).chain(layout.strides().iter().copied());
-        let layout = Layout::new(layout.offset, &batched.in_front(layout.dims()), strides);
+        let layout = Layout::new(layout.offset, &batched.in_front(layout.dims())?, strides);
         let part = batched.with_axis(between.in_place_of(x))?;
         let mut index = NodeId::NONE;
         let kind = match place.kind {
