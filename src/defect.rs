@@ -19,14 +19,9 @@ impl FailPoint {
     #[inline(always)]
     pub(crate) fn pass(&self) {
         #[cfg(test)]
-        {
-            use std::sync::atomic::Ordering::SeqCst;
-            let left = self.left.load(SeqCst);
-            // (One of several threads may take the last pass from another: then nobody panics.)
-            if left > 0 && self.left.fetch_sub(1, SeqCst) == 1 {
-                // Unwinds as a panic does, and prints nothing.
-                std::panic::resume_unwind(Box::new("a fail point"));
-            }
+        if is_last(&self.left) {
+            // Unwinds as a panic does, and prints nothing.
+            std::panic::resume_unwind(Box::new("a fail point"));
         }
     }
 
@@ -34,10 +29,7 @@ impl FailPoint {
     #[inline(always)]
     pub(crate) fn refuses(&self) -> bool {
         #[cfg(test)]
-        let is_the_one = {
-            use std::sync::atomic::Ordering::SeqCst;
-            self.records.load(SeqCst) > 0 && self.records.fetch_sub(1, SeqCst) == 1
-        };
+        let is_the_one = is_last(&self.records);
         #[cfg(not(test))]
         let is_the_one = false;
         is_the_one
@@ -56,6 +48,13 @@ impl FailPoint {
     pub(crate) fn arm(&self, k: usize) -> bool {
         self.left.swap(k, std::sync::atomic::Ordering::SeqCst) > 0
     }
+}
+
+/// Counts down to 0, and no further, whichever threads do; whether this was the last step.
+#[cfg(test)]
+fn is_last(left: &std::sync::atomic::AtomicUsize) -> bool {
+    use std::sync::atomic::Ordering::SeqCst;
+    left.load(SeqCst) > 0 && left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)) == Ok(1)
 }
 
 #[cfg(feature = "capi")]
