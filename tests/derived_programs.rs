@@ -148,14 +148,18 @@ fn forward_and_reverse_mode_meet() {
 
 // ---- differences ----
 
-/// All values of a program in one number, with leaves that are so far along their directions.
+/// How far from the leaves' numbers slopes are looked at: ties and differences that are 0 have slopes of their
+/// own there, which no difference sees.
+const AWAY: f64 = 0.00137;
+
+/// All values of a program in one number, with leaves that are so far along their directions, and a little more.
 fn weighed(graph: &Graph, program: &Program, along: f64) -> Result<(f64, Vec<f64>, bool)> {
     let leaves = leaves(graph, program);
     let mut moving = Vec::new();
     for (k, &x) in leaves.iter().enumerate() {
         let direction = scattered(graph, x, 20 + k)?;
         let (from, by) = (x.to_vec::<f64>()?, direction.to_vec::<f64>()?);
-        let moved: Vec<_> = from.iter().zip(by).map(|(x, by)| x + along * by).collect();
+        let moved: Vec<_> = from.iter().zip(by).map(|(x, by)| x + (AWAY + along) * by).collect();
         x.write(&moved)?;
         moving.push((x, direction));
     }
