@@ -108,7 +108,8 @@ fn batch<'g>(
         // (The last tensor so far: the second gene sees what the first one made.)
         let x = inner.len() as u8 - 1;
         let x = if step == 1 { 0 } else { x };
-        let gene = Gene { op: gene.y.rotate_left(5 * step), x, y: k ^ gene.y, k };
+        // (Each batch in another one halves it: so there is an end.)
+        let gene = Gene { op: gene.y.rotate_left(5 * step), x, y: gene.y >> 1, k };
         inner.extend(record(graph, program, &inner, &gene)?);
     }
     let last = inner[inner.len() - 1];
